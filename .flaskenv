@@ -1,0 +1,1 @@
+FLASK_APP=vmsapp:create_app

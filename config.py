@@ -1,0 +1,377 @@
+"""Settings, read from the environment and nothing else.
+
+``Settings.from_environ`` reads every setting once, at start. A wrong value stops the
+start with a sentence that names the setting. A setting that holds a secret, or a URL
+with a password in it, can be given as ``NAME_FILE``, the path of a file that holds it;
+in production that is the only way.
+"""
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+ROOT = Path(__file__).resolve().parent
+
+LANGUAGES = {
+    "en": {"flag": "gb", "name": "English"},
+    "zh": {"flag": "cn", "name": "中文"},
+    "fr": {"flag": "fr", "name": "Français"},
+    "ar": {"flag": "sa", "name": "العربية"},
+}
+"""Languages of the interface, by code, each under its own name."""
+
+
+class SettingsError(Exception):
+    """The environment holds a setting the product cannot start with."""
+
+
+SECRET = {"secret": True}
+URL = {"url": True}
+
+
+def _beyond_loopback(host: str) -> bool:
+    if host == "localhost":
+        return False
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+class Settings(BaseModel):
+    """Every setting of the product, with its meaning."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    env: Annotated[
+        Literal["development", "production"],
+        Field(alias="VMS_ENV", description="`production` refuses all that only a trial may do."),
+    ] = "development"
+    instance: Annotated[
+        Path,
+        Field(
+            alias="VMS_INSTANCE",
+            description="Folder of the embedded database, the keystore and generated secrets.",
+        ),
+    ] = ROOT / "instance"
+    host: Annotated[
+        str,
+        Field(alias="VMS_HOST", description="Address to listen on. Beyond loopback is production."),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int, Field(alias="VMS_PORT", ge=1, le=65535, description="Port to listen on.")
+    ] = 8080
+    threads: Annotated[
+        int, Field(alias="VMS_THREADS", ge=1, le=64, description="Threads of the web server.")
+    ] = 8
+    proxies: Annotated[
+        int,
+        Field(
+            alias="VMS_PROXIES",
+            ge=0,
+            le=5,
+            description="Reverse proxies in front whose X-Forwarded headers are believed.",
+        ),
+    ] = 0
+    demo: Annotated[
+        bool,
+        Field(
+            alias="DEMO",
+            description="Load the demo utility, with demo keys, into an empty instance.",
+        ),
+    ] = True
+    debug: Annotated[
+        bool, Field(alias="VMS_DEBUG", description="Show tracebacks in the browser.")
+    ] = False
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Field(alias="VMS_LOG_LEVEL", description="What is written to the log."),
+    ] = "INFO"
+    secret_key: Annotated[
+        str | None,
+        Field(
+            alias="VMS_SECRET_KEY",
+            min_length=32,
+            json_schema_extra=SECRET,
+            description="Signs sessions and forms, at least 32 characters. "
+            "By default made at random in the instance folder.",
+        ),
+    ] = None
+    cookie_secure: Annotated[
+        bool,
+        Field(
+            alias="VMS_COOKIE_SECURE",
+            description="Send cookies over HTTPS alone. Must be on in production.",
+        ),
+    ] = False
+    session_minutes: Annotated[
+        int,
+        Field(
+            alias="VMS_SESSION_MINUTES",
+            ge=1,
+            le=1440,
+            description="Minutes without a click after which a session ends.",
+        ),
+    ] = 60
+    database_url: Annotated[
+        str | None,
+        Field(
+            alias="DATABASE_URL",
+            json_schema_extra=URL,
+            description="`postgresql+psycopg://…` or `sqlite:///…`. "
+            "By default an SQLite file in the instance folder.",
+        ),
+    ] = None
+    broker_url: Annotated[
+        str | None,
+        Field(
+            alias="BROKER_URL",
+            json_schema_extra=URL,
+            description="`redis://…` or `amqp://…`. By default files in the instance folder.",
+        ),
+    ] = None
+    ratelimit_url: Annotated[
+        str,
+        Field(
+            alias="VMS_RATELIMIT_URL",
+            json_schema_extra=URL,
+            description="Where sign-in attempts are counted: `memory://` for one process, "
+            "`redis://…` for several.",
+        ),
+    ] = "memory://"
+    login_rate: Annotated[
+        str,
+        Field(
+            alias="VMS_LOGIN_RATE",
+            pattern=r"^\d+ per \d* ?(second|minute|hour)s?$",
+            description="Sign-in attempts allowed from one address.",
+        ),
+    ] = "10 per 1 minute"
+    keystore: Annotated[
+        Path | None,
+        Field(
+            alias="VMS_KEYSTORE",
+            description="Keystore file of the embedded security module. "
+            "By default in the instance folder.",
+        ),
+    ] = None
+    keystore_passphrase_file: Annotated[
+        Path | None,
+        Field(
+            alias="VMS_KEYSTORE_PASSPHRASE_FILE",
+            description="File that holds the keystore's passphrase. "
+            "By default made at random in the instance folder, mode 0600.",
+        ),
+    ] = None
+    keystore_passphrase_fd: Annotated[
+        int | None,
+        Field(
+            alias="VMS_KEYSTORE_PASSPHRASE_FD",
+            ge=3,
+            description="Open file descriptor to read the passphrase from; `run.py` sets it "
+            "for the processes it starts.",
+        ),
+    ] = None
+    sta_tables: Annotated[
+        Literal["production", "sample"],
+        Field(
+            alias="VMS_STA_TABLES",
+            description="STA tables: `production`, or `sample` whose tokens are marked TEST.",
+        ),
+    ] = "production"
+    tokens_per_meter_minute: Annotated[
+        int,
+        Field(
+            alias="VMS_TOKENS_PER_METER_MINUTE",
+            ge=1,
+            description="Credit tokens the embedded module makes for one meter in a minute.",
+        ),
+    ] = 6
+    tokens_per_meter_day: Annotated[
+        int,
+        Field(
+            alias="VMS_TOKENS_PER_METER_DAY",
+            ge=1,
+            description="Credit tokens the embedded module makes for one meter in a day.",
+        ),
+    ] = 60
+    reconcile_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_RECONCILE_SECONDS",
+            ge=1,
+            le=300,
+            description="How often the worker looks for sales whose outcome is open.",
+        ),
+    ] = 15
+    pending_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_PENDING_SECONDS",
+            ge=1,
+            le=600,
+            description="Age at which the worker takes up a pending sale.",
+        ),
+    ] = 30
+    cancel_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_CANCEL_SECONDS",
+            ge=1,
+            le=86_400,
+            description="Age at which a sale without a token is cancelled at its module.",
+        ),
+    ] = 600
+
+    @property
+    def production(self) -> bool:
+        """True for ``VMS_ENV=production`` and for any address beyond loopback."""
+        return self.env == "production" or _beyond_loopback(self.host)
+
+    @property
+    def demo_wanted(self) -> bool:
+        """Whether an empty instance is filled with the demo utility."""
+        return self.demo and not self.production
+
+    @property
+    def database(self) -> str:
+        """The database URL in use."""
+        return self.database_url or f"sqlite:///{self.instance.resolve() / 'vms.sqlite'}"
+
+    @property
+    def keystore_path(self) -> Path:
+        """The keystore file in use."""
+        return self.keystore or self.instance / "module" / "keystore.json"
+
+    @property
+    def passphrase_path(self) -> Path:
+        """The passphrase file in use."""
+        return self.keystore_passphrase_file or self.instance / "module" / "passphrase"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read and check all settings.
+
+        Raises:
+            SettingsError: One sentence a wrong setting, never showing a secret.
+        """
+        given, direct = _collect(cls, environ)
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            lines = [
+                f"{'.'.join(map(str, e['loc'])) or 'Settings'}: {e['msg']}." for e in error.errors()
+            ]
+            raise SettingsError("\n".join(lines)) from None
+        if settings.production and direct:
+            names = ", ".join(sorted(direct))
+            msg = f"{names}: in production give this in a file and name it in {names}_FILE."
+            raise SettingsError(msg)
+        return settings
+
+    @model_validator(mode="after")
+    def _refuse_trial_settings_in_production(self) -> Self:
+        if not self.production:
+            return self
+        why = f"VMS_ENV={self.env}, VMS_HOST={self.host}: this counts as production"
+        if self.demo and "demo" in self.model_fields_set:
+            raise PydanticCustomError(
+                "demo", f"{why}; the demo utility is not loaded there, so set DEMO=0"
+            )
+        if self.secret_key is None:
+            raise PydanticCustomError(
+                "secret", f"{why}, where a generated secret will not do: set VMS_SECRET_KEY_FILE"
+            )
+        if self.keystore_passphrase_file is None and self.keystore_passphrase_fd is None:
+            raise PydanticCustomError(
+                "passphrase",
+                f"{why}, where a generated passphrase will not do: "
+                "set VMS_KEYSTORE_PASSPHRASE_FILE",
+            )
+        if self.debug:
+            raise PydanticCustomError("debug", f"{why}, where VMS_DEBUG must be off")
+        if not self.cookie_secure:
+            raise PydanticCustomError(
+                "cookie", f"{why}, where VMS_COOKIE_SECURE=1 must be set and pages served by HTTPS"
+            )
+        if self.sta_tables != "production":
+            raise PydanticCustomError("tables", f"{why}, where VMS_STA_TABLES must be production")
+        return self
+
+    def flask(self) -> dict[str, Any]:
+        """Settings as Flask and its extensions name them; secrets in files are read later."""
+        return {
+            "DEBUG": self.debug,
+            "SQLALCHEMY_DATABASE_URI": self.database,
+            "LANGUAGES": LANGUAGES,
+            "BABEL_DEFAULT_LOCALE": "en",
+            "BABEL_DEFAULT_TIMEZONE": "UTC",
+            "BABEL_TRANSLATION_DIRECTORIES": str(ROOT / "translations"),
+            "SESSION_COOKIE_NAME": "vms",
+            "SESSION_COOKIE_HTTPONLY": True,
+            "SESSION_COOKIE_SAMESITE": "Lax",
+            "SESSION_COOKIE_SECURE": self.cookie_secure,
+            "PERMANENT_SESSION_LIFETIME": self.session_minutes * 60,
+            "MAX_CONTENT_LENGTH": 1024 * 1024,
+            "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+            "RATELIMIT_ENABLED": True,
+            "RATELIMIT_STORAGE_URI": self.ratelimit_url,
+            "AUTH_RATE_LIMITED": True,
+            "AUTH_RATE_LIMIT": self.login_rate,
+            "AUTH_TYPE": 1,
+            "AUTH_ROLE_ADMIN": "Administrator",
+            "AUTH_ROLE_PUBLIC": "Public",
+            "APP_NAME": "VMS",
+            "FAB_CREATE_DB": False,
+            "FAB_UPDATE_PERMS": False,
+            "FAB_ADD_SECURITY_PERMISSION_VIEW": False,
+            "FAB_ADD_SECURITY_VIEW_MENU_VIEW": False,
+            "FAB_ADD_SECURITY_PERMISSION_VIEWS_VIEW": False,
+            "FAB_ADD_SECURITY_VIEWS": True,
+            "FAB_PASSWORD_COMPLEXITY_ENABLED": True,
+        }
+
+
+def _collect(model: type[Settings], environ: Mapping[str, str]) -> tuple[dict[str, str], set[str]]:
+    """Gather values by name, from files where ``NAME_FILE`` stands.
+
+    Returns:
+        The values, and the names of secrets that were given directly.
+    """
+    given: dict[str, str] = {}
+    direct: set[str] = set()
+    for field in model.model_fields.values():
+        name = str(field.alias)
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        value = environ.get(name)
+        file = environ.get(f"{name}_FILE") if extra else None
+        if value is not None and file is not None:
+            msg = f"{name} and {name}_FILE are both set: keep one."
+            raise SettingsError(msg)
+        if file is not None:
+            given[name] = _read(f"{name}_FILE", file)
+        elif value is not None:
+            given[name] = value
+            if extra is SECRET or (extra is URL and _has_password(value)):
+                direct.add(name)
+    return given, direct
+
+
+def _read(name: str, file: str) -> str:
+    try:
+        return Path(file).read_text().strip()
+    except OSError as error:
+        msg = f"{name}: {file} cannot be read ({error.strerror})."
+        raise SettingsError(msg) from None
+
+
+def _has_password(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).password)
+    except ValueError:
+        return True

@@ -1,0 +1,53 @@
+"""A software module with the keys of published examples, a frozen clock and cheap scrypt."""
+
+import pytest
+
+from tests.unit.hsm.hsm_cases import CHEAP_N, NOW, PASSPHRASE, REF02, VK02, key
+from vmsapp.hsm.drivers.soft import SoftModule
+from vmsapp.hsm.keystore import Keystore
+from vmsapp.hsm.policy import Limits
+from vmsapp.hsm.results import Results
+from vmsapp.hsm.secret import SecretBytes
+
+
+@pytest.fixture
+def passphrase():
+    return SecretBytes(PASSPHRASE)
+
+
+@pytest.fixture
+def store_path(tmp_path):
+    return tmp_path / "keystore.json"
+
+
+@pytest.fixture
+def results_path(tmp_path):
+    return tmp_path / "results.sqlite"
+
+
+@pytest.fixture
+def keystore(store_path, passphrase):
+    return Keystore.create(store_path, passphrase, scrypt_n=CHEAP_N)
+
+
+@pytest.fixture
+def open_soft(keystore, results_path):
+    """Open a module on the one keystore and the one record; every one is closed at the end."""
+    opened = []
+
+    def build(**options):
+        options = {"clock": lambda: NOW, "limits": Limits(None, None)} | options
+        results = Results(results_path)
+        opened.append(results)
+        return SoftModule(keystore, results, **options)
+
+    yield build
+    for results in opened:
+        results.close()
+
+
+@pytest.fixture
+def soft(keystore, open_soft):
+    keystore.add(key())
+    keystore.add(key(REF02, VK02))
+    return open_soft()

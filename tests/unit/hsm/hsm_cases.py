@@ -1,0 +1,63 @@
+"""Keys, meters and one request of published examples, for the tests of security modules."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from vmsapp.hsm.base import CreditRequest, KeyRef, MeterConfig
+from vmsapp.hsm.drivers.soft import SoftModule
+from vmsapp.hsm.errors import ModuleRefused
+from vmsapp.hsm.keystore import Keystore, VendingKey
+from vmsapp.hsm.policy import Limits
+from vmsapp.hsm.results import Results
+from vmsapp.hsm.secret import SecretBytes
+from vmsapp.sts.tid import BaseDate
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PASSPHRASE = b"correct horse battery staple"
+CHEAP_N = 2**14
+
+# SPEC 8.6 "DKGA04", the worked example: key, meter and token.
+VK04 = "abababababababab949494949494949401234567"
+REF04 = KeyRef("201457", 1, 2, "04")
+PAN = "600727000000000009"
+TID = 85_740
+DIGITS = "70630503470028726114"
+# vectors.jsonl s001, DKGA02 on base date 2014.
+VK02 = "0dfe450851baf80e"
+REF02 = KeyRef("758513", 7, 2, "02")
+
+
+def key(ref=REF04, value=VK04, *, base_date=BaseDate.Y2014, ken=255, demo=False):
+    return VendingKey(ref, base_date, ken, "Riverside", demo, SecretBytes(bytes.fromhex(value)))
+
+
+def meter(ref=REF04, *, pan=PAN, ti="01", base_date=BaseDate.Y2014, ken=255, ea=7, tct=2):
+    return MeterConfig(pan, ref, ti, base_date, ken, ea, tct)
+
+
+def request_of(request_id="sale-1-1", **changed):
+    """The request of SPEC 8.6's token, or with some of it changed."""
+    fields = {"subclass": 0, "amount_field": 1, "tid": TID, "rnd": 5, "table_set": "production"}
+    known = CreditRequest(request_id, meter(), asked_at=NOW, **fields)
+    return replace(known, **changed)
+
+
+def ask_from_another_process(store_path, results_path, start, request_id, answers):
+    """Open the module anew, wait for the others, ask for SPEC 8.6's token, tell the answer."""
+    module = SoftModule(
+        Keystore.open(store_path, SecretBytes(PASSPHRASE)),
+        Results(results_path),
+        limits=Limits(None, None),
+        clock=lambda: NOW,
+    )
+    start.wait(60)
+    answers.put(answer_of(module, request_of(request_id)))
+    module.close()
+
+
+def answer_of(module, request):
+    """The digits, or the reason of the refusal."""
+    try:
+        return module.issue_credit(request).digits
+    except ModuleRefused as refusal:
+        return refusal.reason

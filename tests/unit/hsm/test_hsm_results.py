@@ -1,0 +1,209 @@
+"""The module's own record: one row an id, one transaction at a time, its own guards."""
+
+import os
+import sqlite3
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vmsapp.hsm import results as results_module
+from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
+from vmsapp.hsm.results import Record, Results, UsedTids
+
+AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PAN = "600727000000000009"
+ISSUED = Record("a-1", "issued", AT, "00", "{}", PAN, "14", 500, b"sealed")
+
+
+@pytest.fixture
+def results(results_path):
+    opened = Results(results_path)
+    yield opened
+    opened.close()
+
+
+def add(results, *records):
+    with results.transaction() as records_of:
+        for record in records:
+            records_of.add(record)
+
+
+def used(results, tid, *, pan=PAN, base_date="14", window=50):
+    with results.transaction() as records_of:
+        return records_of.used_tids(pan, base_date, tid, window=window)
+
+
+def test_a_record_is_read_as_it_was_written(results, results_path):
+    refused = replace(
+        ISSUED, request_id="b", outcome="refused", sealed=None, reason="tid_spent", highest_tid=500
+    )
+    cancelled = Record("c", "cancelled", AT, reason="cancelled")
+    add(results, ISSUED, refused, cancelled)
+    results.close()
+    again = Results(results_path)
+    assert [again.find(name) for name in ("a-1", "b", "c")] == [ISSUED, refused, cancelled]
+    assert again.find("d") is None
+    again.close()
+
+
+def test_the_sequence_counts_records_and_the_epoch_begins_at_one(results):
+    assert (results.epoch(), results.sequence()) == (1, 0)
+    add(results, ISSUED, replace(ISSUED, request_id="a-2", tid=501))
+    assert (results.epoch(), results.sequence()) == (1, 2)
+
+
+def test_a_block_that_fails_writes_nothing(results):
+    def fails():
+        with results.transaction() as records:
+            records.add(ISSUED)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails()
+    assert results.find("a-1") is None
+    assert results.sequence() == 0
+
+
+def test_used_tids_are_those_issued_for_this_meter_and_base_date(results):
+    refused = replace(ISSUED, request_id="r", outcome="refused", tid=900, sealed=None, reason="x")
+    add(
+        results,
+        *(replace(ISSUED, request_id=f"i{tid}", tid=tid) for tid in (500, 502, 501)),
+        replace(ISSUED, request_id="p", meter_pan="000001000000000082", tid=700),
+        replace(ISSUED, request_id="q", base_date="35", tid=800),
+        refused,
+    )
+    assert used(results, 501) == UsedTids(spent=True, highest=502, oldest_kept=None)
+    assert used(results, 503, window=3) == UsedTids(spent=False, highest=502, oldest_kept=500)
+    assert used(results, 900, window=2) == UsedTids(spent=False, highest=502, oldest_kept=501)
+    assert used(results, 1, base_date="93") == UsedTids(spent=False, highest=None, oldest_kept=None)
+
+
+def test_tokens_of_a_meter_are_counted_from_a_moment_on(results):
+    for minute in range(3):
+        at = AT + timedelta(minutes=minute)
+        add(results, replace(ISSUED, request_id=f"i{minute}", tid=minute, at=at))
+    add(results, replace(ISSUED, request_id="p", meter_pan="000001000000000082"))
+    with results.transaction() as records:
+        assert records.issued_since(PAN, AT - timedelta(seconds=1)) == 3
+        assert records.issued_since(PAN, AT) == 2
+        assert records.issued_since(PAN, AT + timedelta(minutes=2)) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ISSUED,
+        replace(ISSUED, request_id="other"),
+        replace(ISSUED, request_id="other", tid=7, outcome="pending"),
+        replace(ISSUED, request_id="other", tid=7, sealed=None),
+        replace(ISSUED, request_id="other", tid=7, outcome="refused"),
+        replace(ISSUED, request_id="other", tid=7, reason="x"),
+        Record("other", "cancelled", AT, args_hash="00", reason="cancelled"),
+    ],
+    ids=[
+        "id twice",
+        "tid twice",
+        "unknown outcome",
+        "no token",
+        "token of a refusal",
+        "reason of a token",
+        "arguments of a cancel",
+    ],
+)
+def test_the_file_itself_refuses_what_must_not_be(results, wrong):
+    add(results, ISSUED)
+    with pytest.raises(HsmUnavailable) as refused:
+        add(results, wrong)
+    assert (refused.value.why, refused.value.sent) == ("storage", True)
+    assert isinstance(refused.value.__cause__, sqlite3.IntegrityError)
+    assert results.sequence() == 1
+
+
+def test_a_commit_that_fails_leaves_the_outcome_open(results):
+    class FailsToCommit:
+        def __init__(self, connection):
+            self.connection = connection
+
+        def execute(self, sql, *values):
+            if sql == "COMMIT":
+                raise sqlite3.OperationalError
+            return self.connection.execute(sql, *values)
+
+        def __getattr__(self, name):
+            return getattr(self.connection, name)
+
+    assert results.find("a-1") is None
+    opened = results._by_process[os.getpid()]
+    real, opened._connection = opened._connection, FailsToCommit(opened._connection)
+    with pytest.raises(HsmTimeout):
+        add(results, ISSUED)
+    opened._connection = real
+    assert results.find("a-1") is None
+
+
+def test_a_writer_waits_for_another_and_says_so_when_it_takes_too_long(
+    results, results_path, monkeypatch
+):
+    monkeypatch.setattr(results_module, "BUSY_SECONDS", 0)
+    other = Results(results_path)
+    with results.transaction() as records:
+        records.add(ISSUED)
+        with pytest.raises(HsmUnavailable) as refused:
+            add(other, replace(ISSUED, request_id="a-2", tid=501))
+        assert other.find("a-1") is None, "readers neither wait nor see what is not committed"
+    assert refused.value.why == "storage"
+    assert other.find("a-1") == ISSUED
+    other.close()
+
+
+def test_what_is_durable_is_durable_by_setting(results, results_path):
+    results.sequence()
+    connection = results._by_process[os.getpid()]._connection
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+    assert stat.S_IMODE(results_path.stat().st_mode) == 0o600
+
+
+def test_a_file_of_a_newer_release_is_not_touched(results_path):
+    with sqlite3.connect(results_path) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(HsmUnavailable):
+        Results(results_path).epoch()
+
+
+def test_several_that_open_a_new_file_at_once_share_one(results_path):
+    start = threading.Barrier(8)
+
+    def first(number):
+        results = Results(results_path)
+        start.wait(10)
+        add(results, replace(ISSUED, request_id=f"i{number}", tid=number))
+        results.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(first, range(8)))
+    last = Results(results_path)
+    assert last.sequence() == 8
+    last.close()
+    assert [path.name for path in results_path.parent.iterdir()] == [results_path.name]
+
+
+def test_threads_of_one_process_take_turns(results):
+    def one(number):
+        add(results, replace(ISSUED, request_id=f"i{number}", tid=number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(one, range(40)))
+    assert results.sequence() == 40
+
+
+def test_a_closed_record_opens_again_when_asked(results):
+    add(results, ISSUED)
+    results.close()
+    assert results.find("a-1") == ISSUED

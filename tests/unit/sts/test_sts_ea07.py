@@ -1,0 +1,91 @@
+"""The Standard Transfer Algorithm: SPEC 7."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmsapp.sts.ea07 import PRODUCTION, SAMPLE, TABLE_SETS, TableSet, decrypt, encrypt
+from vmsapp.sts.errors import FieldRangeError, FormatError
+
+MASK = 2**64 - 1
+WORDS = st.integers(0, MASK)
+# IEC 62055-41, worked example with the sample tables.
+PLAIN, KEY, CIPHER = 0x0B19EB230100C207, 0x0ABC12DEF3456789, 0xC45ED1619406DF95
+
+
+def rotate(word, left):
+    left %= 64
+    return (word << left | word >> 64 - left) & MASK
+
+
+def encrypt_as_described(block, key, tables):
+    """SPEC 7, first form: complemented key, substitute by bit 3, permute, turn left."""
+    key = rotate(~key & MASK, -12)
+    for _ in range(16):
+        nibbles = 0
+        for place in range(0, 64, 4):
+            second = key >> place + 3 & 1
+            table = tables.substitution2 if second else tables.substitution1
+            nibbles |= table[block >> place & 15] << place
+        block = sum((nibbles >> i & 1) << tables.permutation[i] for i in range(64))
+        key = rotate(key, 1)
+    return block
+
+
+def decrypt_as_published(block, key, tables):
+    """SPEC 7, second form: the key itself, bit 0 chooses between tables exchanged and inverted."""
+    for _ in range(16):
+        block = sum((block >> tables.permutation[i] & 1) << i for i in range(64))
+        nibbles = 0
+        for place in range(0, 64, 4):
+            second = key >> place & 1
+            table = tables.substitution1 if second else tables.substitution2
+            nibbles |= table.index(block >> place & 15) << place
+        block = nibbles
+        key = rotate(key, -1)
+    return block
+
+
+def test_worked_example_of_the_standard_goes_both_ways():
+    assert encrypt(PLAIN, KEY, SAMPLE) == CIPHER
+    assert decrypt(CIPHER, KEY, SAMPLE) == PLAIN
+
+
+@given(WORDS, WORDS, st.sampled_from([PRODUCTION, SAMPLE]))
+def test_joined_tables_do_what_the_description_says(block, key, tables):
+    assert encrypt(block, key, tables) == encrypt_as_described(block, key, tables)
+    assert decrypt(block, key, tables) == decrypt_as_published(block, key, tables)
+
+
+@given(WORDS, WORDS, st.sampled_from([PRODUCTION, SAMPLE]))
+def test_decryption_undoes_encryption(block, key, tables):
+    assert decrypt(encrypt(block, key, tables), key, tables) == block
+    assert encrypt(decrypt(block, key, tables), key, tables) == block
+
+
+def test_production_tables_are_the_default_and_another_cipher_than_sample():
+    assert encrypt(PLAIN, KEY) == encrypt(PLAIN, KEY, PRODUCTION) != CIPHER
+    assert decrypt(encrypt(PLAIN, KEY), KEY) == PLAIN
+
+
+def test_table_sets_are_found_by_their_names():
+    assert TABLE_SETS == {"production": PRODUCTION, "sample": SAMPLE}
+
+
+@pytest.mark.parametrize("cipher", [encrypt, decrypt])
+@pytest.mark.parametrize("wrong", [-1, 2**64])
+def test_block_or_key_of_more_than_64_bits_is_refused(cipher, wrong):
+    with pytest.raises(FieldRangeError, match="block"):
+        cipher(wrong, KEY)
+    with pytest.raises(FieldRangeError, match="decoder key") as caught:
+        cipher(PLAIN, wrong)
+    assert str(wrong) not in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["substitution1", "substitution2", "permutation"])
+def test_table_that_is_no_permutation_is_refused(field):
+    tables = {name: getattr(SAMPLE, name) for name in ("substitution1", "substitution2")}
+    tables["permutation"] = SAMPLE.permutation
+    for wrong in (tables[field][:-1], (tables[field][1], *tables[field][1:])):
+        with pytest.raises(FormatError, match=field.rstrip("12")):
+            TableSet(name="own", **tables | {field: wrong})

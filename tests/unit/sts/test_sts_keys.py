@@ -1,0 +1,242 @@
+"""PANBlock, ControlBlock and the derivation of decoder keys: SPEC 8.1, 8.2, 8.4, 8.6."""
+
+import hmac
+
+import pytest
+from Crypto.Cipher import DES
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmsapp.sts.dkga import derive, dkga02, dkga04, has_odd_parity, kcv
+from vmsapp.sts.errors import (
+    CheckDigitError,
+    FieldRangeError,
+    FormatError,
+    UnsupportedAlgorithm,
+    VendingKeyError,
+)
+from vmsapp.sts.identifiers import meter_pan
+from vmsapp.sts.keys import control_block, pan_block
+from vmsapp.sts.tid import BaseDate
+
+PAN = "600727000000000009"
+VK_64 = bytes.fromhex("abababababababab")
+# SPEC 8.4, its steps.
+CASE_02 = {"meter_pan": PAN, "sgc": "123456", "krn": 1, "kt": 2, "ti": "01"}
+DATA_02 = "2151356011ffffff"
+DES_02 = "6ca9aad4270fa73b"
+KEY_02 = "e653341f9d5bf36f"
+# Runs of Nectar's tokens-service.
+VK_160 = bytes.fromhex("c81591e923b31059aa23362095ea216ef92cb305")
+CASE_04 = {
+    "meter_pan": "600727753583905834",
+    "sgc": "652437",
+    "krn": 3,
+    "kt": 2,
+    "ti": "34",
+    "base_date": BaseDate.Y2035,
+}
+KEY_04 = "074650e673650255"
+VK_160_EA11 = bytes.fromhex("c7f7c104ff909298062a8760b8e40266b04fe182")
+CASE_04_EA11 = {
+    "meter_pan": "600727199680723557",
+    "sgc": "536653",
+    "krn": 7,
+    "kt": 1,
+    "ti": "31",
+    "base_date": BaseDate.Y1993,
+}
+KEY_04_EA11 = "6f81b2a6c17b3464b87f6914060b1392"
+
+# One other value for each thing a decoder key depends on.
+OTHERS = {"meter_pan": meter_pan("12345678903"), "sgc": "123457", "krn": 2, "kt": 1, "ti": "02"}
+
+
+def test_pan_block_is_the_end_of_the_iin_and_the_drn():
+    assert pan_block(meter_pan("12345678903"), 2).hex() == "0072712345678903"
+    assert pan_block("000055927927496743", 2).hex() == "0005592792749674"
+
+
+def test_pan_block_of_a_common_key_names_no_meter():
+    assert pan_block(meter_pan("12345678903"), 3).hex() == "0072700000000000"
+
+
+def test_common_key_of_a_13_digit_drn_is_refused_as_sources_differ():
+    with pytest.raises(UnsupportedAlgorithm, match="13-digit"):
+        pan_block("000055927927496743", 3)
+
+
+def test_control_block_is_the_published_one():
+    assert control_block(2, "123456", "01", 1).hex() == "2123456011ffffff"
+    assert control_block(0, "999999", "99", 9).hex() == "0999999999ffffff"
+
+
+@pytest.mark.parametrize(
+    ("kt", "sgc", "ti", "krn", "error"),
+    [
+        (4, "123456", "01", 1, FieldRangeError),
+        (-1, "123456", "01", 1, FieldRangeError),
+        (2, "12345", "01", 1, FormatError),
+        (2, "12345f", "01", 1, FormatError),
+        (2, "123456", "1", 1, FormatError),
+        (2, "123456", "01", 0, FieldRangeError),
+        (2, "123456", "01", 10, FieldRangeError),
+    ],
+)
+def test_control_block_refuses_each_wrong_field(kt, sgc, ti, krn, error):
+    with pytest.raises(error):
+        control_block(kt, sgc, ti, krn)
+
+
+def test_pan_block_refuses_wrong_number_and_key_type():
+    with pytest.raises(CheckDigitError):
+        pan_block("600727000000000008", 2)
+    with pytest.raises(FieldRangeError, match="KT"):
+        pan_block(PAN, 4)
+
+
+def test_dkga02_goes_through_the_published_steps():
+    pan, control = pan_block(PAN, 2), control_block(2, "123456", "01", 1)
+    data = bytes(a ^ b for a, b in zip(pan, control, strict=True))
+    assert data.hex() == DATA_02
+    assert DES.new(VK_64, DES.MODE_ECB).encrypt(data).hex() == DES_02
+    assert dkga02(VK_64, **CASE_02).hex() == KEY_02
+    assert derive("02", VK_64, **CASE_02, base_date=BaseDate.Y1993, ea=7).hex() == KEY_02
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_dkga02_key_depends_on(name):
+    assert dkga02(VK_64, **CASE_02 | {name: OTHERS[name]}).hex() != KEY_02
+
+
+def test_dkga02_key_does_not_depend_on_the_base_date():
+    keys = {derive("02", VK_64, **CASE_02, base_date=base, ea=7) for base in BaseDate}
+    assert len(keys) == 1
+
+
+def test_dkga04_makes_the_published_keys():
+    assert dkga04(VK_160, **CASE_04, ea=7).hex() == KEY_04
+    assert derive("04", VK_160, **CASE_04, ea=7).hex() == KEY_04
+    assert dkga04(VK_160_EA11, **CASE_04_EA11, ea=11).hex() == KEY_04_EA11
+    assert derive("04", VK_160_EA11, **CASE_04_EA11, ea=11).hex() == KEY_04_EA11
+
+
+def test_dkga04_hashes_the_49_bytes_of_the_table():
+    # SPEC 8.6, offset by offset.
+    data = (
+        b"\x04" b"\x0204" b"\x0235" b"\x0207" b"\x0234" b"\x00"
+        b"\x04" b"\x06652437" b"\x012" b"\x013" b"\x12600727753583905834"
+        b"\x00\x00\x00\x40"
+    )  # fmt: skip
+    assert len(data) == 49
+    assert hmac.digest(VK_160, data, "sha256")[:8] == dkga04(VK_160, **CASE_04, ea=7)
+
+
+@pytest.mark.parametrize("name", [*OTHERS, "base_date"])
+def test_dkga04_key_depends_on(name):
+    other = (OTHERS | {"base_date": BaseDate.Y2014})[name]
+    assert dkga04(VK_160, **CASE_04 | {name: other}, ea=7).hex() != KEY_04
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "error"),
+    [
+        ("meter_pan", "600727000000000008", CheckDigitError),
+        ("meter_pan", "60072700000000000", FormatError),
+        ("sgc", "12345", FormatError),
+        ("krn", 0, FieldRangeError),
+        ("kt", 4, FieldRangeError),
+        ("ti", "1", FormatError),
+    ],
+)
+def test_derivation_refuses_each_wrong_field(name, wrong, error):
+    with pytest.raises(error):
+        dkga02(VK_64, **CASE_02 | {name: wrong})
+    with pytest.raises(error):
+        dkga04(VK_160, **CASE_04 | {name: wrong}, ea=7)
+
+
+@pytest.mark.parametrize(
+    ("dkga", "ea", "says"),
+    [
+        ("01", 7, "DKGA '01' is a legacy method"),
+        ("03", 7, "DKGA '03' was withdrawn"),
+        ("05", 7, "DKGA '05' is unknown"),
+        ("2", 7, "DKGA '2' is unknown"),
+        ("02", 11, "EA 11 does not go with DKGA02"),
+        ("02", 9, "EA 9 does not go with DKGA02"),
+        ("04", 9, "EA 9 does not go with DKGA04"),
+    ],
+)
+def test_algorithms_not_offered_are_refused_by_name(dkga, ea, says):
+    with pytest.raises(UnsupportedAlgorithm, match=says):
+        derive(dkga, VK_64, **CASE_02, base_date=BaseDate.Y2014, ea=ea)
+
+
+def test_common_key_under_dkga04_is_refused_as_sources_differ():
+    with pytest.raises(UnsupportedAlgorithm, match="KT 3"):
+        derive("04", VK_160, **CASE_04 | {"kt": 3}, ea=7)
+
+
+def test_common_key_under_dkga02_is_the_same_for_every_meter():
+    one = dkga02(VK_64, **CASE_02 | {"kt": 3})
+    other = dkga02(VK_64, **CASE_02 | {"kt": 3, "meter_pan": OTHERS["meter_pan"]})
+    assert one == other
+
+
+@pytest.mark.parametrize("size", [0, 7, 9, 16, 20])
+def test_dkga02_refuses_a_vending_key_of_another_length(size):
+    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
+        dkga02(b"\xab" * size, **CASE_02)
+    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
+        kcv("02", b"\xab" * size)
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_dkga02_refuses_a_vending_key_with_any_byte_of_even_parity(place):
+    key = bytearray(VK_64)
+    key[place] ^= 1
+    assert not has_odd_parity(bytes(key))
+    with pytest.raises(VendingKeyError, match="odd parity"):
+        dkga02(bytes(key), **CASE_02)
+    with pytest.raises(VendingKeyError, match="odd parity"):
+        kcv("02", bytes(key))
+
+
+@pytest.mark.parametrize("size", [0, 8, 19, 21, 24])
+def test_dkga04_refuses_a_vending_key_of_another_length(size):
+    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
+        dkga04(bytes(size), **CASE_04, ea=7)
+    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
+        kcv("04", bytes(size))
+
+
+@given(st.binary(min_size=3, max_size=32).filter(lambda key: len(key) not in (8, 20)))
+def test_no_refusal_shows_the_key(key):
+    for dkga, case in (("02", CASE_02 | {"base_date": BaseDate.Y1993}), ("04", CASE_04)):
+        with pytest.raises(VendingKeyError) as caught:
+            derive(dkga, key, **case, ea=7)
+        assert caught.value.value is None
+        assert key.hex() not in str(caught.value).lower()
+        assert repr(key) not in repr(caught.value)
+
+
+def test_odd_parity_holds_for_half_of_all_bytes():
+    assert has_odd_parity(VK_64)
+    assert sum(has_odd_parity(bytes([byte])) for byte in range(256)) == 128
+
+
+def test_check_value_of_a_des_key_is_that_of_openssl():
+    # openssl enc -des-ecb -nopad over eight zero bytes: d5d44ff720683d0d, 8ca64de9c1b123a7.
+    assert kcv("02", bytes.fromhex("0123456789abcdef")) == "D5D44F"
+    assert kcv("02", bytes.fromhex("0101010101010101")) == "8CA64D"
+
+
+def test_check_value_of_a_160_bit_key_is_six_upper_case_digits_of_sha_256():
+    # sha256sum of 01h and twenty zero bytes: 10c7b76c881edd80...
+    assert kcv("04", bytes(20)) == "10C7B7"
+
+
+def test_check_value_of_an_unknown_algorithm_is_refused():
+    with pytest.raises(UnsupportedAlgorithm):
+        kcv("03", b"\xab" * 16)

@@ -1,0 +1,100 @@
+"""Sealing: published answers, and every way an altered byte must show."""
+
+import pytest
+
+from vmsapp import sealing
+from vmsapp.sealing import KdfRefused, ScryptParams, SealBroken
+
+KEY = bytes(range(32))
+SALT = bytes(16)
+
+
+def test_what_is_sealed_opens_again():
+    sealed = sealing.seal(KEY, b"bread", aad=b"label")
+    assert sealing.unseal(KEY, sealed, aad=b"label") == b"bread"
+
+
+def test_the_same_bytes_are_never_sealed_alike():
+    assert sealing.seal(KEY, b"bread", aad=b"") != sealing.seal(KEY, b"bread", aad=b"")
+
+
+def test_every_flipped_byte_is_noticed():
+    sealed = sealing.seal(KEY, b"bread", aad=b"label")
+    for place in range(len(sealed)):
+        altered = bytearray(sealed)
+        altered[place] ^= 1
+        with pytest.raises(SealBroken):
+            sealing.unseal(KEY, bytes(altered), aad=b"label")
+
+
+@pytest.mark.parametrize(
+    ("key", "aad", "cut"),
+    [(bytes(32), b"label", None), (KEY, b"other", None), (KEY, b"label", -1), (KEY, b"label", 27)],
+    ids=["another key", "another label", "cut at the end", "shorter than any"],
+)
+def test_nothing_else_opens_it(key, aad, cut):
+    sealed = sealing.seal(KEY, b"bread", aad=b"label")
+    with pytest.raises(SealBroken):
+        sealing.unseal(key, sealed[:cut], aad=aad)
+
+
+def test_the_nist_gcm_case_opens():
+    # NIST "The Galois/Counter Mode of Operation", Test Case 14: zero key, nonce and block.
+    sealed = bytes(12) + bytes.fromhex(
+        "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"
+    )
+    assert sealing.unseal(bytes(32), sealed, aad=b"") == bytes(16)
+
+
+def test_mac_is_the_one_of_rfc_4231():
+    # RFC 4231, 4.3 "Test Case 2".
+    code = sealing.mac(b"Jefe", b"what do ya want for nothing?")
+    expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert code.hex() == expected
+
+
+def test_keys_for_two_purposes_differ():
+    assert sealing.expand(KEY, "one") != sealing.expand(KEY, "two")
+    assert sealing.expand(KEY, "one") == sealing.expand(KEY, "one")
+
+
+def test_same_compares_whole_values():
+    assert sealing.same(b"abc", b"abc")
+    assert not sealing.same(b"abc", b"abd")
+
+
+def test_another_passphrase_or_salt_gives_another_check_value():
+    right = sealing.keys_of_passphrase(b"open", ScryptParams(2**14, SALT))
+    assert right.check == sealing.keys_of_passphrase(b"open", ScryptParams(2**14, SALT)).check
+    assert right.check != sealing.keys_of_passphrase(b"shut", ScryptParams(2**14, SALT)).check
+    other_salt = ScryptParams(2**14, bytes(15) + b"\1")
+    assert right.check != sealing.keys_of_passphrase(b"open", other_salt).check
+
+
+def test_the_check_value_and_the_key_do_not_show_in_a_repr():
+    made = sealing.keys_of_passphrase(b"open", ScryptParams(2**14, SALT))
+    assert made.seal_key.hex() not in repr(made)
+    assert repr(made.seal_key) not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("n", "r", "p", "salt"),
+    [
+        (2**13, 8, 1, SALT),
+        (2**21, 8, 1, SALT),
+        (2**15 + 1, 8, 1, SALT),
+        (float(2**15), 8, 1, SALT),
+        (True, 8, 1, SALT),
+        (2**15, 9, 1, SALT),
+        (2**15, 8, 2, SALT),
+        (2**15, 8, 1, b""),
+    ],
+)
+def test_parameters_out_of_bounds_are_refused(n, r, p, salt):
+    with pytest.raises(KdfRefused):
+        ScryptParams(n, salt, r, p)
+
+
+@pytest.mark.parametrize("n", [2**14, 2**20])
+def test_the_bounds_themselves_are_taken(n):
+    assert ScryptParams(n, SALT).n == n

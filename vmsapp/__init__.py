@@ -1,0 +1,63 @@
+"""VMS: vending and management of prepaid electricity, water and gas under the STS.
+
+``create_app`` is the only place that wires the rooms together. Nothing is imported
+before it is called, so that a room can be used without the others.
+"""
+# ruff: noqa: PLC0415 - see above
+
+TYPE_CHECKING = False  # type checkers read it as True
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from config import Settings
+
+
+def create_app(settings: "Settings | None" = None) -> "Flask":
+    """Make the application.
+
+    Args:
+        settings: What to start with; by default read from the environment.
+
+    Raises:
+        SettingsError: The environment holds a setting the product cannot start with.
+    """
+    import logging
+    import os
+
+    from flask import Flask
+    from flask_appbuilder import AppBuilder
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from config import ROOT, Settings
+    from vmsapp import cli, i18n, models, tasks, views
+    from vmsapp.extensions import csrf, db, migrate
+    from vmsapp.sealing import secret_file
+    from vmsapp.security import OfficeSecurityManager
+    from vmsapp.services import security_modules
+
+    settings = settings or Settings.from_environ(os.environ)
+    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("flask_appbuilder", "alembic"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    app = Flask(__name__, instance_path=str(settings.instance.resolve()))
+    signing_key = settings.secret_key or secret_file(settings.instance / "secret_key")
+    app.config.from_mapping(settings.flask(), SECRET_KEY=signing_key)
+    app.extensions["vms_settings"] = settings
+    if settings.proxies:
+        hops = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+    db.init_app(app)
+    migrate.init_app(
+        app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True
+    )
+    csrf.init_app(app)  # before the framework, which then exempts its APIs and guards deletes
+    app.extensions["vms_modules"] = security_modules.registry_from(settings)
+    with app.app_context():
+        builder = AppBuilder(app, db.session, security_manager_class=OfficeSecurityManager)
+        views.register(app, builder)
+    i18n.init_app(app)
+    tasks.init_app(app, settings)
+    cli.register(app)
+    assert models, "all tables are mapped"
+    return app

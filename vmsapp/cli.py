@@ -1,0 +1,153 @@
+"""Commands for the shell: ``flask vms``."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+from flask_migrate import upgrade
+from sqlalchemy import func, select, text
+from werkzeug.security import generate_password_hash
+
+from config import Settings
+from vmsapp.extensions import atomic, db
+from vmsapp.models import Meter, OfficeUser
+from vmsapp.scope import SYSTEM, seen_by
+from vmsapp.security import GROUPS
+from vmsapp.services import clock, demo, instance, ledger
+from vmsapp.services.users import Account, add_user
+from vmsapp.services.vending.reconcile import reconcile
+
+vms = AppGroup("vms", help="Look after this installation.")
+
+INIT_LOCK = 0x564D53
+"""Advisory lock that keeps two machines from preparing one database at once."""
+
+
+def register(app: Flask) -> None:
+    """Add the commands to ``flask``."""
+    app.cli.add_command(vms)
+
+
+@vms.command("init")
+def init_command() -> None:
+    """Bring the database up to date and fill an empty instance."""
+    settings: Settings = current_app.extensions["vms_settings"]
+    hand_out(initialise(), settings)
+
+
+@vms.command("reconcile")
+def reconcile_command() -> None:
+    """Settle sales whose outcome is open, once, now."""
+    with seen_by(SYSTEM):
+        counts = reconcile(db.session(), current_app.extensions["vms_modules"])
+    click.echo(", ".join(f"{n} {state}" for state, n in counts.items()) or "Nothing is pending.")
+
+
+@vms.command("accept-clock")
+@click.option("--reason", required=True, help="Why the clock was wrong.")
+@click.option("--meter", help="Accept one meter's token identifiers instead, by its number.")
+def accept_clock_command(reason: str, meter: str | None) -> None:
+    """Accept that the clock had been wrong, so that selling can go on."""
+    with seen_by(SYSTEM):
+        if meter is None:
+            clock.accept_newest_sale(db.session(), SYSTEM, reason)
+        else:
+            clock.accept_meter(db.session(), SYSTEM, meter, reason)
+    click.echo("Accepted.")
+
+
+@vms.command("prove")
+def prove_command() -> None:
+    """Prove that the ledger balances."""
+    with seen_by(SYSTEM):
+        total = ledger.trial_balance(db.session())
+    click.echo(f"The ledger adds up to {total}.")
+    if total:
+        sys.exit(1)
+
+
+def initialise() -> list[Account]:
+    """Do everything an instance needs before it serves; does nothing twice.
+
+    Returns:
+        The accounts made, with their passwords; empty on a known instance.
+    """
+    settings: Settings = current_app.extensions["vms_settings"]
+    session = db.session()
+    with _alone(settings), seen_by(SYSTEM):
+        upgrade()
+        _sync_permissions()
+        if settings.production:
+            instance.refuse_demo_keys(session)
+        instance.prepare(session, settings)
+        accounts = _first_administrator(session)
+        empty = session.scalar(select(func.count()).select_from(Meter)) == 0
+        if accounts and settings.demo_wanted and empty:
+            accounts += demo.seed(
+                session, current_app.extensions["vms_modules"], settings, generate_password_hash
+            )
+    return accounts
+
+
+def hand_out(accounts: list[Account], settings: Settings) -> None:
+    """Show new passwords once: on a terminal, else in a file for its owner alone."""
+    if not accounts:
+        return
+    lines = "\n".join(f"  {a.username:<14}{a.password}   ({a.group})" for a in accounts)
+    if sys.stdout.isatty():
+        print(f"\nPasswords, shown this once:\n{lines}\n", flush=True)
+        return
+    path = Path(settings.instance) / "first-passwords.txt"
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(f"{lines}\n")
+    print(f"Passwords are in {path}; read it, then delete it.", flush=True)
+
+
+def _sync_permissions() -> None:
+    """Write permissions of screens that are new, and the ready-made groups once."""
+    builder: Any = current_app.extensions["appbuilder"]
+    for name in (builder.sm.auth_role_admin, builder.sm.auth_role_public):
+        builder.sm.find_role(name) or builder.sm.add_role(name)
+    builder.add_permissions(update_perms=True)
+    for name, permissions in GROUPS.items():
+        if builder.sm.find_role(name) is not None:
+            continue
+        role = builder.sm.add_role(name)
+        for deed, screen in sorted(permissions):
+            builder.sm.add_permission_role(role, builder.sm.add_permission_view_menu(deed, screen))
+
+
+def _first_administrator(session: Any) -> list[Account]:  # noqa: ANN401
+    if session.scalar(select(func.count()).select_from(OfficeUser)):
+        return []
+    with atomic(session):
+        return [
+            add_user(
+                session, SYSTEM, username="admin", first_name="First", last_name="Administrator",
+                group="Administrator", hash_password=generate_password_hash, all_regions=True,
+            )
+        ]  # fmt: skip
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Keep two starts from preparing one instance at the same time."""
+    if db.engine.dialect.name == "postgresql":
+        with db.engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:n)"), {"n": INIT_LOCK})
+            yield
+            connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": INIT_LOCK})
+        return
+    import fcntl  # noqa: PLC0415 - not on every system
+
+    settings.instance.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (settings.instance / "init.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,39 @@
+"""The only clock.
+
+Every time in the product is read here, aware and in UTC, so that a test can put
+another clock in its place and no room can drift into local time.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+_source: ContextVar[Callable[[], datetime] | None] = ContextVar("clock", default=None)
+
+
+def now_utc() -> datetime:
+    """Read the clock: an aware UTC moment, to the microsecond."""
+    source = _source.get()
+    return source() if source else datetime.now(UTC)  # noqa: TID251 - the one place
+
+
+def business_day(moment: datetime, zone: str) -> date:
+    """Name the calendar day of ``moment`` in the utility's time zone.
+
+    Args:
+        moment: An aware moment.
+        zone: IANA name, such as ``Africa/Nairobi``.
+    """
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+@contextmanager
+def clock_reads(source: Callable[[], datetime]) -> Iterator[None]:
+    """Put another clock in place inside the block, for tests and simulations."""
+    token = _source.set(source)
+    try:
+        yield
+    finally:
+        _source.reset(token)

@@ -1,0 +1,101 @@
+"""The objects that outlive a request: database, migrations, CSRF guard; and ``atomic``.
+
+SQLite waits for a write lock only when a transaction asks for it at its beginning, so
+every transaction that may write begins with ``BEGIN IMMEDIATE`` there: those opened by
+``atomic`` and those of web requests that change something. Reads begin plainly and
+never queue behind a writer.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import has_request_context, request
+from flask_appbuilder.models.sqla.base import SQLA
+from flask_migrate import Migrate
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session
+
+BUSY_SECONDS = 30
+"""How long a writer on SQLite waits for the one before it."""
+
+_WRITES = "vms_writes"
+_DEPTH = "vms_atomic_depth"
+_READING = {"GET", "HEAD", "OPTIONS"}
+
+db = SQLA(
+    session_options={"expire_on_commit": False, "autoflush": True},
+    engine_options={"pool_pre_ping": True},
+)
+migrate = Migrate()
+csrf = CSRFProtect()
+
+
+class NestedDurable(AssertionError):
+    """A durable transaction was asked for inside another: its commit would not be one."""
+
+
+@contextmanager
+def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
+    """Run the block in one write transaction: all of it, or nothing.
+
+    Inside another ``atomic`` the block joins it. A transaction that only read, begun by
+    the framework while it looked up the user, is ended first.
+
+    Args:
+        session: The session whose transaction it is.
+        durable: The commit at the end must be a real one, so joining is refused.
+
+    Raises:
+        NestedDurable: ``durable`` inside another ``atomic``.
+    """
+    if session.info.get(_DEPTH):
+        if durable:
+            raise NestedDurable
+        yield session
+        return
+    changed = [*session.new, *session.dirty, *session.deleted]
+    assert not changed, "changes outside atomic()"
+    end_reading(session)
+    session.info[_DEPTH] = 1
+    try:
+        session.connection(execution_options={_WRITES: True})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info.pop(_DEPTH, None)
+
+
+def end_reading(session: Session) -> None:
+    """End a transaction that only read, so that no snapshot is held over a slow call."""
+    if session.in_transaction() and not session.info.get(_DEPTH):
+        session.rollback()
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    connection.isolation_level = None  # the driver begins nothing; _begin does
+    for pragma in (
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+@event.listens_for(Engine, "begin")
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    writes = connection.get_execution_options().get(_WRITES) or (
+        has_request_context() and request.method not in _READING
+    )
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,1 @@
+"""The kinds of security module, all with one interface (``hsm.base``)."""

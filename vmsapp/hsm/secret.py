@@ -1,0 +1,73 @@
+"""SecretBytes: key material and passphrases that do not show themselves.
+
+Source: HOUSE rule "key material has a redacting repr, is compared in constant time, and
+is never logged".
+
+>>> with SecretBytes(b"open sesame") as secret:
+...     print(secret, len(secret))
+SecretBytes(…) 11
+>>> secret.reveal()
+Traceback (most recent call last):
+ValueError: this secret was wiped
+"""
+
+import hmac
+from typing import NoReturn, Self
+
+
+class SecretBytes:
+    """Bytes that print as ``SecretBytes(…)``, do not pickle, copy or serialise, and can be wiped.
+
+    Wiping is the best Python can do, and that is not much: it overwrites this one buffer.
+    Copies made by ``reveal``, by a cipher, by the interpreter or by the pager are out of
+    reach.
+    """
+
+    __slots__ = ("_buffer", "_wiped")
+
+    def __init__(self, value: bytes | bytearray) -> None:
+        self._buffer = bytearray(value)
+        self._wiped = False
+
+    def reveal(self) -> bytes:
+        """Give a plain copy, which the caller keeps no longer than it must.
+
+        Raises:
+            ValueError: The secret was wiped.
+        """
+        if self._wiped:
+            msg = "this secret was wiped"
+            raise ValueError(msg)
+        return bytes(self._buffer)
+
+    def wipe(self) -> None:
+        """Overwrite the buffer with zeros; wiping twice is no mistake."""
+        self._buffer[:] = bytes(len(self._buffer))
+        self._wiped = True
+
+    def __len__(self) -> int:
+        return len(self._buffer)
+
+    def __repr__(self) -> str:
+        return "SecretBytes(…)"
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SecretBytes):
+            return NotImplemented
+        return hmac.compare_digest(self.reveal(), other.reveal())
+
+    __hash__ = None  # type: ignore[assignment]  # a hash would be kept where it can be read
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.wipe()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        # Pickle, copy and deepcopy (so dataclasses.asdict too) all come through here.
+        msg = "a secret is not pickled or copied"
+        raise TypeError(msg)

@@ -1,0 +1,88 @@
+"""The reader's language: which it is, and how numbers, money and times are written.
+
+Digits of meters, tokens and amounts are left as they are in every language; words
+around them are translated.
+"""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
+from flask import Flask, current_app, has_request_context, request, session
+from flask_babel import get_locale, gettext, lazy_gettext
+
+from vmsapp.money import Money
+
+_ = gettext
+_l = lazy_gettext
+
+
+def init_app(app: Flask) -> None:
+    """Choose the language of each request, and give templates what they write with."""
+    app.extensions["babel"].locale_selector = choose_locale
+    app.jinja_env.globals.update(
+        get_locale=get_locale,
+        money=money_text,
+        units=units_text,
+        moment=moment_text,
+        languages=app.config["LANGUAGES"],
+    )
+
+
+def choose_locale() -> str:
+    """Take the language chosen in this session, else the browser's, else English."""
+    languages = current_app.config["LANGUAGES"]
+    if has_request_context():
+        chosen = request.args.get("_l_") or session.get("locale")
+        if chosen in languages:
+            return str(chosen)
+        return request.accept_languages.best_match(list(languages), "en") or "en"
+    return "en"
+
+
+def money_text(minor: int, currency: str, exponent: int, *, symbol: bool = True) -> str:
+    """Write minor units the reader's way, with the currency's code."""
+    amount = Decimal(minor).scaleb(-exponent)
+    pattern = "#,##0." + "0" * exponent if exponent else "#,##0"
+    text = format_decimal(amount, format=pattern, locale=_locale())
+    return f"{text} {currency}" if symbol else text
+
+
+def units_text(units: Decimal) -> str:
+    """Write units the reader's way, with at least one decimal and no more than needed."""
+    return format_decimal(units, format="#,##0.0##", locale=_locale())
+
+
+def moment_text(moment: datetime, zone: str = "UTC") -> str:
+    """Write a moment the reader's way, in a time zone."""
+    return format_datetime(
+        moment.astimezone(ZoneInfo(zone)), format="medium", tzinfo=ZoneInfo(zone), locale=_locale()
+    )
+
+
+def readable(value: object, exponent: int) -> object:
+    """Make a value of an error's sentence readable: money, numbers and times.
+
+    Args:
+        value: What the error carries.
+        exponent: Decimals of the utility's currency.
+    """
+    match value:
+        case Money():
+            return money_text(value.minor, value.currency, exponent)
+        case Decimal():
+            return units_text(value)
+        case datetime():
+            text = format_datetime(value.astimezone(UTC), format="medium", locale=_locale())
+            return f"{text} UTC"
+        case date():
+            return format_date(value, locale=_locale())
+        case _:
+            return value
+
+
+def _locale() -> Locale:
+    return get_locale() or Locale("en")

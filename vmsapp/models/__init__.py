@@ -1,0 +1,81 @@
+"""Rows: one aggregate a file. Importing the package maps every table."""
+
+from vmsapp.models.audit import AuditEvent
+from vmsapp.models.consumer import Consumer
+from vmsapp.models.job import Job
+from vmsapp.models.ledger import (
+    AccountKind,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransfer,
+    TransferState,
+)
+from vmsapp.models.meter import (
+    Algorithm,
+    Counter,
+    FeePayment,
+    Meter,
+    MeterInstallation,
+    MeterState,
+    ServicePoint,
+    SpentTid,
+    TidHead,
+)
+from vmsapp.models.product import MeterType, Product
+from vmsapp.models.region import Region, RegionLevel
+from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
+from vmsapp.models.security_module import SecurityModule, SmAlgorithm, VendingKey
+from vmsapp.models.setup import Installation, Setup
+from vmsapp.models.tariff import Tariff, TariffPenalty, TariffPlan, TariffStep
+from vmsapp.models.token import Token
+from vmsapp.models.user import OfficeUser
+from vmsapp.models.vending_point import (
+    PaperSize,
+    ReceiptCounter,
+    VendingPoint,
+    VendingPointAccount,
+)
+
+__all__ = [
+    "MOVES",
+    "AccountKind",
+    "Algorithm",
+    "AuditEvent",
+    "ClockAcceptance",
+    "Consumer",
+    "Counter",
+    "FeePayment",
+    "Installation",
+    "Job",
+    "LedgerAccount",
+    "LedgerEntry",
+    "LedgerTransfer",
+    "Meter",
+    "MeterInstallation",
+    "MeterState",
+    "MeterType",
+    "OfficeUser",
+    "PaperSize",
+    "Product",
+    "ReceiptCounter",
+    "Region",
+    "RegionLevel",
+    "Sale",
+    "SaleAttempt",
+    "SaleState",
+    "SecurityModule",
+    "ServicePoint",
+    "Setup",
+    "SmAlgorithm",
+    "SpentTid",
+    "Tariff",
+    "TariffPenalty",
+    "TariffPlan",
+    "TariffStep",
+    "TidHead",
+    "Token",
+    "TransferState",
+    "VendingKey",
+    "VendingPoint",
+    "VendingPointAccount",
+]

@@ -1,0 +1,189 @@
+"""Meters, and the service points they hang at.
+
+A service point outlives its meters: month-to-date units, fees paid and debts belong to
+the place, not to the device. What a token needs of the meter is copied onto the sale,
+so nothing here is read again once a sale is reserved.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from vmsapp.models.base import Model
+from vmsapp.models.consumer import Consumer
+from vmsapp.models.mixins import RegionScoped
+from vmsapp.models.product import METER_TYPE_CHECK, Product
+from vmsapp.models.region import Region
+from vmsapp.models.tariff import Tariff
+from vmsapp.models.types import Id, Moment, Text, Units, UtcDateTime
+
+
+class Algorithm(StrEnum):
+    """The two generations of STS a meter may be of."""
+
+    LEGACY = "legacy"
+    STS6 = "sts6"
+
+    @property
+    def dkga(self) -> str:
+        """The decoder key generation algorithm of this generation."""
+        return "02" if self is Algorithm.LEGACY else "04"
+
+
+class MeterState(StrEnum):
+    """Where a meter is in its life."""
+
+    STOCK = "stock"
+    ACTIVE = "active"
+    BLOCKED = "blocked"
+    RETIRED = "retired"
+
+
+class Meter(RegionScoped, Model):
+    """A prepayment meter with all that its decoder key is made of.
+
+    Attributes:
+        drn: 11 or 13 digits with check digit; ``meter_pan`` the 18 digits, unique over
+            all regions, retired meters included.
+        sgc, krn, kt, ti, base_date, ea, tct: The key parameters in force.
+    """
+
+    __tablename__ = "meter"
+    __table_args__ = (
+        CheckConstraint(METER_TYPE_CHECK, name="ck_meter_type"),
+        CheckConstraint("algorithm IN ('legacy', 'sts6')", name="ck_meter_algorithm"),
+        CheckConstraint(
+            "state IN ('stock', 'active', 'blocked', 'retired')", name="ck_meter_state"
+        ),
+        CheckConstraint("krn BETWEEN 1 AND 9", name="ck_meter_krn"),
+        CheckConstraint("kt BETWEEN 0 AND 3", name="ck_meter_kt"),
+        CheckConstraint("ea IN (7, 11)", name="ck_meter_ea"),
+        CheckConstraint("tct IN (1, 2)", name="ck_meter_tct"),
+        CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
+    )
+
+    id: Mapped[Id]
+    drn: Mapped[str] = mapped_column(String(13), index=True)
+    meter_pan: Mapped[str] = mapped_column(String(18), unique=True)
+    meter_type: Mapped[str] = mapped_column(String(12))
+    algorithm: Mapped[str] = mapped_column(String(8))
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"), index=True)
+    sgc: Mapped[str] = mapped_column(String(6))
+    krn: Mapped[int]
+    kt: Mapped[int]
+    ti: Mapped[str] = mapped_column(String(2))
+    base_date: Mapped[str] = mapped_column(String(2))
+    ea: Mapped[int]
+    tct: Mapped[int]
+    state: Mapped[str] = mapped_column(String(8), default=MeterState.STOCK)
+    blocked_reason: Mapped[Text] = mapped_column(default="")
+
+    product: Mapped[Product] = relationship(lazy="raise_on_sql")
+    tariff: Mapped[Tariff | None] = relationship(lazy="raise_on_sql")
+    region: Mapped[Region] = relationship(lazy="raise_on_sql")
+
+    def __repr__(self) -> str:
+        return self.drn
+
+
+class ServicePoint(RegionScoped, Model):
+    """The place a meter hangs: it keeps its counters through meter swaps.
+
+    ``plan_attached_on`` is the day from which missed fixed fees accumulate.
+    """
+
+    __tablename__ = "service_point"
+
+    id: Mapped[Id]
+    consumer_id: Mapped[int | None] = mapped_column(ForeignKey("consumer.id"), index=True)
+    plan_attached_on: Mapped[date]
+
+    consumer: Mapped[Consumer | None] = relationship(lazy="raise_on_sql")
+
+
+class MeterInstallation(Model):
+    """Which meter hung at which service point, from when to when."""
+
+    __tablename__ = "meter_installation"
+    __table_args__ = (
+        Index(
+            "uq_installed_meter",
+            "meter_id",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        Index(
+            "uq_installed_point",
+            "service_point_id",
+            unique=True,
+            sqlite_where=text("removed_at IS NULL"),
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[Id]
+    service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), index=True)
+    meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"), index=True)
+    installed_at: Mapped[Moment]
+    removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Counter(Model):
+    """Units bought at a service point in an accumulation period."""
+
+    __tablename__ = "counter"
+    __table_args__ = (CheckConstraint("units >= 0", name="ck_counter_units"),)
+
+    service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), primary_key=True)
+    period_start: Mapped[date] = mapped_column(primary_key=True)
+    units: Mapped[Units]
+
+
+class FeePayment(Model):
+    """A fixed fee paid for a period; the row goes when its sale is voided or reversed."""
+
+    __tablename__ = "fee_payment"
+
+    service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), primary_key=True)
+    fee_period: Mapped[str] = mapped_column(String(8), primary_key=True)
+    period_start: Mapped[date] = mapped_column(primary_key=True)
+    sale_id: Mapped[int] = mapped_column(ForeignKey("sale.id"), index=True)
+
+
+class TidHead(Model):
+    """The highest token identifier given to a meter under a base date, and its floor.
+
+    The row that is locked before a token identifier is chosen.
+    """
+
+    __tablename__ = "tid_head"
+
+    meter_pan: Mapped[str] = mapped_column(String(18), primary_key=True)
+    base_date: Mapped[str] = mapped_column(String(2), primary_key=True)
+    last_tid: Mapped[int | None]
+    floor: Mapped[int] = mapped_column(default=0)
+
+
+class SpentTid(Model):
+    """A token identifier given out: never again, whatever becomes of it.
+
+    Not tied to the meter's row: identifiers belong to the number, for ever.
+    """
+
+    __tablename__ = "tid"
+
+    meter_pan: Mapped[str] = mapped_column(String(18), primary_key=True)
+    base_date: Mapped[str] = mapped_column(String(2), primary_key=True)
+    tid: Mapped[int] = mapped_column(Integer, primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(40))

@@ -1,0 +1,69 @@
+"""The two ways in which rows are scoped: by region, and by vending point."""
+
+from sqlalchemy import ColumnElement, ForeignKey, select
+from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
+
+from vmsapp.models.region import Region
+from vmsapp.scope import ScopedMixin, Sight
+
+region_table = Region.__table__
+
+
+class RegionScoped(ScopedMixin):
+    """Seen by whoever sees the row's region: consumers, meters, service points."""
+
+    @declared_attr
+    def region_id(self) -> Mapped[int]:
+        """The region the row belongs to."""
+        return mapped_column(ForeignKey("region.id"), index=True)
+
+    @classmethod
+    def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
+        """Rows of the region and all below it."""
+        return cls.region_id.in_(
+            select(region_table.c.id).where(
+                region_table.c.path.startswith(sight.region_path or "-", autoescape=True)
+            )
+        )
+
+    def inside(self, session: Session, sight: Sight) -> bool:
+        """The row's region must be seen."""
+        return session.scalar(select(Region.id).where(Region.id == self.region_id)) is not None
+
+
+class PointScoped(ScopedMixin):
+    """Seen by the vending point it belongs to: sales, tokens, ledger.
+
+    Who has a region but no vending point sees those of all points in the region.
+    """
+
+    @declared_attr
+    def vending_point_id(self) -> Mapped[int]:
+        """The vending point the row belongs to."""
+        return mapped_column(ForeignKey("vending_point.id"), index=True)
+
+    @classmethod
+    def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
+        """Rows of the vending point, or of those in the region."""
+        column = cls.vending_point_id
+        if sight.vending_point_id is not None:
+            return column == sight.vending_point_id
+        points = Region.metadata.tables["vending_point"]
+        return column.in_(
+            select(points.c.id)
+            .join(region_table, region_table.c.id == points.c.region_id)
+            .where(region_table.c.path.startswith(sight.region_path or "-", autoescape=True))
+        )
+
+    def inside(self, session: Session, sight: Sight) -> bool:
+        """The row's vending point must be the actor's, or lie in the region."""
+        if sight.vending_point_id is not None:
+            return bool(self.vending_point_id == sight.vending_point_id)
+        points = Region.metadata.tables["vending_point"]
+        found = session.execute(
+            select(points.c.id)
+            .join(region_table, region_table.c.id == points.c.region_id)
+            .where(points.c.id == self.vending_point_id)
+            .where(region_table.c.path.startswith(sight.region_path or "-", autoescape=True))
+        )
+        return found.first() is not None

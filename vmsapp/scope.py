@@ -1,0 +1,153 @@
+"""Who may see which rows: one hook below every view, service and task.
+
+A user belongs to a region, and sees it with all below it; an operator besides belongs
+to one vending point. Models say how they are scoped by a mixin; a session hook adds
+the criterion to every ORM select, update and delete, and a flush check guards inserts.
+Nobody set means nothing seen: what runs without a person says why with ``unscoped``.
+
+Core SQL on tables is outside the hook and states its scope itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, event, false
+from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.sql.base import ExecutableOption
+
+from vmsapp.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What an actor may see.
+
+    Attributes:
+        everything: Administrators and auditors.
+        region_path: Path of the region whose subtree is seen, ``None`` for none.
+        vending_point_id: Set for an operator: sales of this point alone.
+    """
+
+    everything: bool = False
+    region_path: str | None = None
+    vending_point_id: int | None = None
+
+
+NOTHING = Sight()
+EVERYTHING = Sight(everything=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: the person, or the product itself with ``user_id`` ``None``."""
+
+    user_id: int | None
+    name: str
+    sight: Sight
+    permissions: frozenset[tuple[str, str]] = frozenset()
+    address: str | None = None
+
+    def may(self, permission: str, view: str) -> bool:
+        """Tell whether the user group permits this deed."""
+        return (permission, view) in self.permissions
+
+
+SYSTEM = Actor(user_id=None, name="system", sight=EVERYTHING)
+"""The product itself: reconciliation, seeding, commands on the server."""
+
+_sight: ContextVar[Sight] = ContextVar("sight", default=NOTHING)
+
+
+def current_sight() -> Sight:
+    """Tell what may be seen here; nothing unless somebody was named."""
+    return _sight.get()
+
+
+@contextmanager
+def seen_by(actor: Actor) -> Iterator[None]:
+    """Take on an actor's scope inside the block."""
+    token = _sight.set(actor.sight)
+    try:
+        yield
+    finally:
+        _sight.reset(token)
+
+
+@contextmanager
+def unscoped(reason: str) -> Iterator[None]:
+    """Leave the scope inside the block; ``reason`` is for whoever reads the code."""
+    assert reason, "leaving the scope needs a reason"
+    token = _sight.set(EVERYTHING)
+    try:
+        yield
+    finally:
+        _sight.reset(token)
+
+
+def take_on(sight: Sight) -> None:
+    """Set the scope of this thread until the next call: a web request's beginning and end."""
+    _sight.set(sight)
+
+
+class OutOfScope(NotFound):
+    """A row outside the asker's scope was about to be written: the same as not found."""
+
+    code = "not_found"
+
+
+class ScopedMixin:
+    """A model whose rows not everybody sees."""
+
+    scoped: ClassVar[list[type["ScopedMixin"]]] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - the mapper's own
+        super().__init_subclass__(**kwargs)
+        if "__tablename__" in cls.__dict__:
+            ScopedMixin.scoped.append(cls)
+
+    @classmethod
+    def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
+        """State which rows ``sight`` covers; ``sight.everything`` never comes here."""
+        raise NotImplementedError
+
+    def inside(self, session: Session, sight: Sight) -> bool:
+        """Tell whether the row, as it would be written, lies within ``sight``."""
+        raise NotImplementedError
+
+
+@lru_cache(maxsize=512)
+def _criteria(sight: Sight) -> tuple[ExecutableOption, ...]:
+    nothing = sight.region_path is None and sight.vending_point_id is None
+    return tuple(
+        with_loader_criteria(
+            model, false() if nothing else model.visible_to(sight), include_aliases=True
+        )
+        for model in ScopedMixin.scoped
+    )
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _add_scope(state: ORMExecuteState) -> None:
+    sight = _sight.get()
+    if sight.everything or state.is_column_load:
+        return
+    if state.is_select or state.is_update or state.is_delete:
+        state.statement = state.statement.options(*_criteria(sight))
+
+
+@event.listens_for(Session, "before_flush")
+def _guard_writes(session: Session, _context: object, _instances: object) -> None:
+    sight = _sight.get()
+    if sight.everything:
+        return
+    changed = [*session.new, *(row for row in session.dirty if session.is_modified(row))]
+    for row in changed:
+        if isinstance(row, ScopedMixin):
+            with session.no_autoflush:
+                inside = row.inside(session, sight)
+            if not inside:
+                raise OutOfScope

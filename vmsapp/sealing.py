@@ -1,0 +1,180 @@
+"""Sealing: keeping bytes secret and unaltered, under a key or a passphrase.
+
+AES-256-GCM for the bytes, scrypt for passphrases, HKDF to make several keys of one, and
+HMAC-SHA-256 for what is open but must not change. Two different keys come of one
+passphrase: one seals, the other makes a *check value* that is stored beside the sealed
+bytes. GCM alone cannot tell a wrong passphrase from an altered file; the check value can.
+
+Source: NIST SP 800-38D (GCM), RFC 7914 (scrypt), RFC 5869 (HKDF), RFC 2104 (HMAC).
+
+>>> key = bytes(KEY_BYTES)
+>>> unseal(key, seal(key, b"five loaves", aad=b"bread"), aad=b"bread")
+b'five loaves'
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+KEY_BYTES: Final = 32
+"""Length of every key here: AES-256 and HMAC-SHA-256."""
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
+SALT_BYTES: Final = 16
+
+SCRYPT_N_MIN: Final = 2**14
+SCRYPT_N_MAX: Final = 2**20
+SCRYPT_R: Final = 8
+SCRYPT_P: Final = 1
+
+
+class SealBroken(ValueError):
+    """The bytes, their nonce or what was bound to them are not what was sealed."""
+
+
+class KdfRefused(ValueError):
+    """Passphrase parameters outside the bounds: too weak, or made to exhaust memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScryptParams:
+    """How a passphrase becomes a key.
+
+    Attributes:
+        n: Cost, a power of two from 2**14 to 2**20; memory is 1024 * n bytes.
+        salt: 16 random bytes.
+        r: Block size, always 8.
+        p: Parallelism, always 1.
+
+    Raises:
+        KdfRefused: A value outside these bounds.
+    """
+
+    n: int
+    salt: bytes
+    r: int = SCRYPT_R
+    p: int = SCRYPT_P
+
+    def __post_init__(self) -> None:
+        in_bounds = (
+            type(self.n) is int
+            and SCRYPT_N_MIN <= self.n <= SCRYPT_N_MAX
+            and self.n & (self.n - 1) == 0
+            and (self.r, self.p) == (SCRYPT_R, SCRYPT_P)
+            and len(self.salt) == SALT_BYTES
+        )
+        if not in_bounds:
+            msg = "scrypt parameters outside the bounds"
+            raise KdfRefused(msg)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PassphraseKeys:
+    """What comes of a passphrase.
+
+    Attributes:
+        seal_key: 32 bytes, for ``seal``.
+        check: 8 bytes that may be stored openly, and tell the passphrase was right.
+    """
+
+    seal_key: bytes
+    check: bytes
+
+
+def seal(key: bytes, plain: bytes, *, aad: bytes) -> bytes:
+    """Encrypt ``plain`` and bind it to ``aad``, which stays open.
+
+    Args:
+        key: 32 bytes.
+        plain: Any length.
+        aad: What must be shown again, unchanged, to open it.
+
+    Returns:
+        Nonce (12 bytes, fresh), ciphertext, tag (16 bytes).
+    """
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plain, aad)
+
+
+def unseal(key: bytes, sealed: bytes, *, aad: bytes) -> bytes:
+    """Open what ``seal`` made.
+
+    Raises:
+        SealBroken: Another key, other ``aad``, or altered bytes.
+    """
+    if len(sealed) < NONCE_BYTES + TAG_BYTES:
+        msg = "too short to have been sealed"
+        raise SealBroken(msg)
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+    except InvalidTag:
+        msg = "not what was sealed under this key"
+        raise SealBroken(msg) from None
+
+
+def expand(key: bytes, purpose: str) -> bytes:
+    """Make the key for one purpose from a key: HKDF-Expand, 32 bytes."""
+    return HKDFExpand(SHA256(), KEY_BYTES, purpose.encode()).derive(key)
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    """Compute the HMAC-SHA-256 of ``message``, 32 bytes."""
+    return hmac.digest(key, message, "sha256")
+
+
+def same(one: bytes, other: bytes) -> bool:
+    """Compare in a time that does not tell where they differ."""
+    return hmac.compare_digest(one, other)
+
+
+def keys_of_passphrase(passphrase: bytes, params: ScryptParams) -> PassphraseKeys:
+    """Stretch a passphrase into a sealing key and its check value.
+
+    Takes about 50 ms at n = 2**15, on purpose.
+    """
+    # OpenSSL refuses above 32 MiB unless told; it needs a little over 128 * n * r bytes.
+    stretched = hashlib.scrypt(
+        passphrase,
+        salt=params.salt,
+        n=params.n,
+        r=params.r,
+        p=params.p,
+        maxmem=2 * 128 * params.n * params.r,
+        dklen=KEY_BYTES,
+    )
+    check = mac(expand(stretched, "check"), b"kc")[:8]
+    return PassphraseKeys(seal_key=expand(stretched, "seal"), check=check)
+
+
+def secret_file(path: Path) -> str:
+    """Read a secret from a file of our own, made at random the first time, mode 0600.
+
+    Returns:
+        64 characters of URL-safe base64.
+
+    Raises:
+        PermissionError: Others may read the file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        if path.stat().st_mode & 0o077:
+            msg = f"{path} may be read by others; make it readable by its owner alone (chmod 600)"
+            raise PermissionError(msg) from None
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        text = secrets.token_urlsafe(48)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return text

@@ -1,0 +1,213 @@
+"""Double entry: pending with the sale, posted with its token, voided with its failure.
+
+Debits are positive, credits negative; the entries of a transfer add up to zero. A sale
+debits the vending point's cash, or its float where it sells from one, and credits what
+the customer paid for.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from vmsapp.errors import Conflict
+from vmsapp.models import (
+    AccountKind,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransfer,
+    Sale,
+    TransferState,
+    VendingPointAccount,
+)
+from vmsapp.services.rows import insert_missing, rows_changed
+
+AccountName = tuple[AccountKind, str]
+"""Kind and detail, such as ``(ENERGY, "electricity")``."""
+
+
+class Unbalanced(AssertionError):
+    """The entries of a transfer do not add up to zero."""
+
+
+class IllegalTransferMove(Conflict):
+    """A transfer was posted or voided twice."""
+
+    code = "illegal_transfer_move"
+
+
+def reserve(
+    session: Session,
+    sale: Sale,
+    account: VendingPointAccount,
+    credits_minor: Mapping[AccountName, int],
+) -> LedgerTransfer:
+    """Write the pending transfer of a sale and count it against the float.
+
+    Args:
+        session: Inside the sale's transaction, the account locked.
+        sale: The sale, with its id.
+        account: The vending point's locked account.
+        credits_minor: What the customer pays for, in minor units; negative for a
+            difference in the customer's favour.
+
+    Raises:
+        Unbalanced: The credits are not what was charged.
+    """
+    if sum(credits_minor.values()) != sale.charged_minor:
+        raise Unbalanced
+    source = AccountKind.FLOAT if account.limited else AccountKind.CASH
+    account.pending_minor += sale.charged_minor
+    return _write(
+        session,
+        kind="sale",
+        sale=sale,
+        made_at=sale.sold_at,
+        business_date=sale.business_date,
+        amounts={(source, ""): sale.charged_minor}
+        | {name: -amount for name, amount in credits_minor.items() if amount},
+    )
+
+
+def post(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
+    """Make the pending transfer of a sale final."""
+    _settle(session, sale, TransferState.POSTED, at)
+    account.pending_minor -= sale.charged_minor
+    if account.limited:
+        account.balance_minor -= sale.charged_minor
+
+
+def void(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
+    """Give up the pending transfer of a sale that has no token."""
+    _settle(session, sale, TransferState.VOIDED, at)
+    account.pending_minor -= sale.charged_minor
+
+
+def reverse(
+    session: Session,
+    sale: Sale,
+    account: VendingPointAccount,
+    *,
+    at: datetime,
+    business_date: date,
+    reason: str,
+) -> LedgerTransfer:
+    """Answer a posted sale by its mirror image, today."""
+    first = _transfer_of(session, sale)
+    mirrored: dict[AccountName, int] = {
+        (AccountKind(kind), detail): -amount
+        for kind, detail, amount in session.execute(
+            select(LedgerAccount.kind, LedgerAccount.detail, LedgerEntry.amount_minor)
+            .join(LedgerEntry, LedgerEntry.account_id == LedgerAccount.id)
+            .where(LedgerEntry.transfer_id == first.id)
+        )
+    }
+    if account.limited:
+        account.balance_minor += sale.charged_minor
+    answer = _write(
+        session,
+        kind="reversal",
+        sale=sale,
+        made_at=at,
+        business_date=business_date,
+        amounts=mirrored,
+        answers_id=first.id,
+        reason=reason,
+    )
+    answer.state = TransferState.POSTED
+    answer.settled_at = at
+    return answer
+
+
+def trial_balance(session: Session) -> int:
+    """Sum all entries of transfers that count: zero, or something is wrong."""
+    total = session.scalar(
+        select(func.coalesce(func.sum(LedgerEntry.amount_minor), 0))
+        .join(LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
+        .where(LedgerTransfer.state != TransferState.VOIDED)
+    )
+    return int(total or 0)
+
+
+def _transfer_of(session: Session, sale: Sale) -> LedgerTransfer:
+    return session.scalars(
+        select(LedgerTransfer).where(
+            LedgerTransfer.sale_id == sale.id, LedgerTransfer.kind == "sale"
+        )
+    ).one()
+
+
+def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
+    moved = rows_changed(
+        session,
+        update(LedgerTransfer)
+        .where(
+            LedgerTransfer.sale_id == sale.id,
+            LedgerTransfer.kind == "sale",
+            LedgerTransfer.state == TransferState.PENDING,
+        )
+        .values(state=state, settled_at=at),
+    )
+    if moved != 1:
+        raise IllegalTransferMove
+
+
+def _write(
+    session: Session,
+    *,
+    kind: str,
+    sale: Sale,
+    made_at: datetime,
+    business_date: date,
+    amounts: Mapping[AccountName, int],
+    answers_id: int | None = None,
+    reason: str = "",
+) -> LedgerTransfer:
+    if sum(amounts.values()) != 0:
+        raise Unbalanced
+    accounts = _accounts(session, sale.vending_point_id, list(amounts))
+    transfer = LedgerTransfer(
+        vending_point_id=sale.vending_point_id,
+        kind=kind,
+        sale_id=sale.id,
+        made_at=made_at,
+        business_date=business_date,
+        answers_id=answers_id,
+        reason=reason,
+    )
+    session.add(transfer)
+    session.flush()
+    session.add_all(
+        LedgerEntry(
+            vending_point_id=sale.vending_point_id,
+            transfer_id=transfer.id,
+            account_id=accounts[name],
+            amount_minor=amount,
+        )
+        for name, amount in amounts.items()
+        if amount
+    )
+    return transfer
+
+
+def _accounts(
+    session: Session, vending_point_id: int, names: list[AccountName]
+) -> dict[AccountName, int]:
+    """Find the ids of accounts by name, opening those that are missing."""
+    found = _find(session, vending_point_id)
+    missing = [name for name in names if name not in found]
+    for kind, detail in missing:
+        insert_missing(
+            session, LedgerAccount, vending_point_id=vending_point_id, kind=kind, detail=detail
+        )
+    return _find(session, vending_point_id) if missing else found
+
+
+def _find(session: Session, vending_point_id: int) -> dict[AccountName, int]:
+    rows = session.execute(
+        select(LedgerAccount.kind, LedgerAccount.detail, LedgerAccount.id).where(
+            LedgerAccount.vending_point_id == vending_point_id
+        )
+    )
+    return {(AccountKind(kind), detail): id_ for kind, detail, id_ in rows}

@@ -1,0 +1,54 @@
+"""The utility's settings as they are at a moment."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vmsapp.errors import N_, Refused
+from vmsapp.models import Installation, Setup
+from vmsapp.money import Currency
+
+
+class NotSetUp(Refused):
+    """Nobody has entered the utility's settings yet."""
+
+    code = "not_set_up"
+    message = N_("The utility is not set up yet. Ask an administrator to complete the setup.")
+
+
+def setup_at(session: Session, moment: datetime) -> Setup:
+    """Fetch the settings in force at ``moment``.
+
+    Raises:
+        NotSetUp: There are none yet.
+    """
+    row = (
+        session.scalars(
+            select(Setup)
+            .where(Setup.effective_at <= moment)
+            .order_by(Setup.effective_at.desc())
+            .limit(1)
+        ).first()
+        or session.scalars(select(Setup).order_by(Setup.effective_at).limit(1)).first()
+    )
+    if row is None:
+        raise NotSetUp
+    return row
+
+
+def currency_of(setup: Setup) -> Currency:
+    """The currency as the price engine takes it."""
+    return Currency(setup.currency, setup.exponent, setup.coin_minor)
+
+
+def installation(session: Session) -> Installation:
+    """Fetch the one row that says which installation this is.
+
+    Raises:
+        NotSetUp: The instance was never initialised.
+    """
+    row = session.get(Installation, 1)
+    if row is None:
+        raise NotSetUp
+    return row

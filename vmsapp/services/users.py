@@ -1,0 +1,77 @@
+"""Accounts: making them, and passwords that people can type."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vmsapp.models import OfficeUser
+from vmsapp.models.user import Role
+from vmsapp.scope import Actor
+from vmsapp.services import audit
+
+UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+LOWER: Final = "abcdefghijkmnpqrstuvwxyz"
+DIGITS: Final = "23456789"
+PARTS: Final = (UPPER, LOWER, LOWER, LOWER, DIGITS, DIGITS)
+"""Letters and digits that are not taken for one another; a group as it is typed."""
+
+HashPassword = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A new account and the password it was given.
+
+    The password is shown once, to whoever made the account.
+    """
+
+    username: str
+    password: str
+    group: str
+
+    def __repr__(self) -> str:
+        return f"Account(username={self.username!r}, group={self.group!r})"
+
+
+def random_password() -> str:
+    """Make a password of 18 letters and digits in three groups: about 92 bits."""
+    groups = ("".join(secrets.choice(part) for part in PARTS) for _ in range(3))
+    return "-".join(groups)
+
+
+def add_user(
+    session: Session,
+    actor: Actor,
+    *,
+    username: str,
+    first_name: str,
+    last_name: str,
+    group: str,
+    hash_password: HashPassword,
+    region_id: int | None = None,
+    vending_point_id: int | None = None,
+    all_regions: bool = False,
+) -> Account:
+    """Add a user with a random password, inside the caller's transaction."""
+    password = random_password()
+    user = OfficeUser(
+        username=username,
+        first_name=first_name,
+        last_name=last_name,
+        email=f"{username}@localhost",
+        active=True,
+        password=hash_password(password),
+        region_id=region_id,
+        vending_point_id=vending_point_id,
+        all_regions=all_regions,
+        must_change_password=True,
+    )
+    user.roles = [session.scalars(select(Role).where(Role.name == group)).one()]
+    session.add(user)
+    session.flush()
+    audit.record(session, actor, "user.added", "user", user.id, username=username, group=group)
+    return Account(username, password, group)

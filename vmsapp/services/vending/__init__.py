@@ -1,0 +1,137 @@
+"""Selling a credit token: reserve, issue, complete.
+
+Three phases, because a payment must be on record before a token is asked for, and no
+lock may be held while a security module thinks. A retry of the same form finds the
+sale it made before; the worker settles what was left open.
+"""
+
+import time
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from vmsapp.errors import VmsError
+from vmsapp.extensions import atomic, end_reading
+from vmsapp.hsm.registry import Registry
+from vmsapp.models import Meter, Sale, ServicePoint
+from vmsapp.scope import Actor
+from vmsapp.services.setup import setup_at
+from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
+from vmsapp.services.vending.issue import issue
+from vmsapp.services.vending.pricing import Priced, price
+from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
+from vmsapp.services.vending.reserve import find_replay, reserve
+
+__all__ = ["Purchase", "SaleRequest", "new_key", "quote", "sell"]
+
+RESERVE_TRIES: Final = 3
+"""How often a reservation is tried that the database broke off."""
+
+UNDERWAY_WAIT_S: Final = 5.0
+"""How long a second sale to a meter waits for the first to settle."""
+
+UNDERWAY_POLL_S: Final = 0.1
+
+RETRYABLE: Final = frozenset({"40001", "40P01", "55P03"})
+"""PostgreSQL: serialisation failure, deadlock, lock timeout."""
+
+
+def quote(
+    session: Session, meter: Meter, point: ServicePoint, purchase: Purchase, moment: datetime
+) -> Priced:
+    """Price a purchase for the screen; it is priced again when it is sold."""
+    return price(session, setup_at(session, moment), meter, point, purchase, moment)
+
+
+def sell(
+    session: Session,
+    registry: Registry,
+    actor: Actor,
+    request: SaleRequest,
+    *,
+    table_set: str = "production",
+) -> Sale:
+    """Sell one credit token.
+
+    Args:
+        session: Outside any transaction but one that only read.
+        registry: The security modules.
+        actor: Who sells; the scope is taken on already.
+        request: What is bought, with the form's key.
+        table_set: Name of the STA tables in use.
+
+    Returns:
+        The sale: issued with its token, failed with its reason, or pending when its
+        outcome is not known yet. A replayed key gives the sale it made before.
+
+    Raises:
+        VmsError: Nothing was written; the error says why.
+    """
+    sale, replayed = _reserve(session, actor, request, table_set)
+    return sale if replayed else issue(session, registry, actor, sale)
+
+
+def _reserve(
+    session: Session, actor: Actor, request: SaleRequest, table_set: str
+) -> tuple[Sale, bool]:
+    """Reserve, waiting for a sale under way and trying again what was broken off.
+
+    Returns:
+        The sale, and whether an earlier request with the same key had made it.
+    """
+    deadline = time.monotonic() + UNDERWAY_WAIT_S
+    tries = 0
+    while True:
+        replayed = _replayed(session, request)
+        if replayed is not None:
+            return replayed, True
+        try:
+            with atomic(session, durable=True):
+                return reserve(session, actor, request, table_set), False
+        except SaleUnderway:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(UNDERWAY_POLL_S)
+        except VmsError:
+            if _replayed(session, request) is None:
+                raise
+        except DBAPIError as error:
+            mine = _after_broken_commit(session, request, error)
+            if mine is not None:
+                return mine, False
+            tries = _count_try(tries)
+
+
+def _replayed(session: Session, request: SaleRequest) -> Sale | None:
+    sale = find_replay(session, request)
+    end_reading(session)
+    return sale
+
+
+def _count_try(tries: int) -> int:
+    if tries + 1 >= RESERVE_TRIES:
+        raise Busy
+    return tries + 1
+
+
+def _after_broken_commit(session: Session, request: SaleRequest, error: DBAPIError) -> Sale | None:
+    """Find out whether a reservation whose transaction broke was written.
+
+    Returns:
+        The sale if it stands; ``None`` if it surely does not and may be tried again.
+
+    Raises:
+        OutcomeUnknown: The database cannot be asked just now.
+        DBAPIError: Our own mistake, not the database's weather.
+    """
+    if isinstance(error, IntegrityError):
+        return None  # the same key came twice at once; the next look finds it
+    state = getattr(error.orig, "sqlstate", None)
+    if not isinstance(error, OperationalError) and state not in RETRYABLE:
+        raise error
+    try:
+        return _replayed(session, request)
+    except DBAPIError:
+        raise OutcomeUnknown from error

@@ -1,0 +1,160 @@
+"""Second phase of a sale: ask the module, with what is stored and nothing else.
+
+No transaction is open and no lock is held. The answer decides: a token completes the
+sale, a definite no fails it, and silence leaves it pending for the worker.
+"""
+
+import logging
+import secrets
+from typing import Final
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.extensions import atomic, end_reading
+from vmsapp.hsm.base import CreditRequest, IssuedToken, KeyRef, MeterConfig
+from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
+from vmsapp.hsm.registry import Registry
+from vmsapp.models import Sale, SaleAttempt, SaleState
+from vmsapp.scope import Actor
+from vmsapp.services import audit
+from vmsapp.services.rows import rows_changed
+from vmsapp.services.security_modules import open_module
+from vmsapp.services.vending.errors import BaseDateEnded, KeyExpired, TidAhead
+from vmsapp.services.vending.reserve import RND_BITS
+from vmsapp.services.vending.settle import LostRace, complete, fail, read
+from vmsapp.services.vending.tids import MeterKey, lock_head, spend_tid
+from vmsapp.sts.tid import BaseDate
+
+log = logging.getLogger(__name__)
+
+TID_REFUSALS: Final = frozenset({"tid_spent", "tid_too_old"})
+"""Refusals that a higher token identifier answers, once a sale."""
+
+MAX_ATTEMPTS: Final = 2
+
+
+def credit_request(sale: Sale) -> CreditRequest:
+    """Make the module's request from the sale's stored columns alone."""
+    return CreditRequest(
+        request_id=sale.request_id,
+        meter=MeterConfig(
+            meter_pan=sale.meter_pan,
+            key=KeyRef(sgc=sale.sgc, krn=sale.krn, kt=sale.kt, dkga=sale.dkga),
+            ti=sale.ti,
+            base_date=BaseDate(sale.base_date),
+            ken=sale.ken,
+            ea=sale.ea,
+            tct=sale.tct,
+        ),
+        subclass=sale.subclass,
+        amount_field=sale.amount_field,
+        tid=sale.tid,
+        rnd=sale.rnd,
+        table_set=sale.table_set,
+        asked_at=now_utc(),
+    )
+
+
+def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sale:
+    """Ask for the token of a sale just reserved, and obey the answer.
+
+    Returns:
+        The sale: issued, failed, or still pending when nobody knows.
+    """
+    try:
+        token = ask(session, registry, sale)
+    except ModuleRefused as refusal:
+        return after_refusal(session, registry, actor, sale, refusal, show=True)
+    except HsmUnavailable as error:
+        log.warning("sale %s: module unavailable (%s), sent=%s", sale.id, error.why, error.sent)
+        if error.sent or sale.attempt > 1:
+            return read(session, sale.id)
+        return fail(session, actor, sale, "module_unavailable", unless_in_doubt=True)
+    except HsmTimeout:
+        log.warning("sale %s: module did not answer in time", sale.id)
+        return read(session, sale.id)
+    return complete(session, actor, sale, token, show=True)
+
+
+def ask(session: Session, registry: Registry, sale: Sale) -> IssuedToken:
+    """Put the stored request to the module the sale names.
+
+    Raises:
+        ModuleRefused, HsmUnavailable, HsmTimeout: As the module's interface says.
+    """
+    module = open_module(session, registry, sale.module_id)
+    end_reading(session)
+    return module.issue_credit(credit_request(sale))
+
+
+def after_refusal(
+    session: Session,
+    registry: Registry,
+    actor: Actor,
+    sale: Sale,
+    refusal: ModuleRefused,
+    *,
+    show: bool,
+) -> Sale:
+    """Obey a definite no: ask once more with a higher identifier, or fail."""
+    if refusal.reason not in TID_REFUSALS or sale.attempt >= MAX_ATTEMPTS:
+        return fail(session, actor, sale, refusal.reason)
+    try:
+        again = _raise_tid(session, actor, sale, refusal.highest_tid)
+    except (BaseDateEnded, KeyExpired, TidAhead) as rule:
+        return fail(session, actor, sale, rule.code)
+    except LostRace:
+        return read(session, sale.id)
+    if show:
+        return issue(session, registry, actor, again)
+    return again
+
+
+def _raise_tid(session: Session, actor: Actor, sale: Sale, highest: int | None) -> Sale:
+    """Give the sale the next identifier above all the module has used, under a new id.
+
+    Raises:
+        LostRace: Somebody else moved the sale first.
+        BaseDateEnded, KeyExpired, TidAhead: There is no such identifier.
+    """
+    with atomic(session, durable=True):
+        head = lock_head(session, sale.meter_pan, sale.base_date)
+        request_id = f"{sale.request_id.rpartition('-')[0]}-{sale.attempt + 1}"
+        tid = spend_tid(
+            session,
+            head,
+            MeterKey.of_sale(sale),
+            moment=sale.sold_at,
+            request_id=request_id,
+            highest_used=highest,
+        )
+        changed = rows_changed(
+            session,
+            update(Sale)
+            .where(
+                Sale.id == sale.id,
+                Sale.state == SaleState.PENDING,
+                Sale.request_id == sale.request_id,
+            )
+            .values(
+                request_id=request_id,
+                tid=tid,
+                attempt=sale.attempt + 1,
+                rnd=secrets.randbits(RND_BITS),
+            ),
+        )
+        if changed != 1:
+            raise LostRace
+        session.add(
+            SaleAttempt(
+                request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid,
+                asked_at=now_utc(),
+            )
+        )  # fmt: skip
+        audit.record(
+            session, actor, "sale.asked_again", "sale", sale.id,
+            vending_point_id=sale.vending_point_id, tid=tid, request_id=request_id,
+        )  # fmt: skip
+    return read(session, sale.id)

@@ -1,0 +1,368 @@
+"""First phase of a sale: claim the key, lock, price again, write every input down.
+
+One transaction. After it the money has a record; the token is asked for from what is
+written here, and from nothing else.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.models import (
+    AccountKind,
+    Counter,
+    FeePayment,
+    Meter,
+    MeterInstallation,
+    MeterState,
+    MeterType,
+    Sale,
+    SaleAttempt,
+    SaleState,
+    SecurityModule,
+    ServicePoint,
+    Setup,
+    TidHead,
+    VendingKey,
+    VendingPoint,
+    VendingPointAccount,
+)
+from vmsapp.models.meter import Algorithm
+from vmsapp.scope import Actor
+from vmsapp.services import audit, ledger
+from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.security_modules import key_for, module_for
+from vmsapp.services.setup import installation, setup_at
+from vmsapp.services.vending.errors import (
+    CannotSellKind,
+    FormOutdated,
+    IdempotencyConflict,
+    InsufficientFunds,
+    LooksRepeated,
+    MeterBlocked,
+    MeterNotInUse,
+    MeterWithoutConsumer,
+    NoVendingPoint,
+    QuoteChanged,
+    SaleUnderway,
+    UnknownMeter,
+)
+from vmsapp.services.vending.pricing import Priced, price
+from vmsapp.services.vending.request import SaleRequest
+from vmsapp.services.vending.tids import MeterKey, check_clock, lock_head, spend_tid
+from vmsapp.sts.amount import decode_units, encode_units
+from vmsapp.tariffs.engine import LineKind
+
+REPEAT_WINDOW: Final = timedelta(minutes=2)
+"""How long a sale just like another asks for a second yes."""
+
+SUBCLASS: Final = {MeterType.ELECTRICITY: 0}
+"""Sub-class of the credit token by meter type."""
+
+RND_BITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The rows a sale stands on, locked where they are to change."""
+
+    meter: Meter
+    point: ServicePoint
+    head: TidHead
+    account: VendingPointAccount
+    module: SecurityModule
+    key: VendingKey
+    setup: Setup
+
+
+def find_replay(session: Session, request: SaleRequest) -> Sale | None:
+    """Find the sale this key made before.
+
+    Raises:
+        IdempotencyConflict: The key was used for something else.
+    """
+    sale = session.scalars(
+        select(Sale)
+        .where(
+            Sale.vending_point_id == request.vending_point_id,
+            Sale.idempotency_key == request.key,
+        )
+        .execution_options(populate_existing=True)
+    ).first()
+    if sale is not None and sale.body_hash != request.body_hash():
+        raise IdempotencyConflict(sale_id=sale.id)
+    return sale
+
+
+def reserve(session: Session, actor: Actor, request: SaleRequest, table_set: str) -> Sale:
+    """Write a pending sale, inside the caller's transaction.
+
+    Raises:
+        VmsError: One of the rules of ``vending.errors`` or of the price engine.
+    """
+    if request.epoch != installation(session).epoch:
+        raise FormOutdated
+    ground = _lock_ground(session, request)
+    moment = now_utc()  # the locks are held: from here on this is the time of the sale
+    _check_meter(session, ground.meter)
+    check_clock(session, moment)
+    priced = price(session, ground.setup, ground.meter, ground.point, request.purchase, moment)
+    if priced.quote.figures() != request.quote_shown:
+        raise QuoteChanged(priced.quote)
+    if not request.repeat_confirmed:
+        _ask_about_repeat(session, actor, request, moment)
+    _check_funds(ground, priced)
+    sale = _write_sale(session, actor, request, ground, priced, moment, table_set)
+    _count(session, sale, priced)
+    ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
+    audit.record(
+        session, actor, "sale.reserved", "sale", sale.id,
+        vending_point_id=sale.vending_point_id, meter_pan=sale.meter_pan,
+        charged_minor=sale.charged_minor, units=str(sale.units), tid=sale.tid,
+        request_id=sale.request_id,
+    )  # fmt: skip
+    return sale
+
+
+def _lock_ground(session: Session, request: SaleRequest) -> Ground:
+    """Fetch what the sale stands on; locks are taken in the one order there is."""
+    point_row = session.get(VendingPoint, request.vending_point_id)
+    if point_row is None:
+        raise NoVendingPoint
+    meter = session.get(Meter, request.purchase.meter_id)
+    if meter is None:
+        raise UnknownMeter(number=str(request.purchase.meter_id))
+    _check_kind(meter)
+    module = module_for(session, meter.algorithm)
+    key = key_for(
+        session, module.id, sgc=meter.sgc, krn=meter.krn, kt=meter.kt,
+        dkga=Algorithm(meter.algorithm).dkga,
+    )  # fmt: skip
+    point = lock(session, ServicePoint, ServicePoint.id == _point_of(session, meter))
+    session.refresh(meter)
+    if _point_of(session, meter) != point.id or point.consumer_id is None:
+        raise MeterWithoutConsumer(drn=meter.drn)
+    head = lock_head(session, meter.meter_pan, key.base_date)
+    return Ground(
+        meter=meter,
+        point=point,
+        head=head,
+        account=lock_account(session, request.vending_point_id),
+        module=module,
+        key=key,
+        setup=setup_at(session, now_utc()),
+    )
+
+
+def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount:
+    """Lock a vending point's account, opening it if it is the first sale there."""
+    insert_missing(
+        session, VendingPointAccount, vending_point_id=vending_point_id, limited=False,
+        balance_minor=0, pending_minor=0, credit_limit_minor=0,
+    )  # fmt: skip
+    return lock(
+        session, VendingPointAccount, VendingPointAccount.vending_point_id == vending_point_id
+    )
+
+
+def _point_of(session: Session, meter: Meter) -> int:
+    point_id = session.scalar(
+        select(MeterInstallation.service_point_id).where(
+            MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None)
+        )
+    )
+    if point_id is None:
+        raise MeterWithoutConsumer(drn=meter.drn)
+    return point_id
+
+
+def _check_kind(meter: Meter) -> None:
+    if meter.meter_type not in SUBCLASS:
+        raise CannotSellKind(drn=meter.drn, why=meter.meter_type)
+
+
+def _check_meter(session: Session, meter: Meter) -> None:
+    """Refuse meters that are not to be sold to, or have a sale open.
+
+    Raises:
+        MeterBlocked, MeterNotInUse, SaleUnderway: Each with its sentence.
+    """
+    if meter.state == MeterState.BLOCKED:
+        raise MeterBlocked(drn=meter.drn, reason=meter.blocked_reason)
+    if meter.state != MeterState.ACTIVE:
+        raise MeterNotInUse(drn=meter.drn, state=meter.state)
+    pending = session.scalar(open_sale_of(meter.meter_pan))
+    if pending is not None:
+        raise SaleUnderway(sale_id=pending)
+
+
+def open_sale_of(meter_pan: str) -> Select[int]:
+    """Select the id of a meter's pending sale, unless its money was given back."""
+    table = Sale.__table__.c
+    return (
+        select(table.id)
+        .where(table.state == SaleState.PENDING, table.sealed_at.is_(None))
+        .where(table.meter_pan == meter_pan)
+        .limit(1)
+    )
+
+
+def _ask_about_repeat(
+    session: Session, actor: Actor, request: SaleRequest, moment: datetime
+) -> None:
+    """Ask before selling the same to the same meter twice in two minutes.
+
+    Raises:
+        LooksRepeated: Names the first sale.
+    """
+    purchase = request.purchase
+    same_size = (
+        Sale.received_minor == purchase.tender_minor
+        if purchase.mode == "amount"
+        else Sale.units == purchase.units
+    )
+    first = session.scalars(
+        select(Sale)
+        .where(Sale.meter_id == purchase.meter_id, Sale.operator_id == actor.user_id)
+        .where(Sale.mode == purchase.mode, same_size)
+        .where(Sale.sold_at > moment - REPEAT_WINDOW, Sale.state != SaleState.FAILED)
+        .order_by(Sale.id.desc())
+        .limit(1)
+    ).first()
+    if first is not None:
+        raise LooksRepeated(sale_id=first.id, state=first.state)
+
+
+def _check_funds(ground: Ground, priced: Priced) -> None:
+    account, charged = ground.account, priced.quote.charged_minor
+    if account.limited and account.available_minor < charged:
+        raise InsufficientFunds(
+            available=priced.currency.decimal(account.available_minor),
+            needed=priced.currency.decimal(charged),
+        )
+
+
+def _write_sale(
+    session: Session,
+    actor: Actor,
+    request: SaleRequest,
+    ground: Ground,
+    priced: Priced,
+    moment: datetime,
+    table_set: str,
+) -> Sale:
+    """Write the sale with every input of its token, and spend the identifier."""
+    meter, key, quote = ground.meter, ground.key, priced.quote
+    request_id = f"S-{secrets.token_hex(12)}-1"
+    tid = spend_tid(
+        session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
+    )
+    field = encode_units(quote.units)
+    assert actor.user_id is not None, "a sale has an operator"
+    assert ground.point.consumer_id is not None, "checked under the lock"
+    sale = Sale(
+        vending_point_id=request.vending_point_id,
+        idempotency_key=request.key,
+        body_hash=request.body_hash(),
+        epoch=request.epoch,
+        operator_id=actor.user_id,
+        consumer_id=ground.point.consumer_id,
+        service_point_id=ground.point.id,
+        meter_id=meter.id,
+        meter_pan=meter.meter_pan,
+        sgc=meter.sgc,
+        krn=meter.krn,
+        kt=meter.kt,
+        ti=meter.ti,
+        base_date=key.base_date,
+        ken=key.ken,
+        dkga=key.dkga,
+        ea=meter.ea,
+        tct=meter.tct,
+        table_set=table_set,
+        subclass=SUBCLASS[MeterType(meter.meter_type)],
+        tid=tid,
+        rnd=secrets.randbits(RND_BITS),
+        amount_field=field,
+        request_id=request_id,
+        module_id=ground.module.id,
+        plan_id=priced.plan.id,
+        mode=request.purchase.mode,
+        currency=priced.currency.code,
+        exponent=priced.currency.exponent,
+        received_minor=quote.received_minor,
+        charged_minor=quote.charged_minor,
+        change_minor=quote.change_minor,
+        units=quote.units,
+        units_carried=decode_units(field),
+        bought_before=quote.bought_before,
+        bought_after=quote.bought_after,
+        counter_period=priced.counter_period,
+        calculation=quote.as_dict() | {"plan": priced.plan.name, "plan_id": priced.plan.id},
+        sold_at=moment,
+        business_date=priced.business_date,
+        local_hour=moment.astimezone(ZoneInfo(ground.setup.time_zone)).hour,
+    )
+    session.add(sale)
+    session.flush()
+    session.add(
+        SaleAttempt(
+            request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid,
+            asked_at=moment,
+        )
+    )  # fmt: skip
+    return sale
+
+
+def _count(session: Session, sale: Sale, priced: Priced) -> None:
+    """Add to the counter and mark the fees as paid, at the point and periods stored."""
+    insert_missing(
+        session, Counter, service_point_id=sale.service_point_id,
+        period_start=sale.counter_period, units=Decimal(0),
+    )  # fmt: skip
+    counter = lock(
+        session,
+        Counter,
+        Counter.service_point_id == sale.service_point_id,
+        Counter.period_start == sale.counter_period,
+    )
+    counter.units += sale.counter_units()
+    session.add_all(
+        FeePayment(
+            service_point_id=sale.service_point_id,
+            fee_period=priced.plan.fee_period,
+            period_start=start,
+            sale_id=sale.id,
+        )
+        for start in priced.fee_periods
+        if priced.plan.fee_period != "sale"
+    )
+
+
+ACCOUNTS: Final = {
+    LineKind.FEE_ARREARS: AccountKind.FEE_ARREARS,
+    LineKind.FEE: AccountKind.FEE,
+    LineKind.PENALTY: AccountKind.PENALTY,
+    LineKind.TAX: AccountKind.TAX,
+    LineKind.ROUNDING: AccountKind.ROUNDING,
+}
+
+
+def _credits(meter: Meter, priced: Priced) -> dict[ledger.AccountName, int]:
+    """Tell which accounts the charged money belongs to, in minor units."""
+    totals: dict[ledger.AccountName, int] = {}
+    for line in priced.quote.lines:
+        name = (
+            (AccountKind.ENERGY, meter.meter_type)
+            if line.kind is LineKind.ENERGY
+            else (ACCOUNTS[line.kind], "")
+        )
+        totals[name] = totals.get(name, 0) + line.amount_minor
+    return totals

@@ -1,0 +1,246 @@
+"""Last phase of a sale: complete with the token, or fail and give everything back.
+
+Each is one transaction whose write to the sale is a compare-and-set on its state and
+request id; whoever loses reads again and obeys what stands there.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import business_day, now_utc
+from vmsapp.extensions import atomic
+from vmsapp.hsm.base import IssuedToken
+from vmsapp.models import (
+    MOVES,
+    Counter,
+    FeePayment,
+    ReceiptCounter,
+    Sale,
+    SaleState,
+    ServicePoint,
+    Token,
+    VendingPointAccount,
+)
+from vmsapp.scope import Actor
+from vmsapp.services import audit, ledger
+from vmsapp.services.rows import insert_missing, lock, rows_changed
+from vmsapp.services.setup import installation, setup_at
+from vmsapp.services.vending.errors import IllegalTransition
+from vmsapp.services.vending.reserve import lock_account
+from vmsapp.services.vending.tids import lock_head
+
+
+class LostRace(Exception):
+    """Somebody else moved the sale first."""
+
+
+def move(
+    session: Session, sale: Sale, to: SaleState, *also: ColumnElement[bool], **values: object
+) -> None:
+    """Move a sale by compare-and-set on its state and request id.
+
+    Raises:
+        IllegalTransition: The table of states does not hold the move.
+        LostRace: It is no longer what the caller read.
+    """
+    if to not in MOVES[SaleState(sale.state)]:
+        raise IllegalTransition(sale_id=sale.id, state=sale.state)
+    _compare_and_set(session, sale, *also, state=to, **values)
+
+
+def complete(session: Session, actor: Actor, sale: Sale, token: IssuedToken, *, show: bool) -> Sale:
+    """Store the token, post the money, number the receipt: the sale is issued.
+
+    A sale whose money was given back while it was in doubt is issued and reversed in
+    the same transaction, and its digits are never shown.
+
+    Args:
+        session: Outside any transaction.
+        actor: Who completes it.
+        sale: As it was reserved or read.
+        token: What the module made for its request id.
+        show: The caller hands the digits out now.
+    """
+    while True:
+        try:
+            with atomic(session, durable=True):
+                _complete(session, actor, sale, token, show=show)
+        except LostRace:
+            stands = read(session, sale.id)
+            if stands.state == SaleState.PENDING and stands.request_id == sale.request_id:
+                continue  # doubt or a seal was stamped meanwhile; the token stands
+        return read(session, sale.id)
+
+
+def fail(
+    session: Session, actor: Actor, sale: Sale, reason: str, *, unless_in_doubt: bool = False
+) -> Sale:
+    """Give up a sale that surely has no token; counters, fees and money go back.
+
+    Args:
+        session: Outside any transaction.
+        actor: Who gives it up.
+        sale: As it was reserved or read.
+        reason: Stable code.
+        unless_in_doubt: Leave it alone once the worker has taken it up.
+    """
+    no_doubt = (Sale.doubt_at.is_(None),) if unless_in_doubt else ()
+    try:
+        with atomic(session, durable=True):
+            at = now_utc()
+            lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
+            lock_head(session, sale.meter_pan, sale.base_date)
+            account = lock_account(session, sale.vending_point_id)
+            move(session, sale, SaleState.FAILED, *no_doubt, failed_at=at, failure=reason)
+            _give_back(session, sale)
+            ledger.void(session, sale, account, at)
+            audit.record(
+                session, actor, "sale.failed", "sale", sale.id,
+                vending_point_id=sale.vending_point_id, reason=reason,
+            )  # fmt: skip
+    except LostRace:
+        pass
+    return read(session, sale.id)
+
+
+def seal(session: Session, actor: Actor, sale_id: int) -> Sale:
+    """Note that the money was given back while the outcome was open.
+
+    The digits of a sealed sale are never shown: if its token turns out to have been
+    made, it is issued and reversed at once.
+
+    Raises:
+        IllegalTransition: The sale is settled already, or not in doubt yet.
+    """
+    with atomic(session, durable=True):
+        sale = read(session, sale_id)
+        if sale.state != SaleState.PENDING or sale.doubt_at is None:
+            raise IllegalTransition(sale_id=sale.id, state=sale.state)
+        if sale.sealed_at is None:
+            try:
+                _compare_and_set(session, sale, sealed_at=now_utc(), sealed_by_id=actor.user_id)
+            except LostRace:
+                now = read(session, sale_id)
+                raise IllegalTransition(sale_id=now.id, state=now.state) from None
+            audit.record(
+                session, actor, "sale.sealed", "sale", sale.id,
+                vending_point_id=sale.vending_point_id, charged_minor=sale.charged_minor,
+            )  # fmt: skip
+    return read(session, sale_id)
+
+
+def read(session: Session, sale_id: int) -> Sale:
+    """Read a sale as it stands now."""
+    return session.scalars(
+        select(Sale).where(Sale.id == sale_id).execution_options(populate_existing=True)
+    ).one()
+
+
+def _complete(
+    session: Session, actor: Actor, sale: Sale, token: IssuedToken, *, show: bool
+) -> None:
+    at = now_utc()
+    lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
+    account = lock_account(session, sale.vending_point_id)
+    sealed = session.scalar(
+        select(Sale.__table__.c.sealed_at).where(Sale.__table__.c.id == sale.id)
+    )
+    series, number = _next_receipt(session, sale.vending_point_id)
+    move(
+        session, sale, SaleState.ISSUED,
+        Sale.sealed_at.is_(None) if sealed is None else Sale.sealed_at.is_not(None),
+        issued_at=at, receipt_series=series, receipt_number=number,
+        shown_at=at if show and sealed is None else None,
+    )  # fmt: skip
+    session.add(_token_row(sale, token, at))
+    ledger.post(session, sale, account, at)
+    audit.record(
+        session, actor, "sale.issued", "sale", sale.id,
+        vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
+        units_carried=str(sale.units_carried), module=token.module_id,
+    )  # fmt: skip
+    if sealed is not None:
+        _reverse_sealed(session, actor, sale, account, at)
+
+
+def _reverse_sealed(
+    session: Session, actor: Actor, sale: Sale, account: VendingPointAccount, at: datetime
+) -> None:
+    """Take back a sale whose money was given back before its token was found."""
+    today = business_day(at, setup_at(session, at).time_zone)
+    session.refresh(sale)
+    move(session, sale, SaleState.REVERSED)
+    _give_back(session, sale)
+    ledger.reverse(
+        session, sale, account, at=at, business_date=today, reason="money_given_back_in_doubt"
+    )
+    audit.record(
+        session, actor, "sale.reversed", "sale", sale.id,
+        vending_point_id=sale.vending_point_id, reason="money_given_back_in_doubt",
+    )  # fmt: skip
+
+
+def _compare_and_set(
+    session: Session, sale: Sale, *also: ColumnElement[bool], **values: object
+) -> None:
+    changed = rows_changed(
+        session,
+        update(Sale)
+        .where(Sale.id == sale.id, Sale.state == sale.state, Sale.request_id == sale.request_id)
+        .where(*also)
+        .values(**values),
+    )
+    if changed != 1:
+        raise LostRace
+
+
+def _give_back(session: Session, sale: Sale) -> None:
+    """Undo what reserve counted, at the service point and periods stored on the sale."""
+    counter = lock(
+        session,
+        Counter,
+        Counter.service_point_id == sale.service_point_id,
+        Counter.period_start == sale.counter_period,
+    )
+    counter.units -= sale.counter_units()
+    session.execute(
+        delete(FeePayment)
+        .where(FeePayment.sale_id == sale.id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _next_receipt(session: Session, vending_point_id: int) -> tuple[int, int]:
+    """Take the next number of the vending point's series; the lock keeps it gapless."""
+    series = installation(session).receipt_series
+    insert_missing(
+        session, ReceiptCounter, vending_point_id=vending_point_id, series=series, last_number=0
+    )
+    counter = lock(
+        session,
+        ReceiptCounter,
+        ReceiptCounter.vending_point_id == vending_point_id,
+        ReceiptCounter.series == series,
+    )
+    counter.last_number += 1
+    return series, counter.last_number
+
+
+def _token_row(sale: Sale, token: IssuedToken, at: datetime) -> Token:
+    return Token(
+        vending_point_id=sale.vending_point_id,
+        sale_id=sale.id,
+        meter_id=sale.meter_id,
+        digits=token.digits,
+        token_class=token.token_class,
+        subclass=token.subclass,
+        tid=token.tid,
+        amount_field=token.amount_field,
+        kcv=token.kcv,
+        module_name=token.module_id,
+        table_set=token.table_set,
+        demo=token.demo,
+        made_at=at,
+    )

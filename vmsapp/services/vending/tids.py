@@ -1,0 +1,136 @@
+"""Token identifiers, and the tests of the clock they are made from.
+
+A meter takes each identifier once. They are given out under the lock of the meter's
+head row, written to a table from which nothing is ever removed, and counted in minutes
+of UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
+from vmsapp.scope import unscoped
+from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
+from vmsapp.sts.errors import TidRangeError
+from vmsapp.sts.identifiers import drn_of_pan
+from vmsapp.sts.tid import (
+    BaseDate,
+    key_expires_at,
+    key_usable,
+    next_tid,
+    tid_from_datetime,
+    tid_to_datetime,
+)
+
+CLOCK_TOLERANCE: Final = timedelta(minutes=2)
+"""How far the clock may lie behind the newest sale."""
+
+TID_LEAD: Final = 2_880
+"""Minutes a token identifier may run ahead of the clock: two days."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterKey:
+    """What the key parameters of a meter say about its identifiers."""
+
+    drn: str
+    meter_pan: str
+    base_date: BaseDate
+    ken: int
+    sgc: str
+
+    @classmethod
+    def of_meter(cls, meter: Meter, key: VendingKey) -> "MeterKey":
+        """Gather it from the meter and its key."""
+        return cls(meter.drn, meter.meter_pan, BaseDate(key.base_date), key.ken, key.sgc)
+
+    @classmethod
+    def of_sale(cls, sale: Sale) -> "MeterKey":
+        """Gather it from what a sale stored."""
+        drn = drn_of_pan(sale.meter_pan)
+        return cls(drn, sale.meter_pan, BaseDate(sale.base_date), sale.ken, sale.sgc)
+
+
+def lock_head(session: Session, meter_pan: str, base_date: str) -> TidHead:
+    """Lock the head row of a meter under a base date, making it if it is the first."""
+    insert_missing(session, TidHead, meter_pan=meter_pan, base_date=base_date, floor=0)
+    return lock(session, TidHead, TidHead.meter_pan == meter_pan, TidHead.base_date == base_date)
+
+
+def spend_tid(
+    session: Session,
+    head: TidHead,
+    key: MeterKey,
+    *,
+    moment: datetime,
+    request_id: str,
+    highest_used: int | None = None,
+) -> int:
+    """Give out the next identifier of a meter; from here on it is spent.
+
+    Args:
+        session: Inside a transaction that holds ``head``'s lock.
+        head: The locked head row.
+        key: The meter's key parameters.
+        moment: The moment of the sale.
+        request_id: What it is given to.
+        highest_used: The highest the module says it has used.
+
+    Raises:
+        BaseDateEnded: None is left under the base date.
+        KeyExpired: The key may not make a token with it.
+        TidAhead: It would lie more than two days ahead of the clock.
+    """
+    known = [tid for tid in (head.last_tid, highest_used) if tid is not None]
+    try:
+        now = tid_from_datetime(moment, key.base_date)
+        tid = next_tid(now, max(known, default=None), head.floor)
+    except TidRangeError:
+        raise BaseDateEnded(drn=key.drn, year=key.base_date.year) from None
+    if not key_usable(tid, key.ken):
+        raise KeyExpired(sgc=key.sgc, expired_at=key_expires_at(key.ken, key.base_date))
+    if tid - max(now, head.floor) > TID_LEAD and not _forgiven(session, head):
+        raise TidAhead(drn=key.drn, reached=tid_to_datetime(tid, key.base_date))
+    head.last_tid = tid
+    session.add(
+        SpentTid(meter_pan=head.meter_pan, base_date=head.base_date, tid=tid, request_id=request_id)
+    )
+    return tid
+
+
+def check_clock(session: Session, moment: datetime) -> None:
+    """Refuse to sell under a clock that lies behind the newest sale.
+
+    Raises:
+        ClockBehind: By more than two minutes, and nobody accepted it.
+    """
+    newest = newest_sale(session)
+    if newest is not None and moment < newest - CLOCK_TOLERANCE:
+        raise ClockBehind(now=moment, newest=newest)
+
+
+def newest_sale(session: Session) -> datetime | None:
+    """Tell when the newest sale was made, but for those an administrator forgave."""
+    with unscoped("the clock is one for all vending points"):
+        forgiven = session.scalar(select(func.max(ClockAcceptance.newest_sale_id))) or 0
+        return session.scalar(
+            select(Sale.sold_at).where(Sale.id > forgiven).order_by(Sale.sold_at.desc()).limit(1)
+        )
+
+
+def _forgiven(session: Session, head: TidHead) -> bool:
+    """Tell whether an administrator accepted this meter's identifiers up to its last."""
+    accepted = session.scalar(
+        select(func.max(ClockAcceptance.last_tid)).where(
+            ClockAcceptance.meter_pan == head.meter_pan,
+            ClockAcceptance.base_date == head.base_date,
+        )
+    )
+    # Each sale after the acceptance moves the head on by its own minutes; a second jump
+    # of the clock would move it by days, and asks again.
+    return accepted is not None and (head.last_tid or 0) - accepted <= TID_LEAD

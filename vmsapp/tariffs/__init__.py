@@ -1,0 +1,1 @@
+"""What it costs: plans, and quotes made from them. Pure functions on exact numbers."""

@@ -1,0 +1,60 @@
+"""Doors without a person: ids in, a service called. Never a secret in a message."""
+
+from typing import Any
+
+from celery import Celery, Task
+from flask import Flask
+
+from config import Settings
+
+celery = Celery("vms")
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Set the one Celery object up for this installation."""
+
+    class InContext(Task):  # type: ignore[misc]
+        """A task that runs inside the application."""
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            with app.app_context():
+                return self.run(*args, **kwargs)
+
+    celery.Task = InContext
+    celery.conf.update(
+        **_broker(settings),
+        task_ignore_result=True,
+        task_acks_late=True,
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        timezone="UTC",
+        include=["vmsapp.tasks.reconcile"],
+        beat_schedule={
+            "reconcile": {
+                "task": "vmsapp.tasks.reconcile.settle",
+                "schedule": float(settings.reconcile_seconds),
+                "options": {"expires": settings.reconcile_seconds},
+            }
+        },
+        beat_schedule_filename=str(settings.instance / "beat"),
+    )
+    app.extensions["celery"] = celery
+
+
+def _broker(settings: Settings) -> dict[str, Any]:
+    """Name the broker: a server where one is given, else files in the instance folder."""
+    if settings.broker_url:
+        return {"broker_url": settings.broker_url}
+    folder = settings.instance / "broker"
+    folder.mkdir(parents=True, exist_ok=True)
+    return {
+        "broker_url": "filesystem://",
+        "broker_transport_options": {
+            "data_folder_in": str(folder),
+            "data_folder_out": str(folder),
+            "control_folder": str(folder),
+            "store_processed": False,
+            "polling_interval": 0.2,
+        },
+    }
