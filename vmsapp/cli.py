@@ -1,10 +1,10 @@
 """Commands for the shell: ``flask vms``."""
 
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,11 +16,11 @@ from werkzeug.security import generate_password_hash
 
 from config import Settings
 from vmsapp.extensions import atomic, db
-from vmsapp.models import Meter, OfficeUser
+from vmsapp.models import OfficeUser, Setup
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import GROUPS
 from vmsapp.services import clock, demo, instance, ledger
-from vmsapp.services.users import Account, add_user
+from vmsapp.services.users import Account, add_user, new_password
 from vmsapp.services.vending.reconcile import reconcile
 
 vms = AppGroup("vms", help="Look after this installation.")
@@ -62,6 +62,18 @@ def accept_clock_command(reason: str, meter: str | None) -> None:
     click.echo("Accepted.")
 
 
+@vms.command("new-password")
+@click.argument("username")
+def new_password_command(username: str) -> None:
+    """Give a user a new random password, for one who lost it."""
+    settings: Settings = current_app.extensions["vms_settings"]
+    with seen_by(SYSTEM):
+        account = new_password(
+            db.session(), SYSTEM, username=username, hash_password=generate_password_hash
+        )
+    hand_out([account], settings)
+
+
 @vms.command("prove")
 def prove_command() -> None:
     """Prove that the ledger balances."""
@@ -87,8 +99,7 @@ def initialise() -> list[Account]:
             instance.refuse_demo_keys(session)
         instance.prepare(session, settings)
         accounts = _first_administrator(session)
-        empty = session.scalar(select(func.count()).select_from(Meter)) == 0
-        if accounts and settings.demo_wanted and empty:
+        if settings.demo_wanted and session.scalars(select(Setup.id)).first() is None:
             accounts += demo.seed(
                 session, current_app.extensions["vms_modules"], settings, generate_password_hash
             )
@@ -103,7 +114,7 @@ def hand_out(accounts: list[Account], settings: Settings) -> None:
     if sys.stdout.isatty():
         print(f"\nPasswords, shown this once:\n{lines}\n", flush=True)
         return
-    path = Path(settings.instance) / "first-passwords.txt"
+    path = settings.instance / f"passwords-{secrets.token_hex(4)}.txt"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:
         file.write(f"{lines}\n")

@@ -16,6 +16,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -158,6 +159,9 @@ def keys_of_passphrase(passphrase: bytes, params: ScryptParams) -> PassphraseKey
 def secret_file(path: Path) -> str:
     """Read a secret from a file of our own, made at random the first time, mode 0600.
 
+    Made aside and linked into place, so that of several that start at once the first
+    wins, and none reads half a secret.
+
     Returns:
         64 characters of URL-safe base64.
 
@@ -165,16 +169,22 @@ def secret_file(path: Path) -> str:
         PermissionError: Others may read the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            msg = f"{path} may be read by others; make it readable by its owner alone (chmod 600)"
-            raise PermissionError(msg) from None
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        text = secrets.token_urlsafe(48)
-        file.write(text)
+    if not path.exists():
+        _link_new_secret(path)
+    if path.stat().st_mode & 0o077:
+        msg = f"{path} may be read by others; make it readable by its owner alone (chmod 600)"
+        raise PermissionError(msg)
+    return path.read_text().strip()
+
+
+def _link_new_secret(path: Path) -> None:
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(48))
         file.flush()
         os.fsync(file.fileno())
-    return text
+    try:
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()

@@ -326,8 +326,6 @@ def upgrade() -> None:
     sa.Column('vending_point_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('all_regions', sa.Boolean(), nullable=False),
     sa.Column('language', sa.String(length=8), nullable=True),
-    sa.Column('must_change_password', sa.Boolean(), nullable=False),
-    sa.Column('password_changed_at', sa.DateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['changed_by_fk'], ['ab_user.id'], ),
     sa.ForeignKeyConstraint(['created_by_fk'], ['ab_user.id'], ),
     sa.ForeignKeyConstraint(['region_id'], ['region.id'], ),

@@ -1,14 +1,11 @@
 """Users: the framework's, with a place of work."""
 
-from datetime import datetime
-
 from flask_appbuilder.security.sqla.models import Role
 from flask_appbuilder.security.sqla.models import User as FrameworkUser
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vmsapp.models.region import Region
-from vmsapp.models.types import UtcDateTime
 from vmsapp.models.vending_point import VendingPoint
 
 
@@ -17,7 +14,6 @@ class OfficeUser(FrameworkUser):
 
     Attributes:
         all_regions: Sees everything; without it a user without region sees nothing.
-        must_change_password: The password was handed out, not chosen.
     """
 
     __tablename__ = "ab_user"
@@ -26,8 +22,6 @@ class OfficeUser(FrameworkUser):
     vending_point_id: Mapped[int | None] = mapped_column(ForeignKey("vending_point.id"), index=True)
     all_regions: Mapped[bool] = mapped_column(default=False)
     language: Mapped[str | None] = mapped_column(String(8))
-    must_change_password: Mapped[bool] = mapped_column(default=False)
-    password_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     region: Mapped[Region | None] = relationship(lazy="raise_on_sql")
     vending_point: Mapped[VendingPoint | None] = relationship(lazy="raise_on_sql")

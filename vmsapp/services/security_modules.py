@@ -1,5 +1,7 @@
 """Which module serves a meter, and what is known of its keys outside it."""
 
+from pathlib import Path
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
@@ -8,7 +10,7 @@ from vmsapp.errors import N_, Refused
 from vmsapp.extensions import atomic
 from vmsapp.hsm.base import SecurityModule as Module
 from vmsapp.hsm.drivers.soft import SoftModule
-from vmsapp.hsm.errors import HsmUnavailable
+from vmsapp.hsm.errors import HsmUnavailable, KeystoreError
 from vmsapp.hsm.keystore import Keystore, read_passphrase_fd
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.registry import ModuleDescriptor, Registry
@@ -50,18 +52,13 @@ def registry_from(settings: Settings) -> Registry:
     The passphrase of the embedded module comes from the file descriptor the starting
     process handed over, or from the file the settings name.
     """
-    if settings.keystore_passphrase_fd is not None:
-        passphrase = read_passphrase_fd(settings.keystore_passphrase_fd)
-    elif settings.passphrase_path.exists():
-        passphrase = SecretBytes(settings.passphrase_path.read_bytes().strip())
-    else:
-        passphrase = None
+    handed = settings.keystore_passphrase_fd
+    from_start = None if handed is None else read_passphrase_fd(handed)
 
     def open_soft(_descriptor: ModuleDescriptor) -> Module:
-        if passphrase is None:
-            raise HsmUnavailable("locked", sent=False)
+        passphrase = from_start or _passphrase_in(settings.passphrase_path)
         return SoftModule(
-            Keystore.open(settings.keystore_path, passphrase),
+            _keystore(settings.keystore_path, passphrase),
             Results(settings.keystore_path.with_name("results.sqlite")),
             table_set=settings.sta_tables,
             limits=Limits(
@@ -71,6 +68,20 @@ def registry_from(settings: Settings) -> Registry:
         )
 
     return Registry((), {"soft": open_soft})
+
+
+def _keystore(path: Path, passphrase: SecretBytes) -> Keystore:
+    try:
+        return Keystore.open(path, passphrase)
+    except KeystoreError as error:
+        raise HsmUnavailable(error.why, sent=False) from error
+
+
+def _passphrase_in(path: Path) -> SecretBytes:
+    try:
+        return SecretBytes(path.read_bytes().strip())
+    except OSError:
+        raise HsmUnavailable("locked", sent=False) from None
 
 
 def module_for(session: Session, algorithm: str) -> SecurityModule:

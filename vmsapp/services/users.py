@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
+from vmsapp.errors import N_, NotFound
+from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.scope import Actor
@@ -20,6 +22,16 @@ PARTS: Final = (UPPER, LOWER, LOWER, LOWER, DIGITS, DIGITS)
 """Letters and digits that are not taken for one another; a group as it is typed."""
 
 HashPassword = Callable[[str], str]
+
+
+class UnknownUser(NotFound):
+    """No account of that name."""
+
+    code = "unknown_user"
+    message = N_("There is no user %(username)s.")
+
+    def __init__(self, *, username: str) -> None:
+        super().__init__(username=username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +80,31 @@ def add_user(
         region_id=region_id,
         vending_point_id=vending_point_id,
         all_regions=all_regions,
-        must_change_password=True,
     )
     user.roles = [session.scalars(select(Role).where(Role.name == group)).one()]
     session.add(user)
     session.flush()
     audit.record(session, actor, "user.added", "user", user.id, username=username, group=group)
     return Account(username, password, group)
+
+
+def new_password(
+    session: Session, actor: Actor, *, username: str, hash_password: HashPassword
+) -> Account:
+    """Replace a user's password by a random one.
+
+    Raises:
+        UnknownUser: There is no such user.
+    """
+    password = random_password()
+    with atomic(session):
+        user = session.scalars(
+            select(OfficeUser)
+            .where(OfficeUser.username == username)
+            .options(selectinload(OfficeUser.roles))
+        ).first()
+        if user is None:
+            raise UnknownUser(username=username)
+        user.password = hash_password(password)
+        audit.record(session, actor, "user.password_reset", "user", user.id)
+        return Account(username, password, ", ".join(role.name for role in user.roles))

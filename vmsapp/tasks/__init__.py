@@ -13,7 +13,7 @@ celery = Celery("vms")
 def init_app(app: Flask, settings: Settings) -> None:
     """Set the one Celery object up for this installation."""
 
-    class InContext(Task):  # type: ignore[misc]
+    class InContext(Task):
         """A task that runs inside the application."""
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401

@@ -120,6 +120,14 @@ class NumberUnreadable(InvalidInput):
         super().__init__(text=text, example=example)
 
 
+class NothingToPay(InvalidInput):
+    """The price of so little rounds to nothing; a sale takes money."""
+
+    code = "nothing_to_pay"
+    message = N_("So little costs nothing at this tariff. Ask for more.")
+    field = "units"
+
+
 class QuoteChanged(Conflict):
     """The price is no longer what the screen showed; nothing was written."""
 

@@ -17,7 +17,7 @@ from vmsapp.models import Counter, FeePayment, Meter, ServicePoint, Setup, Tarif
 from vmsapp.money import Currency
 from vmsapp.services.setup import currency_of
 from vmsapp.services.tariffs import as_plan, plan_on
-from vmsapp.services.vending.errors import MeterWithoutTariff
+from vmsapp.services.vending.errors import MeterWithoutTariff, NothingToPay
 from vmsapp.services.vending.request import Purchase
 from vmsapp.sts.amount import MAX_TENTHS
 from vmsapp.tariffs.arrears import period_start, periods_due
@@ -61,6 +61,7 @@ def price(
     Raises:
         MeterWithoutTariff: Nothing to price by.
         NoPlanInForce: The tariff's first plan begins later.
+        NothingToPay: It rounds to nothing.
         InvalidInput: The amount or quantity cannot be sold; its sentence says why.
     """
     if meter.tariff_id is None:
@@ -75,8 +76,11 @@ def price(
         today=today,
     )
     terms = Terms(plan, currency, Settlement(setup.settlement), MAX_UNITS)
+    quote = _quote(terms, standing, purchase)
+    if quote.charged_minor <= 0:
+        raise NothingToPay
     return Priced(
-        quote=_quote(terms, standing, purchase),
+        quote=quote,
         plan=row,
         currency=currency,
         business_date=today,
