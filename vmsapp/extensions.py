@@ -56,8 +56,6 @@ def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
             raise NestedDurable
         yield session
         return
-    changed = [*session.new, *session.dirty, *session.deleted]
-    assert not changed, "changes outside atomic()"
     end_reading(session)
     session.info[_DEPTH] = 1
     try:
@@ -72,9 +70,15 @@ def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
 
 
 def end_reading(session: Session) -> None:
-    """End a transaction that only read, so that no snapshot is held over a slow call."""
-    if session.in_transaction() and not session.info.get(_DEPTH):
-        session.rollback()
+    """End a transaction that only read, so that no snapshot is held over a slow call.
+
+    Rows read stay as they were read; what must be fresh is read again.
+    """
+    if session.info.get(_DEPTH):
+        return
+    changed = [*session.new, *session.dirty, *session.deleted]
+    assert not changed, "changes outside atomic()"
+    session.commit()
 
 
 @event.listens_for(Engine, "connect")

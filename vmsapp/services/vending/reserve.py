@@ -133,10 +133,11 @@ def reserve(session: Session, actor: Actor, request: SaleRequest, table_set: str
 
 def _lock_ground(session: Session, request: SaleRequest) -> Ground:
     """Fetch what the sale stands on; locks are taken in the one order there is."""
-    point_row = session.get(VendingPoint, request.vending_point_id)
-    if point_row is None:
+    # by select, not by get: what the session holds already may not be in scope
+    seen = select(VendingPoint.id).where(VendingPoint.id == request.vending_point_id)
+    if session.scalar(seen) is None:
         raise NoVendingPoint
-    meter = session.get(Meter, request.purchase.meter_id)
+    meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
     if meter is None:
         raise UnknownMeter(number=str(request.purchase.meter_id))
     _check_kind(meter)
