@@ -1,12 +1,44 @@
-"""What the rooms' tests share: databases of both kinds, and an instance to sell from."""
+"""What the rooms' tests share: databases of both kinds, and an instance to sell from.
+
+A database of each kind is migrated and filled once a session; each test gets a copy.
+"""
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+
+from config import ROOT, Settings
+from tests import factories
+from tests.factories import FrozenClock, Utility
+from tests.faults import FaultyModule
+from tests.shop import Shop
+from vmsapp.clock import clock_reads
+from vmsapp.extensions import atomic, db, migrate
+from vmsapp.hsm.drivers.soft import SoftModule
+from vmsapp.hsm.keystore import Keystore
+from vmsapp.hsm.policy import Limits
+from vmsapp.hsm.registry import Registry
+from vmsapp.hsm.results import Results
+from vmsapp.scope import unscoped
+
+BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A migrated and filled database to copy, and what is in it."""
+
+    url: str
+    utility: Utility
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +79,136 @@ def new_postgres_database(postgres_server: str) -> Iterator[Callable[..., str]]:
         for name in reversed(made):
             connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     engine.dispose()
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Name of the database: a test that asks for it runs on both."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def keystore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keystore]:
+    """The one keystore of all instances, made with a cheap passphrase."""
+    store = factories.make_keystore(tmp_path_factory.mktemp("module"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def template_of(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, keystore: Keystore
+) -> Callable[[str], Template]:
+    """Give the template of a backend, made when it is first asked for."""
+    made: dict[str, Template] = {}
+
+    def give(backend: str) -> Template:
+        if backend not in made:
+            url = f"sqlite:///{tmp_path_factory.mktemp('template') / 'vms.sqlite'}"
+            if backend == "postgres":
+                url = request.getfixturevalue("new_postgres_database")()
+            made[backend] = Template(url, fill(url, keystore))
+        return made[backend]
+
+    return give
+
+
+def fill(url: str, keystore: Keystore) -> Utility:
+    """Migrate an empty database and build the utility in it."""
+    app = Flask("template")
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(ROOT / "migrations"))
+    with app.app_context():
+        upgrade()
+        session = db.session()
+        with unscoped("the utility is built"), atomic(session):
+            utility = factories.build(session, keystore)
+        session.expunge_all()
+        db.session.remove()
+        db.engine.dispose()
+    return utility
+
+
+@pytest.fixture
+def database_url(
+    backend: str, template_of: Callable[[str], Template], request: pytest.FixtureRequest
+) -> str:
+    """URL of a fresh copy of the utility."""
+    template = make_url(template_of(backend).url)
+    if backend == "postgres":
+        return request.getfixturevalue("new_postgres_database")(template.database)
+    path = request.getfixturevalue("tmp_path") / "vms.sqlite"
+    shutil.copyfile(str(template.database), path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def utility(backend: str, template_of: Callable[[str], Template]) -> Utility:
+    """What is in the database, by name."""
+    return template_of(backend).utility
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on the fresh copy."""
+    engine = create_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Iterator[FrozenClock]:
+    """The product's clock, standing at ``factories.NOW``."""
+    clock = FrozenClock()
+    with clock_reads(clock):
+        yield clock
+
+
+@pytest.fixture
+def module(keystore: Keystore, tmp_path: Path) -> Iterator[FaultyModule]:
+    """The embedded module with a record of its own, no limits, and faults to plan."""
+    results = Results(tmp_path / "results.sqlite")
+    yield FaultyModule(SoftModule(keystore, results, limits=Limits(None, None)))
+    results.close()
+
+
+@pytest.fixture
+def registry(module: FaultyModule) -> Registry:
+    """A registry whose every soft module is the faulty one."""
+    return Registry((), {"soft": lambda _: module.inner}, wrap=lambda _: module)
+
+
+@pytest.fixture
+def shop(engine: Engine, registry: Registry, utility: Utility, clock: FrozenClock) -> Shop:
+    """Sell from the utility."""
+    return Shop(engine, registry, utility, clock)
+
+
+@pytest.fixture
+def settings(database_url: str, keystore: Keystore, tmp_path: Path) -> Settings:
+    """Settings of an instance on the fresh copy, with the keystore of all instances."""
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_bytes(factories.PASSPHRASE)
+    return Settings.from_environ(
+        {
+            "VMS_INSTANCE": str(tmp_path),
+            "DATABASE_URL": database_url,
+            "VMS_KEYSTORE": str(keystore._path),
+            "VMS_KEYSTORE_PASSPHRASE_FILE": str(passphrase),
+            "DEMO": "0",
+        }
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, registry: Registry) -> Iterator[Flask]:
+    """The whole application on the fresh copy, with faults to plan."""
+    from vmsapp import create_app  # noqa: PLC0415 - most tests need no application
+
+    app = create_app(settings)
+    app.extensions["vms_modules"] = registry
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

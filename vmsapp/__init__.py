@@ -37,8 +37,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
 
     settings = settings or Settings.from_environ(os.environ)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("flask_appbuilder", "alembic"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for chatty in ("flask_appbuilder", "alembic", "kombu", "waitress"):
+        logging.getLogger(chatty).setLevel(max(logging.ERROR, logging.getLogger().level))
     app = Flask(__name__, instance_path=str(settings.instance.resolve()))
     signing_key = settings.secret_key or secret_file(settings.instance / "secret_key")
     app.config.from_mapping(settings.flask(), SECRET_KEY=signing_key)
@@ -54,7 +54,12 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     csrf.init_app(app)  # before the framework, which then exempts its APIs and guards deletes
     app.extensions["vms_modules"] = security_modules.registry_from(settings)
     with app.app_context():
-        builder = AppBuilder(app, db.session, security_manager_class=OfficeSecurityManager)
+        builder = AppBuilder(
+            app,
+            db.session,
+            indexview=views.Start,
+            security_manager_class=OfficeSecurityManager,
+        )
         views.register(app, builder)
     i18n.init_app(app)
     tasks.init_app(app, settings)

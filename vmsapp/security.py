@@ -39,6 +39,7 @@ _SELLS: Final[frozenset[Permission]] = frozenset(
         ("can_receipt", COUNTER),
         ("menu_access", "Vending"),
         ("menu_access", COUNTER),
+        ("menu_access", "Open sales"),
     }
 )
 _LOOKS: Final[frozenset[Permission]] = frozenset(

@@ -19,7 +19,7 @@ from vmsapp.services.setup import currency_of
 from vmsapp.services.tariffs import as_plan, plan_on
 from vmsapp.services.vending.errors import MeterWithoutTariff, NothingToPay
 from vmsapp.services.vending.request import Purchase
-from vmsapp.sts.amount import MAX_TENTHS
+from vmsapp.sts.amount import MAX_TENTHS, decode_units, encode_units
 from vmsapp.tariffs.arrears import period_start, periods_due
 from vmsapp.tariffs.engine import Quote, Standing, Terms, quote_by_amount, quote_by_quantity
 from vmsapp.tariffs.plan import FeePeriod, Plan, Settlement
@@ -46,6 +46,12 @@ class Priced:
     business_date: date
     counter_period: date
     fee_periods: tuple[date, ...]
+    meter_type: str
+
+    @property
+    def carried(self) -> Decimal:
+        """Units the token will really carry: never less than were sold."""
+        return decode_units(encode_units(self.quote.units))
 
 
 def price(
@@ -86,6 +92,7 @@ def price(
         business_date=today,
         counter_period=month,
         fee_periods=standing.fee_periods_due,
+        meter_type=meter.meter_type,
     )
 
 

@@ -1,0 +1,72 @@
+# The habits of this house. `make` alone prints them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps --require-hashes --only-binary :all:
+CATALOGS := $(wildcard translations/*/LC_MESSAGES/messages.po)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run worker test lint types floors check messages catalogs migrate seed lock format
+
+help:  ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.run: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed; name it with make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Debian, Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing what VMS needs into $(VENV) ..."
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+translations/%.mo: translations/%.po $(VENV)/.run
+	@$(BIN)/pybabel --quiet compile -i $< -o $@
+
+catalogs: $(CATALOGS:.po=.mo)
+
+setup: $(VENV)/.dev catalogs  ## make the environment for development
+	@$(BIN)/pre-commit install >/dev/null 2>&1 || true
+
+run: $(VENV)/.run catalogs  ## start everything on this machine and print the address
+	@exec $(BIN)/python run.py
+
+worker: $(VENV)/.run catalogs  ## start one more worker
+	@exec $(BIN)/python run.py worker
+
+seed: $(VENV)/.run catalogs  ## prepare the instance without starting it
+	@$(BIN)/flask vms init
+
+migrate: $(VENV)/.run  ## bring the database up to date
+	@$(BIN)/flask db upgrade
+
+test: $(VENV)/.dev catalogs  ## run everything this machine can run
+	@$(BIN)/python tests/run.py $(ARGS)
+
+lint: $(VENV)/.dev  ## style and likely bugs
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+
+format: $(VENV)/.dev  ## put the code into its shape
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+types: $(VENV)/.dev  ## types
+	@$(BIN)/mypy
+
+floors: $(VENV)/.dev  ## a room imports only from floors below its own
+	@$(BIN)/lint-imports --no-cache
+
+messages: $(VENV)/.dev  ## texts: collect, update every language, say what is missing
+	@$(BIN)/python translations/update.py $(L)
+
+check: lint types floors  ## all that needs no running product
+	@$(BIN)/python translations/update.py --check
+
+lock: $(VENV)/.dev  ## make the lock files anew
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra scale --extra dev \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header --only-binary :all: -o requirements-dev.lock
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra scale \
+	  --generate-hashes --no-emit-index-url --no-annotate --no-header --only-binary :all: -c requirements-dev.lock -o requirements.lock

@@ -1,0 +1,57 @@
+"""Named points between the phases of a sale, where a process can be made to halt.
+
+The product has no hooks for this: a point is a function of its own, wrapped in the one
+process that is to halt before or after it.
+"""
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+VENDING = "vmsapp.services.vending"
+SOFT = "vmsapp.hsm.drivers.soft:SoftModule"
+
+POINTS = {
+    # a seller, in the order it comes by
+    "locked": ("after", f"{VENDING}.reserve:_lock_ground"),
+    "reserving": ("after", f"{VENDING}:reserve"),
+    "reserved": ("before", f"{VENDING}:issue"),
+    "module_asked": ("before", "vmsapp.hsm.results:Transaction.add"),
+    "module_writing": ("after", "vmsapp.hsm.results:Transaction.add"),
+    "module_answered": ("after", f"{SOFT}.issue_credit"),
+    "refused": ("before", f"{VENDING}.issue:after_refusal"),
+    "raising_tid": ("after", f"{VENDING}.issue:spend_tid"),
+    "raised_tid": ("after", f"{VENDING}.issue:_raise_tid"),
+    "answered": ("before", f"{VENDING}.issue:complete"),
+    "completing": ("after", f"{VENDING}.settle:_complete"),
+    "completed": ("after", f"{VENDING}.issue:complete"),
+    # the reconciler, besides
+    "doubted": ("before", f"{VENDING}.reconcile:_settle"),
+    "found": ("before", f"{VENDING}.reconcile:complete"),
+    "found_refused": ("before", f"{VENDING}.reconcile:after_refusal"),
+    "cancelled": ("after", f"{SOFT}.cancel"),
+    "failing": ("after", "vmsapp.services.ledger:void"),
+    "settled": ("after", f"{VENDING}.reconcile:_settle"),
+}
+"""What a process halts before or after, by name."""
+
+
+def stop_at(name: str, halt: Callable[[str], None]) -> None:
+    """Make this process call ``halt`` whenever it comes by a point."""
+    when, place = POINTS[name]
+    module, _, path = place.partition(":")
+    *owners, attribute = path.split(".")
+    owner = functools.reduce(getattr, owners, importlib.import_module(module))
+    function = getattr(owner, attribute)
+
+    @functools.wraps(function)
+    def halting(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            halt(name)
+        result = function(*args, **kwargs)
+        if when == "after":
+            halt(name)
+        return result
+
+    setattr(owner, attribute, halting)

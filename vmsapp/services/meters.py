@@ -1,0 +1,160 @@
+"""Finding a meter, and the card the operator sees before selling to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from vmsapp.models import (
+    Consumer,
+    Meter,
+    MeterInstallation,
+    MeterState,
+    Sale,
+    ServicePoint,
+    Tariff,
+)
+from vmsapp.services.setup import setup_at
+from vmsapp.services.vending.errors import MeterWithoutConsumer, UnknownMeter
+from vmsapp.services.vending.pricing import units_this_month
+from vmsapp.sts.identifiers import compact_drn
+
+MAX_FOUND: Final = 20
+"""Meters shown for one search; more than that asks for a longer search."""
+
+SALES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A meter in a list of results."""
+
+    meter: Meter
+    consumer: Consumer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the operator checks before selling: whose meter it is and how it stands.
+
+    Attributes:
+        point: Where it hangs, ``None`` for a meter not installed.
+        units_this_month: Units bought at the service point this month.
+        last_sales: The newest first.
+    """
+
+    meter: Meter
+    consumer: Consumer | None
+    point: ServicePoint | None
+    units_this_month: Decimal
+    last_sales: Sequence[Sale]
+
+    @property
+    def can_sell(self) -> bool:
+        """Whether anything can be sold at all; the sale itself checks again."""
+        return (
+            self.consumer is not None
+            and self.meter.tariff_id is not None
+            and self.meter.state == MeterState.ACTIVE
+        )
+
+
+def find_meters(session: Session, text: str) -> list[Found]:
+    """Find meters by number, or by their consumer's number, name or phone.
+
+    Args:
+        session: In the asker's scope.
+        text: As typed; spaces and hyphens in numbers do not matter.
+
+    Returns:
+        Up to ``MAX_FOUND`` + 1; a whole meter number gives that meter alone.
+    """
+    text = text.strip()
+    number = compact_drn(text)
+    if not text:
+        return []
+    if number.isdigit():
+        exact = _rows(session, _with_consumer().where(Meter.drn == number))
+        if exact:
+            return exact
+    return _rows(
+        session,
+        _with_consumer().where(_matches(text, number)).order_by(Meter.drn).limit(MAX_FOUND + 1),
+    )
+
+
+def meter_card(session: Session, meter_id: int, now: datetime) -> Card:
+    """Gather what is shown of one meter.
+
+    Raises:
+        UnknownMeter: There is none in the asker's scope.
+    """
+    meter = session.scalars(
+        select(Meter)
+        .where(Meter.id == meter_id)
+        .options(joinedload(Meter.tariff), joinedload(Meter.region), joinedload(Meter.product))
+    ).first()
+    if meter is None:
+        raise UnknownMeter(number=str(meter_id))
+    point = session.scalars(
+        select(ServicePoint)
+        .join(MeterInstallation, MeterInstallation.service_point_id == ServicePoint.id)
+        .where(MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None))
+        .options(joinedload(ServicePoint.consumer))
+    ).first()
+    return Card(
+        meter=meter,
+        consumer=point.consumer if point else None,
+        point=point,
+        units_this_month=(
+            units_this_month(session, setup_at(session, now), point, now) if point else Decimal(0)
+        ),
+        last_sales=session.scalars(
+            select(Sale)
+            .where(Sale.meter_id == meter.id)
+            .order_by(Sale.id.desc())
+            .limit(SALES_SHOWN)
+        ).all(),
+    )
+
+
+def point_to_sell_at(card: Card) -> ServicePoint:
+    """Give the service point of a card.
+
+    Raises:
+        MeterWithoutConsumer: It has none, or nobody lives there.
+    """
+    if card.point is None or card.consumer is None:
+        raise MeterWithoutConsumer(drn=card.meter.drn)
+    return card.point
+
+
+def _with_consumer() -> Select[Meter, Consumer]:
+    return (
+        select(Meter, Consumer)
+        .outerjoin(
+            MeterInstallation,
+            (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None),
+        )
+        .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+        .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
+        .outerjoin(Tariff, Tariff.id == Meter.tariff_id)
+        .options(joinedload(Meter.region))
+    )
+
+
+def _matches(text: str, number: str) -> ColumnElement[bool]:
+    return or_(
+        Consumer.name.icontains(text, autoescape=True),
+        Consumer.phone.contains(text, autoescape=True),
+        Consumer.number == text.upper(),
+        *([Meter.drn.contains(number, autoescape=True)] if number.isdigit() else []),
+    )
+
+
+def _rows(session: Session, statement: Select[Meter, Consumer]) -> list[Found]:
+    return [Found(meter, consumer) for meter, consumer in session.execute(statement)]

@@ -1,0 +1,195 @@
+"""Receipts: what the customer takes home, made from what the sale stored."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, joinedload
+
+from vmsapp.clock import now_utc
+from vmsapp.errors import NotFound
+from vmsapp.extensions import atomic
+from vmsapp.models import Consumer, Meter, Sale, SaleState, Setup, Token, VendingPoint
+from vmsapp.scope import Actor
+from vmsapp.services import audit
+from vmsapp.services.rows import rows_changed
+from vmsapp.services.setup import setup_at
+
+PRODUCTION_TABLES = "production"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Everything a receipt shows.
+
+    Attributes:
+        digits: The token, ``None`` unless the sale is issued and not taken back.
+        marks: Words that must stand on it: ``DEMO``, ``TEST``.
+        lines: The calculation's lines, as the price engine wrote them.
+    """
+
+    sale: Sale
+    utility: Setup
+    point: VendingPoint
+    operator: str
+    consumer: Consumer
+    meter: Meter
+    digits: str | None
+    marks: tuple[str, ...]
+    lines: Sequence[dict[str, Any]]
+
+    @property
+    def number(self) -> str | None:
+        """Receipt number: vending point, series and number."""
+        sale = self.sale
+        if sale.receipt_number is None:
+            return None
+        return f"{sale.vending_point_id}-{sale.receipt_series}-{sale.receipt_number:06d}"
+
+    @property
+    def carries_more(self) -> bool:
+        """The token's format rounded the units up in the customer's favour."""
+        return self.sale.units_carried > self.sale.units
+
+    def __repr__(self) -> str:
+        return f"Receipt(sale={self.sale.id})"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSale:
+    """A line of the list of sales that are being settled, or were settled later."""
+
+    id: int
+    drn: str
+    consumer: str
+    charged_minor: int
+    currency: str
+    exponent: int
+    units: Decimal
+    sold_at: datetime
+    state: str
+    sealed: bool
+
+
+def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
+    """Make the receipt of a sale, and note that its digits are shown.
+
+    Digits leave only once the sale is known to have been shown: a reversal "never
+    handed out" must not meet a customer who holds the slip.
+
+    Raises:
+        NotFound: No such sale in the asker's scope.
+    """
+    sale = _fetch(session, sale_id)
+    if sale.state == SaleState.ISSUED and sale.shown_at is None:
+        _mark_shown(session, actor, sale)
+        sale = _fetch(session, sale_id)
+    token = session.scalars(select(Token).where(Token.sale_id == sale.id)).first()
+    shown = token is not None and sale.state == SaleState.ISSUED and sale.shown_at is not None
+    return Receipt(
+        sale=sale,
+        utility=setup_at(session, sale.sold_at),
+        point=sale.vending_point,
+        operator=sale.operator.username,
+        consumer=sale.consumer,
+        meter=sale.meter,
+        digits=token.digits if shown and token else None,
+        marks=_marks(token),
+        lines=sale.calculation["lines"],
+    )
+
+
+def note_printed(session: Session, actor: Actor, sale_id: int) -> None:
+    """Write down that a receipt goes to the printer.
+
+    Raises:
+        NotFound: No such sale in the asker's scope.
+    """
+    with atomic(session):
+        sale = _fetch(session, sale_id)
+        audit.record(
+            session, actor, "receipt.printed", "sale", sale.id,
+            vending_point_id=sale.vending_point_id,
+        )  # fmt: skip
+
+
+def open_sales(session: Session) -> list[OpenSale]:
+    """List the sales whose outcome is not known yet, in the asker's scope."""
+    rows = session.execute(
+        select(Sale, Meter.drn, Consumer.name)
+        .join(Meter, Meter.id == Sale.meter_id)
+        .join(Consumer, Consumer.id == Sale.consumer_id)
+        .where(Sale.state == SaleState.PENDING)
+        .order_by(Sale.sold_at)
+        .limit(200)
+    )
+    return [
+        OpenSale(
+            id=sale.id,
+            drn=drn,
+            consumer=name,
+            charged_minor=sale.charged_minor,
+            currency=sale.currency,
+            exponent=sale.exponent,
+            units=sale.units,
+            sold_at=sale.sold_at,
+            state=sale.state,
+            sealed=sale.money_given_back,
+        )
+        for sale, drn, name in rows
+    ]
+
+
+def state_of(session: Session, sale_id: int) -> str:
+    """Tell the state of a sale.
+
+    Raises:
+        NotFound: No such sale in the asker's scope.
+    """
+    state = session.scalar(select(Sale.state).where(Sale.id == sale_id))
+    if state is None:
+        raise NotFound
+    return state
+
+
+def _fetch(session: Session, sale_id: int) -> Sale:
+    sale = session.scalars(
+        select(Sale)
+        .where(Sale.id == sale_id)
+        .options(
+            joinedload(Sale.vending_point).joinedload(VendingPoint.region),
+            joinedload(Sale.operator),
+            joinedload(Sale.consumer).joinedload(Consumer.region),
+            joinedload(Sale.meter),
+        )
+        .execution_options(populate_existing=True)
+    ).first()
+    if sale is None:
+        raise NotFound
+    return sale
+
+
+def _mark_shown(session: Session, actor: Actor, sale: Sale) -> None:
+    """Set ``shown_at`` by compare-and-set on issued; whoever loses shows what stands."""
+    with atomic(session, durable=True):
+        changed = rows_changed(
+            session,
+            update(Sale)
+            .where(Sale.id == sale.id, Sale.state == SaleState.ISSUED, Sale.shown_at.is_(None))
+            .values(shown_at=now_utc()),
+        )
+        if changed:
+            audit.record(
+                session, actor, "sale.shown", "sale", sale.id,
+                vending_point_id=sale.vending_point_id,
+            )  # fmt: skip
+
+
+def _marks(token: Token | None) -> tuple[str, ...]:
+    if token is None:
+        return ()
+    test = ("TEST",) if token.table_set != PRODUCTION_TABLES else ()
+    return (*(("DEMO",) if token.demo else ()), *test)

@@ -1,0 +1,182 @@
+"""What all doors share: who asks, which sentence an error becomes, which status it has."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Flask, Response, current_app, g, render_template, request
+from flask_appbuilder import BaseView
+from flask_babel import gettext as _
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from vmsapp.clock import now_utc
+from vmsapp.errors import (
+    Conflict,
+    InvalidInput,
+    NotAllowed,
+    NotFound,
+    Refused,
+    Unavailable,
+    Uncertain,
+    VmsError,
+)
+from vmsapp.extensions import db
+from vmsapp.hsm.registry import Registry
+from vmsapp.i18n import readable
+from vmsapp.models import Setup
+from vmsapp.scope import NOTHING, Actor, take_on
+from vmsapp.security import current_actor
+from vmsapp.services.setup import NotSetUp, setup_at
+
+log = logging.getLogger(__name__)
+
+STATUS: Final[tuple[tuple[type[VmsError], int], ...]] = (
+    (InvalidInput, 422),
+    (NotFound, 404),
+    (NotAllowed, 403),
+    (Refused, 409),
+    (Conflict, 409),
+    (Unavailable, 503),
+    (Uncertain, 202),
+)
+"""Families of errors and the HTTP status each has."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+class OfficeView(BaseView):
+    """A screen of ours."""
+
+    def page(self, template: str, **context: Any) -> str:  # noqa: ANN401 - the template's
+        """Render a whole page."""
+        return str(self.render_template(template, **context))
+
+
+def session() -> Session:
+    """The request's database session."""
+    current: Session = db.session()
+    return current
+
+
+def actor() -> Actor:
+    """Who asks."""
+    current: Actor = g.actor
+    return current
+
+
+def modules() -> Registry:
+    """The security modules."""
+    registry: Registry = current_app.extensions["vms_modules"]
+    return registry
+
+
+def utility() -> Setup:
+    """The utility's settings as they are now."""
+    return setup_at(session(), now_utc())
+
+
+def status_of(error: VmsError) -> int:
+    """Find the HTTP status of an error by its family."""
+    return next((status for family, status in STATUS if isinstance(error, family)), 500)
+
+
+def sentence(error: VmsError) -> str:
+    """Put an error into the reader's language, its values written the reader's way."""
+    try:
+        exponent = utility().exponent
+    except NotSetUp:
+        exponent = 2
+    values = {name: readable(value, exponent) for name, value in error.params.items()}
+    return str(_(error.message, **values) if values else _(error.message))
+
+
+def init_app(app: Flask) -> None:
+    """Take on the asker's scope for each request, set headers, show errors."""
+    app.before_request(_begin)
+    app.after_request(_add_headers)
+    app.teardown_request(_end)
+    app.register_error_handler(VmsError, _show_error)
+    app.register_error_handler(HTTPException, _show_http_error)
+    app.jinja_env.globals["csp_nonce"] = _nonce
+
+
+def _begin() -> None:
+    if request.endpoint is None or request.endpoint.endswith("static"):
+        take_on(NOTHING)
+        return
+    g.actor = current_actor(request.remote_addr)
+    take_on(g.actor.sight)
+
+
+def _end(_error: BaseException | None) -> None:
+    take_on(NOTHING)
+
+
+def _nonce() -> str:
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    nonce: str = g.csp_nonce
+    return nonce
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=_nonce()))
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint is not None and not request.endpoint.endswith("static"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _show_error(error: VmsError) -> tuple[Any, int]:
+    return _error_page(sentence(error), status_of(error)), status_of(error)
+
+
+def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Flask may answer
+    if error.response is not None or error.code is None:
+        return error
+    if isinstance(error, InternalServerError):
+        g.reference = secrets.token_hex(4)
+        log.error("error page %s", g.reference, exc_info=error.original_exception)
+    return _error_page(_http_sentence(error.code), error.code), error.code
+
+
+def _http_sentence(code: int) -> str:
+    sentences = {
+        400: _("The page was sent in a way that cannot be read. Go back, reload and try again."),
+        403: _("Your user group does not allow this. Ask an administrator."),
+        404: _("There is no such page."),
+        405: _("This page cannot be used that way. Go back and use its buttons."),
+        413: _("That is too large to be sent."),
+        429: _("Too many attempts. Wait a minute, then try again."),
+        500: _(
+            "Something went wrong on our side. If you were selling, look at the meter's last"
+            " sales before you try again."
+        ),
+    }
+    return str(sentences.get(code, _("This did not work. Go back and try again.")))
+
+
+def _error_page(message: str, status: int) -> str:
+    return render_template(
+        "office/error.html",
+        base_template=current_app.extensions["appbuilder"].base_template,
+        appbuilder=current_app.extensions["appbuilder"],
+        message=message,
+        status=status,
+        reference=g.get("reference"),
+    )

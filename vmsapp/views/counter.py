@@ -1,0 +1,284 @@
+"""The counter: find a meter, buy for it, hand over the receipt."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Response, current_app, jsonify, redirect, request, url_for
+from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import force_locale
+from sqlalchemy import select
+from werkzeug.wrappers import Response as BaseResponse
+
+from vmsapp.clock import now_utc
+from vmsapp.errors import InvalidInput, VmsError
+from vmsapp.models import Meter, MeterInstallation, SaleState, ServicePoint, VendingPoint
+from vmsapp.security import COUNTER
+from vmsapp.services import meters, receipts, vending
+from vmsapp.services.setup import currency_of, installation
+from vmsapp.services.vending import Purchase, SaleRequest, new_key
+from vmsapp.services.vending.errors import (
+    LooksRepeated,
+    MeterWithoutConsumer,
+    NoVendingPoint,
+    NumberUnreadable,
+    QuoteChanged,
+    UnknownMeter,
+)
+from vmsapp.services.vending.pricing import Priced
+from vmsapp.services.vending.request import Mode
+from vmsapp.services.vending.settle import seal
+from vmsapp.tariffs.errors import InvalidTender
+from vmsapp.views.base import OfficeView, actor, modules, sentence, session, status_of, utility
+from vmsapp.views.numbers import read_number
+
+Answer = str | BaseResponse | tuple[str, int]
+
+MODES: Final[tuple[Mode, ...]] = ("quantity", "amount")
+MAX_KEY: Final = 60
+
+
+@dataclass(slots=True)
+class Typed:
+    """What stands in the purchase form; shown again as it was typed."""
+
+    mode: Mode
+    value: str
+    key: str
+    vending_point_id: int | None
+
+    @classmethod
+    def from_request(cls) -> "Typed":
+        """Read the form or the address."""
+        mode = request.values.get("mode", "quantity")
+        return cls(
+            mode="amount" if mode == "amount" else "quantity",
+            value=request.values.get("value", ""),
+            key=request.values.get("key", "")[:MAX_KEY],
+            vending_point_id=request.values.get("vending_point", type=int),
+        )
+
+
+class Counter(OfficeView):
+    """Where tokens are sold."""
+
+    route_base = "/counter"
+    default_view = "find"
+    class_permission_name = COUNTER
+
+    @expose("/")
+    @has_access
+    @permission_name("find")
+    def find(self) -> Answer:
+        """Find a meter by its number or its consumer; one hit opens it at once."""
+        text = request.args.get("q", "")
+        found = meters.find_meters(session(), text)
+        if len(found) == 1 and self.may("can_sell"):
+            return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
+        return self.page("counter/find.html", text=text, found=found, limit=meters.MAX_FOUND)
+
+    @expose("/meter/<int:meter_id>")
+    @has_access
+    @permission_name("sell")
+    def purchase(self, meter_id: int) -> Answer:
+        """Show the meter card and the purchase form, with a price if asked."""
+        typed = Typed.from_request()
+        if not typed.key:  # the key stands in the address, so that reload and back keep it
+            key = new_key(installation(session()).epoch)
+            return redirect(url_for("Counter.purchase", meter_id=meter_id, key=key))
+        return self._form(meter_id, typed)
+
+    @expose("/meter/<int:meter_id>/quote")
+    @has_access
+    @permission_name("sell")
+    def quote(self, meter_id: int) -> Answer:
+        """Give the price alone, as a part of the page, while the amount is typed."""
+        typed = Typed.from_request()
+        try:
+            priced = self._price(meter_id, typed)
+        except VmsError as error:
+            return self._part("counter/_refusal.html", message=sentence(error)), status_of(error)
+        return self._part("counter/_quote.html", priced=priced, typed=typed)
+
+    @expose("/meter/<int:meter_id>/sell", methods=["POST"])
+    @has_access
+    @permission_name("sell")
+    def sell(self, meter_id: int) -> Answer:
+        """Sell, then show the receipt; a refusal shows the form again as it was typed."""
+        typed = Typed.from_request()
+        try:
+            sale = vending.sell(
+                session(),
+                modules(),
+                actor(),
+                SaleRequest(
+                    vending_point_id=self._vending_point(typed),
+                    key=typed.key,
+                    purchase=self._purchase(meter_id, typed),
+                    quote_shown=_figures(request.form.get("quote", "")),
+                    repeat_confirmed=request.form.get("repeat") == "yes",
+                ),
+                table_set=current_app.extensions["vms_settings"].sta_tables,
+            )
+        except UnknownMeter:
+            raise
+        except VmsError as error:
+            return self._form(meter_id, typed, error), status_of(error)
+        return redirect(url_for("Counter.sale", sale_id=sale.id))
+
+    @expose("/sale/<int:sale_id>")
+    @has_access
+    @permission_name("receipt")
+    def sale(self, sale_id: int) -> Answer:
+        """Show what became of a sale: the receipt, or why there is none."""
+        receipt = receipts.receipt(session(), actor(), sale_id)
+        return self.page(
+            "counter/sale.html",
+            receipt=receipt,
+            sale=receipt.sale,
+            slip=self._slip(receipt),
+            zone=receipt.utility.time_zone,
+            may_give_back=self.may("can_give_back"),
+        )
+
+    @expose("/sale/<int:sale_id>/state")
+    @has_access
+    @permission_name("receipt")
+    def state(self, sale_id: int) -> Response:
+        """Tell the state of a sale, for the page that waits for it."""
+        return jsonify(state=receipts.state_of(session(), sale_id))
+
+    @expose("/sale/<int:sale_id>/printed", methods=["POST"])
+    @has_access
+    @permission_name("receipt")
+    def printed(self, sale_id: int) -> Answer:
+        """Note that the receipt was confirmed for printing."""
+        receipts.note_printed(session(), actor(), sale_id)
+        return Response(status=204)
+
+    @expose("/open")
+    @has_access
+    @permission_name("receipt")
+    def open(self) -> Answer:
+        """List the sales that are being settled."""
+        return self.page(
+            "counter/open.html",
+            sales=receipts.open_sales(session()),
+            zone=utility().time_zone,
+        )
+
+    @expose("/sale/<int:sale_id>/give-back", methods=["POST"])
+    @has_access
+    @permission_name("give_back")
+    def give_back(self, sale_id: int) -> Answer:
+        """Note that the customer got the money back while the sale was in doubt."""
+        receipts.state_of(session(), sale_id)
+        seal(session(), actor(), sale_id)
+        return redirect(url_for("Counter.sale", sale_id=sale_id))
+
+    def may(self, deed: str) -> bool:
+        """Tell whether the user's group permits a deed here."""
+        return bool(self.appbuilder.sm.has_access(deed, COUNTER))
+
+    def _part(self, template: str, **context: Any) -> str:  # noqa: ANN401 - the template's
+        return current_app.jinja_env.get_template(template).render(**context)
+
+    def _form(self, meter_id: int, typed: Typed, error: VmsError | None = None) -> str:
+        """Show the purchase form as it was typed, with its price or its refusal."""
+        card = meters.meter_card(session(), meter_id, now_utc())
+        priced, refusal = None, error
+        if typed.value and card.can_sell:
+            try:
+                priced = self._price(meter_id, typed)
+            except VmsError as wrong:
+                refusal = refusal or wrong
+        settings = utility()
+        return self.page(
+            "counter/purchase.html",
+            card=card,
+            typed=typed,
+            priced=priced,
+            refusal=sentence(refusal) if refusal else None,
+            beside_field=isinstance(refusal, InvalidInput),
+            price_changed=isinstance(error, QuoteChanged),
+            repeated=error if isinstance(error, LooksRepeated) else None,
+            underway=error.params.get("sale_id") if error else None,
+            points=self._points(),
+            utility=settings,
+            zone=settings.time_zone,
+            modes=MODES,
+        )
+
+    def _price(self, meter_id: int, typed: Typed) -> Priced:
+        found = (
+            session()
+            .execute(
+                select(Meter, ServicePoint)
+                .outerjoin(
+                    MeterInstallation,
+                    (MeterInstallation.meter_id == Meter.id)
+                    & MeterInstallation.removed_at.is_(None),
+                )
+                .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+                .where(Meter.id == meter_id)
+            )
+            .first()
+        )
+        if found is None:
+            raise UnknownMeter(number=str(meter_id))
+        meter, point = found
+        if point is None or point.consumer_id is None:
+            raise MeterWithoutConsumer(drn=meter.drn)
+        purchase = self._purchase(meter_id, typed)
+        return vending.quote(session(), meter, point, purchase, now_utc())
+
+    def _purchase(self, meter_id: int, typed: Typed) -> Purchase:
+        """Read what was typed.
+
+        Raises:
+            NumberUnreadable: It is not a number, or finer than the smallest coin.
+        """
+        number = read_number(typed.value)
+        if typed.mode == "quantity":
+            return Purchase(meter_id, "quantity", units=number)
+        currency = currency_of(utility())
+        minor = number.scaleb(currency.exponent)
+        if minor != minor.to_integral_value():
+            example = str(currency.decimal(currency.minor_per_unit * 20))
+            raise NumberUnreadable(text=typed.value, example=example)
+        if minor <= 0:
+            raise InvalidTender
+        return Purchase(meter_id, "amount", tender_minor=int(minor))
+
+    def _points(self) -> list[VendingPoint]:
+        """List the vending points this user may sell at; an operator has the own one."""
+        return list(session().scalars(select(VendingPoint).order_by(VendingPoint.name).limit(200)))
+
+    def _vending_point(self, typed: Typed) -> int:
+        """Tell which vending point sells: the form's, else the only one there is.
+
+        Raises:
+            NoVendingPoint: None was chosen, or it may not be sold at.
+        """
+        points = {point.id for point in self._points()}
+        if typed.vending_point_id in points:
+            return int(typed.vending_point_id or 0)
+        if typed.vending_point_id is None and len(points) == 1:
+            return points.pop()
+        raise NoVendingPoint
+
+    def _slip(self, receipt: receipts.Receipt) -> str | None:
+        """Render the receipt in its customer's language."""
+        if receipt.sale.state != SaleState.ISSUED:
+            return None
+        with force_locale(receipt.consumer.language):
+            return self._part("counter/_slip.html", receipt=receipt, sale=receipt.sale)
+
+
+def _figures(text: str) -> dict[str, Any]:
+    """Read the figures the form carried; anything else is as if none were shown."""
+    try:
+        figures = json.loads(text)
+    except ValueError:
+        return {}
+    return figures if isinstance(figures, dict) else {}

@@ -1,0 +1,44 @@
+"""Numbers as people type them: digits of any script, the decimal sign of the language.
+
+Nothing is guessed: a sign that might be a decimal comma or might group thousands is
+refused where the page's language leaves it open, because the difference is money.
+"""
+
+import re
+import unicodedata
+from decimal import Decimal
+from typing import Final
+
+from flask_babel import get_locale
+
+from vmsapp.i18n import units_text
+from vmsapp.services.vending.errors import NumberUnreadable
+
+MAX_LENGTH: Final = 24
+NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
+ARABIC_POINT: Final = "٫"
+
+
+def read_number(text: str) -> Decimal:
+    """Read a decimal number written the page's way, or with a decimal point.
+
+    Raises:
+        NumberUnreadable: It is none, or might be two.
+    """
+    plain = "".join(_ascii(mark) for mark in text.strip())
+    readable = len(plain) <= MAX_LENGTH and NUMBER.fullmatch(plain)
+    if not readable or ("," in plain and _decimal_sign() != ","):
+        raise NumberUnreadable(text=text.strip()[:MAX_LENGTH], example=units_text(Decimal("20.5")))
+    return Decimal(plain.replace(",", "."))
+
+
+def _ascii(mark: str) -> str:
+    if mark == ARABIC_POINT:
+        return "."
+    digit = unicodedata.decimal(mark, None)
+    return mark if digit is None else str(digit)
+
+
+def _decimal_sign() -> str:
+    locale = get_locale()
+    return str(locale.number_symbols["latn"]["decimal"]) if locale else "."
