@@ -37,8 +37,9 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
 
     settings = settings or Settings.from_environ(os.environ)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("flask_appbuilder", "alembic", "kombu", "waitress"):
-        logging.getLogger(chatty).setLevel(max(logging.ERROR, logging.getLogger().level))
+    for chatty, level in (("flask_appbuilder", "WARNING"), ("alembic", "WARNING"),
+                          ("waitress", "WARNING"), ("kombu.connection", "ERROR")):  # fmt: skip
+        logging.getLogger(chatty).setLevel(level)
     app = Flask(__name__, instance_path=str(settings.instance.resolve()))
     signing_key = settings.secret_key or secret_file(settings.instance / "secret_key")
     app.config.from_mapping(settings.flask(), SECRET_KEY=signing_key)

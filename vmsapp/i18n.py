@@ -27,7 +27,9 @@ def init_app(app: Flask) -> None:
         get_locale=get_locale,
         money=money_text,
         units=units_text,
+        price=price_text,
         moment=moment_text,
+        day=day_text,
         languages=app.config["LANGUAGES"],
     )
 
@@ -56,11 +58,21 @@ def units_text(units: Decimal) -> str:
     return format_decimal(units, format="#,##0.0##", locale=_locale())
 
 
+def price_text(price: Decimal) -> str:
+    """Write a price or percentage the reader's way, without idle zeros."""
+    return format_decimal(price, format="#,##0.00####", locale=_locale())
+
+
 def moment_text(moment: datetime, zone: str = "UTC") -> str:
     """Write a moment the reader's way, in a time zone."""
     return format_datetime(
         moment.astimezone(ZoneInfo(zone)), format="medium", tzinfo=ZoneInfo(zone), locale=_locale()
     )
+
+
+def day_text(day: str) -> str:
+    """Write a stored date, ``YYYY-MM-DD``, the reader's way."""
+    return format_date(date.fromisoformat(day), locale=_locale())
 
 
 def readable(value: object, exponent: int) -> object:
