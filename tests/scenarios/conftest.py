@@ -1,0 +1,161 @@
+"""The product as a person starts it, and a browser to use it with."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@dataclass
+class Product:
+    """A started product."""
+
+    process: subprocess.Popen[str]
+    instance: Path
+    address: str
+    reader: threading.Thread
+    seconds: float = 0.0
+    output: list[str] = field(default_factory=list)
+
+    def passwords(self) -> dict[str, str]:
+        """Read the file the first start wrote."""
+        (file,) = self.instance.glob("passwords-*.txt")
+        return dict(re.findall(r"^\s+(\w+)\s+(\S+)", file.read_text(), re.MULTILINE))
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Stop it as Ctrl-C does, and read what it still had to say."""
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=30)
+        self.reader.join(timeout=10)
+        assert self.process.stdout
+        self.process.stdout.close()
+        return status
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def children_of(group: str) -> list[int]:
+    """Find the processes that were started with this instance folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environ = (entry / "environ").read_bytes()
+                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            except OSError:
+                continue
+            if f"VMS_INSTANCE={group}".encode() in environ.split(b"\0") and not zombie:
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture(scope="session")
+def start_product(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Product]]:
+    """Start ``run.py`` on an instance and wait until it says that it is ready."""
+    started: list[Product] = []
+
+    def start(instance: Path | None = None, **settings: str) -> Product:
+        instance = instance or tmp_path_factory.mktemp("instance")
+        port = free_port()
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("VMS_", "DATABASE"))}
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "run.py")],
+            cwd=ROOT,
+            env={
+                **clean,
+                "VMS_INSTANCE": str(instance),
+                "VMS_PORT": str(port),
+                "VMS_RECONCILE_SECONDS": "1",
+                "VMS_PENDING_SECONDS": "1",
+                "VMS_LOGIN_RATE": "1000 per 1 minute",
+                **settings,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        ready = threading.Event()
+
+        def read() -> None:
+            assert process.stdout
+            for line in process.stdout:
+                product.output.append(line)
+                if "VMS is ready" in line:
+                    product.seconds = time.monotonic() - began
+                    ready.set()
+            ready.set()
+
+        reader = threading.Thread(target=read, daemon=True)
+        product = Product(process, instance, f"http://localhost:{port}", reader)
+        reader.start()
+        assert ready.wait(60), "".join(product.output)
+        started.append(product)
+        return product
+
+    yield start
+    for product in started:
+        if product.process.poll() is None:
+            product.stop()
+        for pid in children_of(str(product.instance)):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def product(start_product: Callable[..., Product]) -> Product:
+    """One demo product for all scenarios that leave it in order."""
+    return start_product()
+
+
+@dataclass
+class Watched:
+    """A browser page, with everything it said and asked for."""
+
+    page: Page
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            str(tmp_path / "profile"),
+            executable_path="/usr/bin/chromium",
+            args=FLAGS,
+            viewport={"width": 1280, "height": 900},
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def watched(browser: BrowserContext) -> Watched:
+    page = browser.new_page()
+    result = Watched(page)
+    page.on("console", lambda m: result.console.append(f"{m.type}: {m.text}"))
+    page.on("pageerror", lambda error: result.console.append(f"error: {error}"))
+    page.on("request", lambda request: result.requests.append(request.url))
+    return result

@@ -1,0 +1,245 @@
+"""From signing in to the printed invoice, in a real browser, on the product as started."""
+
+import os
+import sqlite3
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from vmsapp.hsm.base import KeyRef
+from vmsapp.hsm.keystore import Keystore
+from vmsapp.hsm.secret import SecretBytes
+from vmsapp.sts.amount import decode_units
+from vmsapp.sts.credit import decode_credit
+from vmsapp.sts.dkga import derive
+from vmsapp.sts.tid import BaseDate
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+SLIP_FACTS = """() => {
+  const token = document.querySelector('.vms-token');
+  const slip = document.querySelector('.vms-slip');
+  const size = (e) => parseFloat(getComputedStyle(e).fontSize);
+  const box = (e) => e.getBoundingClientRect();
+  const others = [...slip.querySelectorAll('*')].filter((e) => !token.contains(e));
+  return {
+    groups: token.children.length,
+    lines: box(token).height / size(token),
+    inside: [...token.children].every(
+      (g) => box(g).right <= box(slip).right && box(g).left >= box(slip).left),
+    largest: Math.max(...others.map(size)),
+    size: size(token),
+    menu: getComputedStyle(document.querySelector('header.top')).display,
+  };
+}"""
+
+SCREENS = os.environ.get("VMS_SCREENS")
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the screen, where pictures are asked for."""
+    if SCREENS:
+        page.screenshot(path=Path(SCREENS) / f"{name}.png", full_page=True)
+
+
+def sign_in(page: Page, product, username: str = "operator") -> None:
+    page.goto(product.address)
+    picture(page, "login")
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password").fill(product.passwords()[username])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/counter/**")
+
+
+def token_on(page: Page) -> str:
+    return page.locator(".vms-token").inner_text().replace(" ", "")
+
+
+def units_in(product, digits: str, drn: str) -> Decimal:
+    """Read a token as the meter would: with the key derived for it alone."""
+    with sqlite3.connect(product.instance / "vms.sqlite") as database:
+        database.row_factory = sqlite3.Row
+        meter = database.execute("SELECT * FROM meter WHERE drn = ?", (drn,)).fetchone()
+    module = product.instance / "module"
+    passphrase = SecretBytes((module / "passphrase").read_bytes().strip())
+    keystore = Keystore.open(module / "keystore.json", passphrase)
+    dkga = {"legacy": "02", "sts6": "04"}[meter["algorithm"]]
+    _, vending_key = keystore.vending_key(KeyRef(meter["sgc"], meter["krn"], meter["kt"], dkga))
+    decoder_key = derive(
+        dkga, vending_key.reveal(), meter_pan=meter["meter_pan"], sgc=meter["sgc"],
+        krn=meter["krn"], kt=meter["kt"], ti=meter["ti"],
+        base_date=BaseDate(meter["base_date"]), ea=meter["ea"],
+    )  # fmt: skip
+    return decode_units(decode_credit(digits, decoder_key).amount_field)
+
+
+def meter_of(product, offset: int) -> str:
+    with sqlite3.connect(product.instance / "vms.sqlite") as database:
+        return str(
+            database.execute(
+                "SELECT m.drn FROM meter m JOIN region r ON r.id = m.region_id"
+                " WHERE r.name = 'Northern Region' ORDER BY m.id LIMIT 1 OFFSET ?",
+                (offset,),
+            ).fetchone()[0]
+        )
+
+
+def find(page: Page, product, text: str) -> None:
+    page.goto(f"{product.address}/counter/")
+    page.get_by_label("Meter number, consumer, or phone").fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_an_operator_sells_fifty_kwh_and_the_digits_say_so(product, watched) -> None:
+    page = watched.page
+    sign_in(page, product)
+    picture(page, "counter")
+    page.get_by_label("Meter number, consumer, or phone").fill("Mwangi")
+    page.keyboard.press("Enter")
+    expect(page.locator(".vms-found li").first).to_be_visible()
+    picture(page, "found")
+    drn = page.locator(".vms-found .vms-number").first.inner_text().replace(" ", "")
+    page.get_by_role("link", name="Purchase").first.click()
+    page.get_by_label("How much").fill("50")
+    expect(page.locator("#quote")).to_contain_text("To pay")
+    picture(page, "purchase")
+    page.get_by_role("button", name="Sell", exact=True).click()
+    expect(page.locator(".vms-slip")).to_contain_text("DEMO")
+    picture(page, "invoice")
+    digits = token_on(page)
+    assert len(digits) == 20
+    assert digits.isdigit()
+    assert units_in(product, digits, drn) == Decimal(50)
+    for said in ("50.0 kWh", drn, "Received", "Change", "SGC", "KRN", "TI", "Harbour Street"):
+        expect(page.locator(".vms-slip")).to_contain_text(said)
+
+    page.evaluate("window.print = () => { window.printed = true; }")
+    page.get_by_role("button", name="Confirm printing").click()
+    assert page.evaluate("window.printed") is True
+
+    page.reload()
+    assert token_on(page) == digits, "reloading shows the same sale"
+    asked = [url for url in watched.requests if not url.startswith((product.address, "data:"))]
+    assert asked == [], "nothing is asked of another host"
+    assert [x for x in watched.console if not x.startswith(("debug", "verbose"))] == []
+
+
+def test_by_amount_from_the_keyboard_alone(product, watched) -> None:
+    page = watched.page
+    sign_in(page, product)
+    drn = meter_of(product, 4)
+    page.keyboard.type(drn)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/counter/meter/**")
+    page.get_by_label("By amount").check()
+    page.get_by_label("How much").fill("10")
+    expect(page.locator("#quote")).to_contain_text("Units")
+    page.keyboard.press("Enter")
+    expect(page.locator(".vms-slip")).to_contain_text("10.00 USD")
+    assert units_in(product, token_on(page), drn) > 0
+
+
+def test_going_back_and_selling_again_with_the_same_form_gives_the_same_sale(
+    product, watched
+) -> None:
+    page = watched.page
+    sign_in(page, product)
+    find(page, product, meter_of(product, 6))
+    page.get_by_label("How much").fill("20")
+    expect(page.locator("#quote")).to_contain_text("To pay")
+    page.get_by_role("button", name="Sell", exact=True).click()
+    expect(page.locator(".vms-slip")).to_be_visible()
+    first = token_on(page)
+    page.go_back()
+    page.get_by_label("How much").fill("20")
+    expect(page.locator("#quote")).to_contain_text("To pay")
+    page.get_by_role("button", name="Sell", exact=True).click()
+    expect(page.locator(".vms-warning, .vms-refusal, .vms-slip").first).to_be_visible()
+    with sqlite3.connect(product.instance / "vms.sqlite") as database:
+        made = database.execute("SELECT count(*) FROM token WHERE digits = ?", (first,)).fetchone()
+        sales = database.execute(
+            "SELECT count(*) FROM sale s JOIN meter m ON m.id = s.meter_id WHERE m.drn = ?",
+            (meter_of(product, 6),),
+        ).fetchone()
+    assert (made[0], sales[0]) == (1, 1)
+
+
+def test_two_windows_at_once_sell_once(product, browser) -> None:
+    one = browser.new_page()
+    sign_in(one, product)
+    find(one, product, meter_of(product, 8))
+    one.get_by_label("How much").fill("15")
+    expect(one.locator("#quote")).to_contain_text("To pay")
+    two = browser.new_page()
+    two.goto(one.url)
+    two.get_by_label("How much").fill("15")
+    expect(two.locator("#quote")).to_contain_text("To pay")
+    for page in (one, two):
+        page.evaluate("document.querySelector('.vms-purchase').requestSubmit()")
+    for page in (one, two):
+        expect(page.locator(".vms-slip")).to_be_visible()
+    assert token_on(one) == token_on(two)
+    assert one.url == two.url
+
+
+def test_a_wrong_number_gets_a_sentence_and_stays_typed(product, watched) -> None:
+    page = watched.page
+    sign_in(page, product)
+    find(page, product, meter_of(product, 10))
+    page.get_by_label("How much").fill("abc")
+    expect(page.locator("#quote")).to_contain_text("is not a number")
+    page.get_by_role("button", name="Sell", exact=True).click()
+    expect(page.locator("#quote")).to_contain_text("is not a number")
+    expect(page.get_by_label("How much")).to_have_value("abc")
+    picture(page, "purchase-refused")
+    find(page, product, "99999999999")
+    expect(page.get_by_role("status").first).to_contain_text("No meter or consumer here matches")
+    picture(page, "not-found")
+
+
+def test_the_counter_holds_on_a_phone_and_in_arabic(product, watched) -> None:
+    page = watched.page
+    sign_in(page, product)
+    page.set_viewport_size({"width": 360, "height": 780})
+    for language in ("en", "ar"):
+        page.goto(f"{product.address}/lang/{language}")
+        for path, name in (
+            ("/counter/?q=Mwangi", "found"),
+            (f"/counter/?q={meter_of(product, 12)}", "purchase"),
+            ("/counter/sale/1", "invoice"),
+            ("/counter/open", "open"),
+        ):
+            page.goto(product.address + path)
+            assert page.locator("html").get_attribute("dir") == (
+                "rtl" if language == "ar" else "ltr"
+            )
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 360, f"{path} is {wide} px wide in {language}"
+            picture(page, f"{name}-phone-{language}")
+
+
+def test_the_token_stands_in_one_line_and_is_the_largest_text_on_the_slip(product, watched) -> None:
+    page = watched.page
+    sign_in(page, product)
+    page.goto(f"{product.address}/counter/sale/1")
+    page.emulate_media(media="print")
+    facts = page.evaluate(SLIP_FACTS)
+    assert facts["groups"] == 5
+    assert facts["lines"] < 2
+    assert facts["inside"]
+    assert facts["size"] >= facts["largest"]
+    assert facts["menu"] == "none"
+
+
+def test_administrators_see_the_clock(product, watched) -> None:
+    page = watched.page
+    sign_in(page, product, "admin")
+    page.goto(f"{product.address}/clock/")
+    expect(page.locator("main")).to_contain_text("The clock is in order.")
+    picture(page, "clock")
+    page.goto(f"{product.address}/counter/open")
+    picture(page, "open")
+    page.goto(f"{product.address}/nothing-here")
+    picture(page, "error")
