@@ -79,6 +79,7 @@ def main() -> int:
     """Prepare, start, watch, stop."""
     from config import Settings, SettingsError  # noqa: PLC0415 - children need less
     from vmsapp import create_app  # noqa: PLC0415
+    from vmsapp.services.instance import DemoInProduction  # noqa: PLC0415
 
     try:
         settings = Settings.from_environ(os.environ)
@@ -87,7 +88,7 @@ def main() -> int:
             from vmsapp.cli import hand_out, initialise  # noqa: PLC0415
 
             hand_out(initialise(), settings)
-    except (SettingsError, OSError) as error:
+    except (SettingsError, DemoInProduction, OSError) as error:
         print(f"VMS does not start:\n{error}", file=sys.stderr)
         return 2
     return supervise(settings.host, settings.port, settings.passphrase_path.read_bytes().strip())

@@ -214,9 +214,20 @@ def clock() -> Iterator[FrozenClock]:
         yield clock
 
 
+@pytest.fixture(scope="session")
+def blank_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module's record in which nothing is written yet."""
+    path = tmp_path_factory.mktemp("record") / "results.sqlite"
+    results = Results(path)
+    results.sequence()
+    results.close()
+    return path
+
+
 @pytest.fixture
-def module(keystore: Keystore, tmp_path: Path) -> Iterator[FaultyModule]:
+def module(keystore: Keystore, blank_record: Path, tmp_path: Path) -> Iterator[FaultyModule]:
     """The embedded module with a record of its own, no limits, and faults to plan."""
+    shutil.copyfile(blank_record, tmp_path / "results.sqlite")
     results = Results(tmp_path / "results.sqlite")
     yield FaultyModule(SoftModule(keystore, results, limits=Limits(None, None)))
     results.close()

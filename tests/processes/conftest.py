@@ -9,6 +9,7 @@ from tests.processes.books import FLOAT_MINOR
 from tests.processes.world import Nursery, World
 from vmsapp.models import OfficeUser, VendingPointAccount
 from vmsapp.scope import unscoped
+from vmsapp.services.vending import new_key
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,19 @@ def world(request, tmp_path, nursery):
     world = World(instance, url, nursery)
     yield world
     world.close()
+
+
+@pytest.fixture
+def form(world):
+    """A form as the screen makes it, with its key and the price it showed."""
+    order = {
+        "username": "operator",
+        "vending_point_id": world.points()["operator"],
+        "meter_id": world.meters()[0],
+        "units": "120.5",  # into the second step of the tariff: price, tax and fee all count
+        "key": new_key(1),
+    }
+    return order | world.process().ask("quote", **order)
 
 
 def _prepared(world):

@@ -30,6 +30,7 @@ POINTS = {
     "doubted": ("before", f"{VENDING}.reconcile:_settle"),
     "found": ("before", f"{VENDING}.reconcile:complete"),
     "found_refused": ("before", f"{VENDING}.reconcile:after_refusal"),
+    "cancelling": ("before", f"{SOFT}.cancel"),
     "cancelled": ("after", f"{SOFT}.cancel"),
     "failing": ("after", "vmsapp.services.ledger:void"),
     "settled": ("after", f"{VENDING}.reconcile:_settle"),

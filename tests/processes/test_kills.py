@@ -2,12 +2,9 @@
 
 import pytest
 
-from vmsapp.services.vending import new_key
+from tests.processes.world import kill_at, spend_elsewhere
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
-
-UNITS = "120.5"
-"""Into the second step of the demo tariff, so that price, tax, fee and counter all count."""
 
 RETRY_SEES = {
     # the sale was not written: the retry makes it
@@ -26,19 +23,6 @@ RETRY_SEES = {
 """What a form sent again shows after a seller was killed at a point."""
 
 
-@pytest.fixture
-def form(world):
-    """A form as the screen makes it, with its key and the price it showed."""
-    order = {
-        "username": "operator",
-        "vending_point_id": world.points()["operator"],
-        "meter_id": world.meters()[0],
-        "units": UNITS,
-        "key": new_key(1),
-    }
-    return order | world.process().ask("quote", **order)
-
-
 def leave_pending(world, form, at):
     """Kill a seller at a point after its reservation; give the sale."""
     kill_at(world.process(at), at, "sell", form)
@@ -47,25 +31,13 @@ def leave_pending(world, form, at):
     return left["sale_id"]
 
 
-def kill_at(process, point, do, command):
-    """Have a process do something, and kill it when it comes to a point."""
-    process.tell(do, **command)
-    assert process.answer() == {"at": point}
-    process.kill()
-
-
-def settled(world, form):
-    """Send the form once more, when everything is settled; give the answer."""
-    assert world.process().ask("reconcile") == {}, "something is still open"
-    return world.process().ask("sell", **form)
-
-
 @pytest.mark.parametrize("point", RETRY_SEES)
 def test_a_seller_killed_anywhere_leaves_one_sale_with_one_token(world, form, point):
     kill_at(world.process(point), point, "sell", form)
-    assert world.process().ask("sell", **form)["state"] == RETRY_SEES[point]
+    again = world.process()
+    assert again.ask("sell", **form)["state"] == RETRY_SEES[point]
     assert world.settle() == ({"issued": 1} if RETRY_SEES[point] == "pending" else {})
-    assert settled(world, form)["state"] == "issued"
+    assert again.ask("sell", **form)["state"] == "issued"
     assert world.check_books() == {"issued": 1}
 
 
@@ -73,7 +45,7 @@ def test_the_token_a_killed_seller_had_in_hand_is_the_one_the_customer_gets(worl
     sale_id = leave_pending(world, form, "answered")
     made = world.process().ask("ask_module", sale_id=sale_id)["fetched"]
     world.settle()
-    assert settled(world, form)["digits"] == made["digits"]
+    assert world.process().ask("sell", **form)["digits"] == made["digits"]
 
 
 @pytest.mark.parametrize("point", ["refused", "raising_tid", "raised_tid", "module_asked"])
@@ -91,7 +63,7 @@ def test_a_seller_killed_while_it_asks_for_a_higher_identifier_leaves_one_token(
     assert seller.answer() == {"at": point}
     seller.kill()
     world.settle()
-    assert settled(world, form)["state"] == "issued"
+    assert world.process().ask("sell", **form)["state"] == "issued"
     assert world.check_books() == {"issued": 1}
 
 
@@ -113,7 +85,7 @@ def test_a_reconciler_killed_anywhere_is_followed_by_one_that_makes_the_token(
     leave_pending(world, form, left_at)
     kill_at(world.process(point), point, "reconcile", {})
     world.settle()
-    assert settled(world, form)["state"] == "issued"
+    assert world.process().ask("sell", **form)["state"] == "issued"
     assert world.check_books() == {"issued": 1}
 
 
@@ -122,7 +94,7 @@ def test_a_reconciler_killed_while_it_gives_up_leaves_no_token_and_no_charge(wor
     leave_pending(world, form, "reserved")
     kill_at(world.process(point), point, "reconcile", {"cancel_after": 0})
     world.settle(cancel_after=0)
-    assert settled(world, form)["state"] == "failed"
+    assert world.process().ask("sell", **form)["state"] == "failed"
     assert world.check_books() == {"failed": 1}
 
 
@@ -133,12 +105,6 @@ def test_a_reconciler_killed_over_money_given_back_leaves_a_reversed_sale(world,
     assert world.process().ask("seal", sale_id=sale_id) == {"state": "pending"}
     kill_at(world.process(point), point, "reconcile", {})
     world.settle()
-    assert settled(world, form)["state"] == "reversed"
+    assert world.process().ask("sell", **form)["state"] == "reversed"
     assert world.check_books() == {"reversed": 1}
 
-
-def spend_elsewhere(world, form):
-    """Have the module use up the identifier of the form's sale for something else."""
-    clerk = world.process()
-    sale_id = clerk.ask("sell", **form)["sale_id"]
-    clerk.ask("spend_elsewhere", sale_id=sale_id, request_id="X-elsewhere-1")

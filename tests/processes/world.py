@@ -219,3 +219,17 @@ class World:
         """End all processes."""
         for process in self._processes:
             process.close()
+
+
+def kill_at(process: Process, point: str, do: str, command: dict[str, Any]) -> None:
+    """Have a process do something, and kill it when it comes to a point."""
+    process.tell(do, **command)
+    assert process.answer() == {"at": point}
+    process.kill()
+
+
+def spend_elsewhere(world: World, form: dict[str, Any]) -> None:
+    """Have the module use up the identifier of a form's sale for something else."""
+    clerk = world.process()
+    sale_id = clerk.ask("sell", **form)["sale_id"]
+    clerk.ask("spend_elsewhere", sale_id=sale_id, request_id="X-elsewhere-1")

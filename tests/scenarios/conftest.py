@@ -54,21 +54,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def children_of(group: str) -> list[int]:
-    """Find the processes that were started with this instance folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environ = (entry / "environ").read_bytes()
-                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
-            except OSError:
-                continue
-            if f"VMS_INSTANCE={group}".encode() in environ.split(b"\0") and not zombie:
-                found.append(int(entry.name))
-    return found
-
-
 @pytest.fixture(scope="session")
 def start_product(
     tmp_path_factory: pytest.TempPathFactory,
@@ -119,8 +104,6 @@ def start_product(
     for product in started:
         if product.process.poll() is None:
             product.stop()
-        for pid in children_of(str(product.instance)):
-            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,141 @@
+"""Starting and stopping: one command, nothing left behind, nothing secret lying open."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def children_of(instance: str) -> list[int]:
+    """Find the living processes that were started with this instance folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                environ = (entry / "environ").read_bytes()
+                zombie = (entry / "stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            except OSError:
+                continue
+            if f"VMS_INSTANCE={instance}".encode() in environ.split(b"\0") and not zombie:
+                found.append(int(entry.name))
+    return found
+
+
+def run(**settings: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("VMS_", "DATABASE"))}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run.py")],
+        cwd=ROOT, env={**clean, **settings}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+def wait_until_gone(instance: Path, seconds: float = 20) -> list[int]:
+    until = time.monotonic() + seconds
+    while (left := children_of(str(instance))) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/login/", timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_it_starts_heals_stops_and_starts_again_leaving_no_process(start_product) -> None:
+    product = start_product()
+    assert f"VMS is ready: {product.address}/" in "".join(product.output)
+    assert answers(product.address)
+    pids = children_of(str(product.instance))
+    assert len(pids) >= 3, "web, worker and the one that watches"
+
+    for pid in pids:
+        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2] == b"web":
+            os.kill(pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while not answers(product.address) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert answers(product.address), "a web server that dies is started again"
+
+    assert product.stop(signal.SIGINT) == 0
+    assert "VMS has stopped." in "".join(product.output)
+    assert wait_until_gone(product.instance) == []
+
+    again = start_product(product.instance)
+    assert again.seconds < 15, "a known instance starts at once"
+    assert not [line for line in again.output if "Passwords" in line], "passwords are shown once"
+    again.stop(signal.SIGKILL)
+    assert wait_until_gone(product.instance) == [], "what kills the parent ends its children"
+
+
+def test_first_passwords_are_in_a_file_for_its_owner_alone(product) -> None:
+    (file,) = product.instance.glob("passwords-*.txt")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert set(product.passwords()) == {
+        "admin", "operator", "operator2", "supervisor", "engineer", "auditor"
+    }  # fmt: skip
+    said = "".join(product.output)
+    assert str(file) in said
+    assert not [word for word in product.passwords().values() if word in said]
+    for secret in (
+        product.instance / "secret_key",
+        product.instance / "module" / "passphrase",
+        product.instance / "module" / "keystore.json",
+    ):
+        assert stat.S_IMODE(secret.stat().st_mode) == 0o600, secret
+
+
+def test_the_passphrase_is_handed_over_by_a_file_descriptor_alone(product) -> None:
+    passphrase = (product.instance / "module" / "passphrase").read_bytes().strip()
+    for pid in children_of(str(product.instance)):
+        assert passphrase not in Path(f"/proc/{pid}/environ").read_bytes()
+        assert passphrase not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_without_the_demo_there_is_an_administrator_and_nothing_else(start_product) -> None:
+    product = start_product(DEMO="0")
+    assert set(product.passwords()) == {"admin"}
+    product.stop()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"VMS_PORT": "abc"}, "VMS_PORT"),
+        ({"VMS_ENV": "production", "DEMO": "1"}, "the demo utility is not loaded there"),
+        ({"VMS_HOST": "0.0.0.0"}, "this counts as production"),
+        ({"VMS_ENV": "production", "DEMO": "0"}, "VMS_SECRET_KEY_FILE"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_a_sentence(tmp_path, settings, said) -> None:
+    ended = run(VMS_INSTANCE=str(tmp_path / "instance"), **settings)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_production_refuses_an_instance_with_demo_keys(product, tmp_path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s" * 40)
+    ended = run(
+        VMS_INSTANCE=str(product.instance), VMS_ENV="production", VMS_COOKIE_SECURE="1",
+        VMS_SECRET_KEY_FILE=str(secret), DEMO="0",
+        VMS_KEYSTORE_PASSPHRASE_FILE=str(product.instance / "module" / "passphrase"),
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "demonstration keys" in ended.stderr
+    assert "Traceback" not in ended.stderr
