@@ -166,10 +166,10 @@ def web() -> None:
 
 def worker() -> None:
     """Run background work, and the clock that starts it."""
-    from vmsapp.tasks.worker import celery  # noqa: PLC0415
+    from vmsapp import create_app  # noqa: PLC0415
 
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
-    celery.worker_main(
+    create_app().extensions["celery"].worker_main(
         ["--quiet", "worker", "-B", "-P", "threads", "-c", "2", "--loglevel", "WARNING",
          "--without-gossip", "--without-mingle", "--without-heartbeat"]
     )  # fmt: skip

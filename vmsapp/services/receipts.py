@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import now_utc
@@ -18,7 +18,12 @@ from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
 from vmsapp.services.setup import setup_at
 
-PRODUCTION_TABLES = "production"
+PRODUCTION_TABLES: Final = "production"
+
+SETTLED_LATER: Final = timedelta(days=1)
+"""How long a sale that was in doubt stays on the counter's list once settled."""
+
+LISTED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +122,33 @@ def note_printed(session: Session, actor: Actor, sale_id: int) -> None:
 
 
 def open_sales(session: Session) -> list[OpenSale]:
-    """List the sales whose outcome is not known yet, in the asker's scope."""
+    """List the sales whose outcome is not known yet, in the asker's scope, oldest first."""
+    return _listed(session, Sale.state == SaleState.PENDING)
+
+
+def settled_later(session: Session, now: datetime) -> list[OpenSale]:
+    """List the sales that were in doubt and were settled within the last day.
+
+    The customer may be waiting: money to give back, or a token to hand out.
+    """
+    since = now - SETTLED_LATER
+    return _listed(
+        session,
+        Sale.state != SaleState.PENDING,
+        Sale.doubt_at.is_not(None),
+        Sale.sold_at > since - SETTLED_LATER,
+        or_(Sale.issued_at > since, Sale.failed_at > since),
+    )
+
+
+def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
     rows = session.execute(
         select(Sale, Meter.drn, Consumer.name)
         .join(Meter, Meter.id == Sale.meter_id)
         .join(Consumer, Consumer.id == Sale.consumer_id)
-        .where(Sale.state == SaleState.PENDING)
+        .where(*where)
         .order_by(Sale.sold_at)
-        .limit(200)
+        .limit(LISTED)
     )
     return [
         OpenSale(

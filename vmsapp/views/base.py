@@ -8,6 +8,7 @@ from typing import Any, Final
 from flask import Flask, Response, current_app, g, render_template, request
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
+from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -172,6 +173,8 @@ def _http_sentence(code: int) -> str:
 
 
 def _error_page(message: str, status: int) -> str:
+    if "user" not in g:  # refused before the framework looked who asks: the menu wants to know
+        g.user = current_user
     return render_template(
         "office/error.html",
         base_template=current_app.extensions["appbuilder"].base_template,

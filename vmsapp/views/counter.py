@@ -160,10 +160,11 @@ class Counter(OfficeView):
     @has_access
     @permission_name("receipt")
     def open(self) -> Answer:
-        """List the sales that are being settled."""
+        """List the sales that are being settled, and those that were settled later."""
         return self.page(
             "counter/open.html",
             sales=receipts.open_sales(session()),
+            settled=receipts.settled_later(session(), now_utc()),
             zone=utility().time_zone,
         )
 

@@ -23,6 +23,7 @@ from vmsapp.services.vending.issue import issue
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reserve import find_replay, reserve
+from vmsapp.services.vending.settle import snapshot
 
 __all__ = ["Purchase", "SaleRequest", "new_key", "quote", "sell"]
 
@@ -70,7 +71,15 @@ def sell(
         VmsError: Nothing was written; the error says why.
     """
     sale, replayed = _reserve(session, actor, request, table_set)
-    return sale if replayed else issue(session, registry, actor, sale)
+    if replayed:
+        return sale
+    try:
+        return issue(session, registry, actor, sale)
+    except DBAPIError as error:
+        stands = _after_broken_commit(session, request, error)
+        if stands is None:
+            raise
+        return stands
 
 
 def _reserve(
@@ -89,7 +98,8 @@ def _reserve(
             return replayed, True
         try:
             with atomic(session, durable=True):
-                return reserve(session, actor, request, table_set), False
+                sale = reserve(session, actor, request, table_set)
+            return snapshot(session, sale), False
         except SaleUnderway:
             if time.monotonic() > deadline:
                 raise
@@ -107,7 +117,7 @@ def _reserve(
 def _replayed(session: Session, request: SaleRequest) -> Sale | None:
     sale = find_replay(session, request)
     end_reading(session)
-    return sale
+    return sale and snapshot(session, sale)
 
 
 def _count_try(tries: int) -> int:
@@ -117,10 +127,10 @@ def _count_try(tries: int) -> int:
 
 
 def _after_broken_commit(session: Session, request: SaleRequest, error: DBAPIError) -> Sale | None:
-    """Find out whether a reservation whose transaction broke was written.
+    """Find out what stands of a sale whose transaction broke.
 
     Returns:
-        The sale if it stands; ``None`` if it surely does not and may be tried again.
+        The sale as it stands; ``None`` if it was surely not written and may be tried again.
 
     Raises:
         OutcomeUnknown: The database cannot be asked just now.

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -53,7 +54,8 @@ def reconcile(
     for sale in _due(session, patience):
         try:
             state = _settle(session, registry, sale, patience).state
-        except VmsError as error:
+        except (VmsError, DBAPIError) as error:
+            session.rollback()  # a sale that cannot be settled does not hold up the others
             log.warning("sale %s: not settled (%s)", sale.id, error.code)
             state = SaleState.PENDING
         counts[state] = counts.get(state, 0) + 1

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
+from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.hsm.base import IssuedToken
 from vmsapp.models import (
@@ -113,6 +114,7 @@ def seal(session: Session, actor: Actor, sale_id: int) -> Sale:
 
     Raises:
         IllegalTransition: The sale is settled already, or not in doubt yet.
+        NotFound: There is none, or the actor may not see it.
     """
     with atomic(session, durable=True):
         sale = read(session, sale_id)
@@ -132,10 +134,27 @@ def seal(session: Session, actor: Actor, sale_id: int) -> Sale:
 
 
 def read(session: Session, sale_id: int) -> Sale:
-    """Read a sale as it stands now."""
-    return session.scalars(
+    """Read a sale as it stands now.
+
+    Raises:
+        NotFound: There is none, or the reader may not see it.
+    """
+    sale = session.scalars(
         select(Sale).where(Sale.id == sale_id).execution_options(populate_existing=True)
-    ).one()
+    ).one_or_none()
+    if sale is None:
+        raise NotFound
+    return snapshot(session, sale)
+
+
+def snapshot(session: Session, sale: Sale) -> Sale:
+    """Have the session let go of a sale, so that it stays as the caller saw it.
+
+    A compare-and-set compares with it later; after a rollback the session would have
+    read the row again behind the caller's back.
+    """
+    session.expunge(sale)
+    return sale
 
 
 def _complete(
@@ -170,8 +189,7 @@ def _reverse_sealed(
 ) -> None:
     """Take back a sale whose money was given back before its token was found."""
     today = business_day(at, setup_at(session, at).time_zone)
-    session.refresh(sale)
-    move(session, sale, SaleState.REVERSED)
+    move(session, read(session, sale.id), SaleState.REVERSED)
     _give_back(session, sale)
     ledger.reverse(
         session, sale, account, at=at, business_date=today, reason="money_given_back_in_doubt"
