@@ -41,6 +41,12 @@ GROUPS = (
         "the Debian package chromium",
         lambda: shutil.which("chromium") is not None,
     ),
+    Group(
+        "redis",
+        "the worker on a Redis broker",
+        "the Debian package redis-server",
+        lambda: shutil.which("redis-server") is not None,
+    ),
     Group("processes", "several processes, kills", "Linux", lambda: sys.platform == "linux"),
 )
 
