@@ -144,7 +144,8 @@ def _guard_writes(session: Session, _context: object, _instances: object) -> Non
     sight = _sight.get()
     if sight.everything:
         return
-    changed = [*session.new, *(row for row in session.dirty if session.is_modified(row))]
+    dirty = (row for row in session.dirty if session.is_modified(row))
+    changed = [*session.new, *dirty, *session.deleted]
     for row in changed:
         if isinstance(row, ScopedMixin):
             with session.no_autoflush:

@@ -56,7 +56,18 @@ class HsmUnavailable(Unavailable):
     """Not carried out by this call: down, locked, circuit open, clock or rate refused."""
 
     code = "hsm_unavailable"
-    message = N_("The security module cannot be reached (%(why)s).")
+    message = N_("The security module cannot be reached: %(why)s.")
+
+    WHYS: ClassVar[dict[str, str]] = {
+        "locked": N_("its keystore is locked"),
+        "keystore": N_("its keystore cannot be opened"),
+        "storage": N_("its storage cannot be written"),
+        "clock": N_("its clock and ours differ"),
+        "rate": N_("too many tokens for this meter in a short time"),
+        "self_check": N_("it could not read back what it made"),
+        "unknown_module": N_("it is not known here"),
+        "unknown_driver": N_("its driver is not known here"),
+    }
 
     def __init__(self, why: str, *, sent: bool) -> None:
         super().__init__(why=why)

@@ -30,6 +30,7 @@ from vmsapp.models import Setup
 from vmsapp.scope import NOTHING, Actor, take_on
 from vmsapp.security import current_actor
 from vmsapp.services.setup import NotSetUp, setup_at
+from vmsapp.views import words
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,10 @@ def sentence(error: VmsError) -> str:
         exponent = utility().exponent
     except NotSetUp:
         exponent = 2
-    values = {name: readable(value, exponent) for name, value in error.params.items()}
+    values = {
+        name: readable(words.worded(error, name, value), exponent)
+        for name, value in error.params.items()
+    }
     return str(_(error.message, **values) if values else _(error.message))
 
 

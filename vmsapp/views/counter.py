@@ -25,10 +25,10 @@ from vmsapp.services.vending.errors import (
     QuoteChanged,
     UnknownMeter,
 )
-from vmsapp.services.vending.pricing import Priced
+from vmsapp.services.vending.pricing import MAX_UNITS, Priced
 from vmsapp.services.vending.request import Mode
 from vmsapp.services.vending.settle import seal
-from vmsapp.tariffs.errors import InvalidTender
+from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
 from vmsapp.views.base import OfficeView, actor, modules, sentence, session, status_of, utility
 from vmsapp.views.numbers import read_number
 
@@ -36,6 +36,8 @@ Answer = str | BaseResponse | tuple[str, int]
 
 MODES: Final[tuple[Mode, ...]] = ("quantity", "amount")
 MAX_KEY: Final = 60
+MAX_TENDER_MINOR: Final = 10**15
+"""More than any token costs in any currency, in minor units; every column holds it."""
 
 
 @dataclass(slots=True)
@@ -72,10 +74,12 @@ class Counter(OfficeView):
     def find(self) -> Answer:
         """Find a meter by its number or its consumer; one hit opens it at once."""
         text = request.args.get("q", "")
-        found = meters.find_meters(session(), text)
-        if len(found) == 1 and self.may("can_sell"):
+        found, may_sell = meters.find_meters(session(), text), self.may("can_sell")
+        if len(found) == 1 and may_sell:
             return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
-        return self.page("counter/find.html", text=text, found=found, limit=meters.MAX_FOUND)
+        return self.page(
+            "counter/find.html", text=text, found=found, limit=meters.MAX_FOUND, may_sell=may_sell
+        )
 
     @expose("/meter/<int:meter_id>")
     @has_access
@@ -238,6 +242,7 @@ class Counter(OfficeView):
 
         Raises:
             NumberUnreadable: It is not a number, or finer than the smallest coin.
+            InvalidTender, AboveTokenLimit: No money, or far more than a token costs.
         """
         number = read_number(typed.value)
         if typed.mode == "quantity":
@@ -249,6 +254,8 @@ class Counter(OfficeView):
             raise NumberUnreadable(text=typed.value, example=example)
         if minor <= 0:
             raise InvalidTender
+        if minor > MAX_TENDER_MINOR:
+            raise AboveTokenLimit(largest=MAX_UNITS)
         return Purchase(meter_id, "amount", tender_minor=int(minor))
 
     def _points(self) -> list[VendingPoint]:
@@ -280,6 +287,6 @@ def _figures(text: str) -> dict[str, Any]:
     """Read the figures the form carried; anything else is as if none were shown."""
     try:
         figures = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return figures if isinstance(figures, dict) else {}

@@ -6,8 +6,15 @@ from typing import Final
 from flask import Flask
 from flask_babel import gettext
 
-from vmsapp.errors import N_
-from vmsapp.hsm.errors import ModuleRefused
+from vmsapp.errors import N_, VmsError
+from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
+from vmsapp.hsm.keystore import REASONS
+from vmsapp.services.vending.errors import (
+    CannotSellKind,
+    IllegalTransition,
+    LooksRepeated,
+    MeterNotInUse,
+)
 from vmsapp.sts.identifiers import format_drn
 
 METER_STATES: Final = {
@@ -48,6 +55,17 @@ FAILURES: Final = {
 }
 VISIBLE_TAIL: Final = 4
 
+CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
+    MeterNotInUse: {"state": METER_STATES},
+    LooksRepeated: {"state": SALE_STATES},
+    IllegalTransition: {"state": SALE_STATES},
+    CannotSellKind: {"why": METER_TYPES},
+    ModuleRefused: {"reason": ModuleRefused.REASONS},
+    HsmUnavailable: {"why": HsmUnavailable.WHYS},
+    KeystoreError: {"why": REASONS},
+}
+"""Values of an error that are codes, and the words for them."""
+
 
 def init_app(app: Flask) -> None:
     """Give templates their words."""
@@ -68,6 +86,12 @@ def failure_sentence(code: str) -> str:
     message = FAILURES.get(code, N_("The sale could not be carried out."))
     reason = ModuleRefused.REASONS.get(code)
     return str(gettext(message, reason=gettext(reason)) if reason else gettext(message))
+
+
+def worded(error: VmsError, name: str, value: object) -> object:
+    """Put the word for a code in its place in an error's sentence."""
+    words = CODES.get(type(error), {}).get(name, {})
+    return gettext(words[value]) if isinstance(value, str) and value in words else value
 
 
 def token_groups(digits: str) -> list[str]:

@@ -61,7 +61,7 @@ class CannotSellKind(Refused):
     """This kind of meter is not sold to here."""
 
     code = "cannot_sell_kind"
-    message = N_("Meter %(drn)s cannot be sold to: %(why)s.")
+    message = N_("Meter %(drn)s cannot be sold to here: its type is %(why)s.")
 
     def __init__(self, *, drn: str, why: str) -> None:
         super().__init__(drn=drn, why=why)
