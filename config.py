@@ -122,6 +122,7 @@ class Settings(BaseModel):
         str | None,
         Field(
             alias="DATABASE_URL",
+            pattern=r"^(postgresql\+psycopg|sqlite)://",
             json_schema_extra=URL,
             description="`postgresql+psycopg://…` or `sqlite:///…`. "
             "By default an SQLite file in the instance folder.",
@@ -131,6 +132,7 @@ class Settings(BaseModel):
         str | None,
         Field(
             alias="BROKER_URL",
+            pattern=r"^(rediss?|redis\+socket|amqps?)://",
             json_schema_extra=URL,
             description="`redis://…` or `amqp://…`. By default files in the instance folder.",
         ),
@@ -139,6 +141,7 @@ class Settings(BaseModel):
         str,
         Field(
             alias="VMS_RATELIMIT_URL",
+            pattern=r"^(memory|rediss?|redis\+unix)://",
             json_schema_extra=URL,
             description="Where sign-in attempts are counted: `memory://` for one process, "
             "`redis://…` for several.",
@@ -269,9 +272,11 @@ class Settings(BaseModel):
             ]
             raise SettingsError("\n".join(lines)) from None
         if settings.production and direct:
-            names = ", ".join(sorted(direct))
-            msg = f"{names}: in production give this in a file and name it in {names}_FILE."
-            raise SettingsError(msg)
+            lines = [
+                f"{name}: in production give this in a file and name it in {name}_FILE."
+                for name in sorted(direct)
+            ]
+            raise SettingsError("\n".join(lines))
         return settings
 
     @model_validator(mode="after")
@@ -364,10 +369,12 @@ def _collect(model: type[Settings], environ: Mapping[str, str]) -> tuple[dict[st
 
 def _read(name: str, file: str) -> str:
     try:
-        return Path(file).read_text().strip()
+        return Path(file).read_text(encoding="utf-8").strip()
     except OSError as error:
         msg = f"{name}: {file} cannot be read ({error.strerror})."
-        raise SettingsError(msg) from None
+    except UnicodeDecodeError:
+        msg = f"{name}: {file} is not a text file."
+    raise SettingsError(msg)
 
 
 def _has_password(url: str) -> bool:

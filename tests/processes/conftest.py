@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
-from sqlalchemy.engine import make_url
 
+from tests.conftest import keep, put_back
 from tests.processes.books import FLOAT_MINOR
-from tests.processes.world import Nursery, World
+from tests.processes.nursery import Nursery
+from tests.processes.world import World
 from vmsapp.models import OfficeUser, VendingPointAccount
 from vmsapp.scope import unscoped
 from vmsapp.services.vending import new_key
@@ -22,26 +23,26 @@ def nursery():
 @pytest.fixture(scope="session")
 def prepared_sqlite(tmp_path_factory, nursery):
     instance = tmp_path_factory.mktemp("prepared_sqlite") / "instance"
-    return _prepared(World(instance, f"sqlite:///{instance / 'vms.sqlite'}", nursery))
+    return prepare(World(instance, f"sqlite:///{instance / 'vms.sqlite'}", nursery))
 
 
 @pytest.fixture(scope="session")
 def prepared_postgres(tmp_path_factory, new_postgres_database, nursery):
     instance = tmp_path_factory.mktemp("prepared_postgres") / "instance"
-    return _prepared(World(instance, new_postgres_database(), nursery))
+    world = prepare(World(instance, new_postgres_database(), nursery))
+    keep(world.url)
+    return world
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def world(request, tmp_path, nursery):
+@pytest.fixture
+def world(backend, request, tmp_path, nursery):
     """An instance for one test, and processes that end with it."""
-    first = request.getfixturevalue(f"prepared_{request.param}")
+    first = request.getfixturevalue(f"prepared_{backend}")
     instance = tmp_path / "instance"
     shutil.copytree(first.instance, instance)
-    if request.param == "sqlite":
-        url = f"sqlite:///{instance / 'vms.sqlite'}"
-    else:
-        clone = request.getfixturevalue("new_postgres_database")
-        url = clone(make_url(first.url).database)
+    if backend == "postgres":
+        put_back(first.url)
+    url = first.url.replace(str(first.instance), str(instance))
     world = World(instance, url, nursery)
     yield world
     world.close()
@@ -60,7 +61,7 @@ def form(world):
     return order | world.process().ask("quote", **order)
 
 
-def _prepared(world):
+def prepare(world):
     """Fill an instance, and let the operator's vending point sell from a float."""
     world.prepare()
     with world.session() as session, unscoped("preparing"), session.begin():

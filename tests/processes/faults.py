@@ -16,7 +16,7 @@ from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
 LATE_S = 0.05
 
 
-class FaultyModule:
+class BadLine:
     """A module behind a line whose faults come round in turn.
 
     Args:

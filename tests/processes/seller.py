@@ -22,7 +22,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.processes.faults import FaultyModule
+from tests.processes.faults import BadLine
 from tests.processes.stops import stop_at
 from vmsapp import cli, create_app, i18n, models, tasks, views
 from vmsapp.clock import now_utc
@@ -33,7 +33,6 @@ from vmsapp.models import (
     MeterInstallation,
     OfficeUser,
     Region,
-    Sale,
     SaleState,
     ServicePoint,
     Token,
@@ -61,7 +60,7 @@ class Seller:
 
     def __init__(self, app: Flask, faults: list[str]) -> None:
         self._registry = app.extensions["vms_modules"]
-        self._faulty: list[FaultyModule] = []
+        self._lines: list[BadLine] = []
         if faults:
             self._registry._wrap = lambda module: self._between(module, faults)
 
@@ -119,16 +118,15 @@ class Seller:
 
     def deliver(self) -> Answer:
         """Wait until every request that was held back has reached the module."""
-        return {"delivered": sum(module.deliver() for module in self._faulty)}
+        return {"delivered": sum(line.deliver() for line in self._lines)}
 
     @property
     def _session(self) -> Session:
         return db.session()
 
-    def _between(self, module: Any, faults: list[str]) -> FaultyModule:
-        faulty = FaultyModule(module, faults)
-        self._faulty.append(faulty)
-        return faulty
+    def _between(self, module: Any, faults: list[str]) -> BadLine:
+        self._lines.append(BadLine(module, faults))
+        return self._lines[-1]
 
     def _actor(self, username: str) -> Actor:
         with unscoped("sign-in"):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.processes.world import kill_at, spend_elsewhere
+from tests.processes.nursery import kill_at
+from tests.processes.world import spend_elsewhere
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 
@@ -49,9 +50,7 @@ def test_the_token_a_killed_seller_had_in_hand_is_the_one_the_customer_gets(worl
 
 
 @pytest.mark.parametrize("point", ["refused", "raising_tid", "raised_tid", "module_asked"])
-def test_a_seller_killed_while_it_asks_for_a_higher_identifier_leaves_one_token(
-    world, form, point
-):
+def test_a_seller_killed_while_it_asks_for_a_higher_identifier_leaves_one_token(world, form, point):
     seller = world.process("reserved", point)
     seller.tell("sell", **form)
     assert seller.answer() == {"at": "reserved"}
@@ -107,4 +106,3 @@ def test_a_reconciler_killed_over_money_given_back_leaves_a_reversed_sale(world,
     world.settle()
     assert world.process().ask("sell", **form)["state"] == "reversed"
     assert world.check_books() == {"reversed": 1}
-

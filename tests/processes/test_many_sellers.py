@@ -52,8 +52,11 @@ def test_a_form_that_two_processes_send_at_once_is_sold_once(world):
     meters, points = world.meters(), world.points()
     sellers = [world.process() for _ in range(SELLERS)]
     # beyond the first step, and with the fee paid, prices stand still
-    first = [{"units": "150", "username": "operator", "vending_point_id": points["operator"],
-              "meter_id": meter, "key": new_key(1), "twice": False} for meter in meters]  # fmt: skip
+    first = [
+        order | {"meter_id": meter, "tender_minor": 5_000, "twice": False}
+        for meter in meters
+        for order in orders_of(0, 1, meters, points)
+    ]
     sellers[0].ask("run", orders=first)
     shared = []
     for pair in range(0, SELLERS, 2):

@@ -31,7 +31,7 @@ def test_a_second_sale_goes_through_when_the_first_settles_while_it_waits(
     module.once("issue_credit", request_lost)
     first = shop.sell()
     shop.clock.forward(minutes=1)
-    monkeypatch.setattr(vending.time, "sleep", lambda seconds: shop.reconcile())
+    monkeypatch.setattr(vending.time, "sleep", lambda _: shop.reconcile())
     second = shop.sell(units="10")
     assert (shop.again(first).state, second.state) == ("issued", "issued")
     assert second.tid > first.tid

@@ -28,7 +28,10 @@ if (form) {
   value.addEventListener("input", changed);
   form.querySelectorAll("[name=mode]").forEach((radio) => radio.addEventListener("change", changed));
   form.addEventListener("submit", () => { setTimeout(() => { sell.disabled = true; }, 0); });
-  window.addEventListener("pageshow", () => { sell.disabled = false; });
+  window.addEventListener("pageshow", () => { // typed before this script ran, or before coming back
+    sell.disabled = false;
+    if (value.value.trim() && !quote.children.length) ask();
+  });
 }
 
 const waiting = document.getElementById("waiting");
