@@ -28,6 +28,7 @@ def init_app(app: Flask) -> None:
         money=money_text,
         units=units_text,
         price=price_text,
+        rate=rate_text,
         moment=moment_text,
         day=day_text,
         languages=app.config["LANGUAGES"],
@@ -59,8 +60,13 @@ def units_text(units: Decimal) -> str:
 
 
 def price_text(price: Decimal) -> str:
-    """Write a price or percentage the reader's way, without idle zeros."""
+    """Write a price the reader's way: at least cents, without idle zeros."""
     return format_decimal(price, format="#,##0.00####", locale=_locale())
+
+
+def rate_text(rate: Decimal) -> str:
+    """Write a percentage the reader's way, without its sign and without idle zeros."""
+    return format_decimal(rate, format="#,##0.######", locale=_locale())
 
 
 def moment_text(moment: datetime, zone: str = "UTC") -> str:
