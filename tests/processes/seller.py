@@ -18,9 +18,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 from flask import Flask
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
 from tests.processes.faults import BadLine
 from tests.processes.stops import stop_at
@@ -46,8 +47,8 @@ from vmsapp.services.vending.issue import credit_request
 from vmsapp.services.vending.reconcile import Patience, reconcile
 from vmsapp.services.vending.settle import read, seal
 
-LOADED = (cli, i18n, models, tasks, views)
-"""What ``create_app`` imports, loaded before the first fork."""
+LOADED = (cli, i18n, models, psycopg, tasks, views)
+"""What a process imports as it goes, loaded before the first fork."""
 
 PERSEVERANCE_S = 60.0
 """How long a seller tries again what was refused for a moment only."""
@@ -199,6 +200,7 @@ def serve(commands: str, answers: str, stops: list[str], faults: list[str]) -> N
 
 def nursery() -> None:
     """Fork a process for each line read; the line says with what."""
+    configure_mappers()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for line in iter(sys.stdin.readline, ""):
         birth = json.loads(line)
