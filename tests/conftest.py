@@ -178,18 +178,23 @@ def fill(url: str, keystore: Keystore) -> Utility:
     return utility
 
 
+@pytest.fixture(scope="session")
+def copy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each test's copy of the SQLite file lies."""
+    return tmp_path_factory.mktemp("copy") / "vms.sqlite"
+
+
 @pytest.fixture
-def database_url(
-    backend: str, template_of: Callable[[str], Template], request: pytest.FixtureRequest
-) -> str:
-    """URL of a fresh copy of the utility."""
+def database_url(backend: str, template_of: Callable[[str], Template], copy_path: Path) -> str:
+    """URL of a fresh copy of the utility: the same for every test, one after the other."""
     template = template_of(backend)
     if backend == "postgres":
         put_back(template.url)
         return template.url
-    path = request.getfixturevalue("tmp_path") / "vms.sqlite"
-    shutil.copyfile(str(make_url(template.url).database), path)
-    return f"sqlite:///{path}"
+    for suffix in ("-wal", "-shm"):
+        copy_path.with_name(copy_path.name + suffix).unlink(missing_ok=True)
+    shutil.copyfile(str(make_url(template.url).database), copy_path)
+    return f"sqlite:///{copy_path}"
 
 
 @pytest.fixture
@@ -198,14 +203,14 @@ def utility(backend: str, template_of: Callable[[str], Template]) -> Utility:
     return template_of(backend).utility
 
 
-COMPILED: dict[str, dict[object, object]] = {"sqlite": {}, "postgres": {}}
-"""Statements compiled before: each test has an engine of its own, and would begin anew."""
+ENGINES: dict[str, Engine] = {}
+"""By URL; an engine keeps the statements it compiled, and closes its connections after a test."""
 
 
 @pytest.fixture
-def engine(backend: str, database_url: str) -> Iterator[Engine]:
+def engine(database_url: str) -> Iterator[Engine]:
     """An engine on the fresh copy."""
-    engine = create_engine(database_url, execution_options={"compiled_cache": COMPILED[backend]})
+    engine = ENGINES.setdefault(database_url, create_engine(database_url))
     yield engine
     engine.dispose()
 

@@ -19,6 +19,7 @@ from tests.factories import (
     HARBOUR,
     LEGACY_11,
     OPERATOR,
+    SUPERVISOR,
     FrozenClock,
     Utility,
 )
@@ -42,6 +43,7 @@ from vmsapp.security import sight_of
 from vmsapp.services import vending
 from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reconcile import Patience, reconcile
+from vmsapp.services.vending.settle import seal
 from vmsapp.sts import dkga
 from vmsapp.sts.credit import CreditToken, decode_credit
 from vmsapp.sts.tid import BaseDate
@@ -125,6 +127,12 @@ class Shop:
         with self.session() as session, seen_by(SYSTEM):
             session.weather = list(weather)
             return reconcile(session, self.registry, patience)
+
+    def seal(self, sale: Sale, *, by: str = SUPERVISOR) -> Sale:
+        """Note that the money of a doubtful sale was given back."""
+        actor = self.actor(by)
+        with self.session() as session, seen_by(actor):
+            return seal(session, actor, sale.id)
 
     def change(self, deed: Callable[[Session], Any]) -> Any:
         """Change the database behind the product's back."""

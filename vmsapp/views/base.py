@@ -5,12 +5,14 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Flask, Response, current_app, g, render_template, request
+from flask import Flask, Response, abort, current_app, g, render_template, request
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
 from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import IntegerConverter, Map
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import (
@@ -56,6 +58,13 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+
+class RowId(IntegerConverter):
+    """Ids in addresses, as far as a database can count; a larger number leads nowhere."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=2**63 - 1)
 
 
 class OfficeView(BaseView):
@@ -109,6 +118,7 @@ def sentence(error: VmsError) -> str:
 
 def init_app(app: Flask) -> None:
     """Take on the asker's scope for each request, set headers, show errors."""
+    app.url_map.converters["int"] = RowId
     app.before_request(_begin)
     app.after_request(_add_headers)
     app.teardown_request(_end)
@@ -121,6 +131,8 @@ def _begin() -> None:
     if request.endpoint is None or request.endpoint.endswith("static"):
         take_on(NOTHING)
         return
+    if any("\0" in value for _, value in request.values.items(multi=True)):
+        abort(400)  # no database takes it as text
     g.actor = current_actor(request.remote_addr)
     take_on(g.actor.sight)
 
@@ -154,10 +166,16 @@ def _show_error(error: VmsError) -> tuple[Any, int]:
 def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Flask may answer
     if error.response is not None or error.code is None:
         return error
+    message = _http_sentence(error.code)
     if isinstance(error, InternalServerError):
         g.reference = secrets.token_hex(4)
         log.error("error page %s", g.reference, exc_info=error.original_exception)
-    return _error_page(_http_sentence(error.code), error.code), error.code
+    try:
+        db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
+        return _error_page(message, error.code), error.code
+    except SQLAlchemyError:  # the menu asks the database, and that is what does not work
+        reference = _("Reference for support: %(reference)s", reference=g.get("reference", ""))
+        return Response(f"{message}\n{reference}\n", error.code, mimetype="text/plain")
 
 
 def _http_sentence(code: int) -> str:

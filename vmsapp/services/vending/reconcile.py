@@ -5,7 +5,7 @@ asks the module what it knows of the request. Only the module's own record decid
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -22,6 +22,7 @@ from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import Sale, SaleAttempt, SaleState
 from vmsapp.scope import SYSTEM
+from vmsapp.services.rows import rows_changed
 from vmsapp.services.security_modules import open_module
 from vmsapp.services.vending.issue import after_refusal, ask
 from vmsapp.services.vending.settle import complete, fail, read
@@ -51,18 +52,21 @@ def reconcile(
         How many sales are now ``issued``, ``reversed``, ``failed`` or still ``pending``.
     """
     counts: dict[str, int] = {}
-    for sale in _due(session, patience):
+    for sale_id in _due(session, patience):
         try:
-            state = _settle(session, registry, sale, patience).state
+            sale = _take(session, sale_id)
+            if sale.state == SaleState.PENDING:
+                sale = _settle(session, registry, sale, patience)
+            state = sale.state
         except (VmsError, DBAPIError) as error:
             session.rollback()  # a sale that cannot be settled does not hold up the others
-            log.warning("sale %s: not settled (%s)", sale.id, error.code)
+            log.warning("sale %s: not settled (%s)", sale_id, error.code)
             state = SaleState.PENDING
         counts[state] = counts.get(state, 0) + 1
     return counts
 
 
-def _due(session: Session, patience: Patience) -> Iterator[Sale]:
+def _due(session: Session, patience: Patience) -> Sequence[int]:
     now = now_utc()
     ids = session.scalars(
         select(Sale.id)
@@ -73,18 +77,22 @@ def _due(session: Session, patience: Patience) -> Iterator[Sale]:
         .limit(AT_ONCE)
     ).all()
     end_reading(session)
-    for sale_id in ids:
-        with atomic(session, durable=True):
-            session.execute(
-                update(Sale)
-                .where(Sale.id == sale_id, Sale.state == SaleState.PENDING, Sale.doubt_at.is_(None))
-                .values(doubt_at=now)
-                .execution_options(synchronize_session=False)
-            )
-        sale = read(session, sale_id)
-        end_reading(session)
-        if sale.state == SaleState.PENDING:
-            yield sale
+    return ids
+
+
+def _take(session: Session, sale_id: int) -> Sale:
+    """Stamp doubt on a pending sale: from here on its seller leaves it to the worker."""
+    with atomic(session, durable=True):
+        rows_changed(
+            session,
+            update(Sale)
+            .where(Sale.id == sale_id, Sale.state == SaleState.PENDING)
+            .where(Sale.doubt_at.is_(None))
+            .values(doubt_at=now_utc()),
+        )
+    sale = read(session, sale_id)
+    end_reading(session)
+    return sale
 
 
 def _settle(session: Session, registry: Registry, sale: Sale, patience: Patience) -> Sale:
