@@ -5,13 +5,12 @@ written here, and from nothing else.
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -20,66 +19,38 @@ from vmsapp.models import (
     Counter,
     FeePayment,
     Meter,
-    MeterInstallation,
-    MeterState,
     MeterType,
     Sale,
     SaleAttempt,
     SaleState,
-    SecurityModule,
-    ServicePoint,
-    Setup,
-    TidHead,
-    VendingKey,
-    VendingPoint,
-    VendingPointAccount,
 )
-from vmsapp.models.meter import Algorithm
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.rows import insert_missing, lock
-from vmsapp.services.security_modules import key_for, module_for
-from vmsapp.services.setup import installation, setup_at
+from vmsapp.services.setup import installation
 from vmsapp.services.vending.errors import (
-    CannotSellKind,
     FormOutdated,
     IdempotencyConflict,
-    InsufficientFunds,
     LooksRepeated,
-    MeterBlocked,
-    MeterNotInUse,
-    MeterWithoutConsumer,
-    NoVendingPoint,
     QuoteChanged,
-    SaleUnderway,
-    UnknownMeter,
+)
+from vmsapp.services.vending.ground import (
+    SUBCLASS,
+    Ground,
+    check_funds,
+    check_meter,
+    lock_ground,
 )
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import SaleRequest
-from vmsapp.services.vending.tids import MeterKey, check_clock, lock_head, spend_tid
+from vmsapp.services.vending.tids import MeterKey, check_clock, spend_tid
 from vmsapp.sts.amount import decode_units, encode_units
 from vmsapp.tariffs.engine import LineKind
 
 REPEAT_WINDOW: Final = timedelta(minutes=2)
 """How long a sale just like another asks for a second yes."""
 
-SUBCLASS: Final = {MeterType.ELECTRICITY: 0}
-"""Sub-class of the credit token by meter type."""
-
 RND_BITS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """The rows a sale stands on, locked where they are to change."""
-
-    meter: Meter
-    point: ServicePoint
-    head: TidHead
-    account: VendingPointAccount
-    module: SecurityModule
-    key: VendingKey
-    setup: Setup
 
 
 def find_replay(session: Session, request: SaleRequest) -> Sale | None:
@@ -109,16 +80,16 @@ def reserve(session: Session, actor: Actor, request: SaleRequest, table_set: str
     """
     if request.epoch != installation(session).epoch:
         raise FormOutdated
-    ground = _lock_ground(session, request)
+    ground = lock_ground(session, request)
     moment = now_utc()  # the locks are held: from here on this is the time of the sale
-    _check_meter(session, ground.meter)
+    check_meter(session, ground.meter)
     check_clock(session, moment)
     priced = price(session, ground.setup, ground.meter, ground.point, request.purchase, moment)
     if priced.quote.figures() != request.quote_shown:
         raise QuoteChanged(priced.quote)
     if not request.repeat_confirmed:
         _ask_about_repeat(session, actor, request, moment)
-    _check_funds(ground, priced)
+    check_funds(ground, priced)
     sale = _write_sale(session, actor, request, ground, priced, moment, table_set)
     _count(session, sale, priced)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
@@ -129,90 +100,6 @@ def reserve(session: Session, actor: Actor, request: SaleRequest, table_set: str
         request_id=sale.request_id,
     )  # fmt: skip
     return sale
-
-
-def _lock_ground(session: Session, request: SaleRequest) -> Ground:
-    """Fetch what the sale stands on; locks are taken in the one order there is."""
-    # by select, not by get: what the session holds already may not be in scope
-    seen = select(VendingPoint.id).where(VendingPoint.id == request.vending_point_id)
-    if session.scalar(seen) is None:
-        raise NoVendingPoint
-    meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
-    if meter is None:
-        raise UnknownMeter(number=str(request.purchase.meter_id))
-    _check_kind(meter)
-    module = module_for(session, meter.algorithm)
-    key = key_for(
-        session, module.id, sgc=meter.sgc, krn=meter.krn, kt=meter.kt,
-        dkga=Algorithm(meter.algorithm).dkga,
-    )  # fmt: skip
-    point = lock(session, ServicePoint, ServicePoint.id == _point_of(session, meter))
-    session.refresh(meter)
-    if _point_of(session, meter) != point.id or point.consumer_id is None:
-        raise MeterWithoutConsumer(drn=meter.drn)
-    head = lock_head(session, meter.meter_pan, key.base_date)
-    return Ground(
-        meter=meter,
-        point=point,
-        head=head,
-        account=lock_account(session, request.vending_point_id),
-        module=module,
-        key=key,
-        setup=setup_at(session, now_utc()),
-    )
-
-
-def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount:
-    """Lock a vending point's account, opening it if it is the first sale there."""
-    insert_missing(
-        session, VendingPointAccount, vending_point_id=vending_point_id, limited=False,
-        balance_minor=0, pending_minor=0, credit_limit_minor=0,
-    )  # fmt: skip
-    return lock(
-        session, VendingPointAccount, VendingPointAccount.vending_point_id == vending_point_id
-    )
-
-
-def _point_of(session: Session, meter: Meter) -> int:
-    point_id = session.scalar(
-        select(MeterInstallation.service_point_id).where(
-            MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None)
-        )
-    )
-    if point_id is None:
-        raise MeterWithoutConsumer(drn=meter.drn)
-    return point_id
-
-
-def _check_kind(meter: Meter) -> None:
-    if meter.meter_type not in SUBCLASS:
-        raise CannotSellKind(drn=meter.drn, why=meter.meter_type)
-
-
-def _check_meter(session: Session, meter: Meter) -> None:
-    """Refuse meters that are not to be sold to, or have a sale open.
-
-    Raises:
-        MeterBlocked, MeterNotInUse, SaleUnderway: Each with its sentence.
-    """
-    if meter.state == MeterState.BLOCKED:
-        raise MeterBlocked(drn=meter.drn, reason=meter.blocked_reason)
-    if meter.state != MeterState.ACTIVE:
-        raise MeterNotInUse(drn=meter.drn, state=meter.state)
-    pending = session.scalar(open_sale_of(meter.meter_pan))
-    if pending is not None:
-        raise SaleUnderway(sale_id=pending)
-
-
-def open_sale_of(meter_pan: str) -> Select[int]:
-    """Select the id of a meter's pending sale, unless its money was given back."""
-    table = Sale.__table__.c
-    return (
-        select(table.id)
-        .where(table.state == SaleState.PENDING, table.sealed_at.is_(None))
-        .where(table.meter_pan == meter_pan)
-        .limit(1)
-    )
 
 
 def _ask_about_repeat(
@@ -239,15 +126,6 @@ def _ask_about_repeat(
     ).first()
     if first is not None:
         raise LooksRepeated(sale_id=first.id, state=first.state)
-
-
-def _check_funds(ground: Ground, priced: Priced) -> None:
-    account, charged = ground.account, priced.quote.charged_minor
-    if account.limited and account.available_minor < charged:
-        raise InsufficientFunds(
-            available=priced.currency.decimal(account.available_minor),
-            needed=priced.currency.decimal(charged),
-        )
 
 
 def _write_sale(

@@ -29,7 +29,7 @@ from vmsapp.services import audit, ledger
 from vmsapp.services.rows import insert_missing, lock, rows_changed
 from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending.errors import IllegalTransition
-from vmsapp.services.vending.reserve import lock_account
+from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending.tids import lock_head
 
 

@@ -1,0 +1,160 @@
+"""What a sale stands on: its meter, service point, key, module and the money's account.
+
+Rows that are to change are locked here, in the one order there is: service point, head
+of token identifiers, vending point account. (The receipt counter comes last, when the
+sale is completed.) Everything that forbids a sale to a meter is refused here.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.models import (
+    Meter,
+    MeterInstallation,
+    MeterState,
+    MeterType,
+    Sale,
+    SaleState,
+    SecurityModule,
+    ServicePoint,
+    Setup,
+    TidHead,
+    VendingKey,
+    VendingPoint,
+    VendingPointAccount,
+)
+from vmsapp.models.meter import Algorithm
+from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.security_modules import key_for, module_for
+from vmsapp.services.setup import setup_at
+from vmsapp.services.vending.errors import (
+    CannotSellKind,
+    InsufficientFunds,
+    MeterBlocked,
+    MeterNotInUse,
+    MeterWithoutConsumer,
+    NoVendingPoint,
+    SaleUnderway,
+    UnknownMeter,
+)
+from vmsapp.services.vending.pricing import Priced
+from vmsapp.services.vending.request import SaleRequest
+from vmsapp.services.vending.tids import lock_head
+
+SUBCLASS: Final = {MeterType.ELECTRICITY: 0}
+"""Sub-class of the credit token by meter type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The rows a sale stands on, locked where they are to change."""
+
+    meter: Meter
+    point: ServicePoint
+    head: TidHead
+    account: VendingPointAccount
+    module: SecurityModule
+    key: VendingKey
+    setup: Setup
+
+
+def lock_ground(session: Session, request: SaleRequest) -> Ground:
+    """Fetch what the sale stands on; locks are taken in the one order there is."""
+    # by select, not by get: what the session holds already may not be in scope
+    seen = select(VendingPoint.id).where(VendingPoint.id == request.vending_point_id)
+    if session.scalar(seen) is None:
+        raise NoVendingPoint
+    meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
+    if meter is None:
+        raise UnknownMeter(number=str(request.purchase.meter_id))
+    _check_kind(meter)
+    module = module_for(session, meter.algorithm)
+    key = key_for(
+        session, module.id, sgc=meter.sgc, krn=meter.krn, kt=meter.kt,
+        dkga=Algorithm(meter.algorithm).dkga,
+    )  # fmt: skip
+    point = lock(session, ServicePoint, ServicePoint.id == _point_of(session, meter))
+    session.refresh(meter)
+    if _point_of(session, meter) != point.id or point.consumer_id is None:
+        raise MeterWithoutConsumer(drn=meter.drn)
+    head = lock_head(session, meter.meter_pan, key.base_date)
+    return Ground(
+        meter=meter,
+        point=point,
+        head=head,
+        account=lock_account(session, request.vending_point_id),
+        module=module,
+        key=key,
+        setup=setup_at(session, now_utc()),
+    )
+
+
+def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount:
+    """Lock a vending point's account, opening it if it is the first sale there."""
+    insert_missing(
+        session, VendingPointAccount, vending_point_id=vending_point_id, limited=False,
+        balance_minor=0, pending_minor=0, credit_limit_minor=0,
+    )  # fmt: skip
+    return lock(
+        session, VendingPointAccount, VendingPointAccount.vending_point_id == vending_point_id
+    )
+
+
+def _point_of(session: Session, meter: Meter) -> int:
+    point_id = session.scalar(
+        select(MeterInstallation.service_point_id).where(
+            MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None)
+        )
+    )
+    if point_id is None:
+        raise MeterWithoutConsumer(drn=meter.drn)
+    return point_id
+
+
+def _check_kind(meter: Meter) -> None:
+    if meter.meter_type not in SUBCLASS:
+        raise CannotSellKind(drn=meter.drn, why=meter.meter_type)
+
+
+def check_meter(session: Session, meter: Meter) -> None:
+    """Refuse meters that are not to be sold to, or have a sale open.
+
+    Raises:
+        MeterBlocked, MeterNotInUse, SaleUnderway: Each with its sentence.
+    """
+    if meter.state == MeterState.BLOCKED:
+        raise MeterBlocked(drn=meter.drn, reason=meter.blocked_reason)
+    if meter.state != MeterState.ACTIVE:
+        raise MeterNotInUse(drn=meter.drn, state=meter.state)
+    pending = session.scalar(open_sale_of(meter.meter_pan))
+    if pending is not None:
+        raise SaleUnderway(sale_id=pending)
+
+
+def open_sale_of(meter_pan: str) -> Select[int]:
+    """Select the id of a meter's pending sale, unless its money was given back."""
+    table = Sale.__table__.c
+    return (
+        select(table.id)
+        .where(table.state == SaleState.PENDING, table.sealed_at.is_(None))
+        .where(table.meter_pan == meter_pan)
+        .limit(1)
+    )
+
+
+def check_funds(ground: Ground, priced: Priced) -> None:
+    """Refuse what the vending point's float does not cover.
+
+    Raises:
+        InsufficientFunds: With what is left and what is needed.
+    """
+    account, charged = ground.account, priced.quote.charged_minor
+    if account.limited and account.available_minor < charged:
+        raise InsufficientFunds(
+            available=priced.currency.decimal(account.available_minor),
+            needed=priced.currency.decimal(charged),
+        )
