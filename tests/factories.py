@@ -4,7 +4,6 @@ Plain functions that add rows to a session; `build` adds all of it. Every meter 
 here that says what is special about it.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -323,7 +322,3 @@ def install(
         MeterInstallation(service_point_id=point.id, meter_id=meter_id, installed_at=NOW),
     )
     return point
-
-
-Breaker = Callable[[Session, Utility], None]
-"""Changes the utility so that something no longer works."""

@@ -27,7 +27,10 @@ _READING = {"GET", "HEAD", "OPTIONS"}
 
 db = SQLA(
     session_options={"expire_on_commit": False, "autoflush": True},
-    engine_options={"pool_pre_ping": True},
+    engine_options={
+        "pool_pre_ping": True,
+        "hide_parameters": True,  # an error's text must not hold a token's digits
+    },
 )
 migrate = Migrate()
 csrf = CSRFProtect()

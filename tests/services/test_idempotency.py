@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
-from tests.factories import LEGACY_11, MARKET, SOUTH_OPERATOR, STS6_11
+from tests.factories import DOMESTIC, LEGACY_11, MARKET, SOUTH_OPERATOR, STS6_11
 from tests.faults import Late, down, request_lost
 from tests.shop import in_threads
 from vmsapp.errors import VmsError
 from vmsapp.models import Sale, Token
+from vmsapp.services import vending
 from vmsapp.services.vending.errors import IdempotencyConflict, NoVendingPoint
 
 
@@ -34,7 +35,7 @@ def test_a_failed_sale_is_replayed_as_failed(shop, module):
 
 
 def test_a_replay_is_served_though_the_price_has_changed_since(shop):
-    form = shop.form("two steps and a monthly fee")
+    form = shop.form(DOMESTIC)
     first = shop.submit(form)
     assert shop.submit(form).id == first.id  # the fee is paid now: a new quote would differ
 
@@ -74,6 +75,24 @@ def test_a_replay_checks_the_scope_again(shop):
     shop.submit(form)
     with pytest.raises(NoVendingPoint):
         shop.submit(form, by=SOUTH_OPERATOR)
+
+
+def test_a_window_that_looked_just_before_the_other_wrote_shows_the_others_sale(
+    shop, module, monkeypatch
+):
+    form = shop.form(DOMESTIC)  # the other sale pays the fee: priced again it would differ
+    finds, others = vending.find_replay, [lambda: shop.submit(form)]
+
+    def look(session, request):
+        found = finds(session, request)
+        if others:
+            session.commit()
+            others.pop()()
+        return found
+
+    monkeypatch.setattr(vending, "find_replay", look)
+    assert shop.submit(form).state == "issued"
+    assert (shop.count(Sale), module.count("issue_credit")) == (1, 1)
 
 
 @pytest.mark.parametrize("windows", [2, 4])

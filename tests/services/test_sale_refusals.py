@@ -1,7 +1,6 @@
 """Every rule that refuses a sale, and that a refusal leaves nothing behind."""
 
 from datetime import timedelta
-from decimal import Decimal
 
 import pytest
 from sqlalchemy import delete, update
@@ -41,6 +40,7 @@ from vmsapp.models import (
     TidHead,
     VendingPointAccount,
 )
+from vmsapp.money import Money
 from vmsapp.services.security_modules import MeterWithoutKey, NoModule
 from vmsapp.services.setup import NotSetUp
 from vmsapp.services.tariffs import NoPlanInForce
@@ -209,7 +209,7 @@ def test_a_limited_point_sells_to_its_credit_limit_and_not_beyond(shop, balance,
     form = shop.form()
     if not sells:
         error = refused(shop, InsufficientFunds, form)
-        assert error.params["needed"] == Decimal("5.00")
+        assert error.params["needed"] == Money(500, factories.CURRENCY)
         return
     assert shop.submit(form).state == "issued"
     account = shop.account()

@@ -24,6 +24,7 @@ from vmsapp.services.vending.errors import (
     NumberUnreadable,
     QuoteChanged,
     UnknownMeter,
+    VendingPointNotChosen,
 )
 from vmsapp.services.vending.pricing import MAX_UNITS, Priced
 from vmsapp.services.vending.request import Mode
@@ -246,6 +247,8 @@ class Counter(OfficeView):
         """
         number = read_number(typed.value)
         if typed.mode == "quantity":
+            if number > MAX_UNITS:
+                raise AboveTokenLimit(largest=MAX_UNITS)
             return Purchase(meter_id, "quantity", units=number)
         currency = currency_of(utility())
         minor = number.scaleb(currency.exponent)
@@ -266,13 +269,16 @@ class Counter(OfficeView):
         """Tell which vending point sells: the form's, else the only one there is.
 
         Raises:
-            NoVendingPoint: None was chosen, or it may not be sold at.
+            VendingPointNotChosen: There are several.
+            NoVendingPoint: There is none, or the form's may not be sold at.
         """
         points = {point.id for point in self._points()}
         if typed.vending_point_id in points:
             return int(typed.vending_point_id or 0)
         if typed.vending_point_id is None and len(points) == 1:
             return points.pop()
+        if typed.vending_point_id is None and points:
+            raise VendingPointNotChosen
         raise NoVendingPoint
 
     def _slip(self, receipt: receipts.Receipt) -> str | None:

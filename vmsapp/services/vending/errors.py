@@ -1,9 +1,9 @@
 """What a sale is refused for, one error a rule."""
 
 from datetime import datetime
-from decimal import Decimal
 
 from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, Refused, Unavailable, Uncertain
+from vmsapp.money import Money
 from vmsapp.tariffs.engine import Quote
 
 
@@ -100,13 +100,21 @@ class NoVendingPoint(Refused):
     message = N_("You have no vending point. Ask an administrator to give you one.")
 
 
+class VendingPointNotChosen(InvalidInput):
+    """Who may sell at several vending points says at which."""
+
+    code = "vending_point_not_chosen"
+    message = N_("Choose the vending point that sells.")
+    field = "vending_point"
+
+
 class InsufficientFunds(Refused):
     """The vending point's float cannot cover this sale."""
 
     code = "insufficient_funds"
     message = N_("The vending point has %(available)s left, which does not cover %(needed)s.")
 
-    def __init__(self, *, available: Decimal, needed: Decimal) -> None:
+    def __init__(self, *, available: Money, needed: Money) -> None:
         super().__init__(available=available, needed=needed)
 
 

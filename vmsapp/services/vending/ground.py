@@ -28,6 +28,7 @@ from vmsapp.models import (
     VendingPointAccount,
 )
 from vmsapp.models.meter import Algorithm
+from vmsapp.money import Money
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules import key_for, module_for
 from vmsapp.services.setup import setup_at
@@ -155,6 +156,6 @@ def check_funds(ground: Ground, priced: Priced) -> None:
     account, charged = ground.account, priced.quote.charged_minor
     if account.limited and account.available_minor < charged:
         raise InsufficientFunds(
-            available=priced.currency.decimal(account.available_minor),
-            needed=priced.currency.decimal(charged),
+            available=Money(account.available_minor, priced.currency.code),
+            needed=Money(charged, priced.currency.code),
         )

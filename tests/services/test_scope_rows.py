@@ -1,0 +1,263 @@
+"""Row-level visibility: what a person's session can see, change, remove and add."""
+
+import pytest
+from sqlalchemy import delete, func, inspect, select, update
+from sqlalchemy.orm import aliased
+
+from tests import factories
+from tests.factories import (
+    AUDITOR,
+    HARBOUR,
+    MARKET,
+    OPERATOR,
+    SOUTH_OPERATOR,
+    SOUTHERN,
+    SUPERVISOR,
+)
+from vmsapp.models import (
+    AuditEvent,
+    Consumer,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerTransfer,
+    Meter,
+    ReceiptCounter,
+    Region,
+    Sale,
+    ServicePoint,
+    Token,
+    VendingPoint,
+    VendingPointAccount,
+)
+from vmsapp.models.base import Model
+from vmsapp.scope import (
+    NOTHING,
+    Actor,
+    OutOfScope,
+    ScopedMixin,
+    Sight,
+    seen_by,
+    take_on,
+    unscoped,
+)
+
+REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
+AT_A_POINT = (
+    Sale,
+    Token,
+    LedgerAccount,
+    LedgerTransfer,
+    LedgerEntry,
+    VendingPointAccount,
+    ReceiptCounter,
+)
+SEEN = REGIONAL + AT_A_POINT
+
+NOT_SCOPED = {
+    "Setup": "one utility; every screen names it",
+    "Installation": "one row; says which installation this is",
+    "Product": "reference data of the whole utility",
+    "Tariff": "reference data of the whole utility",
+    "TariffPlan": "reference data of the whole utility",
+    "TariffStep": "part of a plan",
+    "TariffPenalty": "part of a plan",
+    "SecurityModule": "one for all regions; holds no secret",
+    "SmAlgorithm": "one for all regions",
+    "VendingKey": "public side of keys, one list for all regions",
+    "MeterInstallation": "reached through a meter or a service point, which are scoped",
+    "Counter": "reached through a service point, which is scoped",
+    "FeePayment": "reached through a service point, which is scoped",
+    "TidHead": "belongs to a MeterPAN over all regions",
+    "SpentTid": "belongs to a MeterPAN over all regions",
+    "SaleAttempt": "reached through a sale, which is scoped",
+    "ClockAcceptance": "the clock is one for all vending points",
+    "Job": "runs without a person",
+    "OfficeUser": "shown to administrators alone",
+}
+
+
+@pytest.fixture
+def sold(shop):
+    """A sale in each region, so that every table has rows on both sides."""
+    north = shop.sell()
+    south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    return {"north": north, "south": south}
+
+
+def key_of(model):
+    """The attributes that make a model's primary key; bare columns would be outside the hook."""
+    return [getattr(model, column.key) for column in inspect(model).primary_key]
+
+
+def keys(shop, model):
+    """Primary keys of all rows of a model."""
+    with shop.session() as session, unscoped("the test looks at everything"):
+        return {tuple(row) for row in session.execute(select(*key_of(model)))}
+
+
+def seen(shop, who, model):
+    actor = who if isinstance(who, Actor) else shop.actor(who)
+    with shop.session() as session, seen_by(actor):
+        return {tuple(row) for row in session.execute(select(*key_of(model)))}
+
+
+def test_every_model_is_scoped_or_named_with_its_reason():
+    ours = {
+        mapper.class_
+        for mapper in Model.registry.mappers
+        if mapper.class_.__module__.startswith("vmsapp.")
+    }
+    scoped = set(ScopedMixin.scoped)
+    assert {model.__name__ for model in ours - scoped} == set(NOT_SCOPED)
+    assert scoped == {*SEEN, AuditEvent}
+
+
+def test_an_operator_sees_the_own_side_and_nothing_of_the_other(shop, sold):
+    for model in SEEN:
+        mine, theirs = seen(shop, OPERATOR, model), seen(shop, SOUTH_OPERATOR, model)
+        assert mine, model
+        assert theirs, model
+        assert not mine & theirs, model
+
+
+def test_who_sees_the_country_sees_both_sides(shop, sold):
+    for model in SEEN:
+        assert seen(shop, SUPERVISOR, model) == keys(shop, model), model
+
+
+def test_nobody_sees_nothing(shop, sold):
+    nobody = Actor(None, "nobody", NOTHING)
+    take_on(NOTHING)
+    for model in (*SEEN, AuditEvent):
+        assert seen(shop, nobody, model) == set(), model
+        with shop.session() as session:
+            assert session.scalars(select(model)).all() == [], model
+            assert session.scalar(select(func.count()).select_from(model)) == 0, model
+
+
+def test_the_trail_is_read_by_those_who_see_everything_alone(shop, sold):
+    assert seen(shop, AUDITOR, AuditEvent) == keys(shop, AuditEvent) != set()
+    for who in (OPERATOR, SUPERVISOR):
+        assert seen(shop, who, AuditEvent) == set()
+
+
+def test_a_row_of_the_other_side_is_not_found_by_its_key(shop, sold):
+    for model in SEEN:
+        for key in seen(shop, SOUTH_OPERATOR, model):
+            with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+                assert session.get(model, key if len(key) > 1 else key[0]) is None, model
+
+
+def test_columns_counts_and_aliases_are_scoped_too(shop, sold):
+    for model in SEEN:
+        count = len(seen(shop, OPERATOR, model))
+        with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+            assert session.scalar(select(func.count()).select_from(model)) == count, model
+            assert session.scalar(select(func.count(key_of(model)[0]))) == count, model
+            assert len(session.scalars(select(aliased(model))).all()) == count, model
+
+
+CHANGES = {
+    Region: {"name": "x"},
+    VendingPoint: {"address": "x"},
+    Consumer: {"address": "x"},
+    Meter: {"blocked_reason": "x"},
+    ServicePoint: {"plan_attached_on": factories.TODAY},
+    Sale: {"local_hour": 3},
+    LedgerAccount: {"detail": "x"},
+    VendingPointAccount: {"credit_limit_minor": 5},
+    ReceiptCounter: {"last_number": 9},
+}
+
+
+@pytest.mark.parametrize("model", CHANGES)
+def test_an_update_of_everything_changes_the_own_side_alone(shop, sold, model):
+    values = CHANGES[model]
+    hidden = keys(shop, model) - seen(shop, OPERATOR, model)
+    with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+        session.execute(update(model).values(values))
+        session.commit()
+    name, value = next(iter(values.items()))
+    with shop.session() as session, unscoped("the test looks at everything"):
+        changed = {
+            tuple(row) for row in session.execute(
+                select(*key_of(model)).where(getattr(model, name) == value)
+            )
+        }  # fmt: skip
+    assert changed
+    assert not changed & hidden
+
+
+@pytest.mark.parametrize("model", [ReceiptCounter, VendingPointAccount])
+def test_a_delete_of_everything_removes_the_own_side_alone(shop, sold, model):
+    theirs = keys(shop, model) - seen(shop, OPERATOR, model)
+    with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+        session.execute(delete(model))
+        session.commit()
+    assert keys(shop, model) == theirs
+
+
+def strangers(shop):
+    """A new row of the south for every model with few columns."""
+    south, market = shop.utility.regions["south"], shop.utility.points[MARKET]
+    meter = shop.meter(SOUTHERN)
+    values = {c.name: getattr(meter, c.name) for c in Meter.__table__.c if c.name != "id"}
+    return {
+        "region": Region(name="x", level="city", parent_id=south.id, path=f"{south.path}99."),
+        "vending_point": VendingPoint(name="x", region_id=south.id),
+        "consumer": Consumer(number="x", name="x", region_id=south.id),
+        "meter": Meter(**values | {"meter_pan": "6" * 18}),
+        "service_point": ServicePoint(region_id=south.id, plan_attached_on=factories.TODAY),
+        "account": LedgerAccount(vending_point_id=market, kind="fee", detail="x"),
+        "receipts": ReceiptCounter(vending_point_id=market, series=7, last_number=0),
+    }
+
+
+@pytest.mark.parametrize("name", ["region", "vending_point", "consumer", "meter",
+                                  "service_point", "account", "receipts"])  # fmt: skip
+def test_a_row_of_the_other_side_cannot_be_added(shop, name):
+    row = strangers(shop)[name]
+    before = shop.count(type(row))
+    with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+        session.add(row)
+        with pytest.raises(OutOfScope):
+            session.flush()
+    assert shop.count(type(row)) == before
+
+
+def test_a_row_cannot_be_given_away_to_the_other_side(shop):
+    with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+        meter = session.get(Meter, shop.meter("legacy 11").id)
+        meter.region_id = shop.utility.regions["south"].id
+        with pytest.raises(OutOfScope):
+            session.flush()
+
+
+def test_a_row_read_before_the_scope_was_taken_on_cannot_be_removed(shop, sold):
+    with shop.session() as session:
+        with unscoped("read by somebody else first"):
+            row = session.scalars(
+                select(ReceiptCounter).where(
+                    ReceiptCounter.vending_point_id == shop.utility.points[MARKET]
+                )
+            ).one()
+        with seen_by(shop.actor(OPERATOR)):
+            session.delete(row)
+            with pytest.raises(OutOfScope):
+                session.flush()
+
+
+def test_an_operator_sees_the_own_vending_point_alone(shop):
+    north = shop.utility.regions["north"]
+    shop.change(lambda s: s.add(VendingPoint(name="Second", region_id=north.id)))
+    assert seen(shop, OPERATOR, VendingPoint) == {(shop.utility.points[HARBOUR],)}
+
+
+def test_a_region_whose_path_only_begins_alike_is_not_below(shop):
+    def add(session):
+        session.add(Region(id=40, name="a", level="country", path="7."))
+        session.add(Region(id=41, name="b", level="country", path="77."))
+        session.add(Region(id=42, name="c", level="city", path="7.1.", parent_id=40))
+
+    shop.change(add)
+    assert seen(shop, Actor(1, "x", Sight(region_path="7.")), Region) == {(40,), (42,)}

@@ -1,0 +1,152 @@
+"""A person at a browser, and ways to look at what a request did to the database."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from typing import Any
+
+import flask
+import pytest
+from flask import Flask
+from flask_wtf.csrf import generate_csrf
+from sqlalchemy import Engine, event, func, select
+from werkzeug.test import TestResponse
+
+from tests.factories import LEGACY_11, Utility
+from vmsapp.models.base import Model
+
+BOTH = pytest.mark.parametrize(
+    "backend", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+"""For the few tests where the kind of database matters; the others run on SQLite."""
+
+ADMIN, ENGINEER, NEWCOMER, NORTH_SUPERVISOR = "admin", "engineer", "newcomer", "north supervisor"
+PASSWORD = "Straight-Forward-77"
+LANGUAGES = {"en": "ltr", "zh": "ltr", "fr": "ltr", "ar": "rtl"}
+NOWHERE = 10**6
+"""An id that no row has."""
+
+TABLES = Model.metadata.sorted_tables
+
+
+class Browser:
+    """A person at a browser: keeps cookies, and sends the CSRF token its pages hold."""
+
+    def __init__(self, app: Flask, user_id: int | None = None, language: str | None = None) -> None:
+        self.client = app.test_client()
+        self.language = language
+        with app.test_request_context():
+            self.token, kept = generate_csrf(), flask.session["csrf_token"]
+        with self.client.session_transaction() as session:
+            session["csrf_token"] = kept
+            if user_id is not None:
+                session.update(_user_id=str(user_id), _fresh=True)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self._open("GET", path, **options)
+
+    def post(
+        self, path: str, data: dict[str, Any] | None = None, *, csrf: bool = True, **options: Any
+    ) -> TestResponse:
+        token = {"csrf_token": self.token} if csrf else {}
+        return self._open("POST", path, data=token | (data or {}), **options)
+
+    def purchase(self, meter_id: int, **typed: str) -> dict[str, str]:
+        """Open the purchase form, have it priced, and hand back what it would send."""
+        opened = self.get(f"/counter/meter/{meter_id}", follow_redirects=True)
+        key = fields(opened.text, "/sell")["key"]
+        page = self.get(f"/counter/meter/{meter_id}", query_string={"key": key} | typed)
+        assert page.status_code == 200, page.text
+        return fields(page.text, "/sell")
+
+    def sell(self, meter_id: int, form: dict[str, str], **options: Any) -> TestResponse:
+        return self._open("POST", f"/counter/meter/{meter_id}/sell", data=form, **options)
+
+    def buy(self, utility: Utility, meter: str = LEGACY_11, **typed: str) -> TestResponse:
+        """Fill the form in and press Sell; by default for 50 units."""
+        meter_id = utility.meters[meter]
+        form = self.purchase(meter_id, **{"mode": "quantity", "value": "50"} | typed)
+        return self.sell(meter_id, form)
+
+    def _open(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = {"Accept-Language": self.language} if self.language else {}
+        headers |= options.pop("headers", {})
+        return self.client.open(path, method=method, headers=headers, buffered=True, **options)
+
+
+class _Forms(HTMLParser):
+    """Collects what each form of a page would send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[tuple[str, dict[str, str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append((found.get("action", ""), {}))
+        elif tag == "input" and self.forms and "name" in found:
+            chosen = found.get("type") not in {"radio", "checkbox"} or "checked" in found
+            if chosen:
+                self.forms[-1][1][found["name"]] = found.get("value", "")
+
+
+def fields(page: str, action: str = "") -> dict[str, str]:
+    """What the first form whose action ends like this and that has fields would send."""
+    parser = _Forms()
+    parser.feed(page)
+    return next((sent for where, sent in parser.forms if where.endswith(action) and sent), {})
+
+
+def said(page: str, kind: str = "vms-refusal|vms-warning") -> str:
+    """The sentence a page refuses or warns with."""
+    found = re.search(
+        rf'<(p|div) class="(?:vms-card )?(?:{kind})"[^>]*>(.*?)</\1>', page, re.DOTALL
+    )
+    return " ".join(re.sub(r"<[^>]+>", " ", found[2]).split()) if found else ""
+
+
+def main_part(page: str) -> str:
+    """A page without its menu and frame."""
+    found = re.search(r"<main.*</main>", page, re.DOTALL)
+    assert found, page
+    return found[0]
+
+
+def counts(engine: Engine, *but: str) -> dict[str, int]:
+    """Rows of every table."""
+    with engine.connect() as connection:
+        return {
+            table.name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for table in TABLES
+            if table.name not in but
+        }
+
+
+def contents(engine: Engine, *but: str) -> dict[str, str]:
+    """A digest of every table's rows."""
+    with engine.connect() as connection:
+        return {
+            table.name: hashlib.sha256(
+                repr(sorted(map(repr, connection.execute(select(table))))).encode()
+            ).hexdigest()
+            for table in TABLES
+            if table.name not in but
+        }
+
+
+@contextmanager
+def statements(engine: Engine) -> Iterator[list[str]]:
+    """Collect the SQL statements an engine is sent inside the block."""
+    seen: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest) -> None:
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -1,0 +1,198 @@
+"""What guards every request: the CSRF token, reading that only reads, headers, cookies."""
+
+import re
+
+import pytest
+from flask import Flask
+from flask.wrappers import Response
+
+from config import Settings
+from tests.factories import LEGACY_11
+from tests.faults import request_lost
+from tests.web.office import ADMIN, BOTH, PASSWORD, Browser, contents, main_part
+from vmsapp import create_app
+from vmsapp.models import Consumer, Meter, OfficeUser
+
+FRAMEWORKS_OWN = pytest.mark.filterwarnings(
+    "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
+)
+"""The framework's screens use what the libraries below it call obsolete."""
+
+VALUES = {"meter_id": 1, "sale_id": 1, "pk": "2", "name": "copyrole", "locale": "fr",
+          "filename": "vms/counter.css"}  # fmt: skip
+
+
+def paths(app: Flask, method: str) -> list[str]:
+    """An address of each route that takes a method."""
+    with app.test_request_context():
+        adapter = app.url_map.bind("localhost")
+        return sorted(
+            adapter.build(rule.endpoint, {name: VALUES[name] for name in rule.arguments})
+            for rule in app.url_map.iter_rules()
+            if method in (rule.methods or ())
+        )
+
+
+def test_a_post_without_its_token_is_refused_and_changes_nothing(office, browse, shop, engine):
+    shop.sell()
+    before = contents(engine)
+    for who in (None, "operator", ADMIN):
+        browser = browse(who)
+        for path in paths(office, "POST"):
+            if path.startswith("/api/"):
+                continue  # carries no cookie: it wants a bearer, see below
+            answer = browser.post(path, {"mode": "quantity", "value": "5"}, csrf=False)
+            assert answer.status_code == 400, path
+            assert "cannot be read" in main_part(answer.text), path
+    assert contents(engine) == before
+
+
+def test_a_token_of_somebody_elses_session_is_refused(browse, utility, engine):
+    mine, theirs = browse("operator"), browse("operator")
+    meter_id = utility.meters[LEGACY_11]
+    form = mine.purchase(meter_id, mode="quantity", value="50")
+    before = contents(engine)
+    assert mine.sell(meter_id, form | {"csrf_token": theirs.token}).status_code == 400
+    assert contents(engine) == before
+
+
+def test_the_api_takes_no_cookie_for_a_sign_in(browse, engine):
+    before = contents(engine)
+    for who in (None, ADMIN):
+        assert browse(who).post("/api/v1/security/refresh", csrf=False).status_code == 401
+    assert contents(engine) == before
+
+
+@FRAMEWORKS_OWN
+@pytest.mark.parametrize("who", ["operator", ADMIN])
+def test_reading_changes_nothing(office, browse, shop, module, engine, who):
+    shop.sell()
+    module.once("issue_credit", request_lost)
+    pending = shop.sell(units="60")
+    browser = browse(who)
+    before = contents(engine)
+    for path in [*paths(office, "GET"), f"/counter/sale/{pending.id}"]:
+        if path != "/logout/":
+            answer = browser.get(path)
+            assert answer.status_code < 500, path
+    assert contents(engine) == before
+
+
+def test_the_first_look_at_a_receipt_notes_that_it_was_shown_and_nothing_else(
+    operator, shop, module, engine
+):
+    module.once("issue_credit", request_lost)
+    sale = shop.sell()
+    shop.clock.forward(minutes=1)
+    shop.reconcile()
+    before = contents(engine)
+    operator.get(f"/counter/sale/{sale.id}")
+    after = contents(engine)
+    assert {name for name in before if before[name] != after[name]} == {"sale", "audit_event"}
+    operator.get(f"/counter/sale/{sale.id}")
+    assert contents(engine) == after
+
+
+@pytest.mark.parametrize("path", ["/logout/", "/counter/sale/1/give-back",
+                                  "/counter/sale/1/printed", "/counter/meter/1/sell"])  # fmt: skip
+def test_what_changes_something_is_no_link(operator, shop, engine, path):
+    shop.sell()
+    before = contents(engine)
+    answer = operator.get(path)
+    assert answer.status_code == (302 if path == "/logout/" else 405)
+    assert contents(engine) == before
+
+
+def policy(answer: Response) -> dict[str, str]:
+    parts = answer.headers["Content-Security-Policy"].split("; ")
+    return dict(part.partition(" ")[::2] for part in parts)
+
+
+def test_every_page_carries_the_headers_that_guard_it(operator, utility, shop, browse):
+    sold = operator.buy(utility)
+    pages = ["/", "/counter/", sold.location, f"{sold.location}/state", "/counter/open",
+             "/nowhere", "/counter/sale/999", "/clock/", "/static/vms/counter.css"]  # fmt: skip
+    answers = [*map(operator.get, pages), browse().get("/login/"), browse().get("/counter/")]
+    answers.append(operator.post("/clock/accept", csrf=False))
+    for answer in answers:
+        headers = answer.headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert policy(answer)["default-src"] == "'none'"
+        assert policy(answer)["frame-ancestors"] == "'none'"
+        assert policy(answer)["base-uri"] == "'none'"
+        assert policy(answer)["form-action"] == "'self'"
+        assert "unsafe" not in policy(answer)["script-src"]
+        assert "http" not in headers["Content-Security-Policy"]
+        assert "Strict-Transport-Security" not in headers  # plain HTTP is a trial
+
+
+def test_pages_are_not_kept_by_browsers_but_styles_may_be(operator, utility):
+    sold = operator.buy(utility)
+    for path in (sold.location, "/counter/", "/counter/sale/999", "/"):
+        assert "no-store" in operator.get(path).headers["Cache-Control"]
+    assert "no-store" not in operator.get("/static/vms/counter.css").headers["Cache-Control"]
+
+
+def test_each_answer_has_a_nonce_of_its_own_and_every_inline_script_has_it(operator):
+    pages = [operator.get("/counter/") for _ in range(2)]
+    nonces = [re.findall(r"'nonce-([^']+)'", page.headers["Content-Security-Policy"])
+              for page in pages]  # fmt: skip
+    assert nonces[0] != nonces[1]
+    for page, (nonce,) in zip(pages, nonces, strict=True):
+        assert len(nonce) >= 16
+        for script in re.findall(r"<script[^>]*>", page.text):
+            assert "src=" in script or f'nonce="{nonce}"' in script
+        assert not re.search(r'\son\w+="', page.text)  # no handlers in attributes
+        assert not re.search(r'(src|href)="(https?:)?//', page.text)  # nothing from elsewhere
+
+
+def cookie_of(answer: Response) -> set[str]:
+    return {part.partition("=")[0] for part in answer.headers["Set-Cookie"].split("; ")[1:]}
+
+
+def sign_in(browser: Browser) -> Response:
+    return browser.post("/login/", {"username": "operator", "password": PASSWORD})
+
+
+def test_the_session_cookie_stays_with_the_browser_and_the_site(browse):
+    answer = sign_in(browse())
+    assert answer.status_code == 302
+    assert {"HttpOnly", "SameSite", "Expires"} <= cookie_of(answer)
+    assert "Secure" not in cookie_of(answer)
+    assert "SameSite=Lax" in answer.headers["Set-Cookie"]
+
+
+def test_with_secure_cookies_everything_stays_on_https(settings, people):
+    secure = create_app(Settings.model_validate(settings.model_dump() | {"cookie_secure": True},
+                                                by_name=True, by_alias=False))  # fmt: skip
+    answer = sign_in(Browser(secure))
+    assert "Secure" in cookie_of(answer)
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+
+
+SCRIPT = '<script>alert("x")</script>'
+
+
+@BOTH
+def test_what_people_wrote_is_shown_and_never_run(operator, utility, shop, people, backend):
+    def write(session):
+        for consumer in session.query(Consumer).all():
+            consumer.name = consumer.address = f"{SCRIPT}{consumer.number}"
+            consumer.phone = "'><img src=x>"
+        session.get_one(Meter, utility.meters["blocked"]).blocked_reason = SCRIPT
+        session.get_one(OfficeUser, people["operator"].id).first_name = SCRIPT
+
+    shop.change(write)
+    sold = operator.buy(utility)
+    pages = ["/counter/?q=script", f"/counter/?q={SCRIPT}&q=2", sold.location, "/counter/open",
+             f"/counter/meter/{utility.meters['blocked']}?key={SCRIPT}&value={SCRIPT}",
+             f"/counter/meter/{utility.meters[LEGACY_11]}?key={SCRIPT}&value={SCRIPT}",
+             f"/counter/meter/{utility.meters[LEGACY_11]}/quote?value={SCRIPT}"]  # fmt: skip
+    for path in pages:
+        page = operator.get(path)
+        assert page.status_code < 500, path
+        assert "<script>alert" not in page.text, path
+        assert "<img src=x" not in page.text, path
+    assert "&lt;script&gt;" in operator.get(sold.location).text
+    assert "&lt;script&gt;" in operator.get(pages[4]).text

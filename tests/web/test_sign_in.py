@@ -1,0 +1,138 @@
+"""Signing in and out: the right word, guessing, and where it leads afterwards."""
+
+from urllib.parse import urljoin
+
+import pytest
+from flask import Flask
+
+from config import Settings
+from tests.web.office import PASSWORD, Browser, contents
+from vmsapp import create_app
+
+OPERATOR = {"username": "operator", "password": PASSWORD}
+
+
+def sign_in(browser: Browser, query: str = "", **changed: str):
+    return browser.post(f"/login/{query}", OPERATOR | changed)
+
+
+def test_the_right_password_leads_to_the_counter(browse):
+    browser = browse()
+    assert sign_in(browser).location == "/"
+    assert browser.get("/").location == "/counter/"
+    assert browser.get("/counter/").status_code == 200
+
+
+@pytest.mark.parametrize("wrong", [{"password": PASSWORD.lower()}, {"password": ""},
+                                   {"username": "nobody"}, {"username": "operator "},
+                                   {"username": "' OR 1=1 --"}, {"username": "x" * 9}])  # fmt: skip
+def test_a_wrong_word_signs_nobody_in_and_does_not_say_which_it_was(browse, wrong):
+    browser = browse()
+    answer = sign_in(browser, **wrong)
+    assert answer.status_code in {200, 302}
+    assert browser.get("/counter/").location.startswith("/login/")
+
+
+def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(browse):
+    first, second = browse(), browse()
+    one, other = sign_in(first, password="wrong"), sign_in(second, username="nobody")
+    assert (one.status_code, one.location) == (other.status_code, other.location)
+    said = [browser.get("/login/").text.count("Invalid login") for browser in (first, second)]
+    assert said == [1, 1]
+
+
+def test_signing_in_makes_a_new_session(browse):
+    browser = browse()
+    before = browser.client.get_cookie("vms")
+    sign_in(browser)
+    after = browser.client.get_cookie("vms")
+    assert before
+    assert after
+    assert before.value != after.value
+
+
+def test_signing_out_ends_the_session(operator):
+    assert operator.get("/counter/").status_code == 200
+    operator.get("/logout/")
+    assert operator.get("/counter/").location.startswith("/login/")
+
+
+def test_who_was_sent_to_sign_in_comes_back_to_the_page_wanted(browse):
+    browser = browse()
+    sent = browser.get("/counter/open")
+    assert sent.location.startswith("/login/?next=")
+    query = sent.location.removeprefix("/login/")
+    assert sign_in(browser, query).location.endswith("/counter/open")
+
+
+ELSEWHERE = [
+    "https://evil.test/", "//evil.test", "/\\evil.test", "\\\\evil.test", "https:evil.test",
+    "https:///evil.test", "javascript:alert(1)", "data:text/html,x", "http://localhost@evil.test/",
+    "http://localhost.evil.test/", "/%5cevil.test", "%2f%2fevil.test", "\t//evil.test",
+    "https://evil.test\\@localhost/", "///evil.test", "////evil.test/%2f..",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+def test_signing_in_leads_to_no_other_site(browse, target):
+    for browser in (browse(), browse("operator")):  # signing in, and signed in already
+        answer = browser.client.open(
+            "/login/", method="POST", query_string={"next": target},
+            data=OPERATOR | {"csrf_token": browser.token},
+        )  # fmt: skip
+        assert answer.status_code == 302
+        followed = urljoin("http://localhost/login/", answer.location.replace("\\", "/"))
+        assert followed.startswith("http://localhost/")
+
+
+@pytest.mark.parametrize("path", ["/lang/fr?next=https://evil.test", "/back?next=//evil.test"])
+def test_no_other_address_leads_away_either(operator, path):
+    answer = operator.get(path, headers={"Referer": "https://evil.test/"})
+    assert answer.status_code == 302
+    assert "evil" not in answer.location
+
+
+@pytest.fixture
+def strict(settings: Settings, people) -> Flask:
+    """An application that allows five tries a minute."""
+    changed = settings.model_dump() | {"login_rate": "5 per 1 minute"}
+    return create_app(Settings.model_validate(changed, by_name=True, by_alias=False))
+
+
+def test_guessing_at_the_form_is_stopped(strict, engine):
+    browser = Browser(strict)
+    before = contents(engine, "ab_user")
+    tried = [sign_in(browser, password=f"guess {n}").status_code for n in range(7)]
+    assert tried == [302] * 5 + [429] * 2
+    stopped = sign_in(browser)  # even with the right word
+    assert stopped.status_code == 429
+    assert "Too many attempts" in stopped.text
+    assert browser.get("/login/").status_code == 200  # looking is no try
+    assert browser.get("/counter/").location.startswith("/login/")
+    assert contents(engine, "ab_user") == before
+
+
+def test_guessing_at_the_api_is_stopped(strict):
+    client = strict.test_client()
+    guess = {"username": "operator", "password": "guess", "provider": "db"}
+    tried = [client.post("/api/v1/security/login", json=guess).status_code for _ in range(7)]
+    assert tried == [401] * 5 + [429] * 2
+    right = guess | {"password": PASSWORD}
+    assert client.post("/api/v1/security/login", json=right).status_code == 429
+
+
+def test_a_session_that_was_tampered_with_is_nobodys(browse, people):
+    browser = browse("operator")
+    cookie = browser.client.get_cookie("vms")
+    assert cookie
+    body, _, signature = cookie.value.rpartition(".")
+    browser.client.set_cookie("vms", f"{body}.{signature[::-1]}")
+    assert browser.get("/counter/").location.startswith("/login/")
+
+
+@pytest.mark.parametrize("user_id", ["0", "-1", "999999"])
+def test_a_session_of_a_user_who_is_not_there_is_nobodys(office, user_id):
+    browser = Browser(office)
+    with browser.client.session_transaction() as session:
+        session["_user_id"] = user_id
+    assert browser.get("/counter/").location.startswith("/login/")
