@@ -6,12 +6,15 @@ import pytest
 
 from tests.factories import DOMESTIC, LEGACY_11, NOW, STS6_11
 from tests.faults import down
-from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.models import AuditEvent, ClockAcceptance, Meter, Sale
 from vmsapp.scope import seen_by
 from vmsapp.services import clock as clocks
-from vmsapp.services.vending.errors import ClockBehind, TidAhead, UnknownMeter
-from vmsapp.services.vending.issue import credit_request
+from vmsapp.services.vending.errors import (
+    ClockBehind,
+    ModuleClockDiffers,
+    TidAhead,
+    UnknownMeter,
+)
 
 YEAR = timedelta(days=365)
 
@@ -135,13 +138,26 @@ def test_when_the_clock_is_behind_the_newest_period_of_a_point_the_newest_counts
     assert sale.sold_at == NOW
 
 
-def test_a_module_whose_clock_is_elsewhere_makes_no_token(shop, module):
+def test_nothing_is_sold_while_the_modules_clock_is_elsewhere(shop, module):
     real = module.inner._clock
     module.inner._clock = lambda: real() + timedelta(minutes=3)
+    with pytest.raises(ModuleClockDiffers):
+        shop.sell()
+    assert (shop.count(Sale), module.asked) == (0, [])
+    module.inner._clock = real
+    assert shop.sell().state == "issued"
+
+
+def test_a_module_whose_clock_moved_after_the_look_leaves_the_sale_to_the_worker(shop, module):
+    real = module.inner._clock
+
+    def moved(call):
+        module.inner._clock = lambda: real() + timedelta(minutes=3)
+        return call()
+
+    module.once("issue_credit", moved)
     sale = shop.sell()
     assert (sale.state, shop.tokens(sale)) == ("pending", [])
-    with pytest.raises(HsmUnavailable, match="clock"):
-        module.inner.issue_credit(credit_request(sale))
     module.inner._clock = real
     shop.clock.forward(minutes=1)
     assert shop.reconcile() == {"issued": 1}

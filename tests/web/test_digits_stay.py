@@ -60,7 +60,7 @@ def test_the_log_of_a_sale_at_its_most_talkative_holds_no_digits(
     operator.post(f"{sold.location}/printed")
     supervisor.post(f"{sold.location}/give-back")
     digits = shop.digits(shop.rows(Sale)[0])
-    assert "did not answer in time" in caplog.text  # it was talkative
+    assert "outcome open (hsm_timeout)" in caplog.text  # it was talkative
     assert not holds(caplog.text, digits)
 
 

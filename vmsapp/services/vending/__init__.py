@@ -19,7 +19,7 @@ from vmsapp.models import Meter, Sale, ServicePoint
 from vmsapp.scope import Actor
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
-from vmsapp.services.vending.issue import issue
+from vmsapp.services.vending.issue import check_module_clock, issue
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reserve import find_replay, reserve
@@ -70,7 +70,7 @@ def sell(
     Raises:
         VmsError: Nothing was written; the error says why.
     """
-    sale, replayed = _reserve(session, actor, request, table_set)
+    sale, replayed = _reserve(session, registry, actor, request, table_set)
     if replayed:
         return sale
     try:
@@ -83,7 +83,7 @@ def sell(
 
 
 def _reserve(
-    session: Session, actor: Actor, request: SaleRequest, table_set: str
+    session: Session, registry: Registry, actor: Actor, request: SaleRequest, table_set: str
 ) -> tuple[Sale, bool]:
     """Reserve, waiting for a sale under way and trying again what was broken off.
 
@@ -97,6 +97,7 @@ def _reserve(
         if replayed is not None:
             return replayed, True
         try:
+            check_module_clock(session, registry, request.purchase.meter_id)
             with atomic(session, durable=True):
                 sale = reserve(session, actor, request, table_set)
             return snapshot(session, sale), False
@@ -111,7 +112,7 @@ def _reserve(
             mine = _after_broken_commit(session, request, error)
             if mine is not None:
                 return mine, False
-            tries = _count_try(tries)
+            tries = _count_try(tries, error)
 
 
 def _replayed(session: Session, request: SaleRequest) -> Sale | None:
@@ -120,10 +121,18 @@ def _replayed(session: Session, request: SaleRequest) -> Sale | None:
     return sale and snapshot(session, sale)
 
 
-def _count_try(tries: int) -> int:
-    if tries + 1 >= RESERVE_TRIES:
-        raise Busy
-    return tries + 1
+def _count_try(tries: int, error: DBAPIError) -> int:
+    """Allow one more try, or say that the system is busy.
+
+    Raises:
+        Busy: The database broke it off too often.
+        IntegrityError: A constraint refuses each time: our own mistake.
+    """
+    if tries + 1 < RESERVE_TRIES:
+        return tries + 1
+    if isinstance(error, IntegrityError):
+        raise error
+    raise Busy from error
 
 
 def _after_broken_commit(session: Session, request: SaleRequest, error: DBAPIError) -> Sale | None:

@@ -216,6 +216,19 @@ class ClockBehind(Refused):
         super().__init__(now=now, newest=newest)
 
 
+class ModuleClockDiffers(Refused):
+    """The security module's clock and ours lie more than two minutes apart."""
+
+    code = "module_clock_differs"
+    message = N_(
+        "The server's clock shows %(ours)s, the security module's %(theirs)s."
+        " Nothing can be sold until both are right."
+    )
+
+    def __init__(self, *, ours: datetime, theirs: datetime) -> None:
+        super().__init__(ours=ours, theirs=theirs)
+
+
 class TidAhead(Refused):
     """The meter's token identifiers run far ahead of the clock."""
 

@@ -8,23 +8,28 @@ import logging
 import secrets
 from typing import Final
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.base import CreditRequest, IssuedToken, KeyRef, MeterConfig
-from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
+from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused, RequestReused
 from vmsapp.hsm.registry import Registry
-from vmsapp.models import Sale, SaleAttempt, SaleState
+from vmsapp.models import Meter, Sale, SaleAttempt, SaleState, SmAlgorithm
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
 from vmsapp.services.security_modules import open_module
-from vmsapp.services.vending.errors import BaseDateEnded, KeyExpired, TidAhead
+from vmsapp.services.vending.errors import (
+    BaseDateEnded,
+    KeyExpired,
+    ModuleClockDiffers,
+    TidAhead,
+)
 from vmsapp.services.vending.reserve import RND_BITS
 from vmsapp.services.vending.settle import LostRace, complete, fail, read
-from vmsapp.services.vending.tids import MeterKey, lock_head, spend_tid
+from vmsapp.services.vending.tids import CLOCK_TOLERANCE, MeterKey, lock_head, spend_tid
 from vmsapp.sts.tid import BaseDate
 
 log = logging.getLogger(__name__)
@@ -33,6 +38,32 @@ TID_REFUSALS: Final = frozenset({"tid_spent", "tid_too_old"})
 """Refusals that a higher token identifier answers, once a sale."""
 
 MAX_ATTEMPTS: Final = 2
+
+
+def check_module_clock(session: Session, registry: Registry, meter_id: int) -> None:
+    """Refuse to sell while the module's clock and ours lie apart; ask before any lock.
+
+    A module that cannot be asked is dealt with when the token is asked for.
+
+    Raises:
+        ModuleClockDiffers: By more than two minutes.
+    """
+    row = session.scalars(
+        select(SmAlgorithm)
+        .join(Meter, Meter.algorithm == SmAlgorithm.algorithm)
+        .where(Meter.id == meter_id)
+    ).first()
+    if row is None:
+        return
+    try:
+        module = open_module(session, registry, row.module_id)
+        end_reading(session)
+        theirs = module.status().time_utc
+    except (HsmUnavailable, HsmTimeout):
+        return
+    ours = now_utc()
+    if abs(ours - theirs) > CLOCK_TOLERANCE:
+        raise ModuleClockDiffers(ours=ours, theirs=theirs)
 
 
 def credit_request(sale: Sale) -> CreditRequest:
@@ -72,8 +103,8 @@ def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sal
         if error.sent or sale.attempt > 1:
             return read(session, sale.id)
         return fail(session, actor, sale, "module_unavailable", unless_in_doubt=True)
-    except HsmTimeout:
-        log.warning("sale %s: module did not answer in time", sale.id)
+    except (HsmTimeout, RequestReused) as error:
+        log.warning("sale %s: outcome open (%s)", sale.id, error.code)
         return read(session, sale.id)
     return complete(session, actor, sale, token, show=True)
 
