@@ -6,8 +6,10 @@ it is told to stop, or dies, nothing of it stays behind. ``python run.py web`` a
 """
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 60
@@ -83,15 +86,56 @@ def main() -> int:
 
     try:
         settings = Settings.from_environ(os.environ)
+        alone = hold(settings.instance)
+        check_port(settings.host, settings.port)
         app = create_app(settings)
         with app.app_context():
             from vmsapp.cli import hand_out, initialise  # noqa: PLC0415
 
             hand_out(initialise(), settings)
-    except (SettingsError, DemoInProduction, OSError) as error:
+    except (SettingsError, CannotStart, DemoInProduction, OSError) as error:
         print(f"VMS does not start:\n{error}", file=sys.stderr)
         return 2
-    return supervise(settings.host, settings.port, settings.passphrase_path.read_bytes().strip())
+    with alone:
+        passphrase = settings.passphrase_path.read_bytes().strip()
+        return supervise(settings.host, settings.port, passphrase)
+
+
+class CannotStart(Exception):
+    """Something outside stands in the way."""
+
+
+def hold(instance: Path) -> IO[str]:
+    """Hold the instance folder for as long as the file is open.
+
+    Raises:
+        CannotStart: Another start holds it.
+    """
+    instance.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = (instance / "run.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        msg = f"VMS is running already on {instance}. Stop it, or name another VMS_INSTANCE."
+        raise CannotStart(msg) from None
+    return file
+
+
+def check_port(host: str, port: int) -> None:
+    """See that the port is free, before anything is started.
+
+    Raises:
+        CannotStart: Something listens there, or may not.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            msg = f"Port {port} on {host}: {error.strerror}. Name another one with VMS_PORT."
+            raise CannotStart(msg) from None
 
 
 def supervise(host: str, port: int, passphrase: bytes) -> int:

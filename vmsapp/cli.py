@@ -15,6 +15,7 @@ from sqlalchemy import func, select, text
 from werkzeug.security import generate_password_hash
 
 from config import Settings
+from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, Setup
 from vmsapp.scope import SYSTEM, seen_by
@@ -23,7 +24,19 @@ from vmsapp.services import clock, demo, instance, ledger
 from vmsapp.services.users import Account, add_user, new_password
 from vmsapp.services.vending.reconcile import reconcile
 
-vms = AppGroup("vms", help="Look after this installation.")
+
+class SpokenGroup(AppGroup):
+    """Commands whose refusals are a sentence, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except VmsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+vms = SpokenGroup("vms", help="Look after this installation.")
 
 INIT_LOCK = 0x564D53
 """Advisory lock that keeps two machines from preparing one database at once."""

@@ -46,7 +46,7 @@ _SELLS: Final[frozenset[Permission]] = frozenset(
         ("can_sell", COUNTER),
         ("can_receipt", COUNTER),
         ("menu_access", "Vending"),
-        ("menu_access", COUNTER),
+        ("menu_access", "Vending counter"),
         ("menu_access", "Open sales"),
     }
 )
@@ -54,7 +54,7 @@ _LOOKS: Final[frozenset[Permission]] = frozenset(
     {
         ("can_find", COUNTER),
         ("menu_access", "Vending"),
-        ("menu_access", COUNTER),
+        ("menu_access", "Vending counter"),
     }
 )
 
@@ -92,6 +92,7 @@ class Users(_Calm, UserDBModelView):
     """The framework's page of users."""
 
     class_permission_name = "UserDBModelView"
+    exclude_route_methods: ClassVar[set[str]] = {"download", "delete"}  # history stays
 
 
 class UserGroups(_Calm, RoleModelView):

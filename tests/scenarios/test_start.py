@@ -1,6 +1,7 @@
 """Starting and stopping: one command, nothing left behind, nothing secret lying open."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -128,13 +129,35 @@ def test_a_wrong_setting_stops_the_start_with_a_sentence(tmp_path, settings, sai
     assert "Traceback" not in ended.stderr
 
 
+def test_a_second_start_on_the_same_instance_or_port_says_so(product, tmp_path) -> None:
+    ended = run(VMS_INSTANCE=str(product.instance))
+    assert (ended.returncode, "is running already" in ended.stderr) == (2, True)
+    port = product.address.rpartition(":")[2]
+    ended = run(VMS_INSTANCE=str(tmp_path / "other"), VMS_PORT=port)
+    assert (ended.returncode, "VMS_PORT" in ended.stderr) == (2, True)
+    assert "ready" not in ended.stdout
+
+
+def test_a_command_for_an_unknown_user_answers_with_a_sentence(product) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "flask", "vms", "new-password", "nobody"],
+        cwd=ROOT, env={**os.environ, "VMS_INSTANCE": str(product.instance)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "There is no user nobody." in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_production_refuses_an_instance_with_demo_keys(product, tmp_path) -> None:
+    instance = tmp_path / "copy"
+    shutil.copytree(product.instance, instance)
     secret = tmp_path / "secret"
     secret.write_text("s" * 40)
     ended = run(
-        VMS_INSTANCE=str(product.instance), VMS_ENV="production", VMS_COOKIE_SECURE="1",
+        VMS_INSTANCE=str(instance), VMS_ENV="production", VMS_COOKIE_SECURE="1",
         VMS_SECRET_KEY_FILE=str(secret), DEMO="0",
-        VMS_KEYSTORE_PASSPHRASE_FILE=str(product.instance / "module" / "passphrase"),
+        VMS_KEYSTORE_PASSPHRASE_FILE=str(instance / "module" / "passphrase"),
     )  # fmt: skip
     assert ended.returncode == 2
     assert "demonstration keys" in ended.stderr

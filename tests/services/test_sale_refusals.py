@@ -54,10 +54,10 @@ from vmsapp.services.vending.errors import (
     MeterNotInUse,
     MeterWithoutConsumer,
     MeterWithoutTariff,
+    NoSuchMeter,
     NothingToPay,
     NoVendingPoint,
     QuoteChanged,
-    UnknownMeter,
 )
 from vmsapp.tariffs.errors import (
     AboveTokenLimit,
@@ -79,7 +79,7 @@ BY_METER = [
     (STOCK, MeterNotInUse),
     (RETIRED, MeterNotInUse),
     (WATER, CannotSellKind),
-    (SOUTHERN, UnknownMeter),
+    (SOUTHERN, NoSuchMeter),
 ]
 
 
@@ -112,9 +112,9 @@ def test_no_identifier_is_given_that_the_key_or_its_base_date_does_not_allow(sho
 
 
 def test_an_unknown_meter_and_one_of_another_region_get_the_same_answer(shop):
-    hidden = refused(shop, UnknownMeter, shop.form(SOUTHERN, shown=SHOWN))
+    hidden = refused(shop, NoSuchMeter, shop.form(SOUTHERN, shown=SHOWN))
     shop.utility.meters["nowhere"] = 10**9
-    absent = refused(shop, UnknownMeter, shop.form("nowhere", shown=SHOWN))
+    absent = refused(shop, NoSuchMeter, shop.form("nowhere", shown=SHOWN))
     del shop.utility.meters["nowhere"]
     assert (hidden.code, hidden.message) == (absent.code, absent.message)
 

@@ -173,7 +173,7 @@ def test_a_meter_nobody_knows_is_not_found(operator, engine):
     form = {"key": KEY, "mode": "quantity", "value": "50", "quote": "{}"}
     answer = operator.post(f"/counter/meter/{NOWHERE}/sell", form)
     assert answer.status_code == 404
-    assert "no meter" in answer.text
+    assert "no such meter" in answer.text
     assert contents(engine) == before
     assert "matches" in operator.get("/counter/?q=12345678903").text
 

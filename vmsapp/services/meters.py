@@ -6,8 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, or_, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, Select, false, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.models import (
     Consumer,
@@ -19,7 +19,7 @@ from vmsapp.models import (
     Tariff,
 )
 from vmsapp.services.setup import setup_at
-from vmsapp.services.vending.errors import MeterWithoutConsumer, UnknownMeter
+from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.pricing import units_this_month
 from vmsapp.sts.identifiers import compact_drn
 
@@ -91,7 +91,7 @@ def meter_card(session: Session, meter_id: int, now: datetime) -> Card:
     """Gather what is shown of one meter.
 
     Raises:
-        UnknownMeter: There is none in the asker's scope.
+        NoSuchMeter: There is none in the asker's scope.
     """
     meter = session.scalars(
         select(Meter)
@@ -99,7 +99,7 @@ def meter_card(session: Session, meter_id: int, now: datetime) -> Card:
         .options(joinedload(Meter.tariff), joinedload(Meter.region), joinedload(Meter.product))
     ).first()
     if meter is None:
-        raise UnknownMeter(number=str(meter_id))
+        raise NoSuchMeter
     point = session.scalars(
         select(ServicePoint)
         .join(MeterInstallation, MeterInstallation.service_point_id == ServicePoint.id)
@@ -148,12 +148,21 @@ def _with_consumer() -> Select[Meter, Consumer]:
 
 
 def _matches(text: str, number: str) -> ColumnElement[bool]:
+    bare_phone = "".join(mark for mark in text if mark in "+0123456789")
     return or_(
         Consumer.name.icontains(text, autoescape=True),
-        Consumer.phone.contains(text, autoescape=True),
+        _bare(Consumer.phone).contains(bare_phone, autoescape=True) if bare_phone else false(),
         Consumer.number == text.upper(),
         *([Meter.drn.contains(number, autoescape=True)] if number.isdigit() else []),
     )
+
+
+def _bare(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
+    """A phone number without the signs people put between its digits."""
+    bare: ColumnElement[str] = column.expression
+    for mark in " -()":
+        bare = func.replace(bare, mark, "")
+    return bare
 
 
 def _rows(session: Session, statement: Select[Meter, Consumer]) -> list[Found]:

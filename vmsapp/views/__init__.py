@@ -17,7 +17,7 @@ def register(app: Flask, builder: AppBuilder) -> None:
     base.init_app(app)
     words.init_app(app)
     builder.add_view(
-        Counter, "Counter", label=_l("Counter"), icon="fa-shopping-cart",
+        Counter, "Vending counter", label=_l("Counter"), icon="fa-shopping-cart",
         category="Vending", category_label=_l("Vending"), category_icon="fa-bolt",
     )  # fmt: skip
     builder.add_link(
@@ -25,6 +25,6 @@ def register(app: Flask, builder: AppBuilder) -> None:
         icon="fa-hourglass-half", category="Vending", category_label=_l("Vending"),
     )  # fmt: skip
     builder.add_view(
-        Clock, "Clock", label=_l("Clock"), icon="fa-clock-o",
+        Clock, "System clock", label=_l("Clock"), icon="fa-clock-o",
         category="System", category_label=_l("System"), category_icon="fa-cogs",
     )  # fmt: skip

@@ -5,7 +5,18 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Flask, Response, abort, current_app, g, render_template, request
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -13,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import IntegerConverter, Map
+from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import (
@@ -52,6 +64,11 @@ POLICY: Final = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+OPEN_TO_ALL: Final = frozenset(
+    {"AuthDBView", "LocaleView", "UtilView", "Start", "SecurityApi", "MenuApi"}
+)
+"""Screens that answer people who are not signed in; the APIs ask for a bearer themselves."""
+
 HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -98,6 +115,14 @@ def utility() -> Setup:
     return setup_at(session(), now_utc())
 
 
+def zone() -> str:
+    """The utility's time zone; UTC until the utility is set up."""
+    try:
+        return utility().time_zone
+    except NotSetUp:
+        return "UTC"
+
+
 def status_of(error: VmsError) -> int:
     """Find the HTTP status of an error by its family."""
     return next((status for family, status in STATUS if isinstance(error, family)), 500)
@@ -127,14 +152,19 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals["csp_nonce"] = _nonce
 
 
-def _begin() -> None:
+def _begin() -> BaseResponse | None:
     if request.endpoint is None or request.endpoint.endswith("static"):
         take_on(NOTHING)
-        return
+        return None
     if any("\0" in value for _, value in request.values.items(multi=True)):
         abort(400)  # no database takes it as text
     g.actor = current_actor(request.remote_addr)
     take_on(g.actor.sight)
+    if g.actor.user_id is None and request.blueprint not in OPEN_TO_ALL:
+        flash(_("Please sign in."), "info")
+        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+        return redirect(url_for("AuthDBView.login", next=wanted))
+    return None
 
 
 def _end(_error: BaseException | None) -> None:

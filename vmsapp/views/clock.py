@@ -10,7 +10,7 @@ from vmsapp.security import CLOCK
 from vmsapp.services import clock
 from vmsapp.services.vending.tids import CLOCK_TOLERANCE, newest_sale
 from vmsapp.sts.identifiers import compact_drn
-from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
+from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, zone
 from vmsapp.views.counter import Answer
 
 
@@ -52,7 +52,7 @@ class Clock(OfficeView):
             now=now,
             newest=newest,
             behind=newest is not None and now < newest - CLOCK_TOLERANCE,
-            zone=utility().time_zone,
+            zone=zone(),
             reason=reason,
             number=number,
             refusal=refusal,

@@ -11,27 +11,40 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import InvalidInput, VmsError
+from vmsapp.errors import InvalidInput, NotFound, VmsError
 from vmsapp.models import Meter, MeterInstallation, SaleState, ServicePoint, VendingPoint
+from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER
 from vmsapp.services import meters, receipts, vending
 from vmsapp.services.setup import currency_of, installation
 from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.errors import (
+    LooksLikeMeterNumber,
     LooksRepeated,
     MeterWithoutConsumer,
+    NoSuchMeter,
     NoVendingPoint,
     NumberUnreadable,
     QuoteChanged,
-    UnknownMeter,
     VendingPointNotChosen,
 )
 from vmsapp.services.vending.pricing import MAX_UNITS, Priced
 from vmsapp.services.vending.request import Mode
 from vmsapp.services.vending.settle import seal
+from vmsapp.sts.errors import StsError
+from vmsapp.sts.identifiers import validate_drn
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
-from vmsapp.views.base import OfficeView, actor, modules, sentence, session, status_of, utility
-from vmsapp.views.numbers import read_number
+from vmsapp.views.base import (
+    OfficeView,
+    actor,
+    modules,
+    sentence,
+    session,
+    status_of,
+    utility,
+    zone,
+)
+from vmsapp.views.numbers import ascii_digits, read_number
 
 Answer = str | BaseResponse | tuple[str, int]
 
@@ -74,12 +87,17 @@ class Counter(OfficeView):
     @permission_name("find")
     def find(self) -> Answer:
         """Find a meter by its number or its consumer; one hit opens it at once."""
-        text = request.args.get("q", "")
+        text = ascii_digits(request.args.get("q", "")).strip()
         found, may_sell = meters.find_meters(session(), text), self.may("can_sell")
         if len(found) == 1 and may_sell:
             return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
         return self.page(
-            "counter/find.html", text=text, found=found, limit=meters.MAX_FOUND, may_sell=may_sell
+            "counter/find.html",
+            text=text,
+            found=found,
+            limit=meters.MAX_FOUND,
+            may_sell=may_sell,
+            sees_nothing=actor().sight == NOTHING,
         )
 
     @expose("/meter/<int:meter_id>")
@@ -111,6 +129,7 @@ class Counter(OfficeView):
     def sell(self, meter_id: int) -> Answer:
         """Sell, then show the receipt; a refusal shows the form again as it was typed."""
         typed = Typed.from_request()
+        quote_shown = _figures(request.form.get("quote", ""))
         try:
             sale = vending.sell(
                 session(),
@@ -120,12 +139,12 @@ class Counter(OfficeView):
                     vending_point_id=self._vending_point(typed),
                     key=typed.key,
                     purchase=self._purchase(meter_id, typed),
-                    quote_shown=_figures(request.form.get("quote", "")),
+                    quote_shown=quote_shown,
                     repeat_confirmed=request.form.get("repeat") == "yes",
                 ),
                 table_set=current_app.extensions["vms_settings"].sta_tables,
             )
-        except UnknownMeter:
+        except NotFound:
             raise
         except VmsError as error:
             return self._form(meter_id, typed, error), status_of(error)
@@ -170,7 +189,7 @@ class Counter(OfficeView):
             "counter/open.html",
             sales=receipts.open_sales(session()),
             settled=receipts.settled_later(session(), now_utc()),
-            zone=utility().time_zone,
+            zone=zone(),
         )
 
     @expose("/sale/<int:sale_id>/give-back", methods=["POST"])
@@ -205,6 +224,7 @@ class Counter(OfficeView):
             typed=typed,
             priced=priced,
             refusal=sentence(refusal) if refusal else None,
+            price_shown=bool(request.form.get("quote")),
             beside_field=isinstance(refusal, InvalidInput),
             price_changed=isinstance(error, QuoteChanged),
             repeated=error if isinstance(error, LooksRepeated) else None,
@@ -231,7 +251,7 @@ class Counter(OfficeView):
             .first()
         )
         if found is None:
-            raise UnknownMeter(number=str(meter_id))
+            raise NoSuchMeter
         meter, point = found
         if point is None or point.consumer_id is None:
             raise MeterWithoutConsumer(drn=meter.drn)
@@ -257,6 +277,8 @@ class Counter(OfficeView):
             raise NumberUnreadable(text=typed.value, example=example)
         if minor <= 0:
             raise InvalidTender
+        if is_drn(typed.value):
+            raise LooksLikeMeterNumber(number=typed.value.strip())
         if minor > MAX_TENDER_MINOR:
             raise AboveTokenLimit(largest=MAX_UNITS)
         return Purchase(meter_id, "amount", tender_minor=int(minor))
@@ -287,6 +309,15 @@ class Counter(OfficeView):
             return None
         with force_locale(receipt.consumer.language):
             return self._part("counter/_slip.html", receipt=receipt, sale=receipt.sale)
+
+
+def is_drn(text: str) -> bool:
+    """Tell whether a text is a whole meter number with its check digit."""
+    try:
+        validate_drn(ascii_digits(text))
+    except StsError:
+        return False
+    return True
 
 
 def _figures(text: str) -> dict[str, Any]:

@@ -25,11 +25,16 @@ def read_number(text: str) -> Decimal:
     Raises:
         NumberUnreadable: It is none, or might be two.
     """
-    plain = "".join(_ascii(mark) for mark in text.strip())
+    plain = ascii_digits(text.strip())
     readable = len(plain) <= MAX_LENGTH and NUMBER.fullmatch(plain)
     if not readable or ("," in plain and _decimal_sign() != ","):
         raise NumberUnreadable(text=text.strip()[:MAX_LENGTH], example=units_text(Decimal("20.5")))
     return Decimal(plain.replace(",", "."))
+
+
+def ascii_digits(text: str) -> str:
+    """Write the digits of any script as 0 to 9 and leave the rest."""
+    return "".join(_ascii(mark) for mark in text)
 
 
 def _ascii(mark: str) -> str:

@@ -17,6 +17,13 @@ class UnknownMeter(NotFound):
         super().__init__(number=number)
 
 
+class NoSuchMeter(NotFound):
+    """No meter of that id, or not in the asker's region: the same answer."""
+
+    code = "no_such_meter"
+    message = N_("There is no such meter here. Look it up by the number on it.")
+
+
 class MeterWithoutConsumer(Refused):
     """Tokens are sold to consumers, not to bare meters."""
 
@@ -126,6 +133,16 @@ class NumberUnreadable(InvalidInput):
 
     def __init__(self, *, text: str, example: str) -> None:
         super().__init__(text=text, example=example)
+
+
+class LooksLikeMeterNumber(InvalidInput):
+    """A meter number was scanned into the field for amounts."""
+
+    code = "looks_like_meter_number"
+    message = N_("%(number)s is a meter number, not an amount. To find that meter, use the search.")
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(number=number)
 
 
 class NothingToPay(InvalidInput):

@@ -38,9 +38,9 @@ from vmsapp.services.vending.errors import (
     MeterBlocked,
     MeterNotInUse,
     MeterWithoutConsumer,
+    NoSuchMeter,
     NoVendingPoint,
     SaleUnderway,
-    UnknownMeter,
 )
 from vmsapp.services.vending.pricing import Priced
 from vmsapp.services.vending.request import SaleRequest
@@ -71,7 +71,7 @@ def lock_ground(session: Session, request: SaleRequest) -> Ground:
         raise NoVendingPoint
     meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
     if meter is None:
-        raise UnknownMeter(number=str(request.purchase.meter_id))
+        raise NoSuchMeter
     _check_kind(meter)
     module = module_for(session, meter.algorithm)
     key = key_for(
