@@ -29,11 +29,11 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from config import ROOT, Settings
-    from vmsapp import cli, i18n, models, tasks, views
+    from vmsapp import cli, i18n, models, scope, tasks, views
     from vmsapp.extensions import csrf, db, migrate
     from vmsapp.sealing import secret_file
     from vmsapp.security import OfficeSecurityManager
-    from vmsapp.services import security_modules
+    from vmsapp.services import instance, security_modules
 
     settings = settings or Settings.from_environ(os.environ)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
@@ -62,6 +62,10 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
             security_manager_class=OfficeSecurityManager,
         )
         views.register(app, builder)
+        if settings.production:
+            with scope.seen_by(scope.SYSTEM):
+                instance.refuse_demo_keys(db.session())
+            db.session.remove()
     i18n.init_app(app)
     tasks.init_app(app, settings)
     cli.register(app)

@@ -108,8 +108,6 @@ def initialise() -> list[Account]:
     with _alone(settings), seen_by(SYSTEM):
         upgrade()
         _sync_permissions()
-        if settings.production:
-            instance.refuse_demo_keys(session)
         instance.prepare(session, settings)
         accounts = _first_administrator(session)
         if settings.demo_wanted and session.scalars(select(Setup.id)).first() is None:

@@ -3,7 +3,7 @@
 import secrets
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from config import Settings
@@ -54,11 +54,13 @@ def embedded_keystore(settings: Settings) -> Keystore:
 
 
 def refuse_demo_keys(session: Session) -> None:
-    """Stop a production start on demonstration keys.
+    """Stop a production start on demonstration keys; a database still empty has none.
 
     Raises:
         DemoInProduction: There are some.
     """
+    if not inspect(session.connection()).has_table(VendingKey.__tablename__):
+        return
     if session.scalars(select(VendingKey.id).where(VendingKey.demo).limit(1)).first() is not None:
         raise DemoInProduction
 
