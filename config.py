@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,6 +29,9 @@ LANGUAGES = {
 class SettingsError(Exception):
     """The environment holds a setting the product cannot start with."""
 
+
+SECRET_QUERY = frozenset({"password", "passwd", "sslpassword", "passfile", "sslkey"})
+"""Names in a URL's query that hold secrets."""
 
 SECRET = {"secret": True}
 URL = {"url": True}
@@ -122,7 +125,7 @@ class Settings(BaseModel):
         str | None,
         Field(
             alias="DATABASE_URL",
-            pattern=r"^(postgresql\+psycopg|sqlite)://",
+            pattern=r"^(postgresql\+psycopg://|sqlite:///[^:?])",
             json_schema_extra=URL,
             description="`postgresql+psycopg://…` or `sqlite:///…`. "
             "By default an SQLite file in the instance folder.",
@@ -354,6 +357,9 @@ def _collect(model: type[Settings], environ: Mapping[str, str]) -> tuple[dict[st
         name = str(field.alias)
         extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
         value = environ.get(name)
+        if value is not None and not value.strip() and "Path" in str(field.annotation):
+            msg = f"{name}: is empty; name a path or leave it out."
+            raise SettingsError(msg)
         file = environ.get(f"{name}_FILE") if extra else None
         if value is not None and file is not None:
             msg = f"{name} and {name}_FILE are both set: keep one."
@@ -379,6 +385,7 @@ def _read(name: str, file: str) -> str:
 
 def _has_password(url: str) -> bool:
     try:
-        return bool(urlsplit(url).password)
+        parts = urlsplit(url)
+        return bool(parts.password) or not SECRET_QUERY.isdisjoint(parse_qs(parts.query))
     except ValueError:
         return True

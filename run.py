@@ -61,6 +61,8 @@ class Child:
         print(f"The {self.role} stopped ({self.process.returncode}).", flush=True)
         if len(self._deaths) > RESTARTS:
             return False
+        with suppress(ProcessLookupError):  # what it had started goes with it
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process = self._start()
         return True
 
@@ -185,7 +187,7 @@ def _answers(host: str, port: int, web: Child, stopping: list[int]) -> bool:
     return False
 
 
-def _die_with_parent() -> None:
+def _die_with_parent(**_: object) -> None:
     """Ask the kernel to stop this process when the one that started it is gone."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
@@ -210,9 +212,13 @@ def web() -> None:
 
 def worker() -> None:
     """Run background work, and the clock that starts it."""
+    from celery.signals import beat_embedded_init  # noqa: PLC0415
+
     from vmsapp import create_app  # noqa: PLC0415
 
     warnings.filterwarnings("ignore", message="You're running the worker with superuser")
+
+    beat_embedded_init.connect(_die_with_parent, weak=False)
     create_app().extensions["celery"].worker_main(
         ["--quiet", "worker", "-B", "-P", "threads", "-c", "2", "--loglevel", "WARNING",
          "--without-gossip", "--without-mingle", "--without-heartbeat"]

@@ -36,6 +36,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from vmsapp.services import instance, security_modules
 
     settings = settings or Settings.from_environ(os.environ)
+    os.umask(0o077)  # what is written is its owner's alone
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     for chatty, level in (("flask_appbuilder", "WARNING"), ("alembic", "WARNING"),
                           ("waitress", "WARNING"), ("kombu.connection", "ERROR")):  # fmt: skip

@@ -14,7 +14,7 @@ SOFT = "vmsapp.hsm.drivers.soft:SoftModule"
 
 POINTS = {
     # a seller, in the order it comes by
-    "locked": ("after", f"{VENDING}.reserve:_lock_ground"),
+    "locked": ("after", f"{VENDING}.reserve:lock_ground"),
     "reserving": ("after", f"{VENDING}:reserve"),
     "reserved": ("before", f"{VENDING}:issue"),
     "module_asked": ("before", "vmsapp.hsm.results:Transaction.add"),

@@ -9,6 +9,7 @@ from vmsapp.models import Sale, SpentTid, TidHead, Token
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import vending
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown
+from vmsapp.services.vending.issue import issue
 from vmsapp.services.vending.settle import complete, read
 
 
@@ -146,3 +147,44 @@ def test_a_seller_whose_sale_the_worker_cancelled_obeys_that(shop, module):
     module.once("issue_credit", during(worker_cancels))
     sale = shop.sell()
     assert (sale.state, sale.failure, shop.count(Token)) == ("failed", "cancelled", 0)
+
+
+def sold_by_another_first(shop, monkeypatch, form):
+    """The same form arrives at once: the other is through, then this one's commit breaks."""
+    looks, reserves, seen = vending.check_module_clock, vending.reserve, []
+
+    def look(*args):
+        if not seen:
+            seen.append("another")
+            shop.submit(form)
+            seen.append("this one")
+        looks(*args)
+
+    def reserve(*args, **options):
+        if seen[-1] == "this one":
+            seen.append("broken")
+            raise OperationalError("INSERT", {}, Exception("server closed the connection"))
+        return reserves(*args, **options)
+
+    monkeypatch.setattr(vending, "check_module_clock", look)
+    monkeypatch.setattr(vending, "reserve", reserve)
+
+
+@pytest.mark.parametrize(("fault", "state"), [(None, "issued"), (down, "failed")])
+def test_a_broken_reservation_whose_form_another_settled_asks_for_no_token(
+    shop, module, monkeypatch, fault, state
+):
+    form = shop.form()
+    if fault:
+        module.once("issue_credit", fault)
+    sold_by_another_first(shop, monkeypatch, form)
+    assert shop.submit(form).state == state
+    assert (shop.count(Sale), module.count("issue_credit")) == (1, 1)
+    assert shop.count(Token) == (state == "issued")
+
+
+def test_a_sale_that_is_settled_is_never_asked_for_again(shop, module):
+    sale = shop.sell()
+    with shop.session() as session, seen_by(SYSTEM):
+        assert issue(session, shop.registry, SYSTEM, read(session, sale.id)).state == "issued"
+    assert module.count("issue_credit") == 1

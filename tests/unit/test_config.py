@@ -55,6 +55,7 @@ WRONG = [
     ("VMS_SECRET_KEY", "x" * 31), ("VMS_COOKIE_SECURE", "perhaps"),
     ("VMS_SESSION_MINUTES", "0"), ("VMS_SESSION_MINUTES", "1441"),
     ("DATABASE_URL", "mysql://db/vms"), ("DATABASE_URL", "nonsense"), ("DATABASE_URL", ""),
+    ("DATABASE_URL", "sqlite://"), ("DATABASE_URL", "sqlite:///:memory:"), ("VMS_INSTANCE", " "),
     ("DATABASE_URL", "postgresql://db/vms"),
     ("BROKER_URL", "http://broker"), ("BROKER_URL", "nonsense"),
     ("VMS_RATELIMIT_URL", "nonsense"), ("VMS_RATELIMIT_URL", ""),
@@ -169,6 +170,8 @@ NOT_IN_PRODUCTION = [  # what is changed, what the sentence names
     ({"VMS_KEYSTORE_PASSPHRASE_FILE": None}, "VMS_KEYSTORE_PASSPHRASE_FILE"),
     ({"VMS_SECRET_KEY_FILE": None, "VMS_SECRET_KEY": SECRET}, "VMS_SECRET_KEY_FILE"),
     ({"DATABASE_URL": f"postgresql+psycopg://u:{SECRET}@h/db"}, "DATABASE_URL_FILE"),
+    ({"DATABASE_URL": f"postgresql+psycopg://h/db?password={SECRET}"}, "DATABASE_URL_FILE"),
+    ({"BROKER_URL": f"redis://h/0?password={SECRET}"}, "BROKER_URL_FILE"),
     ({"BROKER_URL": f"redis://:{SECRET}@h/0"}, "BROKER_URL_FILE"),
     ({"VMS_RATELIMIT_URL": f"redis://u:{SECRET}@h/0"}, "VMS_RATELIMIT_URL_FILE"),
 ]

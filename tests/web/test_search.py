@@ -67,3 +67,7 @@ def test_who_is_not_signed_in_is_asked_to_and_comes_back(browse):
 def test_blanks_alone_search_nothing(operator):
     page = operator.get("/counter/", query_string={"q": "   "})
     assert "matches" not in main_part(page.text)
+
+
+def test_a_search_as_long_as_a_book_finds_nothing_and_fails_nowhere(operator):
+    assert operator.get("/counter/", query_string={"q": "x" * 60_000}).status_code == 200

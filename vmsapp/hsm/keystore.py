@@ -30,6 +30,7 @@ KEY_BYTES: Final = {"02": 8, "04": 20}
 
 REASONS: Final = {
     "missing": N_("there is no such file"),
+    "unreadable": N_("the file cannot be read"),
     "exists": N_("there is a file already"),
     "format": N_("this is not a keystore file"),
     "version": N_("it was made by a newer release"),

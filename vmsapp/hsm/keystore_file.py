@@ -81,12 +81,14 @@ def stamp_of(path: Path) -> Stamp:
     """Look at the file without reading it.
 
     Raises:
-        KeystoreError: ``missing``.
+        KeystoreError: ``missing`` or ``unreadable``.
     """
     try:
         stat = path.stat()
     except FileNotFoundError:
         raise KeystoreError("missing") from None
+    except OSError:
+        raise KeystoreError("unreadable") from None
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
@@ -94,13 +96,15 @@ def read(path: Path) -> dict[str, Any]:
     """Read the file as JSON, nothing of it to be trusted yet.
 
     Raises:
-        KeystoreError: ``missing``, ``format`` or ``version``.
+        KeystoreError: ``missing``, ``unreadable``, ``format`` or ``version``.
     """
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)
     except FileNotFoundError:
         raise KeystoreError("missing") from None
+    except OSError:
+        raise KeystoreError("unreadable") from None
     try:
         document = json.loads(raw)
         exact = _canonical(document) + b"\n" == raw

@@ -216,11 +216,14 @@ class Results:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         # setdefault is atomic, so threads that come first together share one.
         opened = self._by_process.setdefault(os.getpid(), _Opened())
+        if not opened.lock.acquire(timeout=BUSY_SECONDS):
+            raise HsmUnavailable("storage", sent=True)
         try:
-            with opened.lock:
-                yield opened.connect(self._path)
-        except sqlite3.Error as error:
+            yield opened.connect(self._path)
+        except (sqlite3.Error, OSError) as error:
             raise HsmUnavailable("storage", sent=True) from error
+        finally:
+            opened.lock.release()
 
 
 class _Opened:

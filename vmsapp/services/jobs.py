@@ -14,7 +14,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import Job
 from vmsapp.services.rows import insert_missing, rows_changed
 
-STALE_AFTER: Final = timedelta(minutes=5)
+STALE_AFTER: Final = timedelta(minutes=1)
 """A running job whose heart has not beaten for so long was left by a dead worker."""
 
 
@@ -57,7 +57,13 @@ def _claim(session: Session, kind: str) -> int | None:
             session,
             update(Job)
             .where(Job.id == job_id)
-            .where(or_(Job.state != "running", Job.heartbeat_at < now - STALE_AFTER))
+            .where(
+                or_(
+                    Job.state != "running",
+                    Job.heartbeat_at < now - STALE_AFTER,
+                    Job.heartbeat_at > now,  # the clock was ahead
+                )
+            )
             .values(state="running", started_at=now, heartbeat_at=now, error=None),
         )
     return job_id if claimed == 1 else None

@@ -23,7 +23,8 @@ PRODUCTION_TABLES: Final = "production"
 SETTLED_LATER: Final = timedelta(days=1)
 """How long a sale that was in doubt stays on the counter's list once settled."""
 
-LISTED: Final = 200
+LISTED: Final = 500
+"""The newest of so many are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def note_printed(session: Session, actor: Actor, sale_id: int) -> None:
 
 
 def open_sales(session: Session) -> list[OpenSale]:
-    """List the sales whose outcome is not known yet, in the asker's scope, oldest first."""
+    """List the sales whose outcome is not known yet, in the asker's scope, newest first."""
     return _listed(session, Sale.state == SaleState.PENDING)
 
 
@@ -136,7 +137,6 @@ def settled_later(session: Session, now: datetime) -> list[OpenSale]:
         session,
         Sale.state != SaleState.PENDING,
         Sale.doubt_at.is_not(None),
-        Sale.sold_at > since - SETTLED_LATER,
         or_(Sale.issued_at > since, Sale.failed_at > since),
     )
 
@@ -147,7 +147,7 @@ def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
         .join(Meter, Meter.id == Sale.meter_id)
         .join(Consumer, Consumer.id == Sale.consumer_id)
         .where(*where)
-        .order_by(Sale.sold_at)
+        .order_by(Sale.sold_at.desc())
         .limit(LISTED)
     )
     return [

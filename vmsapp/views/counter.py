@@ -50,6 +50,7 @@ Answer = str | BaseResponse | tuple[str, int]
 
 MODES: Final[tuple[Mode, ...]] = ("quantity", "amount")
 MAX_KEY: Final = 60
+MAX_SEARCH: Final = 60
 MAX_TENDER_MINOR: Final = 10**15
 """More than any token costs in any currency, in minor units; every column holds it."""
 
@@ -87,7 +88,7 @@ class Counter(OfficeView):
     @permission_name("find")
     def find(self) -> Answer:
         """Find a meter by its number or its consumer; one hit opens it at once."""
-        text = ascii_digits(request.args.get("q", "")).strip()
+        text = ascii_digits(request.args.get("q", "")[:MAX_SEARCH]).strip()
         found, may_sell = meters.find_meters(session(), text), self.may("can_sell")
         if len(found) == 1 and may_sell:
             return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
@@ -155,6 +156,8 @@ class Counter(OfficeView):
     @permission_name("receipt")
     def sale(self, sale_id: int) -> Answer:
         """Show what became of a sale: the receipt, or why there is none."""
+        if request.method == "HEAD":  # shows nothing, and so marks nothing as shown
+            return Response(status=200 if receipts.state_of(session(), sale_id) else 404)
         receipt = receipts.receipt(session(), actor(), sale_id)
         return self.page(
             "counter/sale.html",
@@ -307,7 +310,8 @@ class Counter(OfficeView):
         """Render the receipt in its customer's language."""
         if receipt.sale.state != SaleState.ISSUED:
             return None
-        with force_locale(receipt.consumer.language):
+        language = receipt.consumer.language
+        with force_locale(language if language in current_app.config["LANGUAGES"] else "en"):
             return self._part("counter/_slip.html", receipt=receipt, sale=receipt.sale)
 
 

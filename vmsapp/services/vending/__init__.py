@@ -22,7 +22,7 @@ from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
 from vmsapp.services.vending.issue import check_module_clock, issue
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
-from vmsapp.services.vending.reserve import find_replay, reserve
+from vmsapp.services.vending.reserve import find_replay, new_request_id, reserve
 from vmsapp.services.vending.settle import snapshot
 
 __all__ = ["Purchase", "SaleRequest", "new_key", "quote", "sell"]
@@ -91,7 +91,7 @@ def _reserve(
         The sale, and whether an earlier request with the same key had made it.
     """
     deadline = time.monotonic() + UNDERWAY_WAIT_S
-    tries = 0
+    request_id, tries = new_request_id(), 0
     while True:
         replayed = _replayed(session, request)
         if replayed is not None:
@@ -99,7 +99,7 @@ def _reserve(
         try:
             check_module_clock(session, registry, request.purchase.meter_id)
             with atomic(session, durable=True):
-                sale = reserve(session, actor, request, table_set)
+                sale = reserve(session, actor, request, table_set=table_set, request_id=request_id)
             return snapshot(session, sale), False
         except SaleUnderway:
             if time.monotonic() > deadline:
@@ -110,8 +110,8 @@ def _reserve(
                 raise
         except DBAPIError as error:
             mine = _after_broken_commit(session, request, error)
-            if mine is not None:
-                return mine, False
+            if mine is not None:  # or another's who sent the same form at the same time
+                return mine, mine.request_id != request_id
             tries = _count_try(tries, error)
 
 

@@ -94,6 +94,8 @@ def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sal
     Returns:
         The sale: issued, failed, or still pending when nobody knows.
     """
+    if sale.state != SaleState.PENDING:
+        return sale
     try:
         token = ask(session, registry, sale)
     except ModuleRefused as refusal:

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.exc import DBAPIError
@@ -28,9 +27,6 @@ from vmsapp.services.vending.issue import after_refusal, ask
 from vmsapp.services.vending.settle import complete, fail, read
 
 log = logging.getLogger(__name__)
-
-AT_ONCE: Final = 200
-"""Sales taken in one run; the next run takes the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,6 @@ def _due(session: Session, patience: Patience) -> Sequence[int]:
         # a sale from the future was made before the clock was set back: it is old, too
         .where(or_(Sale.sold_at <= now - patience.take_after, Sale.sold_at > now))
         .order_by(Sale.sold_at)
-        .limit(AT_ONCE)
     ).all()
     end_reading(session)
     return ids

@@ -53,6 +53,11 @@ REPEAT_WINDOW: Final = timedelta(minutes=2)
 RND_BITS: Final = 4
 
 
+def new_request_id() -> str:
+    """Make the id of a sale's first request to its module."""
+    return f"S-{secrets.token_hex(12)}-1"
+
+
 def find_replay(session: Session, request: SaleRequest) -> Sale | None:
     """Find the sale this key made before.
 
@@ -72,8 +77,17 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
     return sale
 
 
-def reserve(session: Session, actor: Actor, request: SaleRequest, table_set: str) -> Sale:
+def reserve(
+    session: Session, actor: Actor, request: SaleRequest, *, table_set: str, request_id: str
+) -> Sale:
     """Write a pending sale, inside the caller's transaction.
+
+    Args:
+        session: Inside a durable transaction.
+        actor: Who sells.
+        request: What is bought.
+        table_set: Name of the STA tables in use.
+        request_id: Under which the module will be asked.
 
     Raises:
         VmsError: One of the rules of ``vending.errors`` or of the price engine.
@@ -90,7 +104,7 @@ def reserve(session: Session, actor: Actor, request: SaleRequest, table_set: str
     if not request.repeat_confirmed:
         _ask_about_repeat(session, actor, request, moment)
     check_funds(ground, priced)
-    sale = _write_sale(session, actor, request, ground, priced, moment, table_set)
+    sale = _write_sale(session, actor, request, ground, priced, moment, table_set, request_id)
     _count(session, sale, priced)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
     audit.record(
@@ -136,10 +150,10 @@ def _write_sale(
     priced: Priced,
     moment: datetime,
     table_set: str,
+    request_id: str,
 ) -> Sale:
     """Write the sale with every input of its token, and spend the identifier."""
     meter, key, quote = ground.meter, ground.key, priced.quote
-    request_id = f"S-{secrets.token_hex(12)}-1"
     tid = spend_tid(
         session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
     )
