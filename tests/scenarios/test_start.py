@@ -49,6 +49,31 @@ def wait_until_gone(instance: Path, seconds: float = 20) -> list[int]:
     return left
 
 
+def parent_of(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:  # it has just ended
+        return None
+
+
+def child_of(parent: int, role: bytes) -> int:
+    """The process of the group with this role; what it started itself does not count."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    (found,) = (
+        pid
+        for pid in pids
+        if parent_of(pid) == parent
+        and role in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    )
+    return found
+
+
+def all_are_ours(product) -> bool:
+    """No process of the instance has lost its parent."""
+    own = {product.process.pid, *children_of(str(product.instance))}
+    return all(parent_of(pid) in own for pid in own - {product.process.pid})
+
+
 def answers(address: str) -> bool:
     try:
         with urllib.request.urlopen(f"{address}/login/", timeout=2) as answer:
@@ -64,13 +89,13 @@ def test_it_starts_heals_stops_and_starts_again_leaving_no_process(start_product
     pids = children_of(str(product.instance))
     assert len(pids) >= 3, "web, worker and the one that watches"
 
-    for pid in pids:
-        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[-2] == b"web":
-            os.kill(pid, signal.SIGKILL)
+    for role in (b"web", b"worker"):
+        os.kill(child_of(product.process.pid, role), signal.SIGKILL)
     until = time.monotonic() + 30
-    while not answers(product.address) and time.monotonic() < until:
+    while not (answers(product.address) and all_are_ours(product)) and time.monotonic() < until:
         time.sleep(0.2)
     assert answers(product.address), "a web server that dies is started again"
+    assert all_are_ours(product), "what a killed worker had started went with it"
 
     assert product.stop(signal.SIGINT) == 0
     assert "VMS has stopped." in "".join(product.output)
