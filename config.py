@@ -255,6 +255,11 @@ class Settings(BaseModel):
         return self.keystore or self.instance / "module" / "keystore.json"
 
     @property
+    def results_path(self) -> Path:
+        """The embedded security module's own record, beside its keystore."""
+        return self.keystore_path.with_name("results.sqlite")
+
+    @property
     def passphrase_path(self) -> Path:
         """The passphrase file in use."""
         return self.keystore_passphrase_file or self.instance / "module" / "passphrase"

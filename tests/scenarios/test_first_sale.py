@@ -243,3 +243,32 @@ def test_administrators_see_the_clock(product, watched) -> None:
     picture(page, "open")
     page.goto(f"{product.address}/nothing-here")
     picture(page, "error")
+
+
+def test_a_sale_whose_module_is_silent_is_being_settled_and_the_page_follows_it(
+    product, watched
+) -> None:
+    page = watched.page
+    sign_in(page, product)
+    drn = meter_of(product, 14)
+    find(page, product, drn)
+    page.get_by_label("How much").fill("30")
+    expect(page.locator("#quote")).to_contain_text("To pay")
+    records = sqlite3.connect(product.instance / "module" / "results.sqlite", isolation_level=None)
+    records.execute("BEGIN EXCLUSIVE")  # the module can write nothing down: it makes no token
+    page.get_by_role("button", name="Sell", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text(
+        "do not give the money back, do not sell again", timeout=30_000
+    )
+    assert page.locator(".vms-token").count() == 0
+    picture(page, "sale-being-settled")
+    open_page = page.context.new_page()
+    open_page.goto(f"{product.address}/counter/open")
+    expect(open_page.locator(".vms-table")).to_contain_text(drn[:4])
+    picture(open_page, "open-being-settled")
+    records.execute("ROLLBACK")
+    records.close()
+    expect(page.locator(".vms-slip")).to_be_visible(timeout=30_000)
+    assert units_in(product, token_on(page), drn) == Decimal(30)
+    open_page.reload()
+    expect(open_page.locator("main")).to_contain_text("Settled in the last 24 hours")

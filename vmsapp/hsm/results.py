@@ -160,10 +160,16 @@ class Results:
 
     A process has one connection, which its threads take in turn: writers would wait for
     each other anyway. A connection is never carried over a fork.
+
+    Args:
+        path: The file.
+        make: Make it where there is none. Where a module has been at work, a missing
+            file is a loss: made anew, it would let spent token identifiers be used again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, make: bool = True) -> None:
         self._path = path
+        self._make = make
         self._by_process: dict[int, _Opened] = {}
 
     @contextmanager
@@ -219,7 +225,7 @@ class Results:
         if not opened.lock.acquire(timeout=BUSY_SECONDS):
             raise HsmUnavailable("storage", sent=True)
         try:
-            yield opened.connect(self._path)
+            yield opened.connect(self._path, make=self._make)
         except (sqlite3.Error, OSError) as error:
             raise HsmUnavailable("storage", sent=True) from error
         finally:
@@ -232,19 +238,26 @@ class _Opened:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._inode = 0
 
-    def connect(self, path: Path) -> sqlite3.Connection:
+    def connect(self, path: Path, *, make: bool) -> sqlite3.Connection:
+        if make and not path.exists():
+            _make_file(path)
+        inode = path.stat().st_ino
+        if inode != self._inode:  # never opened, or another file stands there now
+            self._forget()
         if self._connection is None:
-            if not path.exists():
-                _make_file(path)
-            self._connection = _connect(path)
+            self._connection, self._inode = _connect(path), inode
         return self._connection
 
     def close(self) -> None:
         with self.lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def _connect(path: Path) -> sqlite3.Connection:

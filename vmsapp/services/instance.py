@@ -10,6 +10,7 @@ from config import Settings
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic
 from vmsapp.hsm.keystore import Keystore
+from vmsapp.hsm.results import Results
 from vmsapp.hsm.secret import SecretBytes
 from vmsapp.models import Installation, SecurityModule, SmAlgorithm, VendingKey
 from vmsapp.models.meter import Algorithm
@@ -67,6 +68,7 @@ def refuse_demo_keys(session: Session) -> None:
 
 def _add_embedded_module(session: Session, settings: Settings) -> None:
     keystore = embedded_keystore(settings)
+    Results(settings.results_path).epoch()  # made now, and never again
     try:
         with atomic(session):
             module = SecurityModule(

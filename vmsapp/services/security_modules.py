@@ -59,7 +59,7 @@ def registry_from(settings: Settings) -> Registry:
         passphrase = from_start or _passphrase_in(settings.passphrase_path)
         return SoftModule(
             _keystore(settings.keystore_path, passphrase),
-            Results(settings.keystore_path.with_name("results.sqlite")),
+            Results(settings.results_path, make=False),
             table_set=settings.sta_tables,
             limits=Limits(
                 per_minute=settings.tokens_per_meter_minute,

@@ -207,3 +207,15 @@ def test_a_closed_record_opens_again_when_asked(results):
     add(results, ISSUED)
     results.close()
     assert results.find("a-1") == ISSUED
+
+
+def test_a_lost_record_is_a_loss_and_is_not_made_anew(results, results_path):
+    add(results, ISSUED)
+    known = Results(results_path, make=False)
+    assert known.find("a-1") == ISSUED
+    results_path.unlink()  # while it is open
+    for ask in (known, Results(results_path, make=False)):
+        with pytest.raises(HsmUnavailable, match="storage"):
+            ask.find("a-1")
+    assert not results_path.exists()
+    known.close()

@@ -104,7 +104,7 @@ def _settle(session: Session, registry: Registry, sale: Sale, patience: Patience
     except ModuleRefused as refusal:
         return after_refusal(session, registry, SYSTEM, sale, refusal, show=False)
     except (HsmUnavailable, HsmTimeout) as silence:
-        log.warning("sale %s: %s", sale.id, silence.code)
+        log.warning("sale %s: %s (%s)", sale.id, silence.code, getattr(silence, "why", ""))
         if now_utc() - sale.sold_at < patience.cancel_after:
             return sale
     return _cancel(session, registry, sale)
