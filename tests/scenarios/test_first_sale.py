@@ -1,7 +1,9 @@
 """From signing in to the printed invoice, in a real browser, on the product as started."""
 
 import os
+import shutil
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -272,3 +274,30 @@ def test_a_sale_whose_module_is_silent_is_being_settled_and_the_page_follows_it(
     assert units_in(product, token_on(page), drn) == Decimal(30)
     open_page.reload()
     expect(open_page.locator("main")).to_contain_text("Settled in the last 24 hours")
+
+
+def test_a_sale_whose_module_is_down_fails_and_says_what_to_do(
+    product, start_product, watched, tmp_path
+) -> None:
+    instance = tmp_path / "copy"
+    shutil.copytree(product.instance, instance, ignore=shutil.ignore_patterns("vms.sqlite*"))
+    with (
+        closing(sqlite3.connect(product.instance / "vms.sqlite")) as living,
+        closing(sqlite3.connect(instance / "vms.sqlite")) as copy,
+    ):
+        living.backup(copy)
+    down = start_product(instance, VMS_KEYSTORE=str(tmp_path / "nowhere" / "keystore.json"))
+    page = watched.page
+    sign_in(page, down)
+    find(page, down, meter_of(down, 16))
+    page.get_by_label("How much").fill("30")
+    expect(page.locator("#quote")).to_contain_text("To pay")
+    page.get_by_role("button", name="Sell", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("No token was made.")
+    expect(page.get_by_role("alert")).to_contain_text("The security module cannot be reached.")
+    picture(page, "sale-failed")
+    failed = page.url
+    page.get_by_role("link", name="Try again").click()
+    page.wait_for_url("**/counter/meter/**")
+    assert page.url != failed
+    down.stop()
