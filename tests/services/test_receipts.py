@@ -4,11 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import DOMESTIC, NOW, OPERATOR, SOUTH_OPERATOR, SOUTHERN, SUPERVISOR
 from tests.faults import answer_lost, down, request_lost
 from vmsapp.errors import NotFound
-from vmsapp.models import AuditEvent
+from vmsapp.models import AuditEvent, Consumer, Meter
 from vmsapp.scope import seen_by
 from vmsapp.services import meters, receipts
 
@@ -132,3 +133,23 @@ def test_a_meter_of_another_region_is_not_found_however_it_is_asked_for(shop):
         found = [row.meter.drn for row in as_(shop, meters.find_meters, text)]
         assert drn not in found
     assert [row.meter.drn for row in as_(shop, meters.find_meters, drn, by=SUPERVISOR)] == [drn]
+
+
+def test_a_sale_stays_whole_when_its_meter_and_consumer_move_to_another_region(shop, module):
+    module.once("issue_credit", request_lost)
+    pending = shop.sell()
+    issued = shop.sell(DOMESTIC)
+    south = shop.utility.regions["south"].id
+
+    def move_south(session):
+        for model, ids in (
+            (Meter, [pending.meter_id, issued.meter_id]),
+            (Consumer, [pending.consumer_id, issued.consumer_id]),
+        ):
+            session.execute(update(model).where(model.id.in_(ids)).values(region_id=south))
+
+    shop.change(move_south)
+    paper = slip(shop, issued)
+    assert (paper.digits, paper.meter.id) == (shop.digits(issued), issued.meter_id)
+    assert paper.consumer.region.name == shop.utility.regions["south"].name
+    assert [row.id for row in as_(shop, receipts.open_sales)] == [pending.id]

@@ -13,7 +13,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import Consumer, Meter, Sale, SaleState, Setup, Token, VendingPoint
-from vmsapp.scope import Actor
+from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
 from vmsapp.services.setup import setup_at
@@ -22,6 +22,8 @@ PRODUCTION_TABLES: Final = "production"
 
 SETTLED_LATER: Final = timedelta(days=1)
 """How long a sale that was in doubt stays on the counter's list once settled."""
+
+ITS_OWN: Final = "a sale one may see is seen whole, though its meter or consumer moved away"
 
 LISTED: Final = 500
 """The newest of so many are listed."""
@@ -142,14 +144,17 @@ def settled_later(session: Session, now: datetime) -> list[OpenSale]:
 
 
 def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
-    rows = session.execute(
-        select(Sale, Meter.drn, Consumer.name)
-        .join(Meter, Meter.id == Sale.meter_id)
-        .join(Consumer, Consumer.id == Sale.consumer_id)
-        .where(*where)
-        .order_by(Sale.sold_at.desc())
-        .limit(LISTED)
-    )
+    ids = session.scalars(
+        select(Sale.id).where(*where).order_by(Sale.sold_at.desc()).limit(LISTED)
+    ).all()
+    with unscoped(ITS_OWN):
+        rows = session.execute(
+            select(Sale, Meter.drn, Consumer.name)
+            .join(Meter, Meter.id == Sale.meter_id)
+            .join(Consumer, Consumer.id == Sale.consumer_id)
+            .where(Sale.id.in_(ids))
+            .order_by(Sale.sold_at.desc())
+        ).all()
     return [
         OpenSale(
             id=sale.id,
@@ -180,20 +185,19 @@ def state_of(session: Session, sale_id: int) -> str:
 
 
 def _fetch(session: Session, sale_id: int) -> Sale:
-    sale = session.scalars(
-        select(Sale)
-        .where(Sale.id == sale_id)
-        .options(
-            joinedload(Sale.vending_point).joinedload(VendingPoint.region),
-            joinedload(Sale.operator),
-            joinedload(Sale.consumer).joinedload(Consumer.region),
-            joinedload(Sale.meter),
-        )
-        .execution_options(populate_existing=True)
-    ).first()
-    if sale is None:
-        raise NotFound
-    return sale
+    state_of(session, sale_id)
+    with unscoped(ITS_OWN):
+        return session.scalars(
+            select(Sale)
+            .where(Sale.id == sale_id)
+            .options(
+                joinedload(Sale.vending_point).joinedload(VendingPoint.region),
+                joinedload(Sale.operator),
+                joinedload(Sale.consumer).joinedload(Consumer.region),
+                joinedload(Sale.meter),
+            )
+            .execution_options(populate_existing=True)
+        ).one()
 
 
 def _mark_shown(session: Session, actor: Actor, sale: Sale) -> None:
