@@ -61,7 +61,7 @@ def token_on(page: Page) -> str:
 
 def units_in(product, digits: str, drn: str) -> Decimal:
     """Read a token as the meter would: with the key derived for it alone."""
-    with sqlite3.connect(product.instance / "vms.sqlite") as database:
+    with closing(sqlite3.connect(product.instance / "vms.sqlite")) as database:
         database.row_factory = sqlite3.Row
         meter = database.execute("SELECT * FROM meter WHERE drn = ?", (drn,)).fetchone()
     module = product.instance / "module"
@@ -78,7 +78,7 @@ def units_in(product, digits: str, drn: str) -> Decimal:
 
 
 def meter_of(product, offset: int) -> str:
-    with sqlite3.connect(product.instance / "vms.sqlite") as database:
+    with closing(sqlite3.connect(product.instance / "vms.sqlite")) as database:
         return str(
             database.execute(
                 "SELECT m.drn FROM meter m JOIN region r ON r.id = m.region_id"
@@ -159,7 +159,7 @@ def test_going_back_and_selling_again_with_the_same_form_gives_the_same_sale(
     expect(page.locator("#quote")).to_contain_text("To pay")
     page.get_by_role("button", name="Sell", exact=True).click()
     expect(page.locator(".vms-warning, .vms-refusal, .vms-slip").first).to_be_visible()
-    with sqlite3.connect(product.instance / "vms.sqlite") as database:
+    with closing(sqlite3.connect(product.instance / "vms.sqlite")) as database:
         made = database.execute("SELECT count(*) FROM token WHERE digits = ?", (first,)).fetchone()
         sales = database.execute(
             "SELECT count(*) FROM sale s JOIN meter m ON m.id = s.meter_id WHERE m.drn = ?",

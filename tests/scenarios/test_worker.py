@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
 
 def finished_run(instance: Path) -> tuple[str, str, str | None] | None:
     """When the last reconciliation finished, how, and what went wrong."""
-    with sqlite3.connect(instance / "vms.sqlite") as database:
+    with closing(sqlite3.connect(instance / "vms.sqlite")) as database:
         return database.execute(
             "SELECT finished_at, state, error FROM job"
             " WHERE kind = 'reconcile' AND state <> 'running' AND finished_at IS NOT NULL"

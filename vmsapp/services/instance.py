@@ -1,6 +1,7 @@
 """Making a new instance ready: what every installation has before anybody signs in."""
 
 import secrets
+from contextlib import closing
 from typing import Final
 
 from sqlalchemy import inspect, select
@@ -68,7 +69,8 @@ def refuse_demo_keys(session: Session) -> None:
 
 def _add_embedded_module(session: Session, settings: Settings) -> None:
     keystore = embedded_keystore(settings)
-    Results(settings.results_path).epoch()  # made now, and never again
+    with closing(Results(settings.results_path)) as records:
+        records.epoch()  # made now, and never again
     try:
         with atomic(session):
             module = SecurityModule(
