@@ -37,7 +37,7 @@ def init_app(app: Flask, settings: Settings) -> None:
                 "options": {"expires": settings.reconcile_seconds},
             }
         },
-        beat_schedule_filename=str(settings.instance / "beat"),
+        beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file
     )
     app.extensions["celery"] = celery
 
