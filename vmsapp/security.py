@@ -19,7 +19,6 @@ from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from vmsapp.errors import N_
 from vmsapp.extensions import db
 from vmsapp.models import OfficeUser
 from vmsapp.scope import NOTHING, Actor, Sight, unscoped
@@ -65,14 +64,6 @@ GROUPS: Final[dict[str, frozenset[Permission]]] = {
     "Auditor": _SIGNED_IN | _LOOKS,
 }
 """The ready-made groups but the administrators', who may do everything."""
-
-GROUP_LABELS: Final = {
-    "Administrator": N_("Administrator"),
-    "Supervisor": N_("Supervisor"),
-    "Operator": N_("Operator"),
-    "Engineer": N_("Engineer"),
-    "Auditor": N_("Auditor"),
-}
 
 
 class _Calm:

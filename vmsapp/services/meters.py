@@ -122,15 +122,28 @@ def meter_card(session: Session, meter_id: int, now: datetime) -> Card:
     )
 
 
-def point_to_sell_at(card: Card) -> ServicePoint:
-    """Give the service point of a card.
+def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoint]:
+    """Fetch a meter and the service point it hangs at: what a price needs.
 
     Raises:
-        MeterWithoutConsumer: It has none, or nobody lives there.
+        NoSuchMeter: There is none in the asker's scope.
+        MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    if card.point is None or card.consumer is None:
-        raise MeterWithoutConsumer(drn=card.meter.drn)
-    return card.point
+    found = session.execute(
+        select(Meter, ServicePoint)
+        .outerjoin(
+            MeterInstallation,
+            (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None),
+        )
+        .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+        .where(Meter.id == meter_id)
+    ).first()
+    if found is None:
+        raise NoSuchMeter
+    meter, point = found
+    if point is None or point.consumer_id is None:
+        raise MeterWithoutConsumer(drn=meter.drn)
+    return meter, point
 
 
 def _with_consumer() -> Select[Meter, Consumer]:

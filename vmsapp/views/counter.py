@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput, NotFound, VmsError
-from vmsapp.models import Meter, MeterInstallation, SaleState, ServicePoint, VendingPoint
+from vmsapp.models import SaleState, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER
 from vmsapp.services import meters, receipts, vending
@@ -21,8 +21,6 @@ from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.errors import (
     LooksLikeMeterNumber,
     LooksRepeated,
-    MeterWithoutConsumer,
-    NoSuchMeter,
     NoVendingPoint,
     NumberUnreadable,
     QuoteChanged,
@@ -48,7 +46,6 @@ from vmsapp.views.numbers import ascii_digits, read_number
 
 Answer = str | BaseResponse | tuple[str, int]
 
-MODES: Final[tuple[Mode, ...]] = ("quantity", "amount")
 MAX_KEY: Final = 60
 MAX_SEARCH: Final = 60
 MAX_TENDER_MINOR: Final = 10**15
@@ -235,29 +232,10 @@ class Counter(OfficeView):
             points=self._points(),
             utility=settings,
             zone=settings.time_zone,
-            modes=MODES,
         )
 
     def _price(self, meter_id: int, typed: Typed) -> Priced:
-        found = (
-            session()
-            .execute(
-                select(Meter, ServicePoint)
-                .outerjoin(
-                    MeterInstallation,
-                    (MeterInstallation.meter_id == Meter.id)
-                    & MeterInstallation.removed_at.is_(None),
-                )
-                .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
-                .where(Meter.id == meter_id)
-            )
-            .first()
-        )
-        if found is None:
-            raise NoSuchMeter
-        meter, point = found
-        if point is None or point.consumer_id is None:
-            raise MeterWithoutConsumer(drn=meter.drn)
+        meter, point = meters.meter_to_sell_to(session(), meter_id)
         purchase = self._purchase(meter_id, typed)
         return vending.quote(session(), meter, point, purchase, now_utc())
 
