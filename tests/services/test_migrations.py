@@ -56,8 +56,10 @@ def test_the_frameworks_tables_are_in_the_same_history(empty):
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
-def test_it_starts_with_the_frameworks_security_api_on(empty, tmp_path, monkeypatch):
-    plain = Settings.flask
-    monkeypatch.setattr(Settings, "flask", lambda s: plain(s) | {"FAB_ADD_SECURITY_API": True})
+def test_the_frameworks_apis_work_with_the_pinned_libraries(empty, tmp_path):
     app = create_app(Settings.from_environ({"VMS_INSTANCE": str(tmp_path), "DEMO": "0"}))
+    builder = app.extensions["appbuilder"]
+    with app.app_context():
+        for api in (builder.sm.user_api, builder.sm.role_api, builder.sm.permission_view_menu_api):
+            builder.add_api(api)
     assert any(rule.rule.startswith("/api/v1/security/users/") for rule in app.url_map.iter_rules())

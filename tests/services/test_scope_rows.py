@@ -73,6 +73,7 @@ NOT_SCOPED = {
     "ClockAcceptance": "the clock is one for all vending points",
     "Job": "runs without a person",
     "OfficeUser": "shown to administrators alone",
+    "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 
 

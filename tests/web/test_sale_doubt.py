@@ -34,7 +34,7 @@ def test_an_unknown_outcome_says_what_not_to_do_and_follows_it(
     sold = operator.buy(utility)
     assert sold.status_code == 302
     page = operator.get(sold.location).text
-    assert SETTLING in said(page, "vms-warning")
+    assert SETTLING in said(page, "note note-warn")
     assert f'data-state="{sold.location}/state"' in page
     assert operator.get(f"{sold.location}/state").json == {"state": "pending"}
     shop.clock.forward(minutes=1)

@@ -144,9 +144,12 @@ def test_a_sale_just_like_the_last_asks_and_is_made_after_a_yes(operator, utilit
     first = operator.buy(utility)
     asked = operator.buy(utility)
     assert asked.status_code == 409
-    assert "sold the same" in said(asked.text, "vms-warning")
+    assert "sold the same" in said(asked.text, "note note-warn")
     assert f'href="{first.location}"' in asked.text
-    assert '<input type="checkbox" name="repeat" value="yes" required>' in asked.text
+    assert (
+        '<input class="form-check-input" type="checkbox" name="repeat" value="yes" required>'
+        in asked.text
+    )
     assert shop.count(Sale) == 1
     form = fields(asked.text, "/sell")
     assert "repeat" not in form  # nobody said yes yet
@@ -174,7 +177,7 @@ def test_a_price_that_changed_is_shown_anew_and_the_next_press_sells_at_it(
     before = contents(engine)
     changed = operator.sell(meter_id, form)
     assert changed.status_code == 409
-    assert "price has changed" in said(changed.text, "vms-warning")
+    assert "price has changed" in said(changed.text, "note note-warn")
     assert "6.00 USD" in changed.text
     assert contents(engine) == before
     updated = fields(changed.text, "/sell")
@@ -193,7 +196,7 @@ def test_a_form_whose_figures_cannot_be_read_shows_the_price_and_sells_nothing(
     answer = operator.sell(meter_id, form | {"quote": quote})
     assert answer.status_code == 409
     told = "price has changed" if quote else "Check the price"
-    assert told in said(answer.text, "vms-warning")
+    assert told in said(answer.text, "note note-warn")
     assert shop.count(Sale) == 0
     assert operator.sell(meter_id, fields(answer.text, "/sell")).status_code == 302
 
@@ -210,7 +213,7 @@ def test_the_meter_card_tells_whose_meter_it_is_and_how_it_stands(operator, util
     page = main_part(
         operator.get(f"/counter/meter/{utility.meters[DOMESTIC]}", follow_redirects=True).text
     )
-    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^<]+)</dd>", page))
+    facts = dict(re.findall(r"<dt>([^<]+)</dt><dd>(?:<bdi[^>]*>)?([^<]+)</", page))
     assert facts["Consumer number"] == "C0005"
     assert facts["Tariff"] == "Domestic"
     assert facts["Bought this month"] == "60.0 kWh"

@@ -29,6 +29,7 @@ from vmsapp.models.setup import Installation, Setup
 from vmsapp.models.tariff import Tariff, TariffPenalty, TariffPlan, TariffStep
 from vmsapp.models.token import Token
 from vmsapp.models.user import OfficeUser
+from vmsapp.models.user_session import UserSession
 from vmsapp.models.vending_point import (
     PaperSize,
     ReceiptCounter,
@@ -75,6 +76,7 @@ __all__ = [
     "TidHead",
     "Token",
     "TransferState",
+    "UserSession",
     "VendingKey",
     "VendingPoint",
     "VendingPointAccount",

@@ -16,11 +16,10 @@ from vmsapp.models import (
     MeterState,
     Sale,
     ServicePoint,
-    Tariff,
+    Setup,
 )
-from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
-from vmsapp.services.vending.pricing import units_this_month
+from vmsapp.services.vending.pricing import History, history_of
 from vmsapp.sts.identifiers import compact_drn
 
 MAX_FOUND: Final = 20
@@ -43,15 +42,20 @@ class Card:
 
     Attributes:
         point: Where it hangs, ``None`` for a meter not installed.
-        units_this_month: Units bought at the service point this month.
+        history: What was bought and paid there: a price needs it, too.
         last_sales: The newest first.
     """
 
     meter: Meter
     consumer: Consumer | None
     point: ServicePoint | None
-    units_this_month: Decimal
+    history: History | None
     last_sales: Sequence[Sale]
+
+    @property
+    def units_this_month(self) -> Decimal:
+        """Units bought at the service point this month."""
+        return self.history.bought if self.history else Decimal(0)
 
     @property
     def can_sell(self) -> bool:
@@ -78,41 +82,27 @@ def find_meters(session: Session, text: str) -> list[Found]:
     if not text:
         return []
     if number.isdigit():
-        exact = _rows(session, _with_consumer().where(Meter.drn == number))
+        exact = _found(session, _meters().where(Meter.drn == number))
         if exact:
             return exact
-    return _rows(
+    return _found(
         session,
-        _with_consumer().where(_matches(text, number)).order_by(Meter.drn).limit(MAX_FOUND + 1),
+        _meters().where(_matches(text, number)).order_by(Meter.drn).limit(MAX_FOUND + 1),
     )
 
 
-def meter_card(session: Session, meter_id: int, now: datetime) -> Card:
-    """Gather what is shown of one meter.
+def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> Card:
+    """Gather what is shown of one meter, under the settings in force.
 
     Raises:
         NoSuchMeter: There is none in the asker's scope.
     """
-    meter = session.scalars(
-        select(Meter)
-        .where(Meter.id == meter_id)
-        .options(joinedload(Meter.tariff), joinedload(Meter.region), joinedload(Meter.product))
-    ).first()
-    if meter is None:
-        raise NoSuchMeter
-    point = session.scalars(
-        select(ServicePoint)
-        .join(MeterInstallation, MeterInstallation.service_point_id == ServicePoint.id)
-        .where(MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None))
-        .options(joinedload(ServicePoint.consumer))
-    ).first()
+    meter, point, consumer = _meter(session, meter_id)
     return Card(
         meter=meter,
-        consumer=point.consumer if point else None,
+        consumer=consumer,
         point=point,
-        units_this_month=(
-            units_this_month(session, setup_at(session, now), point, now) if point else Decimal(0)
-        ),
+        history=history_of(session, setup, point, now) if point else None,
         last_sales=session.scalars(
             select(Sale)
             .where(Sale.meter_id == meter.id)
@@ -129,33 +119,31 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
         NoSuchMeter: There is none in the asker's scope.
         MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    found = session.execute(
-        select(Meter, ServicePoint)
-        .outerjoin(
-            MeterInstallation,
-            (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None),
-        )
-        .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
-        .where(Meter.id == meter_id)
-    ).first()
-    if found is None:
-        raise NoSuchMeter
-    meter, point = found
+    meter, point, _ = _meter(session, meter_id)
     if point is None or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return meter, point
 
 
-def _with_consumer() -> Select[Meter, Consumer]:
+def _meter(session: Session, meter_id: int) -> tuple[Meter, ServicePoint | None, Consumer | None]:
+    statement = _meters().where(Meter.id == meter_id).options(joinedload(Meter.tariff))
+    found = session.execute(statement).first()
+    if found is None:
+        raise NoSuchMeter
+    meter, point, consumer = found
+    return meter, point, consumer
+
+
+def _meters() -> Select[Meter, ServicePoint, Consumer]:
+    """Meters with the place they hang at and who lives there; either may be missing."""
     return (
-        select(Meter, Consumer)
+        select(Meter, ServicePoint, Consumer)
         .outerjoin(
             MeterInstallation,
             (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None),
         )
         .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
-        .outerjoin(Tariff, Tariff.id == Meter.tariff_id)
         .options(joinedload(Meter.region))
     )
 
@@ -178,5 +166,5 @@ def _bare(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
     return bare
 
 
-def _rows(session: Session, statement: Select[Meter, Consumer]) -> list[Found]:
-    return [Found(meter, consumer) for meter, consumer in session.execute(statement)]
+def _found(session: Session, statement: Select[Meter, ServicePoint, Consumer]) -> list[Found]:
+    return [Found(meter, consumer) for meter, _, consumer in session.execute(statement)]

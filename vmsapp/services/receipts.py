@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session, joinedload
 from vmsapp.clock import now_utc
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
-from vmsapp.models import Consumer, Meter, Sale, SaleState, Setup, Token, VendingPoint
+from vmsapp.models import (
+    Consumer,
+    Meter,
+    OfficeUser,
+    Sale,
+    SaleState,
+    Setup,
+    Token,
+    VendingPoint,
+)
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
@@ -91,17 +100,18 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
     Raises:
         NotFound: No such sale in the asker's scope.
     """
-    sale = _fetch(session, sale_id)
+    state_of(session, sale_id)  # whoever may not see the sale goes no further
+    sale, operator = _read(session, sale_id)
     if sale.state == SaleState.ISSUED and sale.shown_at is None:
         _mark_shown(session, actor, sale)
-        sale = _fetch(session, sale_id)
-    token = session.scalars(select(Token).where(Token.sale_id == sale.id)).first()
+        sale, operator = _read(session, sale_id)
+    token = sale.token
     shown = token is not None and sale.state == SaleState.ISSUED and sale.shown_at is not None
     return Receipt(
         sale=sale,
         utility=setup_at(session, sale.sold_at),
         point=sale.vending_point,
-        operator=sale.operator.username,
+        operator=operator,
         consumer=sale.consumer,
         meter=sale.meter,
         digits=token.digits if shown and token else None,
@@ -117,11 +127,10 @@ def note_printed(session: Session, actor: Actor, sale_id: int) -> None:
         NotFound: No such sale in the asker's scope.
     """
     with atomic(session):
-        sale = _fetch(session, sale_id)
-        audit.record(
-            session, actor, "receipt.printed", "sale", sale.id,
-            vending_point_id=sale.vending_point_id,
-        )  # fmt: skip
+        point_id = session.scalar(select(Sale.vending_point_id).where(Sale.id == sale_id))
+        if point_id is None:
+            raise NotFound
+        audit.record(session, actor, "receipt.printed", "sale", sale_id, vending_point_id=point_id)
 
 
 def open_sales(session: Session) -> list[OpenSale]:
@@ -144,17 +153,16 @@ def settled_later(session: Session, now: datetime) -> list[OpenSale]:
 
 
 def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
-    ids = session.scalars(
-        select(Sale.id).where(*where).order_by(Sale.sold_at.desc()).limit(LISTED)
+    # plain tables, outside the scope: meter and consumer may have moved out of sight
+    meter, consumer = Meter.__table__.c, Consumer.__table__.c
+    rows = session.execute(
+        select(Sale, meter.drn, consumer.name)
+        .join(Meter.__table__, meter.id == Sale.meter_id)
+        .join(Consumer.__table__, consumer.id == Sale.consumer_id)
+        .where(*where)
+        .order_by(Sale.sold_at.desc())
+        .limit(LISTED)
     ).all()
-    with unscoped(ITS_OWN):
-        rows = session.execute(
-            select(Sale, Meter.drn, Consumer.name)
-            .join(Meter, Meter.id == Sale.meter_id)
-            .join(Consumer, Consumer.id == Sale.consumer_id)
-            .where(Sale.id.in_(ids))
-            .order_by(Sale.sold_at.desc())
-        ).all()
     return [
         OpenSale(
             id=sale.id,
@@ -184,20 +192,26 @@ def state_of(session: Session, sale_id: int) -> str:
     return state
 
 
-def _fetch(session: Session, sale_id: int) -> Sale:
-    state_of(session, sale_id)
+def _read(session: Session, sale_id: int) -> tuple[Sale, str]:
+    """Read a sale as it stands now, with all its receipt shows, and its operator's name.
+
+    The name alone: the operator, read again whole, would lose the groups that were read
+    at the request's beginning.
+    """
     with unscoped(ITS_OWN):
-        return session.scalars(
-            select(Sale)
+        sale, operator = session.execute(
+            select(Sale, OfficeUser.username)
+            .join(OfficeUser, OfficeUser.id == Sale.operator_id)
             .where(Sale.id == sale_id)
             .options(
-                joinedload(Sale.vending_point).joinedload(VendingPoint.region),
-                joinedload(Sale.operator),
+                joinedload(Sale.vending_point),
                 joinedload(Sale.consumer).joinedload(Consumer.region),
                 joinedload(Sale.meter),
+                joinedload(Sale.token),
             )
             .execution_options(populate_existing=True)
         ).one()
+    return sale, operator
 
 
 def _mark_shown(session: Session, actor: Actor, sale: Sale) -> None:

@@ -3,7 +3,7 @@
 from datetime import date
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.errors import N_, Refused
 from vmsapp.models import TariffPlan
@@ -21,17 +21,19 @@ class NoPlanInForce(Refused):
 
 
 def plan_on(session: Session, tariff_id: int, day: date) -> TariffPlan:
-    """Fetch the plan of a tariff in force on ``day``.
+    """Fetch the plan of a tariff in force on ``day``, with its steps and penalties.
 
     Raises:
         NoPlanInForce: The first plan begins later.
     """
-    row = session.scalars(
+    plans = session.scalars(
         select(TariffPlan)
         .where(TariffPlan.tariff_id == tariff_id, TariffPlan.effective_on <= day)
         .order_by(TariffPlan.effective_on.desc())
         .limit(1)
-    ).first()
+        .options(joinedload(TariffPlan.steps), joinedload(TariffPlan.penalties))
+    )
+    row = plans.unique().first()
     if row is None:
         raise NoPlanInForce(day=day)
     return row

@@ -1,30 +1,64 @@
 """HTML doors, one file a menu entry. ``register`` puts them all in their places."""
 
+from typing import Any
+
 from flask import Flask
 from flask_appbuilder import AppBuilder
 
 from vmsapp.i18n import _l
-from vmsapp.views import base, words
+from vmsapp.views import assets, base, look, wire, words
 from vmsapp.views.clock import Clock
+from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
+from vmsapp.views.language import LocaleView
+from vmsapp.views.meters import Meters
+from vmsapp.views.parts import Parts
+from vmsapp.views.people import ScreensSecurityManager
+from vmsapp.views.products import Products
+from vmsapp.views.regions import Regions
+from vmsapp.views.sales import Sales
 from vmsapp.views.start import Start
+from vmsapp.views.vending_points import VendingPoints
 
-__all__ = ["Start", "register"]
+__all__ = ["OfficeBuilder", "ScreensSecurityManager", "Start", "register"]
+
+VENDING: dict[str, Any] = {
+    "category": "Vending", "category_label": _l("Vending"), "category_icon": "bolt",
+}  # fmt: skip
+REGISTRATION: dict[str, Any] = {
+    "category": "Registration", "category_label": _l("Registration"), "category_icon": "id",
+}  # fmt: skip
+SYSTEM: dict[str, Any] = {
+    "category": "System", "category_label": _l("System"), "category_icon": "settings",
+}  # fmt: skip
 
 
-def register(app: Flask, builder: AppBuilder) -> None:
+class OfficeBuilder(AppBuilder):
+    """The framework without the pages of its own that nobody here needs."""
+
+    def _add_admin_views(self) -> None:
+        """Add the start page, the choice of language, and the pages of people."""
+        self._indexview = self.add_view_no_menu(self.indexview)
+        self.add_view_no_menu(LocaleView)
+        self.sm.register_views()
+
+
+def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     """Register every view and what all pages share."""
     base.init_app(app)
+    assets.init_app(app)
+    look.init_app(app)
     words.init_app(app)
-    builder.add_view(
-        Counter, "Vending counter", label=_l("Counter"), icon="fa-shopping-cart",
-        category="Vending", category_label=_l("Vending"), category_icon="fa-bolt",
-    )  # fmt: skip
-    builder.add_link(
-        "Open sales", href="/counter/open", label=_l("Sales being settled"),
-        icon="fa-hourglass-half", category="Vending", category_label=_l("Vending"),
-    )  # fmt: skip
-    builder.add_view(
-        Clock, "System clock", label=_l("Clock"), icon="fa-clock-o",
-        category="System", category_label=_l("System"), category_icon="fa-cogs",
-    )  # fmt: skip
+    wire.init_app(app)
+    builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
+    builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
+    builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
+    builder.add_view(Consumers, "Consumers list", label=_l("Consumers"), **REGISTRATION)
+    builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
+    builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
+    builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
+    builder.add_view(VendingPoints, "Vending points list", label=_l("Vending points"), **SYSTEM)
+    builder.sm.register_people(SYSTEM)
+    builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
+    if not production:
+        builder.add_view_no_menu(Parts)

@@ -60,14 +60,14 @@ STATUS: Final[tuple[tuple[type[VmsError], int], ...]] = (
 """Families of errors and the HTTP status each has."""
 
 POLICY: Final = (
-    "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
-OPEN_TO_ALL: Final = frozenset(
-    {"AuthDBView", "LocaleView", "UtilView", "Start", "SecurityApi", "MenuApi"}
-)
-"""Screens that answer people who are not signed in; the APIs ask for a bearer themselves."""
+"""Scripts and styles come from our own files alone: none stands in a page."""
+
+OPEN_TO_ALL: Final = frozenset({"AuthDBView", "LocaleView", "Start", "SecurityApi"})
+"""Screens that answer people who are not signed in; the API asks for a bearer itself."""
 
 HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -111,8 +111,11 @@ def modules() -> Registry:
 
 
 def utility() -> Setup:
-    """The utility's settings as they are now."""
-    return setup_at(session(), now_utc())
+    """The utility's settings as they are now, read once a request."""
+    if "utility" not in g:
+        g.utility = setup_at(session(), now_utc())
+    settings: Setup = g.utility
+    return settings
 
 
 def zone() -> str:
@@ -149,7 +152,6 @@ def init_app(app: Flask) -> None:
     app.teardown_request(_end)
     app.register_error_handler(VmsError, _show_error)
     app.register_error_handler(HTTPException, _show_http_error)
-    app.jinja_env.globals["csp_nonce"] = _nonce
 
 
 def _begin() -> BaseResponse | None:
@@ -171,15 +173,8 @@ def _end(_error: BaseException | None) -> None:
     take_on(NOTHING)
 
 
-def _nonce() -> str:
-    if "csp_nonce" not in g:
-        g.csp_nonce = secrets.token_urlsafe(16)
-    nonce: str = g.csp_nonce
-    return nonce
-
-
 def _add_headers(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", POLICY.format(nonce=_nonce()))
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if current_app.config["SESSION_COOKIE_SECURE"]:
@@ -190,22 +185,33 @@ def _add_headers(response: Response) -> Response:
 
 
 def _show_error(error: VmsError) -> tuple[Any, int]:
-    return _error_page(sentence(error), status_of(error)), status_of(error)
+    status = status_of(error)
+    log.info("refused %s: %s", _reference(), error.code)
+    return _error_page(sentence(error), status), status
 
 
 def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Flask may answer
     if error.response is not None or error.code is None:
         return error
-    message = _http_sentence(error.code)
     if isinstance(error, InternalServerError):
-        g.reference = secrets.token_hex(4)
-        log.error("error page %s", g.reference, exc_info=error.original_exception)
+        log.error("error page %s", _reference(), exc_info=error.original_exception)
+    else:
+        log.info("error page %s: %s %s", _reference(), error.code, request.endpoint)
+    message = _http_sentence(error.code)
     try:
         db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
         return _error_page(message, error.code), error.code
     except SQLAlchemyError:  # the menu asks the database, and that is what does not work
-        reference = _("Reference for support: %(reference)s", reference=g.get("reference", ""))
+        reference = _("Reference for support: %(reference)s", reference=_reference())
         return Response(f"{message}\n{reference}\n", error.code, mimetype="text/plain")
+
+
+def _reference() -> str:
+    """The number under which this request's refusal stands in the log."""
+    if "reference" not in g:
+        g.reference = secrets.token_hex(4)
+    reference: str = g.reference
+    return reference
 
 
 def _http_sentence(code: int) -> str:
@@ -224,14 +230,28 @@ def _http_sentence(code: int) -> str:
     return str(sentences.get(code, _("This did not work. Go back and try again.")))
 
 
+def _advice(status: int) -> str:
+    advice = {
+        403: _("If you need it for your work, tell an administrator which page it was."),
+        404: _("The address may be mistyped, or what stood here was removed."),
+        405: _("Nothing was changed."),
+        413: _("Nothing was changed. Send less at once."),
+        503: _("Nothing was changed. Try again in a moment."),
+    }
+    return str(advice.get(status, ""))
+
+
 def _error_page(message: str, status: int) -> str:
     if "user" not in g:  # refused before the framework looked who asks: the menu wants to know
         g.user = current_user
+    titles = {403: _("Not allowed"), 404: _("Not found")}
     return render_template(
         "office/error.html",
         base_template=current_app.extensions["appbuilder"].base_template,
         appbuilder=current_app.extensions["appbuilder"],
+        title=titles.get(status, _("That did not work")),
         message=message,
+        advice=_advice(status),
         status=status,
-        reference=g.get("reference"),
+        reference=_reference(),
     )

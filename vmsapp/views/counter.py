@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput, NotFound, VmsError
-from vmsapp.models import SaleState, VendingPoint
+from vmsapp.models import Meter, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER
 from vmsapp.services import meters, receipts, vending
@@ -26,7 +26,7 @@ from vmsapp.services.vending.errors import (
     QuoteChanged,
     VendingPointNotChosen,
 )
-from vmsapp.services.vending.pricing import MAX_UNITS, Priced
+from vmsapp.services.vending.pricing import MAX_UNITS, History, Priced
 from vmsapp.services.vending.request import Mode
 from vmsapp.services.vending.settle import seal
 from vmsapp.sts.errors import StsError
@@ -116,7 +116,8 @@ class Counter(OfficeView):
         """Give the price alone, as a part of the page, while the amount is typed."""
         typed = Typed.from_request()
         try:
-            priced = self._price(meter_id, typed)
+            meter, point = meters.meter_to_sell_to(session(), meter_id)
+            priced = self._price(utility(), meter, point, typed)
         except VmsError as error:
             return self._part("counter/_refusal.html", message=sentence(error)), status_of(error)
         return self._part("counter/_quote.html", priced=priced, typed=typed)
@@ -136,7 +137,7 @@ class Counter(OfficeView):
                 SaleRequest(
                     vending_point_id=self._vending_point(typed),
                     key=typed.key,
-                    purchase=self._purchase(meter_id, typed),
+                    purchase=self._purchase(meter_id, typed, utility()),
                     quote_shown=quote_shown,
                     repeat_confirmed=request.form.get("repeat") == "yes",
                 ),
@@ -210,14 +211,14 @@ class Counter(OfficeView):
 
     def _form(self, meter_id: int, typed: Typed, error: VmsError | None = None) -> str:
         """Show the purchase form as it was typed, with its price or its refusal."""
-        card = meters.meter_card(session(), meter_id, now_utc())
+        settings = utility()
+        card = meters.meter_card(session(), settings, meter_id, now_utc())
         priced, refusal = None, error
-        if typed.value and card.can_sell:
+        if typed.value and card.can_sell and card.point:
             try:
-                priced = self._price(meter_id, typed)
+                priced = self._price(settings, card.meter, card.point, typed, card.history)
             except VmsError as wrong:
                 refusal = refusal or wrong
-        settings = utility()
         return self.page(
             "counter/purchase.html",
             card=card,
@@ -234,12 +235,20 @@ class Counter(OfficeView):
             zone=settings.time_zone,
         )
 
-    def _price(self, meter_id: int, typed: Typed) -> Priced:
-        meter, point = meters.meter_to_sell_to(session(), meter_id)
-        purchase = self._purchase(meter_id, typed)
-        return vending.quote(session(), meter, point, purchase, now_utc())
+    def _price(
+        self,
+        settings: Setup,
+        meter: Meter,
+        point: ServicePoint,
+        typed: Typed,
+        history: History | None = None,
+    ) -> Priced:
+        purchase = self._purchase(meter.id, typed, settings)
+        return vending.quote(
+            session(), meter, point, purchase, now_utc(), setup=settings, history=history
+        )
 
-    def _purchase(self, meter_id: int, typed: Typed) -> Purchase:
+    def _purchase(self, meter_id: int, typed: Typed, settings: Setup) -> Purchase:
         """Read what was typed.
 
         Raises:
@@ -251,7 +260,7 @@ class Counter(OfficeView):
             if number > MAX_UNITS:
                 raise AboveTokenLimit(largest=MAX_UNITS)
             return Purchase(meter_id, "quantity", units=number)
-        currency = currency_of(utility())
+        currency = currency_of(settings)
         minor = number.scaleb(currency.exponent)
         if minor != minor.to_integral_value():
             example = str(currency.decimal(currency.minor_per_unit * 20))

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.registry import Registry
-from vmsapp.models import Meter, Sale, ServicePoint
+from vmsapp.models import Meter, Sale, ServicePoint, Setup
 from vmsapp.scope import Actor
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
 from vmsapp.services.vending.issue import check_module_clock, issue
-from vmsapp.services.vending.pricing import Priced, price
+from vmsapp.services.vending.pricing import History, Priced, history_of, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reserve import find_replay, new_request_id, reserve
 from vmsapp.services.vending.settle import snapshot
@@ -40,10 +40,22 @@ RETRYABLE: Final = frozenset({"40001", "40P01", "55P03"})
 
 
 def quote(
-    session: Session, meter: Meter, point: ServicePoint, purchase: Purchase, moment: datetime
+    session: Session,
+    meter: Meter,
+    point: ServicePoint,
+    purchase: Purchase,
+    moment: datetime,
+    *,
+    setup: Setup | None = None,
+    history: History | None = None,
 ) -> Priced:
-    """Price a purchase for the screen; it is priced again when it is sold."""
-    return price(session, setup_at(session, moment), meter, point, purchase, moment)
+    """Price a purchase for the screen; it is priced again when it is sold.
+
+    Whoever has read the settings of ``moment`` or the point's history hands them in.
+    """
+    setup = setup or setup_at(session, moment)
+    history = history or history_of(session, setup, point, moment)
+    return price(session, setup, meter, history, purchase)
 
 
 def sell(

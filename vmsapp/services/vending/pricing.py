@@ -1,7 +1,8 @@
 """What a purchase costs at a service point at a moment.
 
 Read twice for each sale: once to show a quote, and once more under the lock, where it
-counts. Nothing is written here.
+counts. Two statements read all that a price depends on: what the service point bought
+and paid, then the plan. Nothing is written here.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import literal, null, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day
@@ -26,6 +27,29 @@ from vmsapp.tariffs.plan import FeePeriod, Plan, Settlement
 
 MAX_UNITS: Final = Decimal(MAX_TENTHS) / 10
 """Most units one token can carry."""
+
+COUNTED: Final = "counted"
+"""Stands where the kind of fee does in rows of counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a service point has bought and paid, as far as a price depends on it.
+
+    Attributes:
+        today: The utility's day, but never in a month older than the newest with
+            purchases: a clock that was set back must not open last month's counters again.
+        month: First day of its month.
+        bought: Units bought in that month.
+        paid: Fee periods paid, each as its kind and its first day.
+        attached_on: Day from which missed fees accumulate.
+    """
+
+    today: date
+    month: date
+    bought: Decimal
+    paid: frozenset[tuple[str, date]]
+    attached_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +78,31 @@ class Priced:
         return decode_units(encode_units(self.quote.units))
 
 
+def history_of(session: Session, setup: Setup, point: ServicePoint, moment: datetime) -> History:
+    """Read what a service point has bought this month, and which fees it has paid."""
+    day = business_day(moment, setup.time_zone)
+    counters = select(literal(COUNTED), Counter.period_start, Counter.units).where(
+        Counter.service_point_id == point.id,
+        Counter.period_start >= period_start(day, FeePeriod.MONTH),
+    )
+    fees = select(FeePayment.fee_period, FeePayment.period_start, null()).where(
+        FeePayment.service_point_id == point.id
+    )
+    rows = session.execute(counters.union_all(fees)).all()
+    units = {start: units for kind, start, units in rows if kind == COUNTED}
+    today = max([day, *units])
+    month = period_start(today, FeePeriod.MONTH)
+    return History(
+        today=today,
+        month=month,
+        bought=units.get(month, Decimal(0)),
+        paid=frozenset((kind, start) for kind, start, _ in rows if kind != COUNTED),
+        attached_on=point.plan_attached_on,
+    )
+
+
 def price(
-    session: Session,
-    setup: Setup,
-    meter: Meter,
-    point: ServicePoint,
-    purchase: Purchase,
-    moment: datetime,
+    session: Session, setup: Setup, meter: Meter, history: History, purchase: Purchase
 ) -> Priced:
     """Price a purchase from the plan, counters and fees as they stand.
 
@@ -72,14 +114,10 @@ def price(
     """
     if meter.tariff_id is None:
         raise MeterWithoutTariff(drn=meter.drn)
-    today = _counting_day(session, point, business_day(moment, setup.time_zone))
-    row = plan_on(session, meter.tariff_id, today)
+    row = plan_on(session, meter.tariff_id, history.today)
     plan, currency = as_plan(row), currency_of(setup)
-    month = period_start(today, FeePeriod.MONTH)
     standing = Standing(
-        bought=_units_in(session, point, month),
-        fee_periods_due=_due(session, point, plan, today),
-        today=today,
+        bought=history.bought, fee_periods_due=_due(history, plan), today=history.today
     )
     terms = Terms(plan, currency, Settlement(setup.settlement), MAX_UNITS)
     quote = _quote(terms, standing, purchase)
@@ -89,17 +127,11 @@ def price(
         quote=quote,
         plan=row,
         currency=currency,
-        business_date=today,
-        counter_period=month,
+        business_date=history.today,
+        counter_period=history.month,
         fee_periods=standing.fee_periods_due,
         meter_type=meter.meter_type,
     )
-
-
-def units_this_month(session: Session, setup: Setup, point: ServicePoint, now: datetime) -> Decimal:
-    """Tell how many units the service point has bought in the month that counts."""
-    today = _counting_day(session, point, business_day(now, setup.time_zone))
-    return _units_in(session, point, period_start(today, FeePeriod.MONTH))
 
 
 def _quote(terms: Terms, standing: Standing, purchase: Purchase) -> Quote:
@@ -110,33 +142,9 @@ def _quote(terms: Terms, standing: Standing, purchase: Purchase) -> Quote:
     return quote_by_quantity(terms, standing, purchase.units)
 
 
-def _counting_day(session: Session, point: ServicePoint, today: date) -> date:
-    """Never count in a period older than the newest one with purchases.
-
-    A clock that was set back must not open last month's counters again.
-    """
-    newest = session.scalar(
-        select(func.max(Counter.period_start)).where(Counter.service_point_id == point.id)
-    )
-    return today if newest is None else max(today, newest)
-
-
-def _units_in(session: Session, point: ServicePoint, month: date) -> Decimal:
-    units = session.scalar(
-        select(Counter.units).where(
-            Counter.service_point_id == point.id, Counter.period_start == month
-        )
-    )
-    return units if units is not None else Decimal(0)
-
-
-def _due(session: Session, point: ServicePoint, plan: Plan, today: date) -> tuple[date, ...]:
+def _due(history: History, plan: Plan) -> tuple[date, ...]:
     fee = plan.fixed_fee
     if fee is None:
         return ()
-    paid = session.scalars(
-        select(FeePayment.period_start).where(
-            FeePayment.service_point_id == point.id, FeePayment.fee_period == fee.period.value
-        )
-    )
-    return periods_due(fee, attached_on=point.plan_attached_on, paid=set(paid), today=today)
+    paid = {start for period, start in history.paid if period == fee.period.value}
+    return periods_due(fee, attached_on=history.attached_on, paid=paid, today=history.today)

@@ -41,7 +41,7 @@ from vmsapp.services.vending.ground import (
     check_meter,
     lock_ground,
 )
-from vmsapp.services.vending.pricing import Priced, price
+from vmsapp.services.vending.pricing import Priced, history_of, price
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import MeterKey, check_clock, spend_tid
 from vmsapp.sts.amount import decode_units, encode_units
@@ -98,7 +98,8 @@ def reserve(
     moment = now_utc()  # the locks are held: from here on this is the time of the sale
     check_meter(session, ground.meter)
     check_clock(session, moment)
-    priced = price(session, ground.setup, ground.meter, ground.point, request.purchase, moment)
+    history = history_of(session, ground.setup, ground.point, moment)
+    priced = price(session, ground.setup, ground.meter, history, request.purchase)
     if priced.quote.figures() != request.quote_shown:
         raise QuoteChanged(priced.quote)
     if not request.repeat_confirmed:

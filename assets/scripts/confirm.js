@@ -1,0 +1,35 @@
+// Asks before what cannot be undone: a form, or the button that sends it, says the question
+// in data-confirm, and the button may say its yes in data-confirm-yes.
+
+const dialog = document.getElementById('confirm');
+const text = document.getElementById('confirm-text');
+const yes = dialog?.querySelector('button[value="yes"]');
+const usualYes = yes?.textContent;
+let agreed = false;
+
+function ask(form, submitter, question) {
+  text.textContent = question;
+  yes.textContent = submitter?.dataset.confirmYes ?? usualYes;
+  dialog.returnValue = '';
+  dialog.onclose = () => {
+    if (dialog.returnValue === 'yes') sendAgreed(form, submitter);
+  };
+  dialog.showModal();
+}
+
+function sendAgreed(form, submitter) {
+  agreed = true;
+  form.requestSubmit(submitter);
+  agreed = false;
+}
+
+function beforeSubmit(event) {
+  const { target: form, submitter } = event;
+  const question = submitter?.dataset.confirm ?? form.dataset.confirm;
+  if (!question || agreed) return;
+  event.preventDefault();
+  event.stopImmediatePropagation(); // to all others it is not sent yet
+  ask(form, submitter, question);
+}
+
+if (dialog) document.addEventListener('submit', beforeSubmit, true);

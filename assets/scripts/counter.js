@@ -1,0 +1,60 @@
+// The counter: the price while typing, one press of Sell, and waiting for a sale in doubt.
+
+const STILL_TYPING = 150;
+const LOOK_AGAIN = 2000;
+
+function followPrice(form) {
+  const value = document.getElementById('value');
+  const quote = document.getElementById('quote');
+  const sell = form.querySelector('[data-sell]');
+  let timer = 0;
+  let latest = 0;
+
+  async function ask() {
+    latest += 1;
+    const mine = latest;
+    if (!value.value.trim()) {
+      quote.replaceChildren();
+      return;
+    }
+    const { value: mode } = form.querySelector('[name=mode]:checked');
+    const query = new URLSearchParams({ mode, value: value.value });
+    try {
+      const answer = await fetch(`${form.dataset.quote}?${query}`, { redirect: 'error' });
+      const html = await answer.text();
+      if (mine === latest) quote.innerHTML = html; // our own page, escaped where it was written
+    } catch { /* the sale itself asks again */ }
+    if (mine === latest) sell.disabled = false;
+  }
+
+  function changed() {
+    clearTimeout(timer);
+    sell.disabled = Boolean(value.value.trim()); // until the price belongs to what is typed
+    timer = setTimeout(ask, STILL_TYPING);
+  }
+
+  value.addEventListener('input', changed);
+  form.querySelectorAll('[name=mode]').forEach((mode) => mode.addEventListener('change', changed));
+  form.addEventListener('submit', () => {
+    setTimeout(() => { sell.disabled = true; }, 0);
+  });
+  window.addEventListener('pageshow', () => { // typed before this script ran, or before coming back
+    sell.disabled = false;
+    if (value.value.trim() && !quote.children.length) ask();
+  });
+}
+
+function followSale({ dataset: { state: address } }) {
+  setInterval(async () => {
+    try {
+      const answer = await fetch(address);
+      if (answer.ok && (await answer.json()).state !== 'pending') location.reload();
+    } catch { /* asked again in a moment */ }
+  }, LOOK_AGAIN);
+}
+
+const purchase = document.querySelector('form[data-purchase]');
+if (purchase) followPrice(purchase);
+
+const waiting = document.querySelector('#waiting[data-state]');
+if (waiting) followSale(waiting);

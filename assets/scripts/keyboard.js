@@ -1,0 +1,15 @@
+// Where the focus goes: to what is wrong with a form as it opens, and with "/" to the search.
+
+const TYPED_INTO = 'input, textarea, select, [contenteditable]';
+
+requestAnimationFrame(() => document.getElementById('errors')?.focus()); // after autofocus
+
+document.addEventListener('keydown', (event) => {
+  const elsewhere = event.target.closest?.(`${TYPED_INTO}, dialog`);
+  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
+  const search = document.getElementById('top-q');
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
+  search.select();
+});

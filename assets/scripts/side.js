@@ -1,0 +1,30 @@
+// The groups of the side menu stay as the person left them, until the browser's tab closes.
+
+import { all, on } from './dom.js';
+
+const PLACE = 'open-groups';
+
+function remembered() {
+  try {
+    return new Set(JSON.parse(sessionStorage.getItem(PLACE)));
+  } catch {
+    return new Set(); // a browser told to keep nothing
+  }
+}
+
+function remember(names) {
+  try {
+    sessionStorage.setItem(PLACE, JSON.stringify([...names]));
+  } catch { /* the same */ }
+}
+
+on('click', 'details[data-keep] > summary', ({ parentElement: group }) => {
+  const names = remembered();
+  if (group.open) names.delete(group.dataset.keep); // the click is about to close it
+  else names.add(group.dataset.keep);
+  remember(names);
+});
+
+all('details[data-keep]').forEach((group) => {
+  group.open ||= remembered().has(group.dataset.keep);
+});

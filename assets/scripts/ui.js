@@ -1,0 +1,18 @@
+// What every page loads. All pages also work without it, plainer.
+
+import './confirm.js'; // first: what it stops, the others must not see
+
+import './bulk.js';
+import './copy.js';
+import './counter.js';
+import './fields.js';
+import './filters.js';
+import './keyboard.js';
+import './large.js';
+import './menus.js';
+import './print.js';
+import './progress.js';
+import './side.js';
+import './theme.js';
+import './toasts.js';
+import './unsaved.js';

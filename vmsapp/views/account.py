@@ -1,0 +1,130 @@
+"""Signing in and out, and passwords: the framework's screens, by our rules for sessions."""
+
+from typing import Any
+
+from flask import flash, redirect, request, url_for
+from flask import session as cookie
+from flask_appbuilder import expose
+from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
+from flask_appbuilder.security import views as framework
+from flask_appbuilder.security.decorators import no_cache
+from flask_appbuilder.security.forms import LoginForm_db, ResetPasswordForm
+from flask_appbuilder.utils.base import get_safe_redirect
+from flask_login import current_user, login_user, logout_user
+from werkzeug.security import check_password_hash, generate_password_hash
+from werkzeug.wrappers import Response
+from wtforms import PasswordField
+from wtforms.validators import DataRequired
+
+from vmsapp.errors import NotFound
+from vmsapp.i18n import _, _l
+from vmsapp.models import OfficeUser
+from vmsapp.security import TICKET, current_session
+from vmsapp.services import sessions
+from vmsapp.views.base import actor, session
+
+Answer = str | Response
+
+
+class AuthDBView(framework.AuthDBView):
+    """The doors in and out; the framework knows them by this name."""
+
+    @expose("/login/", methods=["GET", "POST"])
+    @no_cache
+    def login(self) -> Answer:
+        """Sign in."""
+        if current_user.is_authenticated:
+            return redirect(self._get_safe_next_url())
+        form = LoginForm_db()
+        if not form.validate_on_submit():
+            return str(self.render_template(self.login_template, title=self.title, form=form))
+        wanted = get_safe_redirect(request.args.get("next", ""))
+        user = self.appbuilder.sm.auth_user_db(form.username.data, form.password.data)
+        if user is None:
+            flash(str(self.invalid_login_message), "warning")
+            return redirect(self.appbuilder.get_url_for_login_with(wanted))
+        sign_in(user)
+        return redirect(wanted)
+
+    @expose("/logout/", methods=["GET", "POST"])
+    def logout(self) -> Answer:
+        """Ask whether to sign out, and do it when the button is pressed."""
+        if not current_user.is_authenticated:
+            return redirect(self.appbuilder.get_url_for_index)
+        if request.method != "POST":
+            return str(self.render_template("office/sign_out.html"))
+        sessions.sign_out(session(), actor(), current_session().id)
+        logout_user()
+        empty_cookie(cookie.get("locale"))
+        return redirect(self.appbuilder.get_url_for_index)
+
+
+def sign_in(user: OfficeUser) -> None:
+    """Begin a session in this browser; nothing of what its cookie held before is kept."""
+    ticket = sessions.begin(session(), user.id, **whence())
+    empty_cookie(user.language or cookie.get("locale"))
+    cookie.permanent = True
+    cookie[TICKET] = ticket
+    login_user(user)
+
+
+def empty_cookie(language: str | None) -> None:
+    """Forget all that the browser's cookie holds but the language."""
+    cookie.clear()
+    if language:
+        cookie["locale"] = language
+
+
+def whence() -> dict[str, Any]:
+    """Where a request comes from, as its session remembers it."""
+    return {"address": actor().address, "user_agent": request.user_agent.string}
+
+
+class OwnPasswordForm(ResetPasswordForm):
+    """The old password, and the new one twice."""
+
+    old_password = PasswordField(
+        _l("Old password"), validators=[DataRequired()], widget=BS3PasswordFieldWidget()
+    )
+
+
+class ResetMyPasswordView(framework.ResetMyPasswordView):
+    """The own password: whoever knows the old one may choose another."""
+
+    form = OwnPasswordForm
+    form_columns = ("old_password", "password", "conf_password")
+
+    def form_post(self, form: OwnPasswordForm) -> tuple[str, int] | None:
+        """Check the old password; sign out everywhere else."""
+        manager = self.appbuilder.sm
+        user = manager.get_user_by_id(current_user.id)
+        if not check_password_hash(user.password, form.old_password.data):
+            manager.update_user_auth_stat(user, success=False)
+            sessions.note_wrong_password(session(), actor())
+            form.old_password.errors = [_("This is not your old password.")]
+            return self._again(form), 422
+        hashed = generate_password_hash(form.password.data)
+        cookie[TICKET] = sessions.change_own_password(session(), actor(), hashed, **whence())
+        flash(_("Your password is changed. You are signed out everywhere else."), "success")
+        return None
+
+    def _again(self, form: OwnPasswordForm) -> str:
+        widgets = self._get_edit_widget(form=form)
+        return str(self.render_template(self.form_template, title=self.form_title, widgets=widgets))
+
+
+class ResetPasswordView(framework.ResetPasswordView):
+    """Another's password, by an administrator."""
+
+    def form_post(self, form: ResetPasswordForm) -> Response | None:
+        """Sign the other out everywhere; for the own password the old one is asked."""
+        user_id = request.args.get("pk", type=int)
+        if user_id is None or not 0 < user_id < 2**31:
+            raise NotFound  # no id is that large, and no database takes it as one
+        if user_id == actor().user_id:
+            flash(_("Change your own password here."), "info")
+            return redirect(url_for("ResetMyPasswordView.this_form_get"))
+        hashed = generate_password_hash(form.password.data)
+        sessions.replace_password(session(), actor(), user_id, hashed)
+        flash(_("The password is changed. Its owner is signed out everywhere."), "success")
+        return None

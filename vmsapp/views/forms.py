@@ -1,0 +1,237 @@
+"""Forms: the fields of this product, and how every field is drawn.
+
+The framework's field widgets draw its old look and know no errors. ``control`` draws a
+field by what it is, whoever made it: with its help and its error tied to it, and the
+keyboard and direction that suit what is typed.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from flask import url_for
+from flask_appbuilder import fieldwidgets as framework
+from flask_appbuilder.forms import DynamicForm
+from markupsafe import Markup
+from wtforms import Field, Form, widgets
+from wtforms.widgets import html_params
+
+from vmsapp.errors import InvalidInput, VmsError
+from vmsapp.i18n import _
+from vmsapp.models.base import Model
+from vmsapp.services.setup import currency_of
+from vmsapp.views.base import sentence, session, utility
+from vmsapp.views.listing import row_of
+from vmsapp.views.numbers import read_number
+
+NUMBERS: Final = {"IntegerField": "numeric", "DecimalField": "decimal", "FloatField": "decimal"}
+CHECKBOX: Final = "form-check-input"
+ROW_ID: Final = re.compile(r"[0-9]{1,19}")
+
+
+class OfficeForm(DynamicForm):
+    """A form of ours: like the framework's, and written out field by field."""
+
+
+class LookupWidget:
+    """A select that holds only the chosen row; the others are searched for."""
+
+    def __call__(self, field: "LookupField", **attributes: Any) -> Markup:  # noqa: ANN401
+        """Draw it; without script it offers the chosen row alone."""
+        chosen = Markup("")
+        if field.data is not None:
+            chosen = Markup('<option value="{}" selected>{}</option>').format(
+                field.data.id, field.data
+            )
+        shown = html_params(name=field.name, data_lookup=url_for(field.endpoint), **attributes)
+        attributes_of = Markup(shown)  # noqa: S704 - escaped by the library
+        return Markup('<select {}><option value=""></option>{}</select>').format(
+            attributes_of, chosen
+        )
+
+
+class Checkboxes:
+    """A box for each row of a small table, instead of a list that is scrolled and held down."""
+
+    def __call__(self, field: Field, **attributes: Any) -> Markup:  # noqa: ANN401
+        """Draw them; the field's own name is drawn around them."""
+        attributes.pop("required", None)
+        boxes = []
+        for number, choice in enumerate(field.iter_choices()):
+            value, label, chosen = choice[:3]
+            shown = html_params(
+                type="checkbox", name=field.name, value=value, checked=bool(chosen),
+                **attributes | {"id": f"{field.id}-{number}", "class": CHECKBOX},
+            )  # fmt: skip
+            box = Markup(shown)  # noqa: S704 - escaped by the library
+            boxes.append(
+                Markup('<label class="form-check"><input {}><span>{}</span></label>').format(
+                    box, label
+                )
+            )
+        return Markup('<div class="boxes" id="{}" tabindex="-1">{}</div>').format(
+            field.id, Markup("").join(boxes)
+        )
+
+
+class LookupField(Field):
+    """One row of a large table, as the asker sees it, found by searching.
+
+    Args:
+        model: Whose rows.
+        endpoint: Which route answers the search with ``[{"value", "text"}]``.
+    """
+
+    widget = LookupWidget()
+
+    def __init__(
+        self, label: Any = None, *args: Any, model: type[Model], endpoint: str, **options: Any  # noqa: ANN401
+    ) -> None:  # fmt: skip
+        super().__init__(label, *args, **options)
+        self.model, self.endpoint = model, endpoint
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Fetch the row whose id was sent."""
+        self.data = None
+        if not valuelist or not valuelist[0]:
+            return
+        number = valuelist[0]
+        if ROW_ID.fullmatch(number):
+            self.data = row_of(session(), self.model, int(number))
+        if self.data is None:
+            raise ValueError(_("This one is not there any more. Choose another."))
+
+
+class NumberField(Field):
+    """An exact number as the reader writes it; refuses what could be read two ways."""
+
+    widget = widgets.TextInput()
+    places: int
+
+    def __init__(self, label: Any = None, *args: Any, places: int = 3, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(label, *args, **options)
+        self.places = places
+
+    @property
+    def unit(self) -> str:
+        """What stands after the number."""
+        return ""
+
+    def written(self) -> str:
+        """The field's value as a number with a decimal point."""
+        return f"{Decimal(self.data or 0):f}"
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return "" if self.data is None else self.written()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read what was typed."""
+        typed = bool(valuelist and valuelist[0].strip())
+        self.data = self.read(valuelist[0]) if typed else None
+
+    def read(self, text: str) -> Decimal | int:
+        """Read a number no finer than ``places``."""
+        try:
+            number = read_number(text)
+        except VmsError as error:
+            raise ValueError(sentence(error)) from error
+        if number != round(number, self.places):
+            raise ValueError(_("At most %(count)s decimals fit.", count=self.places))
+        return number
+
+
+class MoneyField(NumberField):
+    """Money in the utility's currency; its data are minor units."""
+
+    @property
+    def unit(self) -> str:
+        """The currency's code."""
+        return str(utility().currency)
+
+    def written(self) -> str:
+        """The amount in whole coins and parts of them."""
+        return str(currency_of(utility()).decimal(int(self.data or 0)))
+
+    def read(self, text: str) -> int:
+        """Read an amount no finer than the smallest coin."""
+        self.places = currency_of(utility()).exponent
+        return int(Decimal(super().read(text)).scaleb(self.places))
+
+
+class UnitsField(NumberField):
+    """Units of what a meter measures: ``unit`` says of what."""
+
+    def __init__(self, *args: Any, unit: Any, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **options)
+        self._unit = unit
+
+    @property
+    def unit(self) -> str:
+        """The unit's name."""
+        return str(self._unit)
+
+
+CONTROLS: Final[Mapping[type, tuple[Any, str]]] = {
+    framework.BS3TextFieldWidget: (widgets.TextInput(), "form-control"),
+    framework.BS3TextAreaFieldWidget: (widgets.TextArea(), "form-control"),
+    framework.BS3PasswordFieldWidget: (widgets.PasswordInput(), "form-control"),
+    framework.DatePickerWidget: (widgets.DateInput(), "form-control"),
+    framework.DateTimePickerWidget: (widgets.DateTimeLocalInput(), "form-control"),
+    framework.Select2Widget: (widgets.Select(), "form-select"),
+    framework.Select2ManyWidget: (Checkboxes(), CHECKBOX),
+    widgets.CheckboxInput: (widgets.CheckboxInput(), CHECKBOX),
+    widgets.Select: (widgets.Select(), "form-select"),
+    LookupWidget: (LookupWidget(), "form-select"),
+}
+"""Which widget draws a field, and its class; a field not named here draws itself."""
+
+
+def control(field: Field, **attributes: Any) -> Markup:  # noqa: ANN401 - attributes of HTML
+    """Draw a field, tied to its help and its error."""
+    widget, look = CONTROLS.get(type(field.widget), (field.widget, "form-control"))
+    said_by = [f"{field.id}-help"] if field.description else []
+    if field.errors:
+        said_by.append(f"{field.id}-error")
+        attributes["aria_invalid"] = "true"
+        look += " is-invalid"
+    if said_by:
+        attributes["aria_describedby"] = " ".join(said_by)
+    attributes["class"] = f"{look} {attributes.pop('class', '')}".strip()
+    for name, value in _typing(field).items():
+        attributes.setdefault(name, value)
+    if field.flags.required and look != CHECKBOX:
+        attributes.setdefault("required", True)
+    elif look == CHECKBOX:
+        attributes["required"] = False  # a box that must be ticked says so in its sentence
+    attributes.setdefault("id", field.id)
+    return Markup(widget(field, **attributes))  # noqa: S704 - escaped by the library
+
+
+def _typing(field: Field) -> dict[str, Any]:
+    """Tell the keyboard, direction and help from the browser that suit a field."""
+    if field.type in NUMBERS or isinstance(field, NumberField):
+        return {"inputmode": NUMBERS.get(field.type, "decimal"), "dir": "ltr",
+                "autocomplete": "off"}  # fmt: skip
+    if field.type == "PasswordField":
+        return {"autocomplete": "new-password", "dir": "ltr"}
+    if field.name in {"email", "username", "telephone", "phone", "manufacturer_code"}:
+        return {"dir": "ltr", "autocapitalize": "none", "spellcheck": "false"}
+    return {}
+
+
+def shown_fields(form: Form, names: Iterable[str]) -> list[Field]:
+    """The fields of a form that are seen, in the order asked for."""
+    fields = (form[name] for name in names if name in form)
+    return [field for field in fields if field.type not in {"HiddenField", "CSRFTokenField"}]
+
+
+def put_error(form: Form, error: VmsError, field: str | None = None) -> None:
+    """Show a refusal beside its field, or the field it names, else above the form."""
+    field = field or (error.field if isinstance(error, InvalidInput) else None)
+    if field in form:
+        form[field].errors = [*form[field].errors, sentence(error)]
+    else:
+        form.form_errors.append(sentence(error))

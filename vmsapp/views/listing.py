@@ -1,0 +1,157 @@
+"""One page of a list: filtered, sorted, counted up to a limit, turned by keys.
+
+A page is found by the id of the row before it, not by a number of rows to skip, so the
+thousandth page costs what the first does and rows added meanwhile move nothing. Rows
+with equal sort values follow by id; rows without a value come last, going up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from vmsapp.models.base import Model
+
+COUNT_LIMIT: Final = 10_000
+"""Rows are counted up to here; beyond it a list says "more than"."""
+
+SIZES: Final = (10, 25, 50, 100)
+"""Rows a page may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is sorted.
+
+    Attributes:
+        column: The column sorted by.
+        key: The primary key, which decides between equals.
+        descending: From the largest down.
+    """
+
+    column: InstrumentedAttribute[Any]
+    key: InstrumentedAttribute[int]
+    descending: bool = False
+
+    def reversed(self) -> "Order":
+        """The same order from its end."""
+        return Order(self.column, self.key, not self.descending)
+
+    def clauses(self) -> list[ColumnElement[Any]]:
+        """What ``ORDER BY`` says; the same on every database."""
+        column, key = self.column, self.key
+        if self.column is self.key:
+            return [key.desc() if self.descending else key.asc()]
+        if self.descending:
+            return [column.desc().nulls_first(), key.desc()]
+        return [column.asc().nulls_last(), key.asc()]
+
+    def beyond(self, value: object, key: int) -> ColumnElement[bool]:
+        """State which rows follow the one with this value and key."""
+        further: ColumnElement[bool] = self.key < key if self.descending else self.key > key
+        if self.column is self.key:
+            return further
+        if value is None:
+            later: ColumnElement[bool] = self.column.is_not(None) if self.descending else false()
+            return or_(and_(self.column.is_(None), further), later)
+        if self.descending:
+            return or_(self.column < value, and_(self.column == value, further))
+        later = or_(self.column > value, self.column.is_(None))
+        return or_(later, and_(self.column == value, further))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which page is wanted: the first, the last, or the one next to a row."""
+
+    after: int | None = None
+    before: int | None = None
+    last: bool = False
+
+    @property
+    def backwards(self) -> bool:
+        """Whether the page is read from its end."""
+        return self.last or self.before is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows, and what lies around them.
+
+    Attributes:
+        count: Rows in the whole list, up to ``COUNT_LIMIT``.
+        more: There are more than ``count``.
+        has_previous, has_next: Whether there are rows before and after these.
+    """
+
+    rows: Sequence[Any]
+    count: int
+    more: bool
+    has_previous: bool
+    has_next: bool
+
+
+def read_page(
+    session: Session, statement: Select[Any], order: Order, size: int, place: Place
+) -> Page:
+    """Read one page of a list in two statements, three when it is turned to.
+
+    Args:
+        session: In the asker's scope.
+        statement: The list, filtered but not sorted.
+        order: How to sort it.
+        size: Rows a page.
+        place: Which page; next to a row that is gone, or beyond the last row, the first.
+    """
+    count, more = _count(session, statement)
+    edge = _edge(session, order, place.before if place.before is not None else place.after)
+    if edge is None and not place.last:
+        place = Place()
+    direction = order.reversed() if place.backwards else order
+    rows, further = _rows(session, statement, direction, size, edge)
+    if edge is not None and not rows:
+        edge, place = None, Place()
+        rows, further = _rows(session, statement, order, size, edge)
+    if place.backwards:
+        return Page(rows[::-1], count, more, further, has_next=edge is not None)
+    return Page(rows, count, more, has_previous=edge is not None, has_next=further)
+
+
+def _rows(
+    session: Session, statement: Select[Any], order: Order, size: int, edge: tuple[Any, int] | None
+) -> tuple[list[Any], bool]:
+    """Read the rows that follow an edge, or the first; and whether there are more."""
+    wanted = statement.order_by(*order.clauses()).limit(size + 1)
+    if edge is not None:
+        wanted = wanted.where(order.beyond(*edge))
+    rows = list(session.scalars(wanted).unique())
+    return rows[:size], len(rows) > size
+
+
+def _count(session: Session, statement: Select[Any]) -> tuple[int, bool]:
+    bare = statement.with_only_columns(*statement.selected_columns[:1]).order_by(None)
+    some = bare.limit(COUNT_LIMIT + 1).subquery()
+    count = session.scalar(select(func.count()).select_from(some)) or 0
+    return min(count, COUNT_LIMIT), count > COUNT_LIMIT
+
+
+def _edge(session: Session, order: Order, key: int | None) -> tuple[Any, int] | None:
+    if key is None or not holds(order.key, key):
+        return None
+    found = session.execute(select(order.column, order.key).where(order.key == key)).first()
+    return (found[0], found[1]) if found else None
+
+
+def row_of(session: Session, model: type[Model], key: int, *options: Any) -> Any:  # noqa: ANN401
+    """Fetch a row as far as the asker sees it, or ``None``."""
+    column: InstrumentedAttribute[int] = model.id  # type: ignore[attr-defined]
+    if not holds(column, key):
+        return None
+    return session.scalars(select(model).where(column == key).options(*options)).unique().first()
+
+
+def holds(column: InstrumentedAttribute[int], key: int) -> bool:
+    """Tell whether an id can stand in a column; PostgreSQL compares it with no other."""
+    return 0 < key < 1 << (63 if isinstance(column.type, BigInteger) else 31)

@@ -1,0 +1,209 @@
+"""What pages are drawn with: icons, the menu, the way back, links, cells, codes to scan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import segno
+from babel import Locale
+from babel.dates import format_timedelta
+from babel.numbers import format_decimal
+from flask import Flask, current_app, g, request, url_for
+from flask_appbuilder.menu import MenuItem
+from flask_babel import format_date, get_locale
+from markupsafe import Markup, escape
+from werkzeug.datastructures import MultiDict
+
+from vmsapp.i18n import _, moment_text
+from vmsapp.security import COUNTER
+from vmsapp.views.assets import asset
+from vmsapp.views.base import zone
+from vmsapp.views.forms import control, shown_fields
+from vmsapp.views.listing import SIZES
+
+MENU: Final = ("Vending", "Registration", "Engineering", "Report", "System")
+"""The groups of the side menu, in their order."""
+
+THEMES: Final = ("light", "dark", "auto")
+
+
+@dataclass(frozen=True)
+class MenuLink:
+    """A page in the side menu."""
+
+    label: str
+    url: str
+    here: bool
+
+
+@dataclass(frozen=True)
+class MenuGroup:
+    """A group of the side menu with the pages its reader may open."""
+
+    name: str
+    label: str
+    icon: str
+    links: Sequence[MenuLink]
+
+    @property
+    def here(self) -> bool:
+        """Whether the page shown is one of these."""
+        return any(link.here for link in self.links)
+
+
+def init_app(app: Flask) -> None:
+    """Give templates what they draw with."""
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True  # lighter pages
+    app.jinja_env.filters.update(control=control, cell=cell)
+    app.jinja_env.globals.update(
+        icon=icon, href=href, menu=menu, way_here=way_here, theme=theme, qr=qr,
+        time_left=time_left, shown_fields=shown_fields, initials=initials,
+        languages_offered=languages_offered, may_find=may_find, number=number_text, sizes=SIZES,
+    )  # fmt: skip
+
+
+def icon(name: str, look: str = "icon") -> Markup:
+    """Draw an icon; it says nothing to who cannot see it, so a word stands beside it."""
+    return Markup(
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#i-{}"/></svg>'
+    ).format(look, asset("icons.svg"), name)
+
+
+def theme() -> str:
+    """The appearance this browser chose."""
+    chosen = request.cookies.get("theme", "auto")
+    return chosen if chosen in THEMES else "auto"
+
+
+def menu() -> list[MenuGroup]:
+    """The side menu as far as the reader may open it."""
+    if "menu" not in g:
+        g.menu = _menu()
+    drawn: list[MenuGroup] = g.menu
+    return drawn
+
+
+def _menu() -> list[MenuGroup]:
+    builder = current_app.extensions["appbuilder"]
+    groups = sorted(
+        (item for item in builder.menu.get_list() if item.name in MENU),
+        key=lambda item: MENU.index(item.name),
+    )
+    drawn = (_group(builder.sm, item) for item in groups)
+    return [group for group in drawn if group.links]
+
+
+def _group(permissions: Any, group: MenuItem) -> MenuGroup:  # noqa: ANN401 - the framework's
+    items = [item for item in group.childs if permissions.has_access("menu_access", item.name)]
+    current = _current(items)
+    links = [MenuLink(str(item.label), item.get_url(), item is current) for item in items]
+    return MenuGroup(group.name, str(group.label), group.icon, links)
+
+
+def _current(items: Sequence[MenuItem]) -> MenuItem | None:
+    """Tell which item the page belongs to: the one of this address, else of this view."""
+    exact = [item for item in items if item.get_url() == request.path]
+    same = [item for item in items if item.baseview and item.baseview.endpoint == request.blueprint]
+    return next(iter([*exact, *same]), None)
+
+
+def way_here(title: str) -> list[tuple[str, str | None]]:
+    """The steps from the menu to this page, the page itself left out."""
+    for group in menu():
+        link = next((link for link in group.links if link.here), None)
+        if link is not None:
+            on_the_way = [] if link.label == title else [(link.label, link.url)]
+            return [(group.label, None), *on_the_way]
+    return []
+
+
+def may_find() -> bool:
+    """Whether the search for a meter, on every page, is for this reader."""
+    return bool(current_app.extensions["appbuilder"].sm.has_access("can_find", COUNTER))
+
+
+def href(**changes: object) -> str:
+    """Address of this page with some parameters changed; ``None`` leaves one out.
+
+    The framework's own link filters drop parameters that are given twice.
+    """
+    parameters = MultiDict(request.args)
+    for name, value in changes.items():
+        parameters.poplist(name)
+        if value is not None:
+            parameters[name] = str(value)
+    given = {name: values for name, values in parameters.lists() if name not in _RESERVED}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **given)  # type: ignore[arg-type]
+
+
+_RESERVED: Final = frozenset({"endpoint", "self", "_anchor", "_method", "_scheme", "_external"})
+"""Names ``url_for`` keeps for itself: as parameters they would be taken for its own."""
+
+
+def cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    """Write a value into a table or a record the reader's way."""
+    match value:
+        case None | "":
+            empty = escape(_("empty"))
+            return Markup(
+                '<span class="none">–<span class="visually-hidden"> {}</span></span>'
+            ).format(empty)
+        case bool():
+            look, word = ("yes", _("Yes")) if value else ("no", _("No"))
+            return Markup('<span class="mark-{}">{}</span>').format(look, word)
+        case datetime():
+            shown = moment_text(value, zone()) if value.tzinfo else str(value)
+            return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), shown)
+        case date():
+            return Markup('<time datetime="{}">{}</time>').format(
+                value, format_date(value, "medium")
+            )
+        case Markup() | int() | Decimal():
+            return value
+        case _:
+            return Markup("<bdi>{}</bdi>").format(value)
+
+
+def digits(text: str) -> Markup:
+    """Write a number that is read digit by digit: left to right in every language."""
+    return Markup('<bdi class="digits" dir="ltr">{}</bdi>').format(text)
+
+
+def state(word: str, tone: str | None) -> Markup:
+    """Write a state: its word, with a colour that only repeats it."""
+    look = f"state tone-{tone}" if tone else "state"
+    return Markup('<span class="{}">{}</span>').format(look, word)
+
+
+def qr(text: str) -> Markup:
+    """Draw a code that a telephone reads; dark on light in either theme."""
+    code = segno.make(text, error="m", micro=False)
+    drawing = code.svg_inline(scale=4, border=2, dark="#000", light="#fff", omitsize=True)
+    return Markup(drawing)  # noqa: S704 - made of squares alone
+
+
+def number_text(number: int) -> str:
+    """Write a whole number with its thousands apart."""
+    return format_decimal(number, locale=get_locale() or Locale("en"))
+
+
+def time_left(seconds: int) -> str:
+    """Say how long something will take, as roughly as it is known."""
+    locale = get_locale() or Locale("en")
+    return format_timedelta(max(seconds, 1), granularity="second", threshold=1.5, locale=locale)
+
+
+def initials(name: str) -> str:
+    """The first letters of up to two words of a name."""
+    return "".join(word[0] for word in name.split()[:2]).upper()
+
+
+def languages_offered() -> list[tuple[str, str, str]]:
+    """Codes, own names and addresses of the languages a reader may choose."""
+    names = current_app.config["LANGUAGES"]
+    return [
+        (code, str(spec["name"]), url_for("LocaleView.index", locale=code))
+        for code, spec in names.items()
+    ]

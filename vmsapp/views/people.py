@@ -1,0 +1,61 @@
+"""The framework's security manager, with our screens and what they write down."""
+
+from dataclasses import replace
+from typing import Any
+
+from flask import current_app, request
+
+from vmsapp.i18n import _l
+from vmsapp.models import OfficeUser
+from vmsapp.models.user import Role
+from vmsapp.security import NAME_LENGTH, OfficeSecurityManager
+from vmsapp.services import sessions
+from vmsapp.views.account import AuthDBView, ResetMyPasswordView, ResetPasswordView
+from vmsapp.views.base import actor, session
+from vmsapp.views.crud import OfficeInterface
+from vmsapp.views.sessions import Sessions
+from vmsapp.views.users import UserGroups, Users
+
+
+class ScreensSecurityManager(OfficeSecurityManager):
+    """Names the screens of people and passwords, and audits who signs in."""
+
+    authdbview = AuthDBView
+    resetmypasswordview = ResetMyPasswordView
+    resetpasswordview = ResetPasswordView
+    userdbmodelview = Users
+    rolemodelview = UserGroups
+
+    def register_views(self) -> None:
+        """Add the doors in and out; guessing the own old password is limited like signing in."""
+        self.user_view, self.auth_view = Users, self.authdbview()
+        for view in (self.auth_view, self.resetmypasswordview, self.resetpasswordview,
+                     self.userinfoeditview, Sessions):  # fmt: skip
+            self.appbuilder.add_view_no_menu(view)
+        self.appbuilder.add_api(self.security_api)
+        if self.is_auth_limited:
+            for door in ("AuthDBView", "ResetMyPasswordView", "SecurityApi"):
+                blueprint = current_app.blueprints[door]
+                self.limiter.limit(self.auth_rate_limit, methods=["POST"])(blueprint)
+            self.limiter.request_filter(lambda: request.endpoint == "AuthDBView.logout")
+
+    def register_people(self, category: dict[str, Any]) -> None:
+        """Add the records of people, in their place in the menu."""
+        Users.datamodel, UserGroups.datamodel = OfficeInterface(OfficeUser), OfficeInterface(Role)
+        self.user_view = self.appbuilder.add_view(
+            Users, "List Users", label=_l("Users"), **category
+        )
+        self.appbuilder.add_view(UserGroups, "List Roles", label=_l("User groups"), **category)
+
+    def auth_user_db(self, username: str, password: str) -> OfficeUser | None:
+        """Check a password, and write down who came or that nobody did."""
+        user: OfficeUser | None = super().auth_user_db(username, password)
+        if user is not None:
+            comer = replace(actor(), user_id=user.id, name=user.username[:NAME_LENGTH])
+            sessions.note_sign_in(session(), comer)
+            return user
+        # both are asked always: the time taken must not tell who is known
+        by_name, by_email = self.find_user(username=username), self.find_user(email=username)
+        known = by_name or by_email
+        sessions.note_failed_sign_in(session(), actor(), known.id if known else None)
+        return None

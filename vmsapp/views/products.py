@@ -1,0 +1,62 @@
+"""Products: the kinds of meters a utility has."""
+
+from typing import Any
+
+from wtforms import SelectField, StringField, ValidationError
+from wtforms.validators import DataRequired, Length
+
+from vmsapp.i18n import _, _l
+from vmsapp.models import Meter, Product
+from vmsapp.views.crud import OfficeInterface, OfficeModelView, Related, names
+from vmsapp.views.filters import Choice
+from vmsapp.views.forms import OfficeForm
+from vmsapp.views.words import METER_TYPES
+
+
+class ProductForm(OfficeForm):
+    """What a product is."""
+
+    model = StringField(_l("Model"), [DataRequired(), Length(max=60)])
+    name = StringField(_l("Name"), [DataRequired(), Length(max=120)])
+    meter_type = SelectField(_l("Meter type"), choices=list)
+    manufacturer = StringField(_l("Manufacturer"), [DataRequired(), Length(max=120)])
+    manufacturer_code = StringField(
+        _l("Manufacturer code"), [DataRequired()],
+        description=_l("The STS code: 2 digits for 11-digit meter numbers, 4 for 13-digit ones."),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.meter_type.choices = [(code, _(word)) for code, word in METER_TYPES.items()]
+
+    def validate_manufacturer_code(self, field: StringField) -> None:
+        """Two digits or four."""
+        code = field.data
+        if not (code.isascii() and code.isdigit() and len(code) in {2, 4}):
+            raise ValidationError(_("A manufacturer code has 2 or 4 digits."))
+
+
+class Products(OfficeModelView):
+    """Reference data of the utility."""
+
+    datamodel = OfficeInterface(Product)
+    route_base = "/products"
+    add_form = edit_form = ProductForm
+
+    list_title = _l("Products")
+    row_title = _l("Product")
+    empty = _l("A product is a meter model of a manufacturer. Meters are registered under one.")
+    list_columns = names("model name meter_type manufacturer manufacturer_code")
+    show_columns = add_columns = edit_columns = list_columns
+    order_columns = names("model name meter_type manufacturer")
+    base_order = ("model", "asc")
+    label_columns = {
+        "model": _l("Model"), "name": _l("Name"), "meter_type": _l("Meter type"),
+        "manufacturer": _l("Manufacturer"), "manufacturer_code": _l("Manufacturer code"),
+    }  # fmt: skip
+    searched = (Product.model, Product.name, Product.manufacturer)
+    filters = (
+        Choice(name="type", label=_l("Meter type"), column=Product.meter_type, words=METER_TYPES),
+    )
+    cells = {"meter_type": lambda product: _(METER_TYPES[product.meter_type])}
+    related = (Related("Meters", "product", Meter.product_id),)

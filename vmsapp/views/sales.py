@@ -1,0 +1,69 @@
+"""Sales made so far, to be found again; their tokens are shown at the counter alone."""
+
+from sqlalchemy.orm import defer, joinedload
+
+from vmsapp.i18n import _, _l, money_text, units_text
+from vmsapp.models import Consumer, Meter, Sale, VendingPoint
+from vmsapp.views.crud import OfficeInterface, OfficeListView, names
+from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
+from vmsapp.views.look import digits, state
+from vmsapp.views.words import SALE_STATES
+
+TONES = {"issued": "good", "failed": "bad", "pending": "warn"}
+
+
+class Sales(OfficeListView):
+    """The sales of the asker's vending point, or of those in the asker's region."""
+
+    datamodel = OfficeInterface(Sale)
+    route_base = "/sales"
+
+    list_title = _l("Sales")
+    row_title = _l("Sale")
+    list_columns = names("id sold_at consumer meter units charged_minor vending_point state")
+    show_columns = names(
+        "id sold_at consumer meter units charged_minor received_minor change_minor"
+        " vending_point operator business_date state"
+    )
+    order_columns = names("id sold_at charged_minor")
+    base_order = ("id", "desc")
+    label_columns = {
+        "id": _l("Sale"), "sold_at": _l("Sold at"), "consumer": _l("Consumer"),
+        "meter": _l("Meter number"), "units": _l("Units"), "charged_minor": _l("Paid"),
+        "received_minor": _l("Received"), "change_minor": _l("Change"),
+        "vending_point": _l("Vending point"), "operator": _l("Operator"),
+        "business_date": _l("Business date"), "state": _l("State"),
+    }  # fmt: skip
+    numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
+    filters = (
+        Days(name="sold", label=_l("Business date"), column=Sale.business_date),
+        Choice(name="state", label=_l("State"), column=Sale.state, words=SALE_STATES),
+        Among(name="point", label=_l("Vending point"), column=Sale.vending_point_id,
+              model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
+        Searched(name="consumer", label=_l("Consumer"), column=Sale.consumer_id, model=Consumer,
+                 endpoint="Consumers.lookup"),
+        Searched(name="meter", label=_l("Meter number"), column=Sale.meter_id, model=Meter,
+                 endpoint="Meters.lookup"),
+    )  # fmt: skip
+    loads = (
+        joinedload(Sale.consumer), joinedload(Sale.meter), joinedload(Sale.vending_point),
+        joinedload(Sale.operator), defer(Sale.calculation),
+    )  # fmt: skip
+    cells = {
+        "meter": lambda sale: digits(sale.meter.drn) if sale.meter else None,
+        "operator": lambda sale: sale.operator.username,
+        "units": lambda sale: units_text(sale.units),
+        "charged_minor": lambda sale: _money(sale, sale.charged_minor),
+        "received_minor": lambda sale: _money(sale, sale.received_minor),
+        "change_minor": lambda sale: _money(sale, sale.change_minor),
+        "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
+    }
+    empty = _l("Sales stand here as soon as the first token is sold at the counter.")
+
+    def name_of(self, row: Sale) -> str:
+        """Its number."""
+        return str(_("Sale %(id)s", id=row.id))
+
+
+def _money(sale: Sale, minor: int) -> str:
+    return money_text(minor, sale.currency, sale.exponent)

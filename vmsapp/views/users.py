@@ -1,0 +1,121 @@
+"""Users and their groups: the framework's records in our pages."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import redirect, url_for
+from flask_appbuilder import action, expose, has_access
+from flask_appbuilder.models.sqla.filters import FilterNotEqual
+from flask_appbuilder.security.views import RoleModelView, UserDBModelView
+from sqlalchemy import Select
+from sqlalchemy.orm import joinedload, selectinload
+from werkzeug.wrappers import Response
+from wtforms import validators
+
+from vmsapp.i18n import _, _l
+from vmsapp.models import OfficeUser
+from vmsapp.models.user import Role
+from vmsapp.views.crud import ACTING, WRITING, OfficeModelView, names
+from vmsapp.views.filters import YesNo
+
+NOBODY = "Public"
+"""The framework's group of people who are not signed in; nothing is open to them."""
+
+
+class Users(OfficeModelView, UserDBModelView):
+    """The people who work with the system; who has a history is never deleted."""
+
+    class_permission_name = "UserDBModelView"
+    exclude_route_methods = {"download", "delete"}
+
+    list_title = _l("Users")
+    row_title = _l("User")
+    list_columns = names("username get_full_name roles region active last_login")
+    order_columns = names("username active last_login")
+    base_order = ("username", "asc")
+    add_columns = names("username first_name last_name email roles active password conf_password")
+    edit_columns = names("username first_name last_name email roles active")
+    show_fieldsets = [
+        (None, {"fields": names("username get_full_name email roles region active")}),
+        (_l("Sign-ins"), {"fields": names("last_login login_count fail_login_count created_on")}),
+    ]
+    label_columns = {
+        "username": _l("Username"), "get_full_name": _l("Name"), "first_name": _l("First name"),
+        "last_name": _l("Last name"), "email": _l("E-mail"), "roles": _l("User groups"),
+        "region": _l("Region"), "active": _l("Active"), "last_login": _l("Last sign-in"),
+        "login_count": _l("Sign-ins"), "fail_login_count": _l("Failed sign-ins since the last one"),
+        "created_on": _l("Added at"),
+    }  # fmt: skip
+    description_columns = {
+        "username": _l("What the person signs in with; it cannot be used twice."),
+        "active": _l("Who is not active cannot sign in; everything done stays on record."),
+        "roles": _l("What the person may do."),
+    }
+    validators_columns = {"roles": [validators.DataRequired(_l("Choose at least one user group."))]}
+    add_form_query_rel_fields = {"roles": [["name", FilterNotEqual, NOBODY]]}
+    edit_form_query_rel_fields = add_form_query_rel_fields
+    numbers = frozenset({"login_count", "fail_login_count"})
+    searched = (OfficeUser.username, OfficeUser.first_name, OfficeUser.last_name, OfficeUser.email)
+    filters = (YesNo(name="active", label=_l("Active"), column=OfficeUser.active),)
+    loads = (selectinload(OfficeUser.roles), joinedload(OfficeUser.region))
+    cells = {
+        "get_full_name": OfficeUser.get_full_name,
+        "roles": lambda user: ", ".join(sorted(role.name for role in user.roles)),
+        "last_login": lambda user: _aware(user.last_login),
+        "created_on": lambda user: _aware(user.created_on),
+        "region": lambda user: _("Everywhere") if user.all_regions else user.region,
+    }
+
+    def name_of(self, row: OfficeUser) -> str:
+        """The name they sign in with."""
+        return str(row.username)
+
+    @expose("/userinfo/")
+    @has_access
+    def userinfo(self) -> str:
+        """The own profile."""
+        return self._page("office/profile.html", title=_("Profile"))
+
+    @action("resetpasswords", _l("Set a new password"), "", multiple=False)
+    def resetpasswords(self, user: OfficeUser) -> Response:
+        """Lead to the form for another's password."""
+        return redirect(url_for("ResetPasswordView.this_form_get", pk=user.id))
+
+    def deeds(self, *, single: bool) -> list[Any]:
+        """Only those to others; the own ones stand in the menu of the account."""
+        return [deed for deed in super().deeds(single=single) if deed.name == "resetpasswords"]
+
+
+def _permissions(group: Role) -> str:
+    """List what a group permits, a line for each screen."""
+    deeds: dict[str, list[str]] = {}
+    for held in group.permissions:
+        deed = held.permission.name.removeprefix("can_").replace("_", " ")
+        deeds.setdefault(held.view_menu.name, []).append(deed)
+    return "\n".join(f"{screen}: {', '.join(sorted(deeds[screen]))}" for screen in sorted(deeds))
+
+
+class UserGroups(OfficeModelView, RoleModelView):
+    """What the people of a group may do, to be read."""
+
+    class_permission_name = "RoleModelView"
+    exclude_route_methods = {"download"} | WRITING | ACTING
+
+    list_title = _l("User groups")
+    row_title = _l("User group")
+    list_columns = names("name")
+    order_columns = names("name")
+    base_order = ("name", "asc")
+    show_columns = names("name permissions")
+    label_columns = {"name": _l("Name"), "permissions": _l("Permissions")}
+    searched = (Role.name,)
+    cells = {"permissions": _permissions}
+
+    def statement(self) -> Select[Any]:
+        """All but the one nobody is in."""
+        return super().statement().where(Role.name != NOBODY)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Give the framework's times, which are the server's local ones, their zone."""
+    return moment.astimezone() if moment else None
