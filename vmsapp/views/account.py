@@ -5,25 +5,29 @@ from typing import Any
 from flask import flash, redirect, request, url_for
 from flask import session as cookie
 from flask_appbuilder import expose
-from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget
 from flask_appbuilder.security import views as framework
 from flask_appbuilder.security.decorators import no_cache
-from flask_appbuilder.security.forms import LoginForm_db, ResetPasswordForm
+from flask_appbuilder.security.forms import LoginForm_db
 from flask_appbuilder.utils.base import get_safe_redirect
 from flask_login import current_user, login_user, logout_user
 from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
-from wtforms import PasswordField
-from wtforms.validators import DataRequired
+from wtforms import PasswordField, StringField
+from wtforms.validators import DataRequired, EqualTo
 
 from vmsapp.errors import NotFound
+from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
 from vmsapp.security import TICKET, current_session
-from vmsapp.services import sessions
+from vmsapp.services import audit, sessions
 from vmsapp.views.base import actor, session
+from vmsapp.views.forms import OfficeForm, of_length
 
 Answer = str | Response
+
+SHORTEST, LONGEST = 10, 128
+"""Characters of a password."""
 
 
 class AuthDBView(framework.AuthDBView):
@@ -80,18 +84,55 @@ def whence() -> dict[str, Any]:
     return {"address": actor().address, "user_agent": request.user_agent.string}
 
 
-class OwnPasswordForm(ResetPasswordForm):
-    """The old password, and the new one twice."""
+class NewPasswordForm(OfficeForm):
+    """A password, twice."""
+
+    password = PasswordField(
+        _l("New password"), [DataRequired(), of_length(SHORTEST, LONGEST)],
+        description=_l("At least 10 characters; a few words are easy to remember."),
+    )  # fmt: skip
+    conf_password = PasswordField(
+        _l("New password, once more"),
+        [DataRequired(), EqualTo("password", _l("This is not the same password."))],
+    )
+
+
+class OwnPasswordForm(NewPasswordForm):
+    """The old password, and the new one."""
 
     old_password = PasswordField(
-        _l("Old password"), validators=[DataRequired()], widget=BS3PasswordFieldWidget()
+        _l("Old password"), [DataRequired()], render_kw={"autocomplete": "current-password"}
     )
+
+
+class OwnNameForm(OfficeForm):
+    """What one is called."""
+
+    first_name = StringField(_l("First name"), [DataRequired(), of_length(1, 64)])
+    last_name = StringField(_l("Last name"), [DataRequired(), of_length(1, 64)])
+
+
+class UserInfoEditView(framework.UserInfoEditView):
+    """The own name."""
+
+    form = OwnNameForm
+    form_title = _l("Change name")
+
+    def form_post(self, form: OwnNameForm) -> Response:
+        """Keep it."""
+        with atomic(session()):
+            user = session().get_one(OfficeUser, actor().user_id)
+            user.first_name, user.last_name = form.first_name.data, form.last_name.data
+            audit.record(session(), actor(), "user.renamed", "user", user.id)
+        flash(_("Saved."), "success")
+        return redirect(url_for("Users.userinfo"))
 
 
 class ResetMyPasswordView(framework.ResetMyPasswordView):
     """The own password: whoever knows the old one may choose another."""
 
     form = OwnPasswordForm
+    form_title = _l("Change password")
     form_columns = ("old_password", "password", "conf_password")
 
     def form_post(self, form: OwnPasswordForm) -> tuple[str, int] | None:
@@ -116,7 +157,10 @@ class ResetMyPasswordView(framework.ResetMyPasswordView):
 class ResetPasswordView(framework.ResetPasswordView):
     """Another's password, by an administrator."""
 
-    def form_post(self, form: ResetPasswordForm) -> Response | None:
+    form = NewPasswordForm
+    form_title = _l("Set a new password")
+
+    def form_post(self, form: NewPasswordForm) -> Response | None:
         """Sign the other out everywhere; for the own password the old one is asked."""
         user_id = request.args.get("pk", type=int)
         if user_id is None or not 0 < user_id < 2**31:

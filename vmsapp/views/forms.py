@@ -6,7 +6,7 @@ keyboard and direction that suit what is typed.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from flask import url_for
 from flask_appbuilder import fieldwidgets as framework
 from flask_appbuilder.forms import DynamicForm
 from markupsafe import Markup
-from wtforms import Field, Form, widgets
+from wtforms import Field, Form, ValidationError, widgets
 from wtforms.widgets import html_params
 
 from vmsapp.errors import InvalidInput, VmsError
@@ -235,3 +235,16 @@ def put_error(form: Form, error: VmsError, field: str | None = None) -> None:
         form[field].errors = [*form[field].errors, sentence(error)]
     else:
         form.form_errors.append(sentence(error))
+
+
+def of_length(shortest: int, longest: int) -> Callable[[Form, Field], None]:
+    """Make a validator of a text's length whose sentence says what is asked for."""
+
+    def check(_form: Form, field: Field) -> None:
+        length = len(field.data or "")
+        if length < shortest:
+            raise ValidationError(_("At least %(count)s characters.", count=shortest))
+        if length > longest:
+            raise ValidationError(_("At most %(count)s characters.", count=longest))
+
+    return check

@@ -10,7 +10,12 @@ from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.security import NAME_LENGTH, OfficeSecurityManager
 from vmsapp.services import sessions
-from vmsapp.views.account import AuthDBView, ResetMyPasswordView, ResetPasswordView
+from vmsapp.views.account import (
+    AuthDBView,
+    ResetMyPasswordView,
+    ResetPasswordView,
+    UserInfoEditView,
+)
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeInterface
 from vmsapp.views.sessions import Sessions
@@ -23,6 +28,7 @@ class ScreensSecurityManager(OfficeSecurityManager):
     authdbview = AuthDBView
     resetmypasswordview = ResetMyPasswordView
     resetpasswordview = ResetPasswordView
+    userinfoeditview = UserInfoEditView
     userdbmodelview = Users
     rolemodelview = UserGroups
 

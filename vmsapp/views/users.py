@@ -10,13 +10,15 @@ from flask_appbuilder.security.views import RoleModelView, UserDBModelView
 from sqlalchemy import Select
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response
-from wtforms import validators
+from wtforms import PasswordField, validators
 
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
+from vmsapp.views.account import LONGEST, SHORTEST
 from vmsapp.views.crud import ACTING, WRITING, OfficeModelView, names
 from vmsapp.views.filters import YesNo
+from vmsapp.views.forms import of_length
 
 NOBODY = "Public"
 """The framework's group of people who are not signed in; nothing is open to them."""
@@ -51,6 +53,17 @@ class Users(OfficeModelView, UserDBModelView):
         "active": _l("Who is not active cannot sign in; everything done stays on record."),
         "roles": _l("What the person may do."),
     }
+    add_form_extra_fields = {
+        "password": PasswordField(
+            _l("Password"), [validators.DataRequired(), of_length(SHORTEST, LONGEST)],
+            description=_l("At least 10 characters; a few words are easy to remember."),
+        ),
+        "conf_password": PasswordField(
+            _l("Password, once more"),
+            [validators.DataRequired(),
+             validators.EqualTo("password", _l("This is not the same password."))],
+        ),
+    }  # fmt: skip
     validators_columns = {"roles": [validators.DataRequired(_l("Choose at least one user group."))]}
     add_form_query_rel_fields = {"roles": [["name", FilterNotEqual, NOBODY]]}
     edit_form_query_rel_fields = add_form_query_rel_fields

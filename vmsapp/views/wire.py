@@ -30,7 +30,7 @@ def _compress(response: Response) -> Response:
     if response.direct_passthrough or response.mimetype not in KINDS:
         return response
     response.vary.add("Accept-Encoding")
-    if "gzip" not in request.accept_encodings or "Content-Encoding" in response.headers:
+    if not request.accept_encodings.quality("gzip") or "Content-Encoding" in response.headers:
         return response
     body = response.get_data()
     if len(body) >= WORTH_IT:

@@ -1,0 +1,165 @@
+"""Addresses of lists that no link leads to: an answer, never a crash, never another host."""
+
+from urllib.parse import quote, quote_from_bytes, urlencode, urlsplit
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import OPERATOR
+from tests.web.office import ADMIN, BOTH, contents
+from tests.web.records import read, views_of
+
+TURNING = ["sort", "size", "after", "before", "last"]
+RESERVED = ["endpoint", "_external", "_scheme", "_method", "_anchor", "self", "pk", "values",
+            "filename", "name", "csrf_token", "a[]", "", "\ud83d", "é"]  # fmt: skip
+ODD = ["", "abc", "0", "-1", "1", "1.0", "1e3", "٣", "99999999999", "99999999999999999999",
+       str(2**31), str(2**63), "9" * 5000, "__class__", "password", "-", "--id", "%", "\\", "'",
+       "http://elsewhere.example/", "//elsewhere.example", "POST", "\r\nX-Odd: 1", "\ufffe",
+       "\U0001f50c", "x" * 5000, "2026-02-30", "0001-01-01", "9999-12-31", "yes", "None"]  # fmt: skip
+RAW = ["q=%00", "%00=1", "q=%FF%FE", "q=%ED%A0%80", "after=1&after=x", "after=x&after=1",
+       "q=a&q=b&q=c", "&&&===", ";", "a=1;b=2", "?", "last", "last=&before=1&after=1",
+       "sort=-id&sort=id", "size=10&size=x", "%", "q=%u1234", "q[]=1", "_external=1&endpoint=x"]  # fmt: skip
+
+
+def encoded(pairs) -> str:
+    return urlencode(pairs, errors="surrogatepass")
+
+
+def addresses(view) -> list[str]:
+    """Odd addresses of a list: those that leave its rows alone, and those that narrow it."""
+    narrowing = [name for one in view.filters for name in one.parameters]
+    odd = [encoded([(name, value) for name in [*TURNING, *RESERVED]]) for value in ODD]
+    odd += [encoded([(name, value) for name in ["q", *narrowing, "before"]]) for value in ODD]
+    return [f"{view.route_base}/list/?{query}" for query in [*odd, *RAW]]
+
+
+def assert_answered(browser, path: str, *, allowed: bool) -> None:
+    """An answer with a sentence, whose links stay in the house."""
+    answer = browser.get(path)
+    right = {200, 400} if allowed else {403, 400}
+    assert answer.status_code in right, path[:200]
+    for link in read(answer.text).all("a"):
+        assert link["href"].startswith("/"), (path[:200], link["href"])
+        assert not urlsplit(link["href"]).netloc, (path[:200], link["href"])
+
+
+def may_see(view, who: str) -> bool:
+    return who == ADMIN or view.route_base not in {"/vending-points", "/users", "/roles"}
+
+
+@BOTH
+@pytest.mark.parametrize("who", [ADMIN, OPERATOR])
+def test_odd_addresses_of_every_list_get_an_answer(office, browse, shop, backend, who):
+    shop.sell()
+    browser = browse(who)
+    for view in views_of(office):
+        if not may_see(view, who):
+            assert_answered(browser, addresses(view)[0], allowed=False)
+            continue
+        for path in addresses(view):
+            assert_answered(browser, path, allowed=True)
+
+
+@BOTH
+@pytest.mark.parametrize("who", [ADMIN, OPERATOR])
+def test_odd_searches_of_every_lookup_get_an_answer(office, browse, shop, backend, who):
+    browser = browse(who)
+    for view in views_of(office):
+        for query in [*(encoded({"q": value}) for value in ODD), *RAW]:
+            answer = browser.get(f"{view.route_base}/lookup?{query}")
+            right = {200, 400} if may_see(view, who) else {403, 400}
+            assert answer.status_code in right, (view.route_base, query[:80])
+            if answer.status_code == 200:
+                assert len(answer.json) <= 20
+
+
+NAMES = st.sampled_from(
+    ["q", *TURNING, "state", "region", "sold_from", "sold_to", "point", "retired", *RESERVED]
+).map(lambda name: quote(name, errors="surrogatepass"))
+TEXTS = st.one_of(
+    st.text(max_size=12).map(quote),
+    st.binary(max_size=6).map(quote_from_bytes),
+    st.integers().map(str),
+    st.sampled_from(ODD).map(quote),
+)
+QUERIES = st.lists(st.tuples(NAMES | TEXTS, TEXTS), max_size=6)
+
+
+def test_no_address_of_a_list_crashes(office, browse, shop, engine):
+    shop.sell()
+    admin, views = browse(ADMIN), views_of(office)
+    before = contents(engine)
+
+    @settings(max_examples=60, derandomize=True, deadline=None, database=None,
+              suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
+    @given(view=st.sampled_from(views), query=QUERIES)
+    def try_one(view, query):
+        pairs = "&".join(f"{name}={value}" for name, value in query)
+        assert_answered(admin, f"{view.route_base}/list/?{pairs}", allowed=True)
+
+    try_one()
+    assert contents(engine) == before
+
+
+@pytest.mark.parametrize("query", [
+    "a=1\r\nX-Odd: 1", "a=\nb", "//elsewhere.example", "\\\\elsewhere.example", "@elsewhere.example",
+    "http://elsewhere.example/", "?q=1", "#there", "q=é&q=電", "q=%ED%A0%80", "x" * 5000, "last=",
+    "q=a b", "&&&===", "/../../elsewhere",
+])  # fmt: skip
+def test_choosing_columns_leads_back_to_the_list_and_nowhere_else(browse, query):
+    answer = browse(ADMIN).post("/products/columns", {"column": "name", "query": query})
+    assert answer.status_code == 302
+    leads_to = urlsplit(answer.location)
+    assert (leads_to.scheme, leads_to.netloc, leads_to.path) == ("", "", "/products/list/")
+    assert "X-Odd" not in answer.headers
+
+
+def test_choosing_columns_keeps_the_search_as_it_was(browse):
+    query = "q=a%26b%3D%C3%A9&last=&sort=-name"
+    answer = browse(ADMIN).post("/products/columns", {"column": "name", "query": query})
+    assert answer.location == f"/products/list/?{query}"
+
+
+ROWS = ["", "x", "0", "-1", "99999999999", str(2**63), "9" * 5000, "1.5", "__class__"]
+
+
+@BOTH
+@pytest.mark.parametrize("path", ["/users", "/products", "/vending-points"])
+def test_odd_deeds_on_rows_do_nothing(browse, engine, backend, path):
+    admin = browse(ADMIN)
+    before = contents(engine)
+    for name in ("", "delete", "__init__", "list", "\r\n", "x" * 5000):
+        answer = admin.post(f"{path}/action_post", {"action": name, "rowid": ["1", *ROWS]})
+        assert answer.status_code == 404, name
+    assert admin.post(f"{path}/action_post").status_code == 404
+    assert contents(engine) == before
+
+
+@BOTH
+def test_a_deed_for_one_row_is_not_done_to_many(browse, engine, backend):
+    admin = browse(ADMIN)
+    before = contents(engine)
+    for rows in (["1"], ["1", "2"], ROWS, []):
+        many = admin.post("/users/action_post", {"action": "resetpasswords", "rowid": rows})
+        assert many.status_code == 404
+    for number in ("99999999999", str(2**63 - 1), "999999"):
+        one = admin.post(f"/users/action/resetpasswords/{number}")
+        assert one.location == "/users/list/"
+    for number in (str(2**63), "-1", "x", "9" * 5000):
+        assert admin.post(f"/users/action/resetpasswords/{number}").status_code == 404
+    assert contents(engine) == before
+
+
+@BOTH
+def test_ids_that_no_row_can_have_are_not_found(office, browse, backend):
+    admin = browse(ADMIN)
+    for view in views_of(office):
+        for number in (2**31, 2**31 - 1, 2**63 - 1, 10**6):
+            assert admin.get(f"{view.route_base}/show/{number}").status_code == 404
+    for path in ("/users", "/products", "/vending-points"):
+        for number in (2**31, 2**63 - 1):
+            assert admin.get(f"{path}/edit/{number}").status_code == 404
+            assert admin.post(f"{path}/edit/{number}").status_code == 404
+    for path in ("/products", "/vending-points"):
+        assert admin.post(f"{path}/delete/{2**63 - 1}").status_code == 404
