@@ -18,7 +18,7 @@ from tests.factories import (
 )
 from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, NOWHERE, contents
 from tests.web.records import chips, ids, read, rows, sent, the_form, views_of
-from vmsapp.models import Consumer, Meter, Region, Sale, VendingPoint
+from vmsapp.models import Consumer, Meter, Sale, VendingPoint
 from vmsapp.models.user import Role
 
 NAMED = "Zola Südmann"

@@ -1,5 +1,6 @@
 """Addresses of lists that no link leads to: an answer, never a crash, never another host."""
 
+import re
 from urllib.parse import quote, quote_from_bytes, urlencode, urlsplit
 
 import pytest
@@ -8,70 +9,85 @@ from hypothesis import strategies as st
 
 from tests.factories import OPERATOR
 from tests.web.office import ADMIN, BOTH, contents
-from tests.web.records import read, views_of
+from tests.web.records import views_of
+from vmsapp.views.crud import OfficeModelView
 
 TURNING = ["sort", "size", "after", "before", "last"]
 RESERVED = ["endpoint", "_external", "_scheme", "_method", "_anchor", "self", "pk", "values",
             "filename", "name", "csrf_token", "a[]", "", "\ud83d", "é"]  # fmt: skip
-ODD = ["", "abc", "0", "-1", "1", "1.0", "1e3", "٣", "99999999999", "99999999999999999999",
-       str(2**31), str(2**63), "9" * 5000, "__class__", "password", "-", "--id", "%", "\\", "'",
-       "http://elsewhere.example/", "//elsewhere.example", "POST", "\r\nX-Odd: 1", "\ufffe",
-       "\U0001f50c", "x" * 5000, "2026-02-30", "0001-01-01", "9999-12-31", "yes", "None"]  # fmt: skip
+NUMBERS = ["99999999999", str(2**63), "9" * 5000]
+"""Numbers that no database, or only the larger one, takes for an id."""
+ODD = ["", "abc", "0", "-1", "1", "1e3", "٣", *NUMBERS, "__class__", "password", "--id", "%", "\\",
+       "http://elsewhere.example/", "//elsewhere.example", "\r\nX-Odd: 1", "\ufffe", "\U0001f50c",
+       "2026-02-30", "0001-01-01", "yes"]  # fmt: skip
 RAW = ["q=%00", "%00=1", "q=%FF%FE", "q=%ED%A0%80", "after=1&after=x", "after=x&after=1",
-       "q=a&q=b&q=c", "&&&===", ";", "a=1;b=2", "?", "last", "last=&before=1&after=1",
-       "sort=-id&sort=id", "size=10&size=x", "%", "q=%u1234", "q[]=1", "_external=1&endpoint=x"]  # fmt: skip
+       "q=a&q=b&q=c", "&&&===", "a=1;b=2", "?", "last=&before=1&after=1", "sort=-id&sort=id",
+       "%", "q=%u1234", "q[]=1", "_external=1&endpoint=x&pk=1&after=1"]  # fmt: skip
 
 
 def encoded(pairs) -> str:
     return urlencode(pairs, errors="surrogatepass")
 
 
-def addresses(view) -> list[str]:
-    """Odd addresses of a list: those that leave its rows alone, and those that narrow it."""
-    narrowing = [name for one in view.filters for name in one.parameters]
-    odd = [encoded([(name, value) for name in [*TURNING, *RESERVED]]) for value in ODD]
-    odd += [encoded([(name, value) for name in ["q", *narrowing, "before"]]) for value in ODD]
-    return [f"{view.route_base}/list/?{query}" for query in [*odd, *RAW]]
+def odd_queries(view, values: list[str]) -> list[str]:
+    """Odd ends of a list's address: those that leave its rows alone, and those that narrow it."""
+    narrowing = ["q", "before", *(name for one in view.filters for name in one.parameters)]
+    return [
+        encoded([(name, value) for name in names])
+        for names in ([*TURNING, *RESERVED], narrowing)
+        for value in values
+    ]
 
 
-def assert_answered(browser, path: str, *, allowed: bool) -> None:
-    """An answer with a sentence, whose links stay in the house."""
+def assert_answered(browser, path: str) -> None:
+    """An answer, all of whose links stay in the house."""
     answer = browser.get(path)
-    right = {200, 400} if allowed else {403, 400}
-    assert answer.status_code in right, path[:200]
-    for link in read(answer.text).all("a"):
-        assert link["href"].startswith("/"), (path[:200], link["href"])
-        assert not urlsplit(link["href"]).netloc, (path[:200], link["href"])
+    assert answer.status_code in {200, 400}, path[:200]
+    for link in re.findall(r'(?:href|action)="([^"]*)"', answer.text):
+        assert link.startswith(("/", "#")), (path[:200], link)
+        assert not urlsplit(link).netloc, (path[:200], link)
 
 
-def may_see(view, who: str) -> bool:
-    return who == ADMIN or view.route_base not in {"/vending-points", "/users", "/roles"}
+def open_to(office, who: str) -> list[OfficeModelView]:
+    """The lists a person may see."""
+    closed = {"/vending-points", "/users", "/roles"} if who == OPERATOR else set()
+    return [view for view in views_of(office) if view.route_base not in closed]
 
 
-@BOTH
 @pytest.mark.parametrize("who", [ADMIN, OPERATOR])
-def test_odd_addresses_of_every_list_get_an_answer(office, browse, shop, backend, who):
+def test_odd_addresses_of_every_list_get_an_answer(office, browse, shop, who):
     shop.sell()
     browser = browse(who)
-    for view in views_of(office):
-        if not may_see(view, who):
-            assert_answered(browser, addresses(view)[0], allowed=False)
-            continue
-        for path in addresses(view):
-            assert_answered(browser, path, allowed=True)
+    for view in open_to(office, who):
+        for query in [*odd_queries(view, ODD), *RAW]:
+            assert_answered(browser, f"{view.route_base}/list/?{query}")
 
 
 @BOTH
 @pytest.mark.parametrize("who", [ADMIN, OPERATOR])
-def test_odd_searches_of_every_lookup_get_an_answer(office, browse, shop, backend, who):
+def test_odd_numbers_and_searches_get_an_answer(office, browse, shop, backend, who):
+    shop.sell()
     browser = browse(who)
-    for view in views_of(office):
-        for query in [*(encoded({"q": value}) for value in ODD), *RAW]:
+    for view in open_to(office, who):
+        for query in odd_queries(view, NUMBERS):
+            assert_answered(browser, f"{view.route_base}/list/?{query}")
+        for query in [
+            *RAW,
+            *(encoded({"q": value}) for value in ("\ufffe", "%", "\\", "x" * 5000)),
+        ]:
             answer = browser.get(f"{view.route_base}/lookup?{query}")
-            right = {200, 400} if may_see(view, who) else {403, 400}
-            assert answer.status_code in right, (view.route_base, query[:80])
-            if answer.status_code == 200:
-                assert len(answer.json) <= 20
+            assert answer.status_code in {200, 400}, (view.route_base, query[:80])
+            assert answer.status_code == 400 or len(answer.json) <= 20
+
+
+def test_an_odd_address_of_a_closed_list_is_refused_as_any_other(office, browse):
+    operator = browse(OPERATOR)
+    closed = [view for view in views_of(office) if view not in open_to(office, OPERATOR)]
+    assert len(closed) == 3
+    for view in closed:
+        for route in ("list/", "lookup"):
+            for query in ("q=%25", "after=99999999999999999999", "_external=1"):
+                assert operator.get(f"{view.route_base}/{route}?{query}").status_code == 403
 
 
 NAMES = st.sampled_from(
@@ -96,16 +112,16 @@ def test_no_address_of_a_list_crashes(office, browse, shop, engine):
     @given(view=st.sampled_from(views), query=QUERIES)
     def try_one(view, query):
         pairs = "&".join(f"{name}={value}" for name, value in query)
-        assert_answered(admin, f"{view.route_base}/list/?{pairs}", allowed=True)
+        assert_answered(admin, f"{view.route_base}/list/?{pairs}")
 
     try_one()
     assert contents(engine) == before
 
 
 @pytest.mark.parametrize("query", [
-    "a=1\r\nX-Odd: 1", "a=\nb", "//elsewhere.example", "\\\\elsewhere.example", "@elsewhere.example",
-    "http://elsewhere.example/", "?q=1", "#there", "q=é&q=電", "q=%ED%A0%80", "x" * 5000, "last=",
-    "q=a b", "&&&===", "/../../elsewhere",
+    "a=1\r\nX-Odd: 1", "a=\nb", "//elsewhere.example", "\\\\elsewhere.example",
+    "@elsewhere.example", "http://elsewhere.example/", "?q=1", "#there", "q=é&q=電", "q=%ED%A0%80", "x" * 5000,
+    "last=", "q=a b", "&&&===", "/../../elsewhere",
 ])  # fmt: skip
 def test_choosing_columns_leads_back_to_the_list_and_nowhere_else(browse, query):
     answer = browse(ADMIN).post("/products/columns", {"column": "name", "query": query})
@@ -124,9 +140,8 @@ def test_choosing_columns_keeps_the_search_as_it_was(browse):
 ROWS = ["", "x", "0", "-1", "99999999999", str(2**63), "9" * 5000, "1.5", "__class__"]
 
 
-@BOTH
 @pytest.mark.parametrize("path", ["/users", "/products", "/vending-points"])
-def test_odd_deeds_on_rows_do_nothing(browse, engine, backend, path):
+def test_odd_deeds_on_rows_do_nothing(browse, engine, path):
     admin = browse(ADMIN)
     before = contents(engine)
     for name in ("", "delete", "__init__", "list", "\r\n", "x" * 5000):

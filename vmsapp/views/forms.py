@@ -15,6 +15,7 @@ from flask_appbuilder import fieldwidgets as framework
 from flask_appbuilder.forms import DynamicForm
 from markupsafe import Markup
 from wtforms import Field, Form, ValidationError, widgets
+from wtforms.validators import StopValidation
 from wtforms.widgets import html_params
 
 from vmsapp.errors import InvalidInput, VmsError
@@ -75,7 +76,16 @@ class Checkboxes:
         )
 
 
-class LookupField(Field):
+class TypedField(Field):
+    """A field that says what is wrong with what was sent, and not that nothing was."""
+
+    def pre_validate(self, form: Form) -> None:
+        """Ask no further once it could not be read."""
+        if self.process_errors:
+            raise StopValidation
+
+
+class LookupField(TypedField):
     """One row of a large table, as the asker sees it, found by searching.
 
     Args:
@@ -103,7 +113,7 @@ class LookupField(Field):
             raise ValueError(_("This one is not there any more. Choose another."))
 
 
-class NumberField(Field):
+class NumberField(TypedField):
     """An exact number as the reader writes it; refuses what could be read two ways."""
 
     widget = widgets.TextInput()

@@ -105,7 +105,7 @@ def read_page(
         size: Rows a page.
         place: Which page; next to a row that is gone, or beyond the last row, the first.
     """
-    count, more = _count(session, statement)
+    count, more = _count(session, statement.with_only_columns(order.key))
     edge = _edge(session, order, place.before if place.before is not None else place.after)
     if edge is None and not place.last:
         place = Place()
@@ -130,9 +130,9 @@ def _rows(
     return rows[:size], len(rows) > size
 
 
-def _count(session: Session, statement: Select[Any]) -> tuple[int, bool]:
-    bare = statement.with_only_columns(*statement.selected_columns[:1]).order_by(None)
-    some = bare.limit(COUNT_LIMIT + 1).subquery()
+def _count(session: Session, keys: Select[Any]) -> tuple[int, bool]:
+    """Count rows by their keys: attributes of a model, for the scope sees no bare columns."""
+    some = keys.limit(COUNT_LIMIT + 1).subquery()
     count = session.scalar(select(func.count()).select_from(some)) or 0
     return min(count, COUNT_LIMIT), count > COUNT_LIMIT
 
