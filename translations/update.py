@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -45,6 +47,16 @@ def files() -> list[Path]:
     return sorted(HERE.glob("*/LC_MESSAGES/messages.po"))
 
 
+def forms(text: str | Sequence[str]) -> Sequence[str]:
+    """The forms of a text: one, or one for each kind of number."""
+    return [text] if isinstance(text, str) else text
+
+
+def holes(text: str) -> Counter[str]:
+    """The holes of a text. A form for one or two may leave the number out."""
+    return Counter(HOLES.findall(text))
+
+
 def faults(path: Path, texts: Catalog) -> list[str]:
     """Say what is wrong with a catalogue."""
     catalog = read_po(BytesIO(path.read_bytes()), locale=path.parts[-3])
@@ -53,11 +65,13 @@ def faults(path: Path, texts: Catalog) -> list[str]:
         if not text.id:
             continue
         entry = catalog.get(text.id)
-        if entry is None or not entry.string:
+        if entry is None or not all(forms(entry.string)):
             found.append(f"not translated: {text.id!r}")
         elif entry.fuzzy:
             found.append(f"fuzzy: {text.id!r}")
-        elif sorted(HOLES.findall(str(entry.string))) != sorted(HOLES.findall(str(text.id))):
+        elif any(holes(form) - holes(forms(text.id)[-1]) for form in forms(entry.string)) or (
+            holes(forms(entry.string)[-1]) != holes(forms(text.id)[-1])
+        ):
             found.append(f"other holes: {text.id!r}")
     extra = [m.id for m in catalog if m.id and m.id not in texts]
     return found + [f"no longer used: {text!r}" for text in extra]

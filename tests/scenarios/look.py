@@ -224,7 +224,10 @@ VIOLATIONS: Final = """async ([part, rules]) => {
     ({ target, html }) => `${id}: ${help}: ${target.join(' ')}: ${html.slice(0, 200)}`));
 }"""
 
-WIDTH: Final = "document.documentElement.scrollWidth"
+WIDTH: Final = """() => new Promise((resolve) => {
+  requestAnimationFrame(() => requestAnimationFrame(
+    () => resolve(document.documentElement.scrollWidth)));
+})"""
 
 SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
   const found = 'a[href], button, summary, select, input:not([type=hidden]), textarea';
@@ -244,7 +247,7 @@ SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
 def walk(way: Way, product: Product, scenes: tuple[Scene, ...]) -> list[Seen]:
     """Go through all scenes, in a browser of its own."""
     with sync_playwright() as playwright, launched(playwright) as browser:
-        pages = {who: page_for(browser, product, who, way) for who in (None, "admin", NEWCOMER)}
+        pages = {who: page_for(browser, product, way, who) for who in (None, "admin", NEWCOMER)}
         watches = {who: Watch() for who in pages}
         for who, page in pages.items():
             watches[who].on(page)
@@ -261,10 +264,10 @@ def launched(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-def page_for(browser: Browser, product: Product, who: str | None, way: Way) -> Page:
+def page_for(browser: Browser, product: Product, way: Way, who: str | None = "admin") -> Page:
     """A page of somebody's browser: signed in, in the language and theme of the way."""
-    context = new_context(browser, product, way)
-    page = context.new_page()
+    page = new_context(browser, product, way).new_page()
+    page.add_init_script(path=AXE)
     page.goto(f"{product.address}/lang/{way.language}")
     if who:
         sign_in(page, product, who)
@@ -307,15 +310,15 @@ def look(page: Page, watch: Watch, address: str, scene: Scene, way: Way) -> Seen
         small=page.evaluate(SMALL_TARGETS, [24, 44 if way.width == PHONE else 24]),
         console=[said for said in watch.console if SENT_BACK not in said], asked=[*watch.asked],
     )  # fmt: skip
-    page.set_viewport_size({"width": NARROW, "height": way.height})
-    seen.widths[NARROW] = page.evaluate(WIDTH)
-    page.set_viewport_size({"width": way.width, "height": way.height})
+    if way.width == PHONE:
+        page.set_viewport_size({"width": NARROW, "height": way.height})
+        seen.widths[NARROW] = page.evaluate(WIDTH)
+        page.set_viewport_size({"width": way.width, "height": way.height})
     return seen
 
 
 def violations(page: Page, part: str = "") -> list[str]:
     """What axe finds."""
-    page.evaluate(AXE.read_text())
     found: list[str] = page.evaluate(VIOLATIONS, [part, RULES])
     return found
 

@@ -1,6 +1,7 @@
 """Addresses of lists that no link leads to: an answer, never a crash, never another host."""
 
 import re
+from itertools import cycle
 from urllib.parse import quote, quote_from_bytes, urlencode, urlsplit
 
 import pytest
@@ -29,14 +30,22 @@ def encoded(pairs) -> str:
     return urlencode(pairs, errors="surrogatepass")
 
 
-def odd_queries(view, values: list[str]) -> list[str]:
-    """Odd ends of a list's address: those that leave its rows alone, and those that narrow it."""
-    narrowing = ["q", "before", *(name for one in view.filters for name in one.parameters)]
+def dealt(names: list[str], values: list[str], turn: int, step: int) -> list[str]:
+    """Odd ends of an address: every name has another value, and another one each time.
+
+    Each list gets every ``step``-th, beginning at ``turn``; all lists together get all.
+    """
     return [
-        encoded([(name, value) for name in names])
-        for names in ([*TURNING, *RESERVED], narrowing)
-        for value in values
+        encoded(zip(names, cycle(values[first:] + values[:first]), strict=False))
+        for first in range(turn % step, len(values), step)
     ]
+
+
+def odd_queries(view, turn: int) -> list[str]:
+    """Those that leave a list's rows alone, those that narrow it, and those of no form."""
+    narrowing = ["q", "before", *(name for one in view.filters for name in one.parameters)]
+    return [*dealt([*TURNING, *RESERVED], ODD, turn, 4), *dealt(narrowing, ODD, turn, 2),
+            *RAW[turn % 2 :: 2]]  # fmt: skip
 
 
 def assert_answered(browser, path: str) -> None:
@@ -58,26 +67,28 @@ def open_to(office, who: str) -> list[OfficeModelView]:
 def test_odd_addresses_of_every_list_get_an_answer(office, browse, shop, who):
     shop.sell()
     browser = browse(who)
-    for view in open_to(office, who):
-        for query in [*odd_queries(view, ODD), *RAW]:
+    for turn, view in enumerate(open_to(office, who)):
+        for query in odd_queries(view, turn):
             assert_answered(browser, f"{view.route_base}/list/?{query}")
+
+
+TEXTS_OF_NO_LANGUAGE = ["\ufffe", "%", "\\", "x" * 5000]
 
 
 @BOTH
-@pytest.mark.parametrize("who", [ADMIN, OPERATOR])
-def test_odd_numbers_and_searches_get_an_answer(office, browse, shop, backend, who):
+def test_odd_numbers_and_searches_get_an_answer(office, browse, shop, backend):
     shop.sell()
-    browser = browse(who)
-    for view in open_to(office, who):
-        for query in odd_queries(view, NUMBERS):
-            assert_answered(browser, f"{view.route_base}/list/?{query}")
-        for query in [
-            *RAW,
-            *(encoded({"q": value}) for value in ("\ufffe", "%", "\\", "x" * 5000)),
-        ]:
-            answer = browser.get(f"{view.route_base}/lookup?{query}")
-            assert answer.status_code in {200, 400}, (view.route_base, query[:80])
-            assert answer.status_code == 400 or len(answer.json) <= 20
+    for who in (ADMIN, OPERATOR):
+        browser = browse(who)
+        for view in open_to(office, who):
+            names = [*TURNING, *(name for one in view.filters for name in one.parameters)]
+            for number in NUMBERS:
+                query = encoded(dict.fromkeys(names, number))
+                assert_answered(browser, f"{view.route_base}/list/?{query}")
+            searches = [encoded({"q": text}) for text in TEXTS_OF_NO_LANGUAGE]
+            for query in [*RAW[:6], *searches]:
+                answer = browser.get(f"{view.route_base}/lookup?{query}")
+                assert answer.status_code in {200, 400}, (view.route_base, query[:80])
 
 
 def test_an_odd_address_of_a_closed_list_is_refused_as_any_other(office, browse):
@@ -107,7 +118,7 @@ def test_no_address_of_a_list_crashes(office, browse, shop, engine):
     admin, views = browse(ADMIN), views_of(office)
     before = contents(engine)
 
-    @settings(max_examples=60, derandomize=True, deadline=None, database=None,
+    @settings(max_examples=40, derandomize=True, deadline=None, database=None,
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
     @given(view=st.sampled_from(views), query=QUERIES)
     def try_one(view, query):
@@ -120,8 +131,8 @@ def test_no_address_of_a_list_crashes(office, browse, shop, engine):
 
 @pytest.mark.parametrize("query", [
     "a=1\r\nX-Odd: 1", "a=\nb", "//elsewhere.example", "\\\\elsewhere.example",
-    "@elsewhere.example", "http://elsewhere.example/", "?q=1", "#there", "q=é&q=電", "q=%ED%A0%80", "x" * 5000,
-    "last=", "q=a b", "&&&===", "/../../elsewhere",
+    "@elsewhere.example", "http://elsewhere.example/", "?q=1", "#there", "q=é&q=電",
+    "q=%ED%A0%80", "x" * 5000, "last=", "q=a b", "&&&===", "/../../elsewhere",
 ])  # fmt: skip
 def test_choosing_columns_leads_back_to_the_list_and_nowhere_else(browse, query):
     answer = browse(ADMIN).post("/products/columns", {"column": "name", "query": query})

@@ -1,7 +1,7 @@
 """Accounts: making them, and passwords that people can type."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,3 +108,20 @@ def new_password(
         user.password = hash_password(password)
         audit.record(session, actor, "user.password_reset", "user", user.id)
         return Account(username, password, ", ".join(role.name for role in user.roles))
+
+
+def deactivate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
+    """Let people sign in no more, and end their sessions; never the asker's own.
+
+    Returns:
+        How many were active until now.
+    """
+    with atomic(session):
+        wanted = select(OfficeUser).where(
+            OfficeUser.id.in_(user_ids), OfficeUser.active, OfficeUser.id != actor.user_id
+        )
+        users = session.scalars(wanted).all()
+        for user in users:
+            user.active = False
+            audit.record(session, actor, "user.deactivated", "user", user.id)
+        return len(users)

@@ -15,7 +15,6 @@ class Consumers(OfficeListView):
     route_base = "/consumers"
 
     list_title = _l("Consumers")
-    row_title = _l("Consumer")
     list_columns = names("number name region address phone retired")
     show_columns = names("number name region address phone email retired")
     order_columns = names("number name")

@@ -165,7 +165,6 @@ class OfficeModelView(ModelView):
     A view names its columns, and gives every name and title the reader's language.
 
     Attributes:
-        row_title: What one row is, as in "Add product".
         searched: Columns the one search box looks in.
         filters: What the list can be narrowed by.
         cells: How a column of a row is written, where its type does not say.
@@ -182,7 +181,6 @@ class OfficeModelView(ModelView):
     search_form = DynamicForm  # the framework insists on one
     exclude_route_methods: ClassVar[set[str]] = {"download"}
 
-    row_title: Any = None
     searched: ClassVar[tuple[InstrumentedAttribute[Any], ...]] = ()
     filters: ClassVar[tuple[Filter, ...]] = ()
     cells: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
@@ -203,7 +201,10 @@ class OfficeModelView(ModelView):
         """Drop it: the framework would share it between all people."""
 
     def _init_titles(self) -> None:
-        for name in ("list_title", "row_title", "list_columns"):
+        needed = ["list_title", "list_columns"]
+        if "add" not in self.exclude_route_methods:
+            needed.append("add_title")
+        for name in needed:
             assert getattr(self, name), f"{type(self).__name__} names no {name}"
         self.title = self.list_title
 
@@ -338,8 +339,7 @@ class OfficeModelView(ModelView):
     def add(self) -> Answer:
         """Add a record."""
         form = self.add_form.refresh()
-        title = _("Add %(what)s", what=str(self.row_title).lower())
-        return self._form(form, title, self.add_columns, None)
+        return self._form(form, str(self.add_title), self.add_columns, None)
 
     @expose("/edit/<int:pk>", methods=["GET", "POST"])
     @has_access

@@ -23,7 +23,6 @@ class Meters(OfficeListView):
     route_base = "/meters"
 
     list_title = _l("Meters")
-    row_title = _l("Meter")
     list_columns = names("drn meter_type product region tariff algorithm state")
     show_fieldsets = [
         (None, {"fields": names("drn meter_type product region tariff state blocked_reason")}),

@@ -11,6 +11,7 @@ from wtforms.validators import DataRequired
 from vmsapp.i18n import _, _l
 from vmsapp.models import Region
 from vmsapp.views.base import OfficeView
+from vmsapp.views.crud import view_named
 from vmsapp.views.forms import LookupField, MoneyField, OfficeForm, UnitsField
 from vmsapp.views.look import time_left
 
@@ -71,7 +72,9 @@ class Parts(OfficeView):
                      done=self.done, total=TOTAL, left=left))  # fmt: skip
 
     def _page(self, form: PartsForm) -> str:
+        users = view_named(self.appbuilder, "Users")
         return self.page(
             "office/parts.html", form=form, token=SPECIMEN,
             done=self.done, total=TOTAL, progress_said=self._said(),
+            view=users, listing=users.listing(),
         )  # fmt: skip

@@ -44,7 +44,7 @@ class Products(OfficeModelView):
     add_form = edit_form = ProductForm
 
     list_title = _l("Products")
-    row_title = _l("Product")
+    add_title = _l("Add product")
     empty = _l("A product is a meter model of a manufacturer. Meters are registered under one.")
     list_columns = names("model name meter_type manufacturer manufacturer_code")
     show_columns = add_columns = edit_columns = list_columns

@@ -20,7 +20,6 @@ class Regions(OfficeListView):
     route_base = "/regions"
 
     list_title = _l("Regions")
-    row_title = _l("Region")
     list_columns = names("name level parent")
     show_columns = names("name level parent")
     order_columns = names("name level")

@@ -19,7 +19,6 @@ class Sales(OfficeListView):
     route_base = "/sales"
 
     list_title = _l("Sales")
-    row_title = _l("Sale")
     list_columns = names("id sold_at consumer meter units charged_minor vending_point state")
     show_columns = names(
         "id sold_at consumer meter units charged_minor received_minor change_minor"

@@ -1,12 +1,14 @@
 """Users and their groups: the framework's records in our pages."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from flask import redirect, url_for
+from flask import flash, redirect, url_for
 from flask_appbuilder import action, expose, has_access
 from flask_appbuilder.models.sqla.filters import FilterNotEqual
 from flask_appbuilder.security.views import RoleModelView, UserDBModelView
+from flask_babel import ngettext
 from sqlalchemy import Select
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response
@@ -15,10 +17,15 @@ from wtforms import PasswordField, validators
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
+from vmsapp.services import users
 from vmsapp.views.account import LONGEST, SHORTEST
+from vmsapp.views.base import actor, session
 from vmsapp.views.crud import ACTING, WRITING, OfficeModelView, names
 from vmsapp.views.filters import YesNo
 from vmsapp.views.forms import of_length
+
+TO_OTHERS = {"deactivate", "resetpasswords"}
+"""Deeds an administrator does to other people."""
 
 NOBODY = "Public"
 """The framework's group of people who are not signed in; nothing is open to them."""
@@ -31,7 +38,7 @@ class Users(OfficeModelView, UserDBModelView):
     exclude_route_methods = {"download", "delete"}
 
     list_title = _l("Users")
-    row_title = _l("User")
+    add_title = _l("Add user")
     list_columns = names("username get_full_name roles region active last_login")
     order_columns = names("username active last_login")
     base_order = ("username", "asc")
@@ -94,9 +101,20 @@ class Users(OfficeModelView, UserDBModelView):
         """Lead to the form for another's password."""
         return redirect(url_for("ResetPasswordView.this_form_get", pk=user.id))
 
-    def deeds(self, *, single: bool) -> list[Any]:
+    @action("deactivate", _l("Make inactive"), _l("Make inactive and sign out everywhere?"))
+    def deactivate(self, chosen: OfficeUser | Sequence[OfficeUser]) -> Response:
+        """Let people sign in no more; not oneself."""
+        wanted = [chosen] if isinstance(chosen, OfficeUser) else chosen
+        count = users.deactivate(session(), actor(), [user.id for user in wanted])
+        done = ngettext(
+            "%(num)s user was made inactive.", "%(num)s users were made inactive.", count
+        )
+        flash(done, "success" if count else "warning")
+        return redirect(self.url("list"))
+
+    def deeds(self, *, single: bool) -> Sequence[Any]:
         """Only those to others; the own ones stand in the menu of the account."""
-        return [deed for deed in super().deeds(single=single) if deed.name == "resetpasswords"]
+        return [deed for deed in super().deeds(single=single) if deed.name in TO_OTHERS]
 
 
 def _permissions(group: Role) -> str:
@@ -115,7 +133,6 @@ class UserGroups(OfficeModelView, RoleModelView):
     exclude_route_methods = {"download"} | WRITING | ACTING
 
     list_title = _l("User groups")
-    row_title = _l("User group")
     list_columns = names("name")
     order_columns = names("name")
     base_order = ("name", "asc")

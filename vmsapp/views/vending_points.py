@@ -46,7 +46,7 @@ class VendingPoints(OfficeModelView):
     add_form = edit_form = VendingPointForm
 
     list_title = _l("Vending points")
-    row_title = _l("Vending point")
+    add_title = _l("Add vending point")
     empty = _l("Tokens are sold at vending points. Add one before an operator can sell.")
     list_columns = names("name region contact_person telephone paper_size")
     show_columns = names("name region address contact_person telephone email paper_size")
