@@ -146,6 +146,7 @@ SCENES: Final = (
           act=shown(".finder summary", ".filter-panel")),
     Scene("list-columns", "/meters/list/?size=10", part=".pager",
           act=shown(".pager summary", ".pager .pop-menu")),
+    Scene("list-chosen", "/users/list/", part=".bulk", act=pressed("[name=rowid]")),
     Scene("list-confirm", "/products/list/", part="dialog",
           act=shown("[form=delete-row]", "dialog[open]")),
     Scene("profile", "/users/userinfo/"),

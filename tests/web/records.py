@@ -7,9 +7,13 @@ from html.parser import HTMLParser
 from typing import Any
 
 from flask import Flask
+from flask_appbuilder.security.sqla.models import Permission, PermissionView, ViewMenu
 
+from tests.shop import Shop
+from vmsapp.models.user import Role
 from vmsapp.views.crud import OfficeModelView
 
+RECORD_DEEDS = ("can_list", "can_show", "can_add", "can_edit", "can_delete")
 EMPTY_TAGS = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "use", "wbr"}
 
 
@@ -154,3 +158,18 @@ def views_of(app: Flask) -> list[OfficeModelView]:
     """The lists of the product."""
     builder = app.extensions["appbuilder"]
     return [view for view in builder.baseviews if isinstance(view, OfficeModelView)]
+
+
+def permit(shop: Shop, screen: str, *deeds: str) -> None:
+    """Give the supervisors' group permissions for a screen, as an administrator can."""
+
+    def change(session: Any) -> None:
+        group = session.query(Role).where(Role.name == "Supervisor").one()
+        group.permissions += (
+            session.query(PermissionView)
+            .join(Permission, Permission.id == PermissionView.permission_id)
+            .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
+            .where(Permission.name.in_(deeds), ViewMenu.name == screen)
+        )
+
+    shop.change(change)

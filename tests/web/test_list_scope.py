@@ -4,7 +4,6 @@ import re
 
 import pytest
 from flask_appbuilder.actions import ActionItem
-from flask_appbuilder.security.sqla.models import Permission, PermissionView, ViewMenu
 
 from tests import factories
 from tests.factories import (
@@ -17,9 +16,8 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, NOWHERE, contents
-from tests.web.records import chips, ids, read, rows, sent, the_form, views_of
+from tests.web.records import RECORD_DEEDS, chips, ids, permit, read, rows, sent, the_form, views_of
 from vmsapp.models import Consumer, Meter, Sale, VendingPoint
-from vmsapp.models.user import Role
 
 NAMED = "Zola Südmann"
 """A consumer in the south who can be told from all others."""
@@ -37,25 +35,6 @@ def sold(shop):
         "north": shop.sell(),
         "south": shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR),
     }
-
-
-@pytest.fixture
-def permit(shop):
-    """Give the supervisors' group permissions for a screen, as an administrator can."""
-
-    def grant(screen: str, *deeds: str) -> None:
-        def change(session):
-            group = session.query(Role).where(Role.name == "Supervisor").one()
-            group.permissions += (
-                session.query(PermissionView)
-                .join(Permission, Permission.id == PermissionView.permission_id)
-                .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
-                .where(Permission.name.in_(deeds), ViewMenu.name == screen)
-            )
-
-        shop.change(change)
-
-    return grant
 
 
 def northern(shop, utility) -> dict[str, set[int]]:
@@ -161,7 +140,7 @@ def test_a_region_does_not_name_the_one_above_it_to_who_sees_it_alone(browse, ut
         assert "Meridia" not in page
 
 
-def test_the_lists_under_a_record_keep_to_the_askers_counter(browse, shop, utility, permit):
+def test_the_lists_under_a_record_keep_to_the_askers_counter(browse, shop, utility):
     north = utility.regions["north"].id
     pier = shop.change(
         lambda session: factories.add(session, VendingPoint(name="Pier", region_id=north)).id
@@ -175,8 +154,8 @@ def test_the_lists_under_a_record_keep_to_the_askers_counter(browse, shop, utili
         assert ids(read(colleague.get(record).text)) == [theirs, mine.id]
 
 
-def test_the_meters_under_a_product_keep_to_the_askers_region(browse, shop, permit):
-    permit("Products", "can_show")
+def test_the_meters_under_a_product_keep_to_the_askers_region(browse, shop):
+    permit(shop, "Products", "can_show")
     product = shop.meter(SOUTHERN).product_id
     assert product == shop.meter(LEGACY_11).product_id
 
@@ -194,13 +173,10 @@ def test_the_meters_under_a_product_keep_to_the_askers_region(browse, shop, perm
     assert numbers(ADMIN) == [meter.drn for meter in newest[:5]]
 
 
-EVERY_DEED = ("can_list", "can_show", "can_add", "can_edit", "can_delete")
-
-
 @pytest.fixture
-def keeper(browse, permit):
+def keeper(browse, shop):
     """A supervisor of the north who may write vending points."""
-    permit("VendingPoints", *EVERY_DEED)
+    permit(shop, "VendingPoints", *RECORD_DEEDS)
     return browse(NORTH_SUPERVISOR)
 
 

@@ -36,7 +36,7 @@ def dealt(names: list[str], values: list[str], turn: int, step: int) -> list[str
     Each list gets every ``step``-th, beginning at ``turn``; all lists together get all.
     """
     return [
-        encoded(zip(names, cycle(values[first:] + values[:first]), strict=False))
+        encoded(list(zip(names, cycle(values[first:] + values[:first]), strict=False)))
         for first in range(turn % step, len(values), step)
     ]
 

@@ -112,6 +112,11 @@ class LookupField(TypedField):
         if self.data is None:
             raise ValueError(_("This one is not there any more. Choose another."))
 
+    def populate_obj(self, obj: Any, name: str) -> None:  # noqa: ANN401 - a row of any model
+        """Set the row and its key: the guard of what may be written looks at the key."""
+        setattr(obj, name, self.data)
+        setattr(obj, f"{name}_id", self.data.id if self.data is not None else None)
+
 
 class NumberField(TypedField):
     """An exact number as the reader writes it; refuses what could be read two ways."""
@@ -229,6 +234,8 @@ def _typing(field: Field) -> dict[str, Any]:
         return {"autocomplete": "new-password", "dir": "ltr"}
     if field.name in {"email", "username", "telephone", "phone", "manufacturer_code"}:
         return {"dir": "ltr", "autocapitalize": "none", "spellcheck": "false"}
+    if field.type in {"StringField", "TextAreaField"}:
+        return {"dir": "auto"}  # a foreign address keeps its order
     return {}
 
 
