@@ -4,22 +4,21 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from config import ROOT
+from tests.scenarios.look import launched
 
 
 @dataclass
@@ -37,6 +36,17 @@ class Product:
         """Read the file the first start wrote."""
         (file,) = self.instance.glob("passwords-*.txt")
         return dict(re.findall(r"^\s+(\w+)\s+(\S+)", file.read_text(), re.MULTILINE))
+
+    def meter(self, offset: int) -> str:
+        """The number of one of the meters of the north, where the first operator sells."""
+        with closing(sqlite3.connect(self.instance / "vms.sqlite")) as database:
+            return str(
+                database.execute(
+                    "SELECT m.drn FROM meter m JOIN region r ON r.id = m.region_id"
+                    " WHERE r.name = 'Northern Region' ORDER BY m.id LIMIT 1 OFFSET ?",
+                    (offset,),
+                ).fetchone()[0]
+            )
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does, and read what it still had to say."""
@@ -121,17 +131,19 @@ class Watched:
     requests: list[str] = field(default_factory=list)
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser without a person yet."""
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        yield browser
+
+
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[BrowserContext]:
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            str(tmp_path / "profile"),
-            executable_path="/usr/bin/chromium",
-            args=FLAGS,
-            viewport={"width": 1280, "height": 900},
-        )
-        yield context
-        context.close()
+def browser(chromium: Browser) -> Iterator[BrowserContext]:
+    """A person's browser: with cookies of its own."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    yield context
+    context.close()
 
 
 @pytest.fixture

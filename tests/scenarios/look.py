@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from playwright.sync_api import (
     Browser,
@@ -21,7 +22,15 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.scenarios.conftest import FLAGS, ROOT, Product
+from config import ROOT
+
+if TYPE_CHECKING:
+    from tests.scenarios.conftest import Product
+
+FLAGS: Final = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 AXE: Final = ROOT / "assets" / "node_modules" / "axe-core" / "axe.min.js"
 RULES: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -65,6 +74,8 @@ class Scene:
         act: What is done there before looking.
         part: The part of the page that is new; the rest was seen in another scene.
         status: What the server says of the page.
+        shell: Whether axe looks at the side menu and the top bar, too; they are the same
+            on every page.
     """
 
     name: str
@@ -73,6 +84,7 @@ class Scene:
     act: Callable[[Page], object] | None = None
     part: str = ""
     status: int = 200
+    shell: bool = False
 
 
 def pressed(selector: str) -> Callable[[Page], object]:
@@ -117,10 +129,10 @@ SCENES: Final = (
     Scene("sign-in", "/login/", who=None),
     Scene("sign-in-refused", "/login/", who=None, act=sign_in_wrongly),
     Scene("nothing-here-outside", "/login/nothing-here", who=None, status=404),
-    Scene("start", "/", who=NEWCOMER),
+    Scene("start", "/", who=NEWCOMER, shell=True),
     Scene("not-allowed", "/users/list/", who=NEWCOMER, status=403),
     Scene("not-found", "/nothing-here", status=404),
-    Scene("counter", "/counter/"),
+    Scene("counter", "/counter/", shell=True),
     Scene("counter-found", "/counter/?q=Mwangi"),
     Scene("counter-not-found", "/counter/?q=99999999999"),
     Scene("purchase", "/counter/meter/1"),
@@ -138,8 +150,8 @@ SCENES: Final = (
     *(Scene(f"{name}-show", f"/{name}/show/1") for name in LISTS),
     *(Scene(f"{name}-add", f"/{name}/add") for name in FORMS),
     *(Scene(f"{name}-edit", f"/{name}/edit/1") for name in FORMS),
-    *(Scene(f"{name}-errors", f"/{name}/add", act=shown(SAVE, "#errors"), part="main")
-      for name in FORMS),
+    *(Scene(f"{name}-errors", f"/{name}/add", act=shown(SAVE, "#errors"), part="main",
+            status=422) for name in FORMS),
     Scene("list-nothing-fits", "/meters/list/?q=zzz"),
     Scene("list-narrowed", "/meters/list/?size=10&q=0&type=electricity", part="main"),
     Scene("list-filters", "/meters/list/?size=10", part=".finder",
@@ -152,7 +164,8 @@ SCENES: Final = (
     Scene("profile", "/users/userinfo/"),
     Scene("name", "/userinfoeditview/form"),
     Scene("password", "/resetmypassword/form"),
-    Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main"),
+    Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main",
+          status=422),
     Scene("password-of-another", "/resetpassword/form?pk=2"),
     Scene("sessions", "/sessions/"),
     Scene("sign-out", "/logout/"),
@@ -163,11 +176,23 @@ SCENES: Final = (
     Scene("parts", "/_parts/"),
     Scene("parts-confirm", "/_parts/", part="dialog",
           act=shown("form[data-confirm] button", "dialog[open]")),
-    Scene("parts-errors", "/_parts/", act=shown("#form .btn-primary", "#errors"), part="main"),
+    Scene("parts-errors", "/_parts/", act=shown("#form .btn-primary", "#errors"), part="main",
+          status=422),
 )  # fmt: skip
 
 DRAWER: Final = Scene("drawer", "/clock/", part=".side", act=shown(".top-burger", ".side"))
 """The side menu where there is no room for it."""
+
+PICTURES: Final = {
+    "login": "sign-in", "list": "meters-list", "form-errors": "vending-points-errors",
+    "detail": "products-show", "counter": "purchase-priced", "sold": "sold", "error": "not-found",
+}  # fmt: skip
+"""The scenes kept as pictures, under the names they get."""
+
+PICTURED: Final = {
+    "light": Way(), "dark": Way(theme="dark"), "arabic": Way(language="ar"),
+    "phone": Way(width=PHONE, height=740),
+}  # fmt: skip
 
 
 @dataclass
@@ -217,8 +242,9 @@ SETTLED: Final = """() => [...document.querySelectorAll('select[data-lookup]')]
   .every((select) => select.tomselect)
   && [...document.querySelectorAll('[data-chart]')].every((chart) => chart.firstChild)"""
 
-VIOLATIONS: Final = """async ([part, rules]) => {
-  const { violations } = await axe.run(part || document, {
+VIOLATIONS: Final = """async ([part, shell, rules]) => {
+  const where = part || (shell ? document : { exclude: ['.side', '.top'] });
+  const { violations } = await axe.run(where, {
     runOnly: rules, resultTypes: ['violations'], preload: false,
   });
   return violations.flatMap(({ id, help, nodes }) => nodes.map(
@@ -245,8 +271,9 @@ SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
 }"""
 
 
-def walk(way: Way, product: Product, scenes: tuple[Scene, ...]) -> list[Seen]:
+def walk(way: Way, product: "Product") -> list[Seen]:
     """Go through all scenes, in a browser of its own."""
+    scenes = (*SCENES, DRAWER) if way.width == PHONE else SCENES
     with sync_playwright() as playwright, launched(playwright) as browser:
         pages = {who: page_for(browser, product, way, who) for who in (None, "admin", NEWCOMER)}
         watches = {who: Watch() for who in pages}
@@ -258,6 +285,20 @@ def walk(way: Way, product: Product, scenes: tuple[Scene, ...]) -> list[Seen]:
         ]
 
 
+def take_pictures(product: "Product", folder: Path) -> None:
+    """Keep what the screens look like: what fits on the screen of each way."""
+    scenes = {scene.name: scene for scene in SCENES}
+    with sync_playwright() as playwright, launched(playwright) as browser:
+        for way_name, way in PICTURED.items():
+            for name, scene in ((name, scenes[scene]) for name, scene in PICTURES.items()):
+                page = page_for(browser, product, way, scene.who)
+                page.goto(product.address + scene.path)
+                if scene.act:
+                    scene.act(page)
+                page.screenshot(path=folder / f"{name}-{way_name}.png")
+                page.context.close()
+
+
 @contextmanager
 def launched(playwright: Playwright) -> Iterator[Browser]:
     browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
@@ -265,7 +306,7 @@ def launched(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-def page_for(browser: Browser, product: Product, way: Way, who: str | None = "admin") -> Page:
+def page_for(browser: Browser, product: "Product", way: Way, who: str | None = "admin") -> Page:
     """A page of somebody's browser: signed in, in the language and theme of the way."""
     page = new_context(browser, product, way).new_page()
     page.add_init_script(path=AXE)
@@ -275,7 +316,7 @@ def page_for(browser: Browser, product: Product, way: Way, who: str | None = "ad
     return page
 
 
-def new_context(browser: Browser, product: Product, way: Way, **options: Any) -> BrowserContext:
+def new_context(browser: Browser, product: "Product", way: Way, **options: Any) -> BrowserContext:
     context = browser.new_context(
         viewport={"width": way.width, "height": way.height},
         color_scheme=way.device, reduced_motion="reduce", **options,
@@ -286,7 +327,7 @@ def new_context(browser: Browser, product: Product, way: Way, **options: Any) ->
     return context
 
 
-def sign_in(page: Page, product: Product, who: str) -> None:
+def sign_in(page: Page, product: "Product", who: str) -> None:
     page.goto(f"{product.address}/login/")
     page.locator("#username").fill(who)
     page.locator("#password").fill(product.passwords()[who])
@@ -307,7 +348,8 @@ def look(page: Page, watch: Watch, address: str, scene: Scene, way: Way) -> Seen
     seen = Seen(
         scene, document.status, document.text(),
         document.headers.get("content-security-policy", ""),
-        violations=violations(page, scene.part), widths={way.width: page.evaluate(WIDTH)},
+        violations=violations(page, scene.part, shell=scene.shell),
+        widths={way.width: page.evaluate(WIDTH)},
         small=page.evaluate(SMALL_TARGETS, [24, 44 if way.width == PHONE else 24]),
         console=[said for said in watch.console if SENT_BACK not in said], asked=[*watch.asked],
     )  # fmt: skip
@@ -318,13 +360,13 @@ def look(page: Page, watch: Watch, address: str, scene: Scene, way: Way) -> Seen
     return seen
 
 
-def violations(page: Page, part: str = "") -> list[str]:
+def violations(page: Page, part: str = "", *, shell: bool = True) -> list[str]:
     """What axe finds."""
-    found: list[str] = page.evaluate(VIOLATIONS, [part, RULES])
+    found: list[str] = page.evaluate(VIOLATIONS, [part, shell, RULES])
     return found
 
 
-def a_sale_of_each_kind(page: Page, product: Product) -> None:
+def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     """Sell once; the other sales are copies of it in the states a sale can be in.
 
     Sale 1 is sold, 2 being settled, 3 failed, 4 being settled with the money given back,
@@ -360,7 +402,7 @@ def _of_its_own(number: int) -> dict[str, Any]:
 
 OTHER_STATES: Final[tuple[Callable[[str], dict[str, Any]], ...]] = (
     lambda now: {"state": "pending", "doubt_at": now},
-    lambda now: {"state": "failed", "failed_at": now, "failure": "hsm_unavailable"},
+    lambda now: {"state": "failed", "failed_at": now, "failure": "module_unavailable"},
     lambda now: {"state": "pending", "doubt_at": now, "sealed_at": now, "sealed_by_id": 1},
     lambda now: {"state": "reversed", "issued_at": now, "receipt_series": 99, "receipt_number": 5},
 )

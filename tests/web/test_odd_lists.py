@@ -18,9 +18,9 @@ RESERVED = ["endpoint", "_external", "_scheme", "_method", "_anchor", "self", "p
             "filename", "name", "csrf_token", "a[]", "", "\ud83d", "é"]  # fmt: skip
 NUMBERS = ["99999999999", str(2**63), "9" * 5000]
 """Numbers that no database, or only the larger one, takes for an id."""
-ODD = ["", "abc", "0", "-1", "1", "1e3", "٣", *NUMBERS, "__class__", "password", "--id", "%", "\\",
-       "http://elsewhere.example/", "//elsewhere.example", "\r\nX-Odd: 1", "\ufffe", "\U0001f50c",
-       "2026-02-30", "0001-01-01", "yes"]  # fmt: skip
+ODD = ["", "abc", "0", "-1", "1", "1e3", "٣", *NUMBERS[:2], "__class__", "password", "--id",
+       "%", "\\", "http://elsewhere.example/", "//elsewhere.example", "\r\nX-Odd: 1", "\ufffe",
+       "\U0001f50c", "2026-02-30", "0001-01-01", "yes"]  # fmt: skip
 RAW = ["q=%00", "%00=1", "q=%FF%FE", "q=%ED%A0%80", "after=1&after=x", "after=x&after=1",
        "q=a&q=b&q=c", "&&&===", "a=1;b=2", "?", "last=&before=1&after=1", "sort=-id&sort=id",
        "%", "q=%u1234", "q[]=1", "_external=1&endpoint=x&pk=1&after=1"]  # fmt: skip
@@ -44,8 +44,8 @@ def dealt(names: list[str], values: list[str], turn: int, step: int) -> list[str
 def odd_queries(view, turn: int) -> list[str]:
     """Those that leave a list's rows alone, those that narrow it, and those of no form."""
     narrowing = ["q", "before", *(name for one in view.filters for name in one.parameters)]
-    return [*dealt([*TURNING, *RESERVED], ODD, turn, 4), *dealt(narrowing, ODD, turn, 2),
-            *RAW[turn % 2 :: 2]]  # fmt: skip
+    return [*dealt([*TURNING, *RESERVED], ODD, turn, 4), *dealt(narrowing, ODD, turn, 3),
+            *RAW[turn % 3 :: 3]]  # fmt: skip
 
 
 def assert_answered(browser, path: str) -> None:
@@ -118,7 +118,7 @@ def test_no_address_of_a_list_crashes(office, browse, shop, engine):
     admin, views = browse(ADMIN), views_of(office)
     before = contents(engine)
 
-    @settings(max_examples=40, derandomize=True, deadline=None, database=None,
+    @settings(max_examples=30, derandomize=True, deadline=None, database=None,
               suppress_health_check=[HealthCheck.too_slow])  # fmt: skip
     @given(view=st.sampled_from(views), query=QUERIES)
     def try_one(view, query):

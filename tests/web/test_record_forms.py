@@ -8,7 +8,7 @@ import pytest
 from tests import factories
 from tests.factories import HARBOUR, MARKET
 from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, PASSWORD, contents
-from tests.web.records import RECORD_DEEDS, ids, permit, read, rows, sent, the_form
+from tests.web.records import RECORD_DEEDS, ids, permit, read, rows, sent, the_form, views_of
 from vmsapp.models import AuditEvent, OfficeUser, Product, VendingPoint, VendingPointAccount
 from vmsapp.models.user import Role
 
@@ -72,21 +72,18 @@ def test_a_refused_form_keeps_what_was_typed_in_every_field(admin, utility, engi
     assert contents(engine) == before
 
 
-def test_a_refused_form_keeps_boxes_and_no_password(admin, shop, clerk, engine):
+@pytest.mark.parametrize("active", [{}, {"active": ["y"]}])
+def test_a_refused_form_keeps_boxes_and_no_password(admin, shop, clerk, engine, active):
     groups = [group(shop, "Auditor"), group(shop, "Operator")]
-    wrong = clerk | {"roles": groups, "conf_password": f"{PASSWORD}x"}
+    del clerk["active"]
+    typed = clerk | {"roles": groups, "conf_password": f"{PASSWORD}x"} | active
     before = contents(engine)
-    for active in ({}, {"active": "y"}):
-        typed = {name: value for name, value in wrong.items() if name != "active"} | active
-        refused = admin.post("/users/add", typed)
-        assert refused.status_code == 422
-        kept = form_in(refused)
-        assert kept.pop("password") == kept.pop("conf_password") == ""
-        assert PASSWORD not in refused.text
-        assert sorted(kept.pop("roles")) == sorted(groups)
-        assert ("active" in kept) == bool(active)
-        for name, value in kept.items():
-            assert [value] == [typed[name]] or value == [typed[name]], name
+    refused = admin.post("/users/add", typed)
+    assert refused.status_code == 422
+    assert PASSWORD not in refused.text
+    kept = form_in(refused)
+    assert sorted(kept["roles"]) == sorted(groups)
+    assert kept == typed | {"password": "", "conf_password": "", "roles": kept["roles"]}
     assert contents(engine) == before
 
 
@@ -133,6 +130,26 @@ def test_a_refusal_leads_to_each_field_and_stands_beside_it(admin, path, typed, 
             assert box["aria-invalid"] == "true"
     right = [one for one in page.all("input", "form-control") if one["name"] not in wrong]
     assert all(one.get("aria-invalid") is None for one in right)
+
+
+@BOTH
+def test_a_text_too_long_for_its_column_is_refused_beside_its_field(
+    office, admin, utility, engine, backend
+):
+    before, tried = contents(engine), 0
+    for view in views_of(office):
+        if "add" in view.exclude_route_methods:
+            continue
+        for path in (view.route_base + "/add", view.route_base + "/edit/1"):
+            form = the_form(read(admin.get(path).text))
+            texts = [one["name"] for one in form.all("input") if one["type"] in {"text", ""}]
+            answer = admin.post(path, sent(form) | dict.fromkeys(texts, "x" * 5000))
+            assert answer.status_code == 422, path
+            wrong = read(answer.text)
+            assert all(wrong.all("div", "field-error", id=f"{name}-error") for name in texts), path
+            tried += len(texts)
+    assert tried > 20
+    assert contents(engine) == before
 
 
 def test_help_is_tied_to_its_field(admin):

@@ -177,7 +177,7 @@ class OfficeModelView(ModelView):
 
     list_template = "office/list.html"
     show_template = "office/show.html"
-    form_template = "office/form.html"
+    add_template = edit_template = form_template = "office/form.html"
     search_form = DynamicForm  # the framework insists on one
     exclude_route_methods: ClassVar[set[str]] = {"download"}
 
@@ -200,12 +200,15 @@ class OfficeModelView(ModelView):
     def _filters(self, _filters: object) -> None:
         """Drop it: the framework would share it between all people."""
 
-    def _init_titles(self) -> None:
+    def _init_properties(self) -> None:
         needed = ["list_title", "list_columns"]
         if "add" not in self.exclude_route_methods:
             needed.append("add_title")
         for name in needed:
             assert getattr(self, name), f"{type(self).__name__} names no {name}"
+        super()._init_properties()
+
+    def _init_titles(self) -> None:
         self.title = self.list_title
 
     def _init_forms(self) -> None:

@@ -29,6 +29,8 @@ from vmsapp.views.numbers import read_number
 NUMBERS: Final = {"IntegerField": "numeric", "DecimalField": "decimal", "FloatField": "decimal"}
 CHECKBOX: Final = "form-check-input"
 ROW_ID: Final = re.compile(r"[0-9]{1,19}")
+LARGEST: Final = 10**12
+"""Numbers from here on fit into no column once their decimals are counted."""
 
 
 class OfficeForm(DynamicForm):
@@ -153,6 +155,8 @@ class NumberField(TypedField):
             number = read_number(text)
         except VmsError as error:
             raise ValueError(sentence(error)) from error
+        if abs(number) >= LARGEST:
+            raise ValueError(_("This number is too large."))
         if number != round(number, self.places):
             raise ValueError(_("At most %(count)s decimals fit.", count=self.places))
         return number

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import quote, urlencode
 
 import segno
 from babel import Locale
@@ -134,12 +135,8 @@ def href(**changes: object) -> str:
         parameters.poplist(name)
         if value is not None:
             parameters[name] = str(value)
-    given = {name: values for name, values in parameters.lists() if name not in _RESERVED}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **given)  # type: ignore[arg-type]
-
-
-_RESERVED: Final = frozenset({"endpoint", "self", "_anchor", "_method", "_scheme", "_external"})
-"""Names ``url_for`` keeps for itself: as parameters they would be taken for its own."""
+    query = urlencode(list(parameters.items(multi=True)))
+    return request.script_root + quote(request.path) + (f"?{query}" if query else "")
 
 
 def cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds

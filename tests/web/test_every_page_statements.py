@@ -1,0 +1,84 @@
+"""No page of the product takes more than a few SQL statements, for whoever may open it."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from tests import factories
+from tests.factories import DOMESTIC, LEGACY_11, OPERATOR
+from tests.faults import request_lost
+from tests.web.office import ADMIN, Browser, statements
+from tests.web.records import ids, read, views_of
+from tests.web.test_statements import MOST, own, told
+from vmsapp.extensions import db
+from vmsapp.models import Consumer, VendingPoint
+
+LIBRARYS_OWN = pytest.mark.filterwarnings("ignore:Passing SelectField choices:DeprecationWarning")
+"""The page of parts lists choices in a way that the forms' library will drop."""
+
+NO_PAGES = {"static", "appbuilder.static"}
+ALSO = ["/?_l_=fr", "/resetpassword/form?pk=3", "/counter/?q=0700",
+        "/meters/list/?q=0700&state=active",
+        "/meters/list/?sort=-state&after=3", "/consumers/list/?retired=no&q=1&last=",
+        "/sales/list/?sold_from=2026-01-01&state=issued&before=1", "/nowhere"]  # fmt: skip
+"""Pages that no rule names: narrowed, turned, not found."""
+
+
+@pytest.fixture
+def busy(shop, module, utility):
+    """Sales, one of them open, and more rows wherever a page could ask once a row."""
+    sales = [shop.sell(units=str(10 + number)) for number in range(3)]
+    module.once("issue_credit", request_lost)
+    sales.append(shop.sell(DOMESTIC))
+
+    def add(session):
+        north = utility.regions["north"]
+        for number in range(4):
+            region = factories.add_region(session, f"Town {number}", north)
+            factories.add(session, VendingPoint(name=f"Point {number}", region_id=region.id))
+            factories.add(session, Consumer(number=f"T{number}", name="Town", region_id=region.id))
+            factories.add_user(session, f"clerk {number}", region=region)
+
+    shop.change(add)
+    return sales
+
+
+def addresses(app: Flask, browser: Browser, values: dict[str, object]) -> Iterator[str]:
+    """An address of every page that takes a GET; for records, of every one on a list."""
+    adapter = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        if "GET" not in (rule.methods or ()) or rule.endpoint in NO_PAGES:
+            continue
+        for known in rows_of(app, browser, rule) or [values]:
+            yield adapter.build(rule.endpoint, {name: known[name] for name in rule.arguments})
+    yield from ALSO
+
+
+def rows_of(app: Flask, browser: Browser, rule: Rule) -> list[dict[str, object]]:
+    """The records a rule could be asked for."""
+    if "pk" not in rule.arguments:
+        return []
+    view = next(view for view in views_of(app) if view.endpoint == rule.endpoint.partition(".")[0])
+    listed = browser.get(f"{view.route_base}/list/?size=100")
+    return [{"pk": number} for number in ids(read(listed.text))[:3]] or [{"pk": 1}]
+
+
+@LIBRARYS_OWN
+@pytest.mark.parametrize("who", [ADMIN, OPERATOR])
+def test_no_page_takes_more_than_a_few_statements(office, browse, utility, busy, who):
+    browser = browse(who)
+    values = {"meter_id": utility.meters[LEGACY_11], "sale_id": busy[0].id, "locale": "en"}
+    with office.app_context():
+        engine = db.engine
+    too_many, answered = [], 0
+    for path in addresses(office, browser, values):
+        answered += browser.get(path).status_code == 200  # and the process is warm
+        with statements(engine) as seen:
+            answer = browser.get(path)
+        assert answer.status_code < 500, path
+        if len(own(seen)) > MOST:
+            too_many.append(f"{path}: {told(seen)}")
+    assert too_many == [], "\n\n".join(too_many)
+    assert answered > 30
