@@ -234,6 +234,16 @@ def test_a_row_cannot_be_given_away_to_the_other_side(shop):
             session.flush()
 
 
+def test_nor_by_naming_the_other_region_instead_of_its_number(shop):
+    with shop.session() as session, unscoped("to fetch both"):
+        point = session.scalars(select(VendingPoint).where(VendingPoint.name == HARBOUR)).one()
+        south = session.get(Region, shop.utility.regions["south"].id)
+        with seen_by(shop.actor()):
+            point.region = south
+            with pytest.raises(OutOfScope):
+                session.flush()
+
+
 def test_a_row_read_before_the_scope_was_taken_on_cannot_be_removed(shop, sold):
     with shop.session() as session:
         with unscoped("read by somebody else first"):

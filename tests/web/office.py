@@ -113,9 +113,7 @@ def fields(page: str, action: str = "") -> dict[str, str]:
 
 def said(page: str, kind: str = "field-error|refusal|note note-bad|note note-warn") -> str:
     """The sentence a page refuses or warns with."""
-    found = re.search(
-        rf'<(p|div) class="(?:{kind})"[^>]*>(.*?)</\1>', page, re.DOTALL
-    )
+    found = re.search(rf'<(p|div) class="(?:{kind})"[^>]*>(.*?)</\1>', page, re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", " ", found[2]).split()) if found else ""
 
 

@@ -11,7 +11,7 @@ from flask_appbuilder.security.sqla.models import Permission, PermissionView, Vi
 
 from tests.shop import Shop
 from vmsapp.models.user import Role
-from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.lists import OfficeListView
 
 RECORD_DEEDS = ("can_list", "can_show", "can_add", "can_edit", "can_delete")
 EMPTY_TAGS = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "use", "wbr"}
@@ -154,10 +154,10 @@ def the_form(page: Element) -> Element:
     return next(form for form in page.all("form", "card"))
 
 
-def views_of(app: Flask) -> list[OfficeModelView]:
+def views_of(app: Flask) -> list[OfficeListView]:
     """The lists of the product."""
     builder = app.extensions["appbuilder"]
-    return [view for view in builder.baseviews if isinstance(view, OfficeModelView)]
+    return [view for view in builder.baseviews if isinstance(view, OfficeListView)]
 
 
 def permit(shop: Shop, screen: str, *deeds: str) -> None:

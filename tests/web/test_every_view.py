@@ -20,9 +20,10 @@ from vmsapp import models
 from vmsapp.i18n import _l
 from vmsapp.models import Consumer, Meter, OfficeUser, Product, Region, Sale, VendingPoint
 from vmsapp.views.base import OfficeView
-from vmsapp.views.crud import WRITING, OfficeInterface, OfficeListView, OfficeModelView, names
+from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import Among, Searched, names_of
 from vmsapp.views.forms import LookupField, OfficeForm
+from vmsapp.views.lists import WRITING, OfficeInterface, OfficeListView, names
 
 TEMPLATES = Path(vmsapp.__file__).parent / "templates"
 VIEWS = Path(vmsapp.__file__).parent / "views"
@@ -104,10 +105,10 @@ def builder(app: Flask) -> AppBuilder:
 def faults(view: Any) -> list[str]:
     """What is amiss with a view."""
     found = list(template_faults(view))
-    if isinstance(view, OfficeModelView):
+    if isinstance(view, OfficeListView):
         found += [*column_faults(view), *word_faults(view), *table_faults(view)]
     elif isinstance(view, ModelView):
-        found.append("bypasses OfficeModelView")
+        found.append("bypasses OfficeListView")
     elif not isinstance(view, OfficeView) and type(view).__name__ not in NEITHER:
         found.append("is neither an OfficeView nor has it a reason")
     return [f"{type(view).__name__} {fault}" for fault in found]
@@ -122,14 +123,14 @@ def template_faults(view: Any) -> Iterator[str]:
             yield f"names the template {value}, which is not ours"
 
 
-def columns_needed(view: OfficeModelView) -> list[tuple[str, ...]]:
+def columns_needed(view: OfficeListView) -> list[tuple[str, ...]]:
     """Which columns a view must name; any of a group will do."""
     needed: list[tuple[str, ...]] = [("list_columns",), ("show_columns", "show_fieldsets")]
     written = [deed for deed in ("add", "edit") if deed not in view.exclude_route_methods]
     return needed + [(f"{deed}_columns",) for deed in written]
 
 
-def column_faults(view: OfficeModelView) -> Iterator[str]:
+def column_faults(view: OfficeListView) -> Iterator[str]:
     """Columns that a view leaves to the framework's guess."""
     ours = [cls for cls in type(view).__mro__ if not cls.__module__.startswith("flask_appbuilder")]
     for group in columns_needed(view):
@@ -137,7 +138,7 @@ def column_faults(view: OfficeModelView) -> Iterator[str]:
             yield f"names no {' or '.join(group)}"
 
 
-def word_faults(view: OfficeModelView) -> Iterator[str]:
+def word_faults(view: OfficeListView) -> Iterator[str]:
     """Words that would stay in the language of who started the product."""
     writes = not view.exclude_route_methods >= WRITING
     said: dict[str, Any] = {"list_title": view.list_title, "empty": view.empty}
@@ -166,7 +167,7 @@ def fields_of(form: type) -> Iterator[tuple[str, Any, Any]]:
         yield name, label, field.kwargs.get("description")
 
 
-def table_faults(view: OfficeModelView) -> Iterator[str]:
+def table_faults(view: OfficeListView) -> Iterator[str]:
     """Tables that a form or a filter would list whole."""
     related = {one.key: one.mapper.class_ for one in view.model.__mapper__.relationships}
     for form in (view.add_form, view.edit_form):
@@ -193,7 +194,7 @@ def test_every_registered_view_is_made_the_products_way(builder):
 def test_every_reason_belongs_to_a_view_that_needs_it(builder):
     registered = {type(view).__name__: view for view in builder.baseviews}
     for name in NEITHER:
-        assert not isinstance(registered[name], OfficeView | OfficeModelView), name
+        assert not isinstance(registered[name], OfficeView | OfficeListView), name
     for view, attribute in UNUSED_TEMPLATES:
         assert not (TEMPLATES / getattr(registered[view], attribute)).exists()
 
@@ -231,7 +232,7 @@ def test_every_template_that_is_named_is_ours(builder):
 
 
 def test_every_table_has_a_view_or_a_reason_to_have_none(builder):
-    shown = {view.model for view in builder.baseviews if isinstance(view, OfficeModelView)}
+    shown = {view.model for view in builder.baseviews if isinstance(view, OfficeListView)}
     mapped = {mapper.class_ for mapper in Model.registry.mappers}
     assert shown & NOT_SHOWN.keys() == set()
     assert {cls.__name__ for cls in mapped - shown - NOT_SHOWN.keys()} == set()
@@ -348,7 +349,7 @@ class Screen(BaseView):
 
 
 SPOILT = [
-    (Plain, "bypasses OfficeModelView"),
+    (Plain, "bypasses OfficeListView"),
     (FramedInOneLanguage, "says list_title in one language: 'Consumers'"),
     (UnlabelledColumn, "says column gender in one language: 'Gender'"),
     (EagerHeading, "says heading Person in one language: 'Person'"),

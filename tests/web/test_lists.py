@@ -287,3 +287,8 @@ def test_an_empty_list_says_what_to_do(browse):
     nothing = read(admin.get("/meters/list/?q=none").text)
     assert "No row fits this search" in nothing.text
     assert links(nothing)["Clear all"] == "/meters/list/"
+
+
+def test_a_meter_is_found_by_its_number_however_it_is_grouped(listed, utility):
+    for typed in ("0700 0000 013", "0700-0000-013", "07000000013", "0000 013"):
+        assert utility.meters[LEGACY_11] in listed("/meters/list/", q=typed), typed

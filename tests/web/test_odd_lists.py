@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.factories import OPERATOR
 from tests.web.office import ADMIN, BOTH, contents
 from tests.web.records import views_of
-from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.lists import OfficeListView
 
 TURNING = ["sort", "size", "after", "before", "last"]
 RESERVED = ["endpoint", "_external", "_scheme", "_method", "_anchor", "self", "pk", "values",
@@ -57,7 +57,7 @@ def assert_answered(browser, path: str) -> None:
         assert not urlsplit(link).netloc, (path[:200], link)
 
 
-def open_to(office, who: str) -> list[OfficeModelView]:
+def open_to(office, who: str) -> list[OfficeListView]:
     """The lists a person may see."""
     closed = {"/vending-points", "/users", "/roles"} if who == OPERATOR else set()
     return [view for view in views_of(office) if view.route_base not in closed]

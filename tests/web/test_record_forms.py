@@ -339,6 +339,17 @@ def test_a_record_nothing_hangs_on_is_deleted(admin, shop):
     assert admin.post(f"/products/delete/{number}").status_code == 404
 
 
+def test_a_vending_point_that_never_sold_is_deleted_with_its_account(admin, shop, utility):
+    north = str(utility.regions["north"].id)
+    added = admin.post("/vending-points/add", POINT | {"region": north})
+    assert added.status_code == 302
+    number = int(added.location.rpartition("/")[2])
+    accounts = shop.count(VendingPointAccount)
+    assert admin.post(f"/vending-points/delete/{number}").status_code == 302
+    assert shop.count(VendingPoint, VendingPoint.id == number) == 0
+    assert shop.count(VendingPointAccount) == accounts - 1
+
+
 def test_following_a_link_deletes_nothing(admin, shop, engine):
     number = spare(shop)
     before = contents(engine)

@@ -27,8 +27,11 @@ class RegionScoped(ScopedMixin):
         )
 
     def inside(self, session: Session, sight: Sight) -> bool:
-        """The row's region must be seen."""
-        return session.scalar(select(Region.id).where(Region.id == self.region_id)) is not None
+        """The row's region must be seen, whichever way it was set."""
+        related = self.__dict__.get("region")
+        wanted = {self.region_id, related and related.id} - {None}
+        seen = session.scalars(select(Region.id).where(Region.id.in_(wanted)))
+        return bool(wanted) and set(seen) == wanted
 
 
 class PointScoped(ScopedMixin):

@@ -4,8 +4,8 @@ from sqlalchemy.orm import joinedload
 
 from vmsapp.i18n import _l
 from vmsapp.models import Consumer, Region, Sale
-from vmsapp.views.crud import OfficeInterface, OfficeListView, Related, names
 from vmsapp.views.filters import Searched, YesNo
+from vmsapp.views.lists import OfficeInterface, OfficeListView, Related, names
 
 
 class Consumers(OfficeListView):

@@ -1,56 +1,30 @@
-"""The base of every list, record page and form: ``OfficeModelView``.
+"""The base of what is changed in the browser: ``OfficeModelView``.
 
-It keeps the framework's routes, permissions and forms and does their work itself:
-lists turn by keys, filters hold nothing between requests, a refusal keeps what was
-typed, deeds on rows touch only rows the asker sees, and every change is on record.
-It writes reference data only; money, keys and tokens have screens and services of
-their own.
+Its forms are the framework's; the work is done here: a refusal keeps what was typed,
+two people do not overwrite each other, and every change is on record. It writes
+reference data only; money, keys and tokens have screens and services of their own.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl, urlencode
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
-from flask import abort, flash, jsonify, make_response, redirect, request, url_for
-from flask_appbuilder import AppBuilder, ModelView, expose, has_access, permission_name
-from flask_appbuilder.forms import DynamicForm
-from flask_appbuilder.models.filters import BaseFilterConverter
-from flask_appbuilder.models.sqla.interface import SQLAInterface
+from flask import flash, redirect, request
+from flask_appbuilder import expose, has_access
 from flask_wtf import FlaskForm
-from sqlalchemy import Select, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.wrappers import Response
 
-from vmsapp.errors import N_, Conflict, InvalidInput, NotAllowed, NotFound, VmsError
+from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, VmsError
 from vmsapp.extensions import atomic
-from vmsapp.i18n import _, _l
+from vmsapp.i18n import _
 from vmsapp.models.base import Model
 from vmsapp.scope import unscoped
 from vmsapp.services import audit
 from vmsapp.views.base import actor, session, status_of
-from vmsapp.views.filters import Filter
 from vmsapp.views.forms import put_error
-from vmsapp.views.listing import SIZES, Order, Page, Place, holds, read_page, row_of
-from vmsapp.views.look import href
-
-Answer = str | Response | tuple[str, int]
-Chosen = Sequence[tuple[Filter, Any]]
-"""Filters in force, each with its value."""
-
-MAX_SEARCH: Final = 100
-FOUND: Final = 20
-"""Rows a searching field offers."""
-RELATED: Final = 5
-"""Rows of a related list on a record's page."""
-MAX_CHOSEN: Final = 1000
-"""Rows one deed may be done to."""
-YEAR: Final = 365 * 24 * 3600
-
-WRITING: Final = frozenset({"add", "edit", "delete"})
-ACTING: Final = frozenset({"action", "action_post"})
+from vmsapp.views.lists import Answer, OfficeListView
 
 
 class ChangedMeanwhile(Conflict):
@@ -74,268 +48,12 @@ class StillUsed(Conflict):
     message = N_("Other records still use “%(name)s”, so it was not deleted.")
 
 
-class _NoFilters(BaseFilterConverter):
-    """Has no filter for any column."""
+class OfficeModelView(OfficeListView):
+    """Base of every list whose rows are added, changed and deleted in the browser."""
 
-    def convert(self, col_name: str) -> None:
-        """None for this one either."""
-
-
-class OfficeInterface(SQLAInterface):
-    """The framework's door to a table, without its filters: see ``vmsapp.views.filters``."""
-
-    filter_converter_class = _NoFilters
-
-    def get_search_columns_list(self) -> list[str]:
-        """None: the framework would make a field and filters for each."""
-        return []
-
-    def is_unique(self, col_name: str) -> bool:
-        """No: what is taken shows when it is saved, whoever types at the same time.
-
-        The framework's own check keeps its sentence in the language of who read it first.
-        """
-        return False
-
-
-@dataclass(frozen=True)
-class Related:
-    """A list under a record: rows of another view whose filter names this record.
-
-    Attributes:
-        view: Class name of the other view.
-        filter: Name of its filter that takes the record's id.
-        column: The column that filter compares.
-    """
-
-    view: str
-    filter: str
-    column: InstrumentedAttribute[Any]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A list as one address asks for it, and the addresses that lead on from it.
-
-    Attributes:
-        search: What is searched for.
-        chosen: Filters in force with their values.
-        sorted_by: Name of the column, with a minus for the largest first.
-        columns: Names of the columns shown.
-    """
-
-    view: "OfficeModelView"
-    search: str
-    chosen: Chosen
-    sorted_by: str
-    size: int
-    columns: Sequence[str]
-    page: Page
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether a search or a filter hides rows."""
-        return bool(self.search or self.chosen)
-
-    def chosen_by_name(self) -> dict[str, Any]:
-        """Values of the filters in force."""
-        return {chosen.name: value for chosen, value in self.chosen}
-
-    def sort_url(self, column: str) -> str:
-        """Sort by a column; by the one sorted by already, the other way."""
-        wanted = f"-{column}" if self.sorted_by == column else column
-        return href(sort=wanted, after=None, before=None, last=None)
-
-    def sorted_as(self, column: str) -> str:
-        """Tell whether a column is sorted, for ``aria-sort``."""
-        return {column: "ascending", f"-{column}": "descending"}.get(self.sorted_by, "")
-
-    def without(self, chosen: Filter) -> str:
-        """The same list without a filter."""
-        return href(**dict.fromkeys(chosen.parameters), after=None, before=None, last=None)
-
-    def turned(self, **where: object) -> str:
-        """Another page of the same list."""
-        return href(**{"after": None, "before": None, "last": None} | where)
-
-
-class OfficeModelView(ModelView):
-    """Base of every list, record page and form.
-
-    A view names its columns, and gives every name and title the reader's language.
-
-    Attributes:
-        searched: Columns the one search box looks in.
-        filters: What the list can be narrowed by.
-        cells: How a column of a row is written, where its type does not say.
-        numbers: Columns whose values stand at the end of their cell.
-        folded: Columns not shown until the reader asks for them.
-        loads: Loader options for what ``cells`` reads beyond the row.
-        related: Lists under a record.
-        empty: What to do while there are no rows at all.
-    """
-
-    list_template = "office/list.html"
-    show_template = "office/show.html"
-    add_template = edit_template = form_template = "office/form.html"
-    search_form = DynamicForm  # the framework insists on one
+    form_template = "office/form.html"
     exclude_route_methods: ClassVar[set[str]] = {"download"}
-
-    searched: ClassVar[tuple[InstrumentedAttribute[Any], ...]] = ()
-    filters: ClassVar[tuple[Filter, ...]] = ()
-    cells: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
-    numbers: ClassVar[frozenset[str]] = frozenset()
-    folded: ClassVar[frozenset[str]] = frozenset()
-    loads: ClassVar[tuple[Any, ...]] = ()
-    related: ClassVar[tuple[Related, ...]] = ()
-    empty: Any = _l("Nothing here yet.")
-
-    # the framework's hooks
-
-    @property
-    def _filters(self) -> Any:  # noqa: ANN401 - the framework's; nobody's, so never kept
-        return self.datamodel.get_filters([])
-
-    @_filters.setter
-    def _filters(self, _filters: object) -> None:
-        """Drop it: the framework would share it between all people."""
-
-    def _init_properties(self) -> None:
-        needed = ["list_title", "list_columns"]
-        if "add" not in self.exclude_route_methods:
-            needed.append("add_title")
-        for name in needed:
-            assert getattr(self, name), f"{type(self).__name__} names no {name}"
-        super()._init_properties()
-
-    def _init_titles(self) -> None:
-        self.title = self.list_title
-
-    def _init_forms(self) -> None:
-        if self.exclude_route_methods >= WRITING:
-            self.add_form = self.edit_form = DynamicForm
-        super()._init_forms()
-
-    # the list
-
-    @expose("/list/")
-    @has_access
-    def list(self) -> Answer:
-        """Show one page of the list."""
-        return self._page(self.list_template, title=self.list_title, listing=self.listing())
-
-    @expose("/columns", methods=["POST"])
-    @has_access
-    @permission_name("list")
-    def columns(self) -> Answer:
-        """Keep which columns this browser shows, for a year."""
-        wanted = [name for name in self.list_columns if name in request.form.getlist("column")]
-        query = urlencode(parse_qsl(request.form.get("query", ""), keep_blank_values=True))
-        answer = make_response(redirect(self.url("list") + (f"?{query}" if query else "")))
-        answer.set_cookie(
-            "columns", ".".join(wanted or self.list_columns), max_age=YEAR, path=self.route_base,
-            samesite="Lax", httponly=True, secure=request.is_secure,
-        )  # fmt: skip
-        return answer
-
-    @expose("/lookup")
-    @has_access
-    @permission_name("list")
-    def lookup(self) -> Response:
-        """Answer a searching field: rows the asker sees, at most ``FOUND``."""
-        statement = self.matching(self.statement(), request.args.get("q", "")[:MAX_SEARCH])
-        rows = session().scalars(statement.order_by(self.model.id).limit(FOUND)).unique()
-        return jsonify([{"value": row.id, "text": self.name_of(row)} for row in rows])
-
-    def statement(self) -> Select[Any]:
-        """The rows this screen is about, in the asker's scope."""
-        return select(self.model).options(*self.loads)
-
-    def narrowed(
-        self, statement: Select[Any]
-    ) -> tuple[Select[Any], str, Sequence[tuple[Filter, Any]]]:
-        """Narrow a list as the address says; an export narrows the same way."""
-        search = request.args.get("q", "").strip()[:MAX_SEARCH] if self.searched else ""
-        read = ((chosen, chosen.read(request.args)) for chosen in self.filters)
-        chosen = [(one, value) for one, value in read if value is not None]
-        statement = statement.where(*(one.rows(value) for one, value in chosen))
-        return self.matching(statement, search), search, chosen
-
-    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
-        """Narrow a list to rows in which one of the searched columns holds a text."""
-        if not search or not self.searched:
-            return statement
-        found = (column.icontains(search, autoescape=True) for column in self.searched)
-        return statement.where(or_(*found))
-
-    def listing(self) -> Listing:
-        """Read the list the address asks for; what it says amiss is left out."""
-        statement, search, chosen = self.narrowed(self.statement())
-        sorted_by, order = self._order(request.args.get("sort", ""))
-        size = request.args.get("size", type=int)
-        size = size if size in SIZES else self.page_size
-        page = read_page(session(), statement, order, size, _place())
-        return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
-
-    def export_url(self) -> str | None:
-        """Where the list can be had as a file; ``None`` where it cannot."""
-        return None
-
-    def _order(self, wanted: str) -> tuple[str, Order]:
-        name = wanted.removeprefix("-")
-        if name not in self.order_columns:
-            name, direction = self.base_order or ("id", "desc")
-            wanted = name if direction == "asc" else f"-{name}"
-        return wanted, Order(getattr(self.model, name), self.model.id, wanted.startswith("-"))
-
-    def _columns(self) -> Sequence[str]:
-        kept = request.cookies.get("columns", "").split(".")
-        chosen = [name for name in self.list_columns if name in kept]
-        return chosen or [name for name in self.list_columns if name not in self.folded]
-
-    # one record
-
-    @expose("/show/<int:pk>", methods=["GET"])
-    @has_access
-    def show(self, pk: int) -> Answer:
-        """Show a record with the lists that belong to it."""
-        row = self.row(pk)
-        return self._page(
-            self.show_template, title=self.name_of(row), row=row, related=self._related_lists(row)
-        )
-
-    def row(self, pk: int) -> Any:  # noqa: ANN401 - a row of the model
-        """Fetch a row the asker sees.
-
-        Raises:
-            NotFound: There is none.
-        """
-        row = row_of(session(), self.model, pk, *self.loads)
-        if row is None:
-            raise NotFound
-        return row
-
-    def sections(self) -> Sequence[tuple[Any, Sequence[str]]]:
-        """The parts of a record's page: heading and columns."""
-        if self.show_fieldsets:
-            return [(heading, spec["fields"]) for heading, spec in self.show_fieldsets]
-        return [(None, self.show_columns)]
-
-    def _related_lists(self, row: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
-        lists = []
-        for related in self.related:
-            view = view_named(self.appbuilder, related.view)
-            if not view.may("list"):
-                continue
-            statement = view.statement().where(related.column == row.id)
-            newest = statement.order_by(view.model.id.desc()).limit(RELATED + 1)
-            rows = list(session().scalars(newest).unique())
-            url = view.url("list", **{related.filter: row.id})
-            shown, more = rows[:RELATED], len(rows) > RELATED
-            lists.append({"view": view, "rows": shown, "more": more, "url": url})
-        return lists
-
-    # forms
+    base_permissions = None
 
     @expose("/add", methods=["GET", "POST"])
     @has_access
@@ -448,97 +166,6 @@ class OfficeModelView(ModelView):
         subject = self.model.__tablename__
         audit.record(session(), actor(), f"{subject}.{deed}", subject, pk, **details)
 
-    # deeds on rows
-
-    @expose("/action/<string:name>/<int:pk>", methods=["POST"])
-    def action(self, name: str, pk: int) -> Answer:
-        """Do a deed to one row."""
-        return self._act(name, [pk], single=True)
-
-    @expose("/action_post", methods=["POST"])
-    def action_post(self) -> Answer:
-        """Do a deed to the rows chosen in the list."""
-        chosen = request.form.getlist("rowid", type=int)[:MAX_CHOSEN]
-        return self._act(request.form.get("action", ""), chosen, single=False)
-
-    def _act(self, name: str, chosen: Sequence[int], *, single: bool) -> Answer:
-        deed = self.actions.get(name)
-        if deed is None or not (deed.single if single else deed.multiple):
-            abort(404)
-        if not self.appbuilder.sm.has_access(name, self.class_permission_name):
-            raise NotAllowed
-        wanted = [number for number in chosen if holds(self.model.id, number)]
-        rows = list(session().scalars(self.statement().where(self.model.id.in_(wanted))).unique())
-        if not rows:
-            flash(_("Nothing was chosen."), "warning")
-            return redirect(self.url("list"))
-        answer: Answer = deed.func(rows[0] if single else rows)
-        return answer
-
-    # small questions
-
-    @property
-    def model(self) -> Any:  # noqa: ANN401 - a mapped class
-        """The mapped class."""
-        return self.datamodel.obj
-
-    def may(self, deed: str) -> bool:
-        """Tell whether the asker's group permits a deed that this view offers."""
-        offered = deed not in self.exclude_route_methods
-        return offered and bool(
-            self.appbuilder.sm.has_access(f"can_{deed}", self.class_permission_name)
-        )
-
-    def deeds(self, *, single: bool) -> Sequence[Any]:
-        """The deeds the asker may do, to one row or to several."""
-        return [
-            deed for name, deed in sorted(self.actions.items())
-            if (deed.single if single else deed.multiple)
-            and ("action" if single else "action_post") not in self.exclude_route_methods
-            and self.appbuilder.sm.has_access(name, self.class_permission_name)
-        ]  # fmt: skip
-
-    def url(self, route: str, **values: Any) -> str:  # noqa: ANN401
-        """The address of one of this view's routes."""
-        return url_for(f"{self.endpoint}.{route}", **values)
-
-    def name_of(self, row: Any) -> str:  # noqa: ANN401
-        """What a row is called."""
-        return str(row)
-
-    def value(self, row: Any, column: str) -> Any:  # noqa: ANN401
-        """What stands in a cell."""
-        return self.cells[column](row) if column in self.cells else getattr(row, column)
-
-    def label(self, column: str) -> str:
-        """What a column is called."""
-        return str(self.label_columns[column])
-
-    def labels(self, columns: Sequence[str]) -> dict[str, str]:
-        """What the columns of a table are called."""
-        return {column: self.label(column) for column in columns}
-
-    def _page(self, template: str, **context: Any) -> str:  # noqa: ANN401 - the template's
-        return str(self.render_template(template, view=self, **context))
-
-
-class OfficeListView(OfficeModelView):
-    """A list whose rows are made elsewhere: seen, never written here."""
-
-    exclude_route_methods: ClassVar[set[str]] = {"download"} | WRITING | ACTING
-    base_permissions: ClassVar[list[str]] = ["can_list", "can_show"]
-
-
-def names(text: str) -> list[str]:
-    """Write the names of columns without quotes and commas."""
-    return text.split()
-
-
-def view_named(builder: AppBuilder, name: str) -> OfficeModelView:
-    """Find a registered view by its class's name."""
-    found: OfficeModelView = next(v for v in builder.baseviews if type(v).__name__ == name)
-    return found
-
 
 def written(value: Any) -> str:  # noqa: ANN401 - of any column
     """Write a value as it is compared and put on record: of other rows their ids, too."""
@@ -551,10 +178,3 @@ def digest(row: Any, columns: Sequence[str]) -> str:  # noqa: ANN401 - a row of 
     """Sum up the values a form was filled with, to notice that they changed meanwhile."""
     values = [written(getattr(row, name, "")) for name in columns]
     return hashlib.sha256(repr(values).encode()).hexdigest()[:32]
-
-
-def _place() -> Place:
-    after, before = (request.args.get(name, type=int) for name in ("after", "before"))
-    if after is not None:
-        return Place(after=after)
-    return Place(before=before, last="last" in request.args)

@@ -1,13 +1,16 @@
 """Meters, to be found and looked at."""
 
+from typing import Any
+
+from sqlalchemy import Select
 from sqlalchemy.orm import joinedload
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
 from vmsapp.models import Meter, Product, Region, Sale
-from vmsapp.sts.identifiers import format_drn
-from vmsapp.views.crud import OfficeInterface, OfficeListView, Related, names
+from vmsapp.sts.identifiers import compact_drn, format_drn
 from vmsapp.views.filters import Choice, Searched
+from vmsapp.views.lists import OfficeInterface, OfficeListView, Related, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.words import METER_STATES, METER_TYPES
 
@@ -56,6 +59,10 @@ class Meters(OfficeListView):
         "state": lambda meter: state(_(METER_STATES[meter.state]), TONES.get(meter.state)),
     }
     related = (Related("Sales", "meter", Sale.meter_id),)
+
+    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
+        """Find a number however it is grouped."""
+        return super().matching(statement, compact_drn(search))
 
     def name_of(self, row: Meter) -> str:
         """Its number, in groups."""

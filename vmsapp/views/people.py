@@ -17,7 +17,7 @@ from vmsapp.views.account import (
     UserInfoEditView,
 )
 from vmsapp.views.base import actor, session
-from vmsapp.views.crud import OfficeInterface
+from vmsapp.views.lists import OfficeInterface
 from vmsapp.views.sessions import Sessions
 from vmsapp.views.users import UserGroups, Users
 

@@ -7,9 +7,10 @@ from wtforms.validators import DataRequired, Length
 
 from vmsapp.i18n import _, _l
 from vmsapp.models import Meter, Product
-from vmsapp.views.crud import OfficeInterface, OfficeModelView, Related, names
+from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import Choice
 from vmsapp.views.forms import OfficeForm
+from vmsapp.views.lists import OfficeInterface, Related, names
 from vmsapp.views.words import METER_TYPES
 
 

@@ -5,8 +5,8 @@ from sqlalchemy.orm import joinedload
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
 from vmsapp.models import Consumer, Region
-from vmsapp.views.crud import OfficeInterface, OfficeListView, Related, names
 from vmsapp.views.filters import Choice
+from vmsapp.views.lists import OfficeInterface, OfficeListView, Related, names
 
 LEVELS = {
     "country": N_("Country"), "province": N_("Province or state"), "city": N_("City or town"),

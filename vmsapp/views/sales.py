@@ -4,8 +4,8 @@ from sqlalchemy.orm import defer, joinedload
 
 from vmsapp.i18n import _, _l, money_text, units_text
 from vmsapp.models import Consumer, Meter, Sale, VendingPoint
-from vmsapp.views.crud import OfficeInterface, OfficeListView, names
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
+from vmsapp.views.lists import OfficeInterface, OfficeListView, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.words import SALE_STATES
 

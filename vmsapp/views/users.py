@@ -20,9 +20,10 @@ from vmsapp.models.user import Role
 from vmsapp.services import users
 from vmsapp.views.account import LONGEST, SHORTEST
 from vmsapp.views.base import actor, session
-from vmsapp.views.crud import ACTING, WRITING, OfficeModelView, names
+from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import YesNo
 from vmsapp.views.forms import of_length
+from vmsapp.views.lists import OfficeListView, names
 
 TO_OTHERS = {"deactivate", "resetpasswords"}
 """Deeds an administrator does to other people."""
@@ -126,11 +127,10 @@ def _permissions(group: Role) -> str:
     return "\n".join(f"{screen}: {', '.join(sorted(deeds[screen]))}" for screen in sorted(deeds))
 
 
-class UserGroups(OfficeModelView, RoleModelView):
+class UserGroups(OfficeListView, RoleModelView):
     """What the people of a group may do, to be read."""
 
     class_permission_name = "RoleModelView"
-    exclude_route_methods = {"download"} | WRITING | ACTING
 
     list_title = _l("User groups")
     list_columns = names("name")

@@ -2,17 +2,19 @@
 
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import joinedload
 from wtforms import SelectField, StringField
 from wtforms.validators import DataRequired, Email, Length, Optional
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
-from vmsapp.models import Region, Sale, VendingPoint, VendingPointAccount
+from vmsapp.models import ReceiptCounter, Region, Sale, VendingPoint, VendingPointAccount
 from vmsapp.views.base import session
-from vmsapp.views.crud import OfficeInterface, OfficeModelView, Related, names
+from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import Choice, Searched
 from vmsapp.views.forms import LookupField, OfficeForm
+from vmsapp.views.lists import OfficeInterface, Related, names
 
 PAPER = {"80mm": N_("Roll, 80 mm"), "58mm": N_("Roll, 58 mm"), "a4": N_("A4")}
 
@@ -68,6 +70,11 @@ class VendingPoints(OfficeModelView):
     loads = (joinedload(VendingPoint.region),)
     cells = {"paper_size": lambda point: _(PAPER[point.paper_size])}
     related = (Related("Sales", "point", Sale.vending_point_id),)
+
+    def pre_delete(self, item: VendingPoint) -> None:
+        """Close its account and receipts; what was sold there keeps it from being deleted."""
+        for model in (VendingPointAccount, ReceiptCounter):
+            session().execute(delete(model).where(model.vending_point_id == item.id))
 
     def pre_add(self, item: VendingPoint) -> None:
         """Open the account the point sells from."""
