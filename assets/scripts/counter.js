@@ -22,7 +22,11 @@ function followPrice(form) {
     try {
       const answer = await fetch(`${form.dataset.quote}?${query}`, { redirect: 'error' });
       const html = await answer.text();
-      if (mine === latest) quote.innerHTML = html; // our own page, escaped where it was written
+      if (mine === latest) {
+        quote.innerHTML = html; // our own page, escaped where it was written
+        value.classList.toggle('is-invalid', !answer.ok);
+        value.setAttribute('aria-invalid', String(!answer.ok));
+      }
     } catch { /* the sale itself asks again */ }
     if (mine === latest) sell.disabled = false;
   }

@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,7 +43,7 @@ NEWCOMER: Final = "operator2"
 """A user whose groups are taken away: may open nothing."""
 
 SENT_BACK: Final = "the server responded with a status of"
-"""How the browser's console repeats a status that the page itself is about."""
+"""How the console repeats a refusal: of the page itself, or of a price asked for."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,20 @@ class Way:
     language: str = "en"
     width: int = 1280
     height: int = 800
-    device: str = "light"
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths at which nothing may stand out; the own one last."""
+        return (NARROW, PHONE) if self.width == PHONE else (self.width,)
 
 
 WAYS: Final = {
     "light": Way(),
+    "phone": Way(theme="dark", width=PHONE, height=740),
     "dark-arabic": Way(theme="dark", language="ar"),
-    "phone": Way(theme="auto", width=PHONE, height=740, device="dark"),
 }
+WALKS: Final = (("light", "phone"), ("dark-arabic",))
+"""Ways that differ in theme and width alone are looked at on one and the same page."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,8 @@ SCENES: Final = (
     Scene("given-back", "/counter/sale/4"),
     Scene("taken-back", "/counter/sale/5"),
     Scene("open", "/counter/open"),
-    *(Scene(f"{name}-list", f"/{name}/list/?size=10") for name in LISTS),
+    *(Scene(f"{name}-list", f"/{name}/list/?size=10") for name in LISTS if name != "consumers"),
+    Scene("consumers-list", "/consumers/list/?q=C000019"),
     *(Scene(f"{name}-show", f"/{name}/show/1") for name in LISTS),
     *(Scene(f"{name}-add", f"/{name}/add") for name in FORMS),
     *(Scene(f"{name}-edit", f"/{name}/edit/1") for name in FORMS),
@@ -156,7 +163,7 @@ SCENES: Final = (
     Scene("list-narrowed", "/meters/list/?size=10&q=0&type=electricity", part="main"),
     Scene("list-filters", "/meters/list/?size=10", part=".finder",
           act=shown(".finder summary", ".filter-panel")),
-    Scene("list-columns", "/meters/list/?size=10", part=".pager",
+    Scene("list-columns", "/consumers/list/?q=C000019", part=".pager",
           act=shown(".pager summary", ".pager .pop-menu")),
     Scene("list-chosen", "/users/list/", part=".bulk", act=pressed("[name=rowid]")),
     Scene("list-confirm", "/products/list/", part="dialog",
@@ -164,8 +171,7 @@ SCENES: Final = (
     Scene("profile", "/users/userinfo/"),
     Scene("name", "/userinfoeditview/form"),
     Scene("password", "/resetmypassword/form"),
-    Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main",
-          status=422),
+    Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main"),
     Scene("password-of-another", "/resetpassword/form?pk=2"),
     Scene("sessions", "/sessions/"),
     Scene("sign-out", "/logout/"),
@@ -180,9 +186,6 @@ SCENES: Final = (
           status=422),
 )  # fmt: skip
 
-DRAWER: Final = Scene("drawer", "/clock/", part=".side", act=shown(".top-burger", ".side"))
-"""The side menu where there is no room for it."""
-
 PICTURES: Final = {
     "login": "sign-in", "list": "meters-list", "form-errors": "vending-points-errors",
     "detail": "products-show", "counter": "purchase-priced", "sold": "sold", "error": "not-found",
@@ -195,37 +198,61 @@ PICTURED: Final = {
 }  # fmt: skip
 
 
-@dataclass
-class Seen:
-    """What was noted of a scene."""
+@dataclass(frozen=True)
+class Answer:
+    """What the server said."""
 
-    scene: Scene
     status: int
     html: str
     policy: str
-    violations: list[str]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was noted of a scene, looked at one way."""
+
+    scene: Scene
+    answer: Answer
     widths: dict[int, int]
+    violations: list[str]
+    cut_off: list[str]
     small: list[str]
     console: list[str]
     asked: list[str]
 
 
-@dataclass
 class Watch:
-    """What a page says and asks for, from one look to the next."""
+    """What a page says and asks for while a scene is on."""
 
-    documents: list[Response] = field(default_factory=list)
-    console: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def on(self, page: Page) -> None:
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.documents: list[Response] = []
+        self.said: list[tuple[str, str]] = []
+        self.asked: list[str] = []
         page.on("console", self._said)
-        page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
+        page.on("pageerror", lambda error: self.said.append((f"error: {error}", "")))
         page.on("request", lambda request: self.asked.append(request.url))
         page.on("response", self._answered)
 
+    def forget(self) -> None:
+        for notes in (self.documents, self.said, self.asked):
+            notes.clear()
+
+    def answer(self) -> Answer:
+        """The last page there was."""
+        last = self.documents[-1]
+        return Answer(last.status, last.text(), last.headers.get("content-security-policy", ""))
+
+    def console(self) -> list[str]:
+        """What the console says beyond the refusals the scene is about."""
+        own = {document.url for document in self.documents}
+        return [
+            f"{text} ({url})" for text, url in self.said
+            if not (SENT_BACK in text and (url in own or "/quote?" in url))
+        ]  # fmt: skip
+
     def _said(self, message: ConsoleMessage) -> None:
-        self.console.append(f"{message.type}: {message.text} ({message.location['url']})")
+        self.said.append((f"{message.type}: {message.text}", message.location["url"]))
 
     def _answered(self, response: Response) -> None:
         if response.request.resource_type == "document":
@@ -241,6 +268,9 @@ addEventListener('securitypolicyviolation', (event) => {
 SETTLED: Final = """() => [...document.querySelectorAll('select[data-lookup]')]
   .every((select) => select.tomselect)
   && [...document.querySelectorAll('[data-chart]')].every((chart) => chart.firstChild)"""
+"""Whether the parts that are fetched later are there."""
+
+TURN_TO: Final = "(theme) => { document.documentElement.dataset.theme = theme; }"
 
 VIOLATIONS: Final = """async ([part, shell, rules]) => {
   const where = part || (shell ? document : { exclude: ['.side', '.top'] });
@@ -248,13 +278,33 @@ VIOLATIONS: Final = """async ([part, shell, rules]) => {
     runOnly: rules, resultTypes: ['violations'], preload: false,
   });
   return violations.flatMap(({ id, help, nodes }) => nodes.map(
-    ({ target, html }) => `${id}: ${help}: ${target.join(' ')}: ${html.slice(0, 200)}`));
+    ({ target, html, failureSummary }) => [
+      id, help, target.join(' '), html.slice(0, 200), failureSummary.replace(/\\s+/g, ' '),
+    ].join(': ')));
 }"""
 
-WIDTH: Final = """() => new Promise((resolve) => {
-  requestAnimationFrame(() => requestAnimationFrame(
-    () => resolve(document.documentElement.scrollWidth)));
-})"""
+WIDTH: Final = """async (width) => {
+  const drawn = () => new Promise(requestAnimationFrame);
+  do { await drawn(); } while (innerWidth !== width);
+  await drawn();
+  return document.documentElement.scrollWidth;
+}"""
+
+CUT_OFF: Final = """() => [...document.querySelectorAll('body *')]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.textContent.trim())
+  .filter((e) => !e.closest('.visually-hidden, .skip-link, select, .table-box > table, svg'))
+  .filter((e) => {
+    const { overflowX, overflowY, clipPath, position } = getComputedStyle(e);
+    if (clipPath !== 'none' || position === 'absolute') return false;
+    const scrolls = e.matches('.table-box') ? 'auto' : 'visible';
+    const beyond = e.scrollWidth > e.clientWidth + 1 && ![scrolls, 'visible'].includes(overflowX);
+    const below = e.scrollHeight > e.clientHeight + 1 && ['hidden', 'clip'].includes(overflowY);
+    const { left, right, top } = e.getBoundingClientRect();
+    if (top + scrollY < -1) return true;
+    const card = e.closest('.pop-menu') ? null : e.closest('.card');
+    const room = card?.getBoundingClientRect() ?? { left: 0, right: innerWidth };
+    return beyond || below || left < room.left - 1 || right > room.right + 1;
+  }).map((e) => e.outerHTML.slice(0, 160))"""
 
 SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
   const found = 'a[href], button, summary, select, input:not([type=hidden]), textarea';
@@ -271,18 +321,57 @@ SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
 }"""
 
 
-def walk(way: Way, product: "Product") -> list[Seen]:
-    """Go through all scenes, in a browser of its own."""
-    scenes = (*SCENES, DRAWER) if way.width == PHONE else SCENES
+def walk(names: tuple[str, ...], product: "Product") -> dict[str, list[Seen]]:
+    """Go through all scenes, in a browser of its own, and look at each in some ways."""
+    ways = [WAYS[name] for name in names]
     with sync_playwright() as playwright, launched(playwright) as browser:
-        pages = {who: page_for(browser, product, way, who) for who in (None, "admin", NEWCOMER)}
-        watches = {who: Watch() for who in pages}
-        for who, page in pages.items():
-            watches[who].on(page)
-        return [
-            look(pages[scene.who], watches[scene.who], product.address, scene, way)
-            for scene in scenes
-        ]
+        watches = {
+            who: Watch(page_for(browser, product, ways[0], who, script=AXE))
+            for who in (None, "admin", NEWCOMER)
+        }
+        seen = [show(watches[scene.who], product, scene, ways) for scene in SCENES]
+    return dict(zip(names, map(list, zip(*seen, strict=True)), strict=True))
+
+
+def show(watch: Watch, product: "Product", scene: Scene, ways: list[Way]) -> list[Seen]:
+    """Open a scene and look at it in some ways."""
+    watch.forget()
+    page = watch.page
+    page.set_viewport_size({"width": ways[0].width, "height": ways[0].height})
+    page.goto(product.address + scene.path)
+    page.wait_for_function(SETTLED)
+    if scene.act:
+        scene.act(page)
+        page.wait_for_function(SETTLED)
+    answer = watch.answer()
+    return [look(watch, scene, answer, way) for way in ways]
+
+
+def look(watch: Watch, scene: Scene, answer: Answer, way: Way) -> Seen:
+    """Note what there is to note."""
+    page = watch.page
+    page.evaluate(TURN_TO, way.theme)
+    return Seen(
+        scene, answer,
+        widths={width: width_on(page, way, width) for width in way.widths},
+        violations=violations(page, scene.part, shell=scene.shell),
+        cut_off=page.evaluate(CUT_OFF),
+        small=page.evaluate(SMALL_TARGETS, [24, 44 if way.width == PHONE else 24]),
+        console=watch.console(), asked=[*watch.asked],
+    )  # fmt: skip
+
+
+def width_on(page: Page, way: Way, width: int) -> int:
+    """How wide a page gets on a screen."""
+    page.set_viewport_size({"width": width, "height": way.height})
+    wide: int = page.evaluate(WIDTH, width)
+    return wide
+
+
+def violations(page: Page, part: str = "", *, shell: bool = True) -> list[str]:
+    """What axe finds."""
+    found: list[str] = page.evaluate(VIOLATIONS, [part, shell, RULES])
+    return found
 
 
 def take_pictures(product: "Product", folder: Path) -> None:
@@ -290,13 +379,13 @@ def take_pictures(product: "Product", folder: Path) -> None:
     scenes = {scene.name: scene for scene in SCENES}
     with sync_playwright() as playwright, launched(playwright) as browser:
         for way_name, way in PICTURED.items():
+            pages = {who: page_for(browser, product, way, who) for who in (None, "admin")}
             for name, scene in ((name, scenes[scene]) for name, scene in PICTURES.items()):
-                page = page_for(browser, product, way, scene.who)
+                page = pages[scene.who]
                 page.goto(product.address + scene.path)
                 if scene.act:
                     scene.act(page)
                 page.screenshot(path=folder / f"{name}-{way_name}.png")
-                page.context.close()
 
 
 @contextmanager
@@ -306,10 +395,14 @@ def launched(playwright: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-def page_for(browser: Browser, product: "Product", way: Way, who: str | None = "admin") -> Page:
+def page_for(
+    browser: Browser, product: "Product", way: Way, who: str | None = "admin",
+    script: Path | None = None,
+) -> Page:  # fmt: skip
     """A page of somebody's browser: signed in, in the language and theme of the way."""
     page = new_context(browser, product, way).new_page()
-    page.add_init_script(path=AXE)
+    if script:
+        page.add_init_script(path=script)
     page.goto(f"{product.address}/lang/{way.language}")
     if who:
         sign_in(page, product, who)
@@ -319,7 +412,7 @@ def page_for(browser: Browser, product: "Product", way: Way, who: str | None = "
 def new_context(browser: Browser, product: "Product", way: Way, **options: Any) -> BrowserContext:
     context = browser.new_context(
         viewport={"width": way.width, "height": way.height},
-        color_scheme=way.device, reduced_motion="reduce", **options,
+        reduced_motion="reduce", **options,
     )  # fmt: skip
     context.add_cookies([{"name": "theme", "value": way.theme, "url": product.address}])
     context.set_default_timeout(10_000)
@@ -333,37 +426,6 @@ def sign_in(page: Page, product: "Product", who: str) -> None:
     page.locator("#password").fill(product.passwords()[who])
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "/login" not in url)
-
-
-def look(page: Page, watch: Watch, address: str, scene: Scene, way: Way) -> Seen:
-    """Open a scene and note what there is to note."""
-    for notes in (watch.documents, watch.console, watch.asked):
-        notes.clear()
-    page.goto(address + scene.path)
-    page.wait_for_function(SETTLED)
-    if scene.act:
-        scene.act(page)
-        page.wait_for_function(SETTLED)
-    document = watch.documents[-1]
-    seen = Seen(
-        scene, document.status, document.text(),
-        document.headers.get("content-security-policy", ""),
-        violations=violations(page, scene.part, shell=scene.shell),
-        widths={way.width: page.evaluate(WIDTH)},
-        small=page.evaluate(SMALL_TARGETS, [24, 44 if way.width == PHONE else 24]),
-        console=[said for said in watch.console if SENT_BACK not in said], asked=[*watch.asked],
-    )  # fmt: skip
-    if way.width == PHONE:
-        page.set_viewport_size({"width": NARROW, "height": way.height})
-        seen.widths[NARROW] = page.evaluate(WIDTH)
-        page.set_viewport_size({"width": way.width, "height": way.height})
-    return seen
-
-
-def violations(page: Page, part: str = "", *, shell: bool = True) -> list[str]:
-    """What axe finds."""
-    found: list[str] = page.evaluate(VIOLATIONS, [part, shell, RULES])
-    return found
 
 
 def a_sale_of_each_kind(page: Page, product: "Product") -> None:

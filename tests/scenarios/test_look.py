@@ -3,15 +3,15 @@
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Dialog, Locator, Page, Request, expect
 
 from tests.scenarios import look
-from tests.scenarios.look import PHONE, SCENES, WAYS, Seen, Way
+from tests.scenarios.look import PHONE, SCENES, WALKS, WAYS, Seen, Way
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -33,14 +33,20 @@ def product(start_product: Callable[..., Any], chromium: Browser):
     return product
 
 
-@pytest.fixture(scope="module")
-def walks(product) -> dict[str, list[Seen]]:
-    """What was seen on all walks; two go on at once. Keeps pictures where they are asked for."""
+@pytest.fixture(scope="module", autouse=True)
+def walking(request, product) -> Iterator[list[Future[dict[str, list[Seen]]]]]:
+    """Begin the walks, to go on beside the other tests; keep pictures where they are asked for."""
     if folder := os.environ.get("VMS_SCREENS"):
         look.take_pictures(product, Path(folder))
-    with ThreadPoolExecutor(2) as pool:
-        seen = pool.map(lambda way: look.walk(way, product), WAYS.values())
-        return dict(zip(WAYS, seen, strict=True))
+    wanted = any("walks" in item.fixturenames for item in request.session.items)
+    with ThreadPoolExecutor(len(WALKS)) as pool:
+        yield [pool.submit(look.walk, names, product) for names in WALKS if wanted]
+
+
+@pytest.fixture(scope="module")
+def walks(walking) -> dict[str, list[Seen]]:
+    """What was seen on all walks."""
+    return {name: seen for walk in walking for name, seen in walk.result().items()}
 
 
 @pytest.fixture(scope="module")
@@ -79,65 +85,6 @@ def told(walks: dict[str, list[Seen]], way: str, wrong: Callable[[Seen], list[st
     return "\n".join(f"{seen.scene.name}: {said}" for seen in walks[way] for said in wrong(seen))
 
 
-# every page, each way
-
-
-@EACH_WAY
-def test_every_page_answers_as_it_should(walks, way) -> None:
-    assert told(walks, way, lambda seen: [
-        f"{seen.status}" for status in [seen.scene.status] if seen.status != status
-    ]) == ""  # fmt: skip
-
-
-@EACH_WAY
-def test_axe_finds_nothing_wrong_on_any_page(walks, way) -> None:
-    assert told(walks, way, lambda seen: seen.violations) == ""
-
-
-@EACH_WAY
-def test_no_page_scrolls_sideways(walks, way) -> None:
-    assert told(walks, way, lambda seen: [
-        f"{wide} px wide on {screen}" for screen, wide in seen.widths.items() if wide > screen
-    ]) == ""  # fmt: skip
-
-
-@EACH_WAY
-def test_what_is_pressed_is_large_enough_for_a_finger(walks, way) -> None:
-    assert told(walks, way, lambda seen: seen.small) == ""
-
-
-@EACH_WAY
-def test_the_console_stays_empty(walks, way) -> None:
-    assert told(walks, way, lambda seen: seen.console) == ""
-
-
-@EACH_WAY
-def test_nothing_is_asked_of_another_host_nor_of_the_former_look(walks, way, product) -> None:
-    def strange(url: str) -> bool:
-        return not url.startswith((f"{product.address}/", "data:")) or bool(FORMER.search(url))
-
-    assert told(walks, way, lambda seen: [*filter(strange, seen.asked)]) == ""
-
-
-def test_the_policy_allows_no_script_or_style_in_a_page_and_none_stands_there(walks) -> None:
-    assert told(walks, "light", lambda seen: look.inline_parts(seen.html)) == ""
-    policies = {seen.policy for seen in walks["light"]}
-    assert len(policies) == 1
-    (policy,) = policies
-    parts = dict(part.split(maxsplit=1) for part in policy.split("; "))
-    assert parts["default-src"] == "'none'"
-    assert parts["script-src"] == parts["style-src"] == parts["connect-src"] == "'self'"
-    assert "unsafe" not in policy
-    assert "nonce" not in policy
-
-
-def test_the_walk_leaves_out_no_page_of_the_menu(walks) -> None:
-    counter = next(seen for seen in walks["light"] if seen.scene.name == "counter")
-    menu = re.findall(r'<a class="side-link side-below" href="([^"]+)"', counter.html)
-    assert len(menu) > 10
-    assert {*menu} - {scene.path.partition("?")[0] for scene in SCENES} == set()
-
-
 # the keyboard
 
 TABBABLE = """() => {
@@ -156,6 +103,7 @@ TABBABLE = """() => {
     ?? (e.closest('.choice') ? e.nextElementSibling : e);
   addEventListener('focusin', ({ target }) => {
     const shown = holder(target);
+    document.getAnimations().forEach((animation) => animation.finish());
     const { outlineStyle, outlineWidth } = getComputedStyle(shown);
     const box = shown.getBoundingClientRect();
     const top = document.elementFromPoint(
@@ -274,6 +222,8 @@ def test_escape_closes_the_drawer_on_a_phone_and_gives_the_focus_back(opened) ->
     page.locator(".top-burger").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".side")).to_be_visible()
+    page.evaluate(look.AXE.read_text())
+    assert look.violations(page, ".side") == []
     page.keyboard.press("Tab")
     assert focused(page).evaluate("e => !!e.closest('.side')")
     page.keyboard.press("Escape")
@@ -365,33 +315,20 @@ def test_charts_come_after_the_page_and_are_kept(opened, product) -> None:
 
 # large text
 
-CUT_OFF = """() => [...document.querySelectorAll('body *')]
-  .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.textContent.trim())
-  .filter((e) => !e.closest('.visually-hidden, .skip-link, select, .table-box, svg'))
-  .filter((e) => {
-    const { overflowX, overflowY, clipPath } = getComputedStyle(e);
-    if (clipPath !== 'none') return false;
-    const beyond = e.scrollWidth > e.clientWidth + 1 && overflowX !== 'visible';
-    const below = e.scrollHeight > e.clientHeight + 1
-      && (overflowY === 'hidden' || overflowY === 'clip');
-    const { left, right } = e.getBoundingClientRect();
-    return beyond || below || left < -1 || right > innerWidth + 1;
-  }).map((e) => e.outerHTML.slice(0, 160))"""
-
 
 @pytest.mark.parametrize("path", [LIST, FORM, COUNTER, "/counter/sale/1"])
 def test_nothing_is_cut_off_when_letters_are_twice_as_large(opened, path) -> None:
     page = opened(path)
     page.evaluate("document.documentElement.style.fontSize = '200%'")
-    assert page.evaluate(look.WIDTH) <= page.viewport_size["width"]
-    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(look.WIDTH, 1280) <= 1280
+    assert page.evaluate(look.CUT_OFF) == []
     page.context.new_cdp_session(page).send(
         "Page.setFontSizes", {"fontSizes": {"standard": 32, "fixed": 26}}
     )
     page.evaluate("document.documentElement.style.fontSize = ''")
     assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
-    assert page.evaluate(look.WIDTH) <= page.viewport_size["width"]
-    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate(look.WIDTH, 1280) <= 1280
+    assert page.evaluate(look.CUT_OFF) == []
 
 
 # how parts behave
@@ -414,48 +351,56 @@ def test_a_question_names_what_will_happen_and_cancel_leaves_it(opened) -> None:
     assert [request.url.rpartition("/")[0].endswith("/delete") for request in sent] == [True]
 
 
-def leaves(page: Page) -> list[str]:
-    """Leave by the brand's link, and tell what the browser asked about it."""
+def questions(page: Page) -> list[str]:
+    """Stay wherever the browser asks whether to leave, and note that it asked."""
     asked: list[str] = []
 
-    def refuse(dialog: Any) -> None:
+    def stay(dialog: Dialog) -> None:
         asked.append(dialog.type)
         dialog.dismiss()
 
-    page.on("dialog", refuse)
-    page.locator(".side-brand").click()
-    if not asked:
-        page.wait_for_url("**/counter/")
+    page.on("dialog", stay)
     return asked
 
 
 def test_leaving_a_touched_form_is_asked_about(opened) -> None:
     page = opened("/products/edit/1")
+    asked = questions(page)
     page.locator("#name").press_sequentially("x")
-    assert leaves(page) == ["beforeunload"]
+    page.locator(".side-brand").click()
+    assert asked == ["beforeunload"]
     assert page.url.endswith("/products/edit/1")
     expect(page.locator("#name")).to_have_value(re.compile("x"))
 
 
-def test_leaving_an_untouched_or_a_saved_form_is_not(opened) -> None:
+def test_leaving_an_untouched_form_is_not(opened) -> None:
     page = opened("/products/edit/1")
+    asked = questions(page)
     page.locator("#name").click()
-    assert leaves(page) == []
+    page.locator(".side-brand").click()
+    page.wait_for_url("**/counter/")
+    assert asked == []
+
+
+def test_saving_a_form_is_not(opened) -> None:
     page = opened("/products/edit/1")
+    asked = questions(page)
     page.locator("#name").press_sequentially("x")
     page.locator("#name").press("Backspace")
     page.locator(look.SAVE).click()
     page.wait_for_url("**/products/show/1")
-    assert leaves(page) == []
+    assert asked == []
 
 
 def test_leaving_a_form_that_came_back_with_errors_is_asked_about(opened) -> None:
     page = opened("/products/add")
+    asked = questions(page)
     page.locator("#name").press_sequentially("x")
     page.locator(look.SAVE).click()
-    page.locator("#errors").wait_for()
     page.locator("#errors").click()
-    assert leaves(page) == ["beforeunload"]
+    page.locator(".side-brand").click()
+    assert asked == ["beforeunload"]
+    expect(page.locator("#name")).to_have_value("x")
 
 
 def test_toasts_fade_unless_they_warn_and_can_be_closed(opened) -> None:
@@ -577,16 +522,12 @@ def test_progress_follows_the_work_and_loads_the_result(opened) -> None:
         {"done": 8000, "total": 16000, "text": "half", "finished": False},
         {"done": 16000, "total": 16000, "text": "all", "finished": True},
     ]
-    page.clock.install()
     page.route("**/_parts/progress", lambda route: route.fulfill(json=answers.pop(0)))
     page.goto(page.url.replace("/clock/", "/_parts/"))
-    bar = page.locator("[data-progress] progress")
-    assert bar.evaluate("bar => bar.value") == 5200
-    page.clock.run_for(1100)
+    page.evaluate("window.firstTime = true")
     expect(page.locator("[data-progress-text]")).to_have_text("half")
-    assert bar.evaluate("bar => bar.value / bar.max") == 0.5
-    with page.expect_navigation():
-        page.clock.run_for(1100)
+    assert page.locator("[data-progress] progress").evaluate("bar => bar.value / bar.max") == 0.5
+    page.wait_for_function("() => !window.firstTime")
 
 
 # Arabic
@@ -629,4 +570,68 @@ def test_in_arabic_the_menu_stands_on_the_right(opened) -> None:
 )
 def test_arabic_holds_on_a_phone(opened, path) -> None:
     page = opened(path, Way(language="ar", width=PHONE))
-    assert page.evaluate(look.WIDTH) <= PHONE
+    assert page.evaluate(look.WIDTH, PHONE) <= PHONE
+
+
+# every page, each way
+
+
+@EACH_WAY
+def test_every_page_answers_as_it_should(walks, way) -> None:
+    assert told(walks, way, lambda seen: [
+        f"{seen.answer.status}" for status in [seen.scene.status] if seen.answer.status != status
+    ]) == ""  # fmt: skip
+
+
+@EACH_WAY
+def test_axe_finds_nothing_wrong_on_any_page(walks, way) -> None:
+    assert told(walks, way, lambda seen: seen.violations) == ""
+
+
+@EACH_WAY
+def test_no_page_scrolls_sideways(walks, way) -> None:
+    assert told(walks, way, lambda seen: [
+        f"{wide} px wide on {screen}" for screen, wide in seen.widths.items() if wide > screen
+    ]) == ""  # fmt: skip
+
+
+@EACH_WAY
+def test_nothing_is_cut_off_or_stands_out_of_its_card(walks, way) -> None:
+    assert told(walks, way, lambda seen: seen.cut_off) == ""
+
+
+@EACH_WAY
+def test_what_is_pressed_is_large_enough_for_a_finger(walks, way) -> None:
+    assert told(walks, way, lambda seen: seen.small) == ""
+
+
+@EACH_WAY
+def test_the_console_stays_empty(walks, way) -> None:
+    assert told(walks, way, lambda seen: seen.console) == ""
+
+
+@EACH_WAY
+def test_nothing_is_asked_of_another_host_nor_of_the_former_look(walks, way, product) -> None:
+    def strange(url: str) -> bool:
+        return not url.startswith((f"{product.address}/", "data:")) or bool(FORMER.search(url))
+
+    assert told(walks, way, lambda seen: [*filter(strange, seen.asked)]) == ""
+
+
+def test_the_policy_allows_no_script_or_style_in_a_page_and_none_stands_there(walks) -> None:
+    assert told(walks, "light", lambda seen: look.inline_parts(seen.answer.html)) == ""
+    policies = {seen.answer.policy for seen in walks["light"]}
+    assert len(policies) == 1
+    (policy,) = policies
+    parts = dict(part.split(maxsplit=1) for part in policy.split("; "))
+    assert parts["default-src"] == "'none'"
+    assert parts["script-src"] == parts["style-src"] == parts["connect-src"] == "'self'"
+    assert "unsafe" not in policy
+    assert "nonce" not in policy
+
+
+def test_the_walk_leaves_out_no_page_of_the_menu(walks) -> None:
+    counter = next(seen for seen in walks["light"] if seen.scene.name == "counter")
+    menu = re.findall(r'<a class="side-link side-below" href="([^"]+)"', counter.answer.html)
+    assert len(menu) > 10
+    assert {*menu} - {scene.path.partition("?")[0] for scene in SCENES} == set()

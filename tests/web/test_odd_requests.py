@@ -101,3 +101,26 @@ def test_a_page_asked_for_in_a_way_it_does_not_know_says_so(operator):
         assert answer.status_code in {400, 405}, method  # the token is looked for first
     assert operator.client.head("/counter/").status_code == 200
     assert operator.client.options("/counter/").status_code == 200
+
+
+def test_an_address_one_came_from_that_cannot_be_read_leads_to_the_start(operator):
+    answer = operator.get("/lang/fr", headers={"Referer": "http://[::1"})
+    assert (answer.status_code, answer.location) == (302, "/")
+
+
+def test_a_line_break_in_where_to_go_leads_to_the_start(operator):
+    answer = operator.get("/login/?next=/a%0d%0aSet-Cookie:x")
+    assert (answer.status_code, answer.location) == (302, "/")
+
+
+def test_a_list_cannot_be_sorted_by_yes_and_no(browse):
+    page = browse(ADMIN).get("/users/list/?sort=active&size=10&after=1")
+    assert page.status_code == 200
+    assert page.text.count('aria-sort="ascending"') == 1  # by name, as without asking
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/users/list/"])
+def test_no_answer_with_a_name_on_it_is_kept(operator, path):
+    answer = operator.client.put(path)
+    assert answer.status_code in {400, 404, 405}
+    assert answer.headers["Cache-Control"] == "no-store"

@@ -154,6 +154,13 @@ class Sale(PointScoped, Model):
     )
 
     @property
+    def receipt(self) -> str | None:
+        """Receipt number as it is printed: vending point, series and number."""
+        if self.receipt_number is None:
+            return None
+        return f"{self.vending_point_id}-{self.receipt_series}-{self.receipt_number:06d}"
+
+    @property
     def money_given_back(self) -> bool:
         """A supervisor handed the money back while the outcome was open."""
         return self.sealed_at is not None

@@ -61,10 +61,7 @@ class Receipt:
     @property
     def number(self) -> str | None:
         """Receipt number: vending point, series and number."""
-        sale = self.sale
-        if sale.receipt_number is None:
-            return None
-        return f"{sale.vending_point_id}-{sale.receipt_series}-{sale.receipt_number:06d}"
+        return self.sale.receipt
 
     @property
     def carries_more(self) -> bool:

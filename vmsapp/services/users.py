@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from vmsapp.errors import N_, NotFound
@@ -125,3 +125,13 @@ def deactivate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
             user.active = False
             audit.record(session, actor, "user.deactivated", "user", user.id)
         return len(users)
+
+
+def names_taken(session: Session, username: str, email: str, but: int | None) -> set[str]:
+    """Tell which of a name and an address, in small letters, another account has as either."""
+    wanted = {username.lower(), email.lower()}
+    names, addresses = func.lower(OfficeUser.username), func.lower(OfficeUser.email)
+    found = select(names, addresses).where(
+        or_(names.in_(wanted), addresses.in_(wanted)), OfficeUser.id != (but or 0)
+    )
+    return {text for row in session.execute(found) for text in row} & wanted

@@ -42,13 +42,18 @@ class AuthDBView(framework.AuthDBView):
         form = LoginForm_db()
         if not form.validate_on_submit():
             return str(self.render_template(self.login_template, title=self.title, form=form))
-        wanted = get_safe_redirect(request.args.get("next", ""))
+        wanted = self._get_safe_next_url()
         user = self.appbuilder.sm.auth_user_db(form.username.data, form.password.data)
         if user is None:
             flash(str(self.invalid_login_message), "warning")
             return redirect(self.appbuilder.get_url_for_login_with(wanted))
         sign_in(user)
         return redirect(wanted)
+
+    def _get_safe_next_url(self) -> str:
+        """Where to go once signed in: a page of ours, whatever the address says."""
+        wanted = request.args.get("next", "")
+        return str(get_safe_redirect(wanted if wanted.isprintable() else ""))
 
     @expose("/logout/", methods=["GET", "POST"])
     def logout(self) -> Answer:

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from flask import (
     Flask,
@@ -126,6 +127,18 @@ def zone() -> str:
         return "UTC"
 
 
+def came_from() -> str:
+    """The page that led here, if it is one of ours; its path alone, so never another host."""
+    try:
+        came = urlsplit(request.referrer or "")
+    except ValueError:
+        return "/"
+    if came.netloc != request.host or not came.path.startswith("/"):
+        return "/"
+    path = "/" + came.path.lstrip("/")
+    return f"{path}?{came.query}" if came.query else path
+
+
 def status_of(error: VmsError) -> int:
     """Find the HTTP status of an error by its family."""
     return next((status for family, status in STATUS if isinstance(error, family)), 500)
@@ -179,7 +192,7 @@ def _add_headers(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if current_app.config["SESSION_COOKIE_SECURE"]:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint is not None and not request.endpoint.endswith("static"):
+    if request.endpoint is None or not request.endpoint.endswith("static"):
         response.headers.setdefault("Cache-Control", "no-store")
     return response
 
@@ -254,4 +267,5 @@ def _error_page(message: str, status: int) -> str:
         advice=_advice(status),
         status=status,
         reference=_reference(),
+        back=came_from(),
     )

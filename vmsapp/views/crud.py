@@ -23,7 +23,7 @@ from vmsapp.models.base import Model
 from vmsapp.scope import unscoped
 from vmsapp.services import audit
 from vmsapp.views.base import actor, session, status_of
-from vmsapp.views.forms import put_error
+from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer, OfficeListView
 
 
@@ -94,6 +94,7 @@ class OfficeModelView(OfficeListView):
         seen, status = "" if row is None else digest(row, columns), 200
         if request.method == "POST":
             seen, status = request.form.get("seen", ""), 422
+            tidy(form)
             if form.validate():
                 try:
                     return self._saved(form, columns, pk)

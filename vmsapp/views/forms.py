@@ -6,6 +6,7 @@ keyboard and direction that suit what is typed.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -47,7 +48,12 @@ class LookupWidget:
             chosen = Markup('<option value="{}" selected>{}</option>').format(
                 field.data.id, field.data
             )
-        shown = html_params(name=field.name, data_lookup=url_for(field.endpoint), **attributes)
+        shown = html_params(
+            name=field.name,
+            data_lookup=url_for(field.endpoint),
+            data_none=_("Nothing fits"),
+            **attributes,
+        )
         attributes_of = Markup(shown)  # noqa: S704 - escaped by the library
         return Markup('<select {}><option value=""></option>{}</select>').format(
             attributes_of, chosen
@@ -247,6 +253,23 @@ def shown_fields(form: Form, names: Iterable[str]) -> list[Field]:
     """The fields of a form that are seen, in the order asked for."""
     fields = (form[name] for name in names if name in form)
     return [field for field in fields if field.type not in {"HiddenField", "CSRFTokenField"}]
+
+
+def tidy(form: Form) -> None:
+    """Take from typed texts what nobody sees: spaces around them, control and direction marks.
+
+    Two names that look alike would else be two, and a mark that turns the direction of
+    writing would turn the sentence the name is put into.
+    """
+    for field in form:
+        if field.type in {"StringField", "TextAreaField"} and isinstance(field.data, str):
+            field.data = "".join(mark for mark in field.data if not unseen(mark)).strip()
+            field.raw_data = [field.data]
+
+
+def unseen(mark: str) -> bool:
+    """Tell whether a character is a control or format character that no script needs."""
+    return unicodedata.category(mark) in {"Cc", "Cf"} and mark not in "\n\u200c\u200d"
 
 
 def put_error(form: Form, error: VmsError, field: str | None = None) -> None:

@@ -15,7 +15,7 @@ from flask_appbuilder import AppBuilder, ModelView, expose, has_access, permissi
 from flask_appbuilder.forms import DynamicForm
 from flask_appbuilder.models.filters import BaseFilterConverter
 from flask_appbuilder.models.sqla.interface import SQLAInterface
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Boolean, Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.wrappers import Response
 
@@ -177,6 +177,9 @@ class OfficeListView(ModelView):
         for name in needed:
             assert getattr(self, name), f"{type(self).__name__} names no {name}"
         super()._init_properties()
+        for name in self.order_columns:
+            column = getattr(self.model, name).type
+            assert not isinstance(column, Boolean), f"{name} has no order to turn pages by"
 
     def _init_titles(self) -> None:
         self.title = self.list_title
@@ -291,6 +294,10 @@ class OfficeListView(ModelView):
         if self.show_fieldsets:
             return [(heading, spec["fields"]) for heading, spec in self.show_fieldsets]
         return [(None, self.show_columns)]
+
+    def links(self, row: Any) -> Sequence[tuple[str, str]]:  # noqa: ANN401
+        """Where else a record's page leads: words and addresses."""
+        return ()
 
     def _related_lists(self, row: Any) -> Sequence[Mapping[str, Any]]:  # noqa: ANN401
         lists = []

@@ -1,9 +1,13 @@
 """Sales made so far, to be found again; their tokens are shown at the counter alone."""
 
+from collections.abc import Sequence
+
+from flask import url_for
 from sqlalchemy.orm import defer, joinedload
 
 from vmsapp.i18n import _, _l, money_text, units_text
 from vmsapp.models import Consumer, Meter, Sale, VendingPoint
+from vmsapp.security import COUNTER
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.lists import OfficeInterface, OfficeListView, names
 from vmsapp.views.look import digits, state
@@ -19,15 +23,18 @@ class Sales(OfficeListView):
     route_base = "/sales"
 
     list_title = _l("Sales")
-    list_columns = names("id sold_at consumer meter units charged_minor vending_point state")
+    list_columns = names(
+        "id receipt sold_at consumer meter units charged_minor vending_point state"
+    )
     show_columns = names(
-        "id sold_at consumer meter units charged_minor received_minor change_minor"
+        "id receipt sold_at consumer meter units charged_minor received_minor change_minor"
         " vending_point operator business_date state"
     )
     order_columns = names("id sold_at charged_minor")
     base_order = ("id", "desc")
     label_columns = {
-        "id": _l("Sale"), "sold_at": _l("Sold at"), "consumer": _l("Consumer"),
+        "id": _l("Sale"), "receipt": _l("Receipt"), "sold_at": _l("Sold at"),
+        "consumer": _l("Consumer"),
         "meter": _l("Meter number"), "units": _l("Units"), "charged_minor": _l("Paid"),
         "received_minor": _l("Received"), "change_minor": _l("Change"),
         "vending_point": _l("Vending point"), "operator": _l("Operator"),
@@ -49,7 +56,9 @@ class Sales(OfficeListView):
         joinedload(Sale.operator), defer(Sale.calculation),
     )  # fmt: skip
     cells = {
-        "meter": lambda sale: digits(sale.meter.drn) if sale.meter else None,
+        "consumer": lambda sale: sale.consumer or _("Outside your region"),
+        "meter": lambda sale: digits(sale.meter.drn) if sale.meter else _("Outside your region"),
+        "receipt": lambda sale: digits(sale.receipt) if sale.receipt else None,
         "operator": lambda sale: sale.operator.username,
         "units": lambda sale: units_text(sale.units),
         "charged_minor": lambda sale: _money(sale, sale.charged_minor),
@@ -58,6 +67,12 @@ class Sales(OfficeListView):
         "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
     }
     empty = _l("Sales stand here as soon as the first token is sold at the counter.")
+
+    def links(self, row: Sale) -> Sequence[tuple[str, str]]:
+        """Its receipt at the counter."""
+        if not self.appbuilder.sm.has_access("can_receipt", COUNTER):
+            return ()
+        return [(_("Open the receipt"), url_for("Counter.sale", sale_id=row.id))]
 
     def name_of(self, row: Sale) -> str:
         """Its number."""

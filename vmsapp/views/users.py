@@ -1,5 +1,6 @@
 """Users and their groups: the framework's records in our pages."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,13 @@ from flask_appbuilder import action, expose, has_access
 from flask_appbuilder.models.sqla.filters import FilterNotEqual
 from flask_appbuilder.security.views import RoleModelView, UserDBModelView
 from flask_babel import ngettext
-from sqlalchemy import Select
+from sqlalchemy import Select, inspect
 from sqlalchemy.orm import joinedload, selectinload
+from werkzeug.security import generate_password_hash
 from werkzeug.wrappers import Response
 from wtforms import PasswordField, validators
 
+from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
@@ -25,11 +28,45 @@ from vmsapp.views.filters import YesNo
 from vmsapp.views.forms import of_length
 from vmsapp.views.lists import OfficeListView, names
 
+ACCOUNT = re.compile(r"[\w.@+-]{1,64}\Z")
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
+
 TO_OTHERS = {"deactivate", "resetpasswords"}
 """Deeds an administrator does to other people."""
 
+ADMINISTRATORS = "Administrator"
 NOBODY = "Public"
 """The framework's group of people who are not signed in; nothing is open to them."""
+
+
+class UsernameTaken(InvalidInput):
+    """Somebody else signs in with it, be it as name or address."""
+
+    code = "username_taken"
+    message = N_("Somebody else signs in with that already. Choose another.")
+    field = "username"
+
+
+class EmailTaken(UsernameTaken):
+    """The same for the address."""
+
+    field = "email"
+
+
+class OwnAccountLost(InvalidInput):
+    """An administrator would lock themselves out."""
+
+    code = "own_account_lost"
+    message = N_("You cannot make yourself inactive. Another administrator can.")
+    field = "active"
+
+
+class OwnGroupLost(InvalidInput):
+    """The same by leaving the group."""
+
+    code = "own_group_lost"
+    message = N_("You cannot leave the administrators yourself. Another administrator can.")
+    field = "roles"
 
 
 class Users(OfficeModelView, UserDBModelView):
@@ -41,7 +78,7 @@ class Users(OfficeModelView, UserDBModelView):
     list_title = _l("Users")
     add_title = _l("Add user")
     list_columns = names("username get_full_name roles region active last_login")
-    order_columns = names("username active last_login")
+    order_columns = names("username last_login")
     base_order = ("username", "asc")
     add_columns = names("username first_name last_name email roles active password conf_password")
     edit_columns = names("username first_name last_name email roles active")
@@ -72,7 +109,11 @@ class Users(OfficeModelView, UserDBModelView):
              validators.EqualTo("password", _l("This is not the same password."))],
         ),
     }  # fmt: skip
-    validators_columns = {"roles": [validators.DataRequired(_l("Choose at least one user group."))]}
+    validators_columns = {
+        "username": [validators.Regexp(ACCOUNT, message=_l("Letters, digits and . _ - @ + only."))],
+        "email": [validators.Regexp(ADDRESS, message=_l("This is no e-mail address."))],
+        "roles": [validators.DataRequired(_l("Choose at least one user group."))],
+    }
     add_form_query_rel_fields = {"roles": [["name", FilterNotEqual, NOBODY]]}
     edit_form_query_rel_fields = add_form_query_rel_fields
     numbers = frozenset({"login_count", "fail_login_count"})
@@ -86,6 +127,31 @@ class Users(OfficeModelView, UserDBModelView):
         "created_on": lambda user: _aware(user.created_on),
         "region": lambda user: _("Everywhere") if user.all_regions else user.region,
     }
+
+    def pre_add(self, item: OfficeUser) -> None:
+        """Keep the password's hash alone."""
+        self._refuse_taken(item)
+        item.password = generate_password_hash(item.password)
+
+    def pre_update(self, item: OfficeUser) -> None:
+        """Nobody locks themselves out, so somebody is always left to let others in."""
+        self._refuse_taken(item)
+        if item.id != actor().user_id:
+            return
+        if not item.active:
+            raise OwnAccountLost
+        left: Sequence[Any] = inspect(item).attrs.roles.history.deleted
+        if ADMINISTRATORS in {group.name for group in left}:
+            raise OwnGroupLost
+
+    def _refuse_taken(self, item: OfficeUser) -> None:
+        """Names and addresses people sign in with differ by more than capital letters."""
+        with session().no_autoflush:
+            taken = users.names_taken(session(), item.username, item.email, item.id)
+        if item.username.lower() in taken:
+            raise UsernameTaken
+        if item.email.lower() in taken:
+            raise EmailTaken
 
     def name_of(self, row: OfficeUser) -> str:
         """The name they sign in with."""
