@@ -122,7 +122,7 @@ def sign_in_wrongly(page: Page) -> None:
     page.locator("#username").fill("nobody")
     page.locator("#password").fill("wrong")
     page.keyboard.press("Enter")
-    page.locator(".toast").wait_for()
+    page.locator(".note").wait_for()
 
 
 LISTS: Final = (
@@ -374,18 +374,19 @@ def violations(page: Page, part: str = "", *, shell: bool = True) -> list[str]:
     return found
 
 
-def take_pictures(product: "Product", folder: Path) -> None:
+def take_pictures(browser: Browser, product: "Product", folder: Path) -> None:
     """Keep what the screens look like: what fits on the screen of each way."""
     scenes = {scene.name: scene for scene in SCENES}
-    with sync_playwright() as playwright, launched(playwright) as browser:
-        for way_name, way in PICTURED.items():
-            pages = {who: page_for(browser, product, way, who) for who in (None, "admin")}
-            for name, scene in ((name, scenes[scene]) for name, scene in PICTURES.items()):
-                page = pages[scene.who]
-                page.goto(product.address + scene.path)
-                if scene.act:
-                    scene.act(page)
-                page.screenshot(path=folder / f"{name}-{way_name}.png")
+    for way_name, way in PICTURED.items():
+        pages = {who: page_for(browser, product, way, who) for who in (None, "admin")}
+        for name, scene in ((name, scenes[scene]) for name, scene in PICTURES.items()):
+            page = pages[scene.who]
+            page.goto(product.address + scene.path)
+            if scene.act:
+                scene.act(page)
+            page.screenshot(path=folder / f"{name}-{way_name}.png")
+        for page in pages.values():
+            page.context.close()
 
 
 @contextmanager

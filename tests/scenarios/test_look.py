@@ -34,10 +34,10 @@ def product(start_product: Callable[..., Any], chromium: Browser):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def walking(request, product) -> Iterator[list[Future[dict[str, list[Seen]]]]]:
+def walking(request, product, chromium) -> Iterator[list[Future[dict[str, list[Seen]]]]]:
     """Begin the walks, to go on beside the other tests; keep pictures where they are asked for."""
     if folder := os.environ.get("VMS_SCREENS"):
-        look.take_pictures(product, Path(folder))
+        look.take_pictures(chromium, product, Path(folder))
     wanted = any("walks" in item.fixturenames for item in request.session.items)
     with ThreadPoolExecutor(len(WALKS)) as pool:
         yield [pool.submit(look.walk, names, product) for names in WALKS if wanted]
@@ -282,7 +282,7 @@ def visited(page: Page, wire: Wire, url: str) -> Wire:
 
 
 def test_pages_are_small_and_their_files_come_once(opened, product) -> None:
-    page = opened("/static/none")
+    page = opened("/counter/sale/1/state")
     wire = Wire(page)
     first = visited(page, wire, product.address + "/meters/list/")
     assert first.kilobytes <= 150
@@ -296,7 +296,7 @@ def test_pages_are_small_and_their_files_come_once(opened, product) -> None:
 
 
 def test_charts_come_after_the_page_and_are_kept(opened, product) -> None:
-    page = opened("/static/none")
+    page = opened("/counter/sale/1/state")
     wire = Wire(page)
     charts = [
         size
