@@ -63,16 +63,17 @@ Opens = Callable[..., Page]
 
 @pytest.fixture
 def opened(chromium: Browser, product, signed_in: Any) -> Iterator[Opens]:
-    """Open a path as an administrator, in a browser that looks a given way."""
+    """Open a path, or nothing yet, as an administrator in a browser that looks a given way."""
     contexts = []
 
-    def open_page(path: str, way: Way = WAYS["light"], **options: Any) -> Page:
+    def open_page(path: str = "", way: Way = WAYS["light"], **options: Any) -> Page:
         context = look.new_context(chromium, product, way, storage_state=signed_in, **options)
         contexts.append(context)
         page = context.new_page()
         if way.language != "en":
             page.goto(f"{product.address}/lang/{way.language}")
-        page.goto(product.address + path)
+        if path:
+            page.goto(product.address + path)
         return page
 
     yield open_page
@@ -282,7 +283,7 @@ def visited(page: Page, wire: Wire, url: str) -> Wire:
 
 
 def test_pages_are_small_and_their_files_come_once(opened, product) -> None:
-    page = opened("/counter/sale/1/state")
+    page = opened()
     wire = Wire(page)
     first = visited(page, wire, product.address + "/meters/list/")
     assert first.kilobytes <= 150
@@ -296,7 +297,7 @@ def test_pages_are_small_and_their_files_come_once(opened, product) -> None:
 
 
 def test_charts_come_after_the_page_and_are_kept(opened, product) -> None:
-    page = opened("/counter/sale/1/state")
+    page = opened()
     wire = Wire(page)
     charts = [
         size
