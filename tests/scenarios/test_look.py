@@ -67,7 +67,8 @@ def opened(chromium: Browser, product, signed_in: Any) -> Iterator[Opens]:
     contexts = []
 
     def open_page(path: str = "", way: Way = WAYS["light"], **options: Any) -> Page:
-        context = look.new_context(chromium, product, way, storage_state=signed_in, **options)
+        options = {"storage_state": signed_in} | options
+        context = look.new_context(chromium, product, way, **options)
         contexts.append(context)
         page = context.new_page()
         if way.language != "en":
@@ -129,11 +130,21 @@ WALKED = """() => {
 
 
 @pytest.mark.parametrize(
-    "path", ["/login/", LIST, "/users/list/", FORM, "/users/edit/2", COUNTER, "/counter/sale/1"]
+    "path",
+    [
+        "/login/",
+        LIST,
+        "/users/list/",
+        FORM,
+        "/users/edit/2",
+        "/logout/",
+        COUNTER,
+        "/counter/sale/1",
+    ],
 )
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
 def test_tab_reaches_everything_and_shows_where_it_is(opened, path, key) -> None:
-    page = opened(path) if path != "/login/" else opened("/logout/")
+    page = opened(path, storage_state=None) if path == "/login/" else opened(path)
     page.wait_for_function(look.SETTLED)
     page.evaluate("document.activeElement.blur()")
     for _ in range(page.evaluate(TABBABLE) + 3):
