@@ -33,7 +33,7 @@ translations/%.mo: translations/%.po $(VENV)/.run
 
 catalogs: $(CATALOGS:.po=.mo)
 
-setup: $(VENV)/.dev catalogs  ## make the environment for development
+setup: $(VENV)/.dev assets/node_modules/.installed catalogs  ## make the environment for development
 	@$(BIN)/pre-commit install >/dev/null 2>&1 || true
 
 run: $(VENV)/.run catalogs  ## start everything on this machine and print the address
@@ -48,7 +48,7 @@ seed: $(VENV)/.run catalogs  ## prepare the instance without starting it
 migrate: $(VENV)/.run  ## bring the database up to date
 	@$(BIN)/flask db upgrade
 
-test: $(VENV)/.dev catalogs  ## run everything this machine can run
+test: $(VENV)/.dev assets/node_modules/.installed catalogs  ## run everything this machine can run
 	@$(BIN)/python tests/run.py $(ARGS)
 
 lint: $(VENV)/.dev  ## style and likely bugs
