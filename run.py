@@ -92,7 +92,7 @@ def main() -> int:
         check_port(settings.host, settings.port)
         app = create_app(settings)
         with app.app_context():
-            from vmsapp.cli import hand_out, initialise  # noqa: PLC0415
+            from vmsapp.cli.vms import hand_out, initialise  # noqa: PLC0415
 
             hand_out(initialise(), settings)
     except (SettingsError, CannotStart, DemoInProduction, OSError) as error:

@@ -26,11 +26,11 @@ from sqlalchemy import Table, insert, select
 
 from config import Settings
 from vmsapp import create_app
-from vmsapp.cli import initialise
+from vmsapp.cli.vms import initialise
 from vmsapp.extensions import atomic, db
 from vmsapp.models import Consumer, Meter, Sale
 from vmsapp.scope import SYSTEM, seen_by
-from vmsapp.sts.identifiers import luhn_digit, meter_pan
+from vmsapp.sts import identifiers
 
 AIM_MS = 100
 YARDSTICK = "/logout/"
@@ -119,8 +119,8 @@ def fill(meters: int, sales: int) -> None:
 def meter_copy(row: dict[str, Any], number: int) -> dict[str, Any]:
     """A meter like the first, with a number of its own."""
     body = f"99{number:08}"
-    drn = body + str(luhn_digit(body))
-    return row | {"drn": drn, "meter_pan": meter_pan(drn)}
+    drn = body + identifiers.luhn.check_digit(body)
+    return row | {"drn": drn, "meter_pan": identifiers.meter_pan.of_drn(drn)}
 
 
 def copies(table: Table, count: int, changed: Any) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from vmsapp.hsm.base import KeyInfo, KeyRef
-from vmsapp.hsm.keystore import Keystore, VendingKey, demo_key
-from vmsapp.hsm.secret import SecretBytes
+from vmsapp.hsm.keystore import Keystore, NewKey, demo_key
 from vmsapp.models import (
     Algorithm,
     Consumer,
@@ -36,8 +35,9 @@ from vmsapp.models import (
     VendingPoint,
 )
 from vmsapp.models import VendingKey as KeyRow
-from vmsapp.sts.identifiers import luhn_digit, meter_pan
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts import identifiers
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.secret import SecretBytes
 
 NOW = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 """A Tuesday; half past twelve in the utility's zone."""
@@ -108,7 +108,7 @@ def make_keystore(folder: Path) -> Keystore:
     return keystore
 
 
-def key_named(sgc: str, dkga: str, ken: int = 255) -> VendingKey:
+def key_named(sgc: str, dkga: str, ken: int = 255) -> NewKey:
     """Make a random key of revision 1 that is unique to a meter."""
     ref = KeyRef(sgc=sgc, krn=1, kt=2, dkga=dkga)
     return demo_key(ref, base_date=BaseDate.Y2014, name=f"Group {sgc}", ken=ken)
@@ -239,7 +239,7 @@ def add_plan(session: Session, tariff_id: int, *steps: TariffStep, **plan) -> Ta
 def drn_of(code: str, serial: int) -> str:
     """Make a meter number: manufacturer's code, serial number, check digit."""
     body = f"{code}{serial:08d}"
-    return body + luhn_digit(body)
+    return body + identifiers.luhn.check_digit(body)
 
 
 def add_meters(session: Session, north: Region, south: Region) -> dict[str, int]:
@@ -295,7 +295,8 @@ def add_meter(
     """Add a meter with its consumer and service point, and hand back its id."""
     drn = drn_of(product.manufacturer_code, serial)
     values = {
-        "drn": drn, "meter_pan": meter_pan(drn), "meter_type": product.meter_type,
+        "drn": drn, "meter_pan": identifiers.meter_pan.of_drn(drn),
+        "meter_type": product.meter_type,
         "algorithm": Algorithm.LEGACY, "product_id": product.id,
         "tariff_id": tariff and tariff.id, "region_id": region.id, "sgc": LEGACY_SGC,
         "krn": 1, "kt": 2, "ti": "01", "base_date": "14", "ea": 7, "tct": 2,

@@ -45,8 +45,10 @@ from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reconcile import Patience, reconcile
 from vmsapp.services.vending.settle import seal
 from vmsapp.sts import dkga
-from vmsapp.sts.credit import CreditToken, decode_credit
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.codec import decode
+from vmsapp.sts.credit import CreditToken
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.keys import KeyParameters, VendingKey
 
 DEFAULT_PATIENCE = Patience()
 LOOK = "the test looks at everything"
@@ -166,12 +168,12 @@ class Shop:
         meter = self.rows(Meter, Meter.id == sale.meter_id)[0]
         generation = "02" if meter.algorithm == "legacy" else "04"
         ref = KeyRef(meter.sgc, meter.krn, meter.kt, generation)
-        key = dkga.derive(
-            generation, keystore.vending_key(ref)[1].reveal(), meter_pan=meter.meter_pan,
-            sgc=meter.sgc, krn=meter.krn, kt=meter.kt, ti=meter.ti,
-            base_date=BaseDate(meter.base_date), ea=meter.ea,
+        parameters = KeyParameters(
+            meter_pan=meter.meter_pan, sgc=meter.sgc, krn=meter.krn, kt=meter.kt, ti=meter.ti,
+            base_date=BaseDate(meter.base_date), dkga=generation, ea=meter.ea,
         )  # fmt: skip
-        return decode_credit(self.digits(sale), key)
+        vending_key = VendingKey(generation, keystore.vending_key(ref)[1].reveal())
+        return decode(self.digits(sale), dkga.derive(vending_key, parameters))
 
     def meter(self, name: str) -> Meter:
         """A meter's row."""

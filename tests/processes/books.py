@@ -17,7 +17,6 @@ from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.results import Results
-from vmsapp.hsm.secret import SecretBytes
 from vmsapp.models import (
     Counter,
     FeePayment,
@@ -32,8 +31,11 @@ from vmsapp.models import (
     VendingPointAccount,
 )
 from vmsapp.sts import dkga
-from vmsapp.sts.credit import decode_credit
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.codec import decode
+from vmsapp.sts.ea07 import TABLE_SETS
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
+from vmsapp.sts.secret import SecretBytes
 
 FLOAT_MINOR = 10_000_000
 """What a vending point that sells from a float had paid in at the beginning."""
@@ -122,9 +124,8 @@ class Books:
         assert len({token.digits for token in self.tokens}) == len(self.tokens)
         for token in self.tokens:
             sale = self.sales[token.sale_id]
-            read = decode_credit(
-                token.digits, self._decoder_key(sale), ea=sale.ea, table_set=sale.table_set
-            )
+            tables = TABLE_SETS[sale.table_set]
+            read = decode(token.digits, self._decoder_key(sale), tables=tables)
             wanted = (sale.subclass, sale.rnd, sale.tid, sale.amount_field)
             assert (read.subclass, read.rnd, read.tid, read.amount_field) == wanted
             assert (token.tid, token.amount_field) == (sale.tid, sale.amount_field)
@@ -208,18 +209,12 @@ class Books:
         last = {(row.vending_point_id, row.series): row.last_number for row in counters}
         assert last == {series: len(given) for series, given in numbers.items()}
 
-    def _decoder_key(self, sale: Sale) -> bytes:
+    def _decoder_key(self, sale: Sale) -> DecoderKey:
         ref = KeyRef(sgc=sale.sgc, krn=sale.krn, kt=sale.kt, dkga=sale.dkga)
         _, value = self._keystore.vending_key(ref)
         with value:
-            return dkga.derive(
-                sale.dkga,
-                value.reveal(),
-                meter_pan=sale.meter_pan,
-                sgc=sale.sgc,
-                krn=sale.krn,
-                kt=sale.kt,
-                ti=sale.ti,
-                base_date=BaseDate(sale.base_date),
-                ea=sale.ea,
-            )
+            parameters = KeyParameters(
+                meter_pan=sale.meter_pan, sgc=sale.sgc, krn=sale.krn, kt=sale.kt, ti=sale.ti,
+                base_date=BaseDate(sale.base_date), dkga=sale.dkga, ea=sale.ea,
+            )  # fmt: skip
+            return dkga.derive(VendingKey(sale.dkga, value.reveal()), parameters)

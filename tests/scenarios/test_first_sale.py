@@ -10,11 +10,10 @@ from playwright.sync_api import Page, expect
 
 from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.keystore import Keystore
-from vmsapp.hsm.secret import SecretBytes
-from vmsapp.sts.amount import decode_units
-from vmsapp.sts.credit import decode_credit
+from vmsapp.sts.codec import decode
 from vmsapp.sts.dkga import derive
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.keys import KeyParameters, VendingKey
+from vmsapp.sts.secret import SecretBytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -58,12 +57,12 @@ def units_in(product, digits: str, drn: str) -> Decimal:
     keystore = Keystore.open(module / "keystore.json", passphrase)
     dkga = {"legacy": "02", "sts6": "04"}[meter["algorithm"]]
     _, vending_key = keystore.vending_key(KeyRef(meter["sgc"], meter["krn"], meter["kt"], dkga))
-    decoder_key = derive(
-        dkga, vending_key.reveal(), meter_pan=meter["meter_pan"], sgc=meter["sgc"],
-        krn=meter["krn"], kt=meter["kt"], ti=meter["ti"],
-        base_date=BaseDate(meter["base_date"]), ea=meter["ea"],
+    parameters = KeyParameters(
+        meter_pan=meter["meter_pan"], sgc=meter["sgc"], krn=meter["krn"], kt=meter["kt"],
+        ti=meter["ti"], base_date=meter["base_date"], dkga=dkga, ea=meter["ea"],
     )  # fmt: skip
-    return decode_units(decode_credit(digits, decoder_key).amount_field)
+    decoder_key = derive(VendingKey(dkga, vending_key.reveal()), parameters)
+    return decode(digits, decoder_key).amount
 
 
 def find(page: Page, product, text: str) -> None:

@@ -10,7 +10,7 @@ from config import Settings
 from tests import factories
 from tests.factories import LEGACY_SGC, NOW
 from vmsapp import create_app
-from vmsapp.cli import initialise
+from vmsapp.cli.vms import initialise
 from vmsapp.extensions import db
 from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.errors import HsmUnavailable

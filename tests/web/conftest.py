@@ -16,7 +16,7 @@ from config import Settings
 from tests import factories
 from tests.factories import AUDITOR, OPERATOR, SOUTH_OPERATOR, SUPERVISOR, Utility
 from tests.web.office import ADMIN, ENGINEER, NEWCOMER, NORTH_SUPERVISOR, PASSWORD, Browser
-from vmsapp.cli import _sync_permissions
+from vmsapp.cli.vms import _sync_permissions
 from vmsapp.extensions import atomic, db
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import OfficeUser

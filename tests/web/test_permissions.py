@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.factories import AUDITOR, LEGACY_11, OPERATOR, SUPERVISOR
 from tests.web.office import ADMIN, ENGINEER, NEWCOMER, NOWHERE, Browser, contents, main_part
-from vmsapp.cli import _sync_permissions
+from vmsapp.cli.vms import _sync_permissions
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import GROUPS
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts import identifiers
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.keys import KeyParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,24 @@ class MeterConfig:
     ken: int
     ea: int
     tct: int
+
+    def parameters(self) -> KeyParameters:
+        """Give them as the token layer takes them.
+
+        Raises:
+            StsError: The standard does not allow one of them.
+        """
+        return KeyParameters(
+            meter_pan=self.meter_pan,
+            sgc=self.key.sgc,
+            krn=self.key.krn,
+            ti=self.ti,
+            kt=identifiers.kt.validate(self.key.kt),
+            base_date=self.base_date,
+            ken=self.ken,
+            dkga=identifiers.dkga.validate(self.key.dkga),
+            ea=identifiers.ea.validate(self.ea),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,15 +18,14 @@ from vmsapp.hsm import keystore_file
 from vmsapp.hsm.base import KeyInfo, KeyRef
 from vmsapp.hsm.errors import KeystoreError
 from vmsapp.hsm.keystore_file import Content, Header, Stamp
-from vmsapp.hsm.secret import SecretBytes
 from vmsapp.sts import dkga, identifiers
-from vmsapp.sts.errors import StsError
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.errors import KeyLengthError, KeyParityError, StsError
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.keys import VendingKey
+from vmsapp.sts.secret import SecretBytes
 
 SCRYPT_N: Final = 2**15
 PASSPHRASE_BYTES_MAX: Final = 1024
-KEY_BYTES: Final = {"02": 8, "04": 20}
-"""Length of a vending key by DKGA."""
 
 REASONS: Final = {
     "missing": N_("there is no such file"),
@@ -52,7 +51,7 @@ REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class VendingKey:
+class NewKey:
     """A vending key on its way into the keystore; the other fields are as in ``KeyInfo``.
 
     Attributes:
@@ -156,7 +155,7 @@ class Keystore:
         """Make the key that seals something else of this module's, always the same one."""
         return SecretBytes(sealing.expand(self._dek.reveal(), f"purpose:{purpose}"))
 
-    def add(self, key: VendingKey) -> KeyInfo:
+    def add(self, key: NewKey) -> KeyInfo:
         """Check a key and write it into the file.
 
         Raises:
@@ -190,21 +189,21 @@ class Keystore:
         self._read = (fresh, stamp)
         return fresh
 
-    def _clash(self, key: VendingKey) -> str:
+    def _clash(self, key: NewKey) -> str:
         with self.vending_key(key.ref)[1] as held:
             return "key_loaded" if held == key.value else "key_conflict"
 
 
-def demo_key(ref: KeyRef, *, base_date: BaseDate, name: str, ken: int = 255) -> VendingKey:
+def demo_key(ref: KeyRef, *, base_date: BaseDate, name: str, ken: int = 255) -> NewKey:
     """Make a random key for demonstrations, marked as one.
 
     >>> demo_key(KeyRef("600000", 1, 2, "02"), base_date=BaseDate.Y2014, name="Demo").value
     SecretBytes(…)
     """
-    value = secrets.token_bytes(KEY_BYTES[ref.dkga])
+    value = secrets.token_bytes(identifiers.dkga.validate(ref.dkga).key_bytes)
     if ref.dkga == "02":
         value = bytes(map(_with_odd_parity, value))
-    return VendingKey(ref, base_date, ken, name, demo=True, value=SecretBytes(value))
+    return NewKey(ref, base_date, ken, name, demo=True, value=SecretBytes(value))
 
 
 def read_passphrase_fd(fd: int) -> SecretBytes:
@@ -226,24 +225,26 @@ def read_passphrase_fd(fd: int) -> SecretBytes:
     return SecretBytes(text)
 
 
-def _checked(key: VendingKey) -> KeyInfo:
+def _checked(key: NewKey) -> KeyInfo:
     """Check all that can be said of a key by itself."""
     ref, value = key.ref, key.value.reveal()
     try:
-        identifiers.validate_sgc(ref.sgc)
-        identifiers.validate_krn(ref.krn)
-        identifiers.validate_ken(key.ken)
-        identifiers.validate_key_type(ref.kt)
-        length = KEY_BYTES[ref.dkga]
-    except (StsError, KeyError):
+        if identifiers.sgc.validate(ref.sgc) != ref.sgc:
+            raise KeystoreError("key_range")
+        identifiers.krn.validate(ref.krn)
+        identifiers.ken.validate(key.ken)
+        identifiers.kt.validate(ref.kt)
+        vending_key = VendingKey(ref.dkga, value)
+    except KeyLengthError:
+        raise KeystoreError("key_length") from None
+    except KeyParityError:
+        raise KeystoreError("key_parity") from None
+    except StsError:
         raise KeystoreError("key_range") from None
-    if len(value) != length:
-        raise KeystoreError("key_length")
-    if ref.dkga == "02" and not dkga.has_odd_parity(value):
-        raise KeystoreError("key_parity")
     if key.base_date is BaseDate.Y1993:
         raise KeystoreError("base_date_ended")
-    kcv = dkga.kcv(ref.dkga, value)
+    with vending_key:
+        kcv = dkga.kcv(vending_key)
     return KeyInfo(ref, key.base_date, key.ken, kcv, key.name, key.demo)
 
 

@@ -29,7 +29,7 @@ from typing import Any, Final
 from vmsapp import sealing
 from vmsapp.hsm.base import KeyInfo, KeyRef
 from vmsapp.hsm.errors import KeystoreError
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.identifiers import BaseDate
 
 FORMAT: Final = "VMS-KEYSTORE"
 VERSION: Final = 1
@@ -115,6 +115,21 @@ def read(path: Path) -> dict[str, Any]:
     if document.get("v") != VERSION:
         raise KeystoreError("version")
     return document
+
+
+def holds_real_keys(path: Path) -> bool:
+    """Tell whether a keystore is, or may be, in earnest: without a passphrase, to refuse only.
+
+    Returns:
+        False where there is no file, or none of its keys was made for more than demonstration.
+    """
+    try:
+        records = read(path)["keys"]
+        return any(record["meta"]["demo"] is not True for record in records)
+    except KeystoreError as error:
+        return error.why != "missing"
+    except (KeyError, TypeError):
+        return True
 
 
 def header_of(document: dict[str, Any]) -> Header:

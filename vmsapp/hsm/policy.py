@@ -124,6 +124,6 @@ def _is_bare(meter_pan: str) -> bool:
     One meter must have one spelling, or a second would escape the TIDs used under the first.
     """
     try:
-        return identifiers.validate_meter_pan(meter_pan) == meter_pan
+        return identifiers.meter_pan.validate(meter_pan) == meter_pan
     except StsError:
         return False

@@ -43,8 +43,8 @@ from vmsapp.services import audit
 from vmsapp.services.instance import embedded_keystore
 from vmsapp.services.security_modules import copy_key_list
 from vmsapp.services.users import Account, HashPassword, add_user
-from vmsapp.sts.identifiers import luhn_digit, meter_pan
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts import identifiers
+from vmsapp.sts.identifiers import BaseDate
 
 ZONE: Final = "Africa/Nairobi"
 METERS: Final = 200
@@ -240,10 +240,10 @@ def _meter(
     number: int, product: Product, algorithm: Algorithm, tariff: Tariff, region: Region
 ) -> Meter:
     body = f"{product.manufacturer_code}{10_000_000 + number * 137:08d}"
-    drn = body + luhn_digit(body)
+    drn = body + identifiers.luhn.check_digit(body)
     return Meter(
         drn=drn,
-        meter_pan=meter_pan(drn),
+        meter_pan=identifiers.meter_pan.of_drn(drn),
         meter_type=product.meter_type,
         algorithm=algorithm,
         product_id=product.id,

@@ -12,12 +12,12 @@ from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.results import Results
-from vmsapp.hsm.secret import SecretBytes
 from vmsapp.models import Installation, SecurityModule, SmAlgorithm, VendingKey
 from vmsapp.models.meter import Algorithm
 from vmsapp.scope import SYSTEM
 from vmsapp.sealing import secret_file
 from vmsapp.services import audit
+from vmsapp.sts.secret import SecretBytes
 
 EMBEDDED: Final = "Embedded module"
 

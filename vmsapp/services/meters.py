@@ -20,7 +20,7 @@ from vmsapp.models import (
 )
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.pricing import History, history_of
-from vmsapp.sts.identifiers import compact_drn
+from vmsapp.sts import identifiers
 
 MAX_FOUND: Final = 20
 """Meters shown for one search; more than that asks for a longer search."""
@@ -78,7 +78,7 @@ def find_meters(session: Session, text: str) -> list[Found]:
         Up to ``MAX_FOUND`` + 1; a whole meter number gives that meter alone.
     """
     text = text.strip()
-    number = compact_drn(text)
+    number = identifiers.drn.compact(text)
     if not text:
         return []
     if number.isdigit():

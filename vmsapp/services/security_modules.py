@@ -15,10 +15,10 @@ from vmsapp.hsm.keystore import Keystore, read_passphrase_fd
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.registry import ModuleDescriptor, Registry
 from vmsapp.hsm.results import Results
-from vmsapp.hsm.secret import SecretBytes
 from vmsapp.models import SecurityModule, SmAlgorithm, VendingKey
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.sts.secret import SecretBytes
 
 
 class NoModule(Refused):

@@ -7,8 +7,8 @@ bits field   meaning
 14   m       mantissa
 ==== ======= =============================================
 
-The value in tenths of a unit (0.1 kWh, 0.1 m³, 0.1 min) is ``10**e * m + offset(e)``; each
-exponent's range begins where the one below ends:
+The value is ``10**e * m + offset(e)``, in tenths of a unit for credit (0.1 kWh, 0.1 m³,
+0.1 min) and in watts for power limits; each exponent's range begins where the one below ends:
 
 = ======= ================= =====
 e offset  range             step
@@ -33,38 +33,68 @@ Decimal('1639.4')
 from decimal import ROUND_CEILING, Context, Decimal
 from typing import Final
 
-from vmsapp.sts.errors import FieldRangeError
-from vmsapp.sts.fields import AMOUNT_BITS, require_bits, require_range
+from vmsapp.sts.errors import (
+    AmountTooLarge,
+    InexactAmount,
+    NegativeAmount,
+    NotANumber,
+)
+from vmsapp.sts.fields import AMOUNT_BITS, require_bits
 
 MANTISSA_BITS: Final = 14
 MANTISSA_MAX: Final = (1 << MANTISSA_BITS) - 1
-OFFSETS: Final = (0, 16_384, 180_224, 1_818_624)
-"""Lowest value of each exponent, in tenths."""
 
-STEPS: Final = (1, 10, 100, 1_000)
-"""Distance of neighbouring values of each exponent, in tenths."""
 
-MAX_TENTHS: Final = 18_201_624
-"""Largest amount a token can carry, in tenths of a unit."""
+def step(exponent: int) -> int:
+    """Tell the distance of neighbouring values of an exponent.
+
+    >>> step(3)
+    1000
+    """
+    return int(10**exponent)
+
+
+def offset(exponent: int) -> int:
+    """Tell the lowest value of an exponent: all the steps of the exponents below it.
+
+    >>> [offset(e) for e in range(4)]
+    [0, 16384, 180224, 1818624]
+    """
+    return (1 << MANTISSA_BITS) * (step(exponent) // 9)
+
+
+EXPONENTS: Final = range(4)
+OFFSETS: Final = tuple(map(offset, EXPONENTS))
+STEPS: Final = tuple(map(step, EXPONENTS))
+
+MAX_TENTHS: Final = STEPS[-1] * MANTISSA_MAX + OFFSETS[-1]
+"""Largest amount a token can carry, in tenths of a unit: 18 201 624."""
 
 _TENTH: Final = Decimal("0.1")
 _MAX_UNITS: Final = Decimal(MAX_TENTHS).scaleb(-1)
 _EXACT: Final = Context(prec=28)  # the caller's own context may be narrower
 
 
-def encode_tenths(tenths: int) -> int:
-    """Write a quantity as the 16-bit field, rounded up to the next step.
+def encode_tenths(tenths: int, field: str = "amount in tenths") -> int:
+    """Write a value as the 16-bit field, rounded up to the next step.
 
     Args:
-        tenths: Tenths of a unit, 0 to ``MAX_TENTHS``.
+        tenths: Tenths of a unit, or watts, 0 to ``MAX_TENTHS``.
+        field: What an error calls it.
 
     Raises:
-        FieldRangeError: Outside that range.
+        InexactAmount: Not a whole number.
+        NegativeAmount, AmountTooLarge: Outside the range.
 
     >>> f"{encode_tenths(180_223):04X}"
     '8000'
     """
-    require_range("amount in tenths", tenths, 0, MAX_TENTHS)
+    if not isinstance(tenths, int) or isinstance(tenths, bool):
+        raise InexactAmount(field, repr(tenths), "is not a whole number")
+    if tenths < 0:
+        raise NegativeAmount(field, tenths, "is below zero")
+    if tenths > MAX_TENTHS:
+        raise AmountTooLarge(field, tenths, f"is above {MAX_TENTHS}")
     exponent = 0
     while (mantissa := _mantissa(tenths, exponent)) > MANTISSA_MAX:
         exponent += 1
@@ -72,7 +102,7 @@ def encode_tenths(tenths: int) -> int:
 
 
 def decode_tenths(field: int) -> int:
-    """Read the 16-bit field: what the meter credits, in tenths of a unit.
+    """Read the 16-bit field: what the meter credits, in tenths of a unit, or watts.
 
     Raises:
         FieldRangeError: ``field`` does not fit 16 bits.
@@ -85,18 +115,23 @@ def decode_tenths(field: int) -> int:
     return STEPS[exponent] * (field & MANTISSA_MAX) + OFFSETS[exponent]
 
 
-def encode_units(units: Decimal) -> int:
+def encode_units(units: Decimal | int) -> int:
     """Write a quantity in whole units as the 16-bit field, rounded up to a tenth first.
 
     Args:
         units: Exact quantity in kWh, m³ or min, 0 to 1 820 162.4.
 
     Raises:
-        FieldRangeError: Outside that range or not a number.
+        InexactAmount: A float, or no number at all.
+        NotANumber: Infinite or not a number.
+        NegativeAmount, AmountTooLarge: Outside the range.
     """
-    if not units.is_finite() or not 0 <= units <= _MAX_UNITS:
-        raise FieldRangeError("amount in units", str(units), f"is not 0 to {_MAX_UNITS}")
-    tenths = units.quantize(_TENTH, rounding=ROUND_CEILING, context=_EXACT)
+    exact = exact_amount("amount in units", units)
+    if exact < 0:
+        raise NegativeAmount("amount in units", str(units), "is below zero")
+    if exact > _MAX_UNITS:
+        raise AmountTooLarge("amount in units", str(units), f"is above {_MAX_UNITS}")
+    tenths = exact.quantize(_TENTH, rounding=ROUND_CEILING, context=_EXACT)
     return encode_tenths(int(tenths.scaleb(1, context=_EXACT)))
 
 
@@ -107,6 +142,21 @@ def decode_units(field: int) -> Decimal:
         FieldRangeError: ``field`` does not fit 16 bits.
     """
     return Decimal(decode_tenths(field)).scaleb(-1, context=_EXACT)
+
+
+def exact_amount(field: str, amount: Decimal | int) -> Decimal:
+    """Hand back an amount as an exact, finite decimal.
+
+    Raises:
+        InexactAmount: A float, or no number at all.
+        NotANumber: Infinite or not a number.
+    """
+    if not isinstance(amount, Decimal | int) or isinstance(amount, bool):
+        raise InexactAmount(field, repr(amount), "is neither a Decimal nor a whole number")
+    exact = Decimal(amount)
+    if not exact.is_finite():
+        raise NotANumber(field, str(amount), "is not a finite number")
+    return exact
 
 
 def _mantissa(tenths: int, exponent: int) -> int:

@@ -19,6 +19,8 @@ Source: IEC 62055-41:2018, "Token format".
 True
 """
 
+from typing import Final
+
 from vmsapp.sts.crc import token_crc
 from vmsapp.sts.errors import CrcError
 from vmsapp.sts.fields import (
@@ -27,8 +29,20 @@ from vmsapp.sts.fields import (
     CRC_BITS,
     DATA_BITS,
     SUBCLASS_BITS,
+    TokenClass,
     require_bits,
 )
+
+_CREDIT: Final = int(TokenClass.CREDIT)
+
+
+def is_currency(token_class: int, subclass: int) -> bool:
+    """Tell whether a token carries money, and so the checksum of currency tokens.
+
+    >>> is_currency(0, 4), is_currency(0, 3), is_currency(2, 4)
+    (True, False, False)
+    """
+    return token_class == _CREDIT and 4 <= subclass <= 7
 
 
 def build_block(*, token_class: int, subclass: int, data: int) -> int:
@@ -37,9 +51,15 @@ def build_block(*, token_class: int, subclass: int, data: int) -> int:
     Raises:
         FieldRangeError: A part does not fit its bits.
     """
-    checked = _checked(token_class, subclass, require_bits("data", data, DATA_BITS))
+    require_bits("Class", token_class, CLASS_BITS)
+    require_bits("SubClass", subclass, SUBCLASS_BITS)
+    return with_crc(token_class, subclass, require_bits("data", data, DATA_BITS))
+
+
+def with_crc(token_class: int, subclass: int, data: int) -> int:
+    """Do what ``build_block`` does with parts that are known to fit, as a token's do."""
     body = subclass << DATA_BITS | data
-    return body << CRC_BITS | token_crc(checked)
+    return body << CRC_BITS | _crc(token_class, body, subclass)
 
 
 def split_block(block: int, *, token_class: int) -> tuple[int, int]:
@@ -54,12 +74,13 @@ def split_block(block: int, *, token_class: int) -> tuple[int, int]:
     """
     body = require_bits("block", block, BLOCK_BITS) >> CRC_BITS
     subclass, data = body >> DATA_BITS, body & (1 << DATA_BITS) - 1
-    if token_crc(_checked(token_class, subclass, data)) != block & (1 << CRC_BITS) - 1:
-        raise CrcError("token", None, "fails its checksum")
+    found = block & (1 << CRC_BITS) - 1
+    if _crc(require_bits("Class", token_class, CLASS_BITS), body, subclass) != found:
+        rule = "is not that of the rest: another key, another meter or a slip in the digits"
+        raise CrcError("CRC", f"{found:04X}", rule)
     return subclass, data
 
 
-def _checked(token_class: int, subclass: int, data: int) -> int:
-    require_bits("Class", token_class, CLASS_BITS)
-    require_bits("SubClass", subclass, SUBCLASS_BITS)
-    return (token_class << SUBCLASS_BITS | subclass) << DATA_BITS | data
+def _crc(token_class: int, body: int, subclass: int) -> int:
+    checked = token_class << SUBCLASS_BITS + DATA_BITS | body
+    return token_crc(checked, currency=is_currency(token_class, subclass))

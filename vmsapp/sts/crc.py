@@ -2,61 +2,69 @@
 
 Reflected polynomial x^16 + x^15 + x^2 + 1 (A001h), start FFFFh, no final inversion, over the
 50 bits left-padded with zeros to 7 bytes, most significant first. The token stores the two
-bytes of the result swapped, and that is how they are returned here.
+bytes of the result swapped, and that is how they are returned here. Currency credit has a
+checksum of its own, so that no meter takes money for units: a byte 01h follows the seven.
 
 A CRC is affine: that of 7 bytes is the constant of 7 zero bytes, xor what each byte adds at its
 place. One table a place holds those additions, so no step waits for the one before.
 
-Source: IEC 62055-41:2018, "CRC: CyclicRedundancyCode".
+Source: IEC 62055-41:2018, "CRC: CyclicRedundancyCode" and "CRC_C".
 
 >>> f"{token_crc(0x0B19EB230100):04X}"
 'C207'
 """
 
+from functools import cache
 from typing import Final
 
 from vmsapp.sts.fields import CLASS_BITS, DATA_BITS, SUBCLASS_BITS, require_bits
 
 CHECKED_BITS: Final = CLASS_BITS + SUBCLASS_BITS + DATA_BITS
 CHECKED_BYTES: Final = 7
+POLYNOMIAL: Final = 0xA001
+START: Final = 0xFFFF
+CURRENCY_SUFFIX: Final = b"\x01"
 
-_POLYNOMIAL: Final = 0xA001
-_START: Final = 0xFFFF
+Tables = tuple[int, tuple[tuple[int, ...], ...]]
+"""The CRC of zeros, and what each byte value adds to it at each place from the first."""
+
+
+def token_crc(data: int, *, currency: bool = False) -> int:
+    """Compute the 16 checksum bits of a token, in the order the token stores them.
+
+    Args:
+        data: Class, sub-class and data as one number of 50 bits, big end first.
+        currency: Of a currency credit token (CRC_C).
+
+    Raises:
+        FieldRangeError: ``data`` does not fit 50 bits.
+    """
+    if not 0 <= data < 1 << CHECKED_BITS:
+        require_bits("checked data", data, CHECKED_BITS)
+    crc, (t0, t1, t2, t3, t4, t5, t6) = _tables(CURRENCY_SUFFIX if currency else b"")
+    b0, b1, b2, b3, b4, b5, b6 = data.to_bytes(CHECKED_BYTES, "big")
+    return crc ^ t0[b0] ^ t1[b1] ^ t2[b2] ^ t3[b3] ^ t4[b4] ^ t5[b5] ^ t6[b6]
+
+
+@cache
+def _tables(suffix: bytes) -> Tables:
+    """Tabulate on first use; ``suffix`` follows the seven bytes."""
+
+    def additions(place: int) -> tuple[int, ...]:
+        after = bytes(CHECKED_BYTES - 1 - place + len(suffix))
+        return tuple(_swapped(_shift_in(0, bytes([value]) + after)) for value in range(256))
+
+    of_zeros = _swapped(_shift_in(START, bytes(CHECKED_BYTES) + suffix))
+    return of_zeros, tuple(map(additions, range(CHECKED_BYTES)))
 
 
 def _shift_in(register: int, message: bytes) -> int:
     for byte in message:
         register ^= byte
         for _ in range(8):
-            register = register >> 1 ^ (_POLYNOMIAL if register & 1 else 0)
+            register = register >> 1 ^ (POLYNOMIAL if register & 1 else 0)
     return register
 
 
 def _swapped(register: int) -> int:
     return (register & 0xFF) << 8 | register >> 8
-
-
-def _table(place: int) -> tuple[int, ...]:
-    """What each byte value adds to the CRC when it stands at ``place``, 0 the first byte."""
-    zeros_after = bytes(CHECKED_BYTES - 1 - place)
-    return tuple(_swapped(_shift_in(0, bytes([value]) + zeros_after)) for value in range(256))
-
-
-_OF_ZEROS: Final = _swapped(_shift_in(_START, bytes(CHECKED_BYTES)))
-_TABLES: Final = tuple(_table(place) for place in range(CHECKED_BYTES))
-
-
-def token_crc(data: int) -> int:
-    """Compute the 16 checksum bits of a token, in the order the token stores them.
-
-    Args:
-        data: Class, sub-class and data as one number of 50 bits, big end first.
-
-    Raises:
-        FieldRangeError: ``data`` does not fit 50 bits.
-    """
-    require_bits("checked data", data, CHECKED_BITS)
-    crc = _OF_ZEROS
-    for table, byte in zip(_TABLES, data.to_bytes(CHECKED_BYTES, "big"), strict=True):
-        crc ^= table[byte]
-    return crc

@@ -1,49 +1,78 @@
-"""Class 0, sub-classes 0 to 3: the credit token.
+"""Class 0: tokens that give credit, in units or in money.
 
-====== ==== ======================================================
+====== ==== ==========================================================
 field  bits place in the 44 data bits
-====== ==== ======================================================
-RND       4 43..40, random, so that equal sales differ
+====== ==== ==========================================================
+RND       4 43..40, random, so that equal sales differ; in currency
+            tokens the sign and high exponent bits of the amount
 TID      24 39..16, minutes since the base date
-Amount   16 15..0, see ``amount``
-====== ==== ======================================================
+Amount   16 15..0, see ``amount``, of currency ``currency``
+====== ==== ==========================================================
 
-Sub-class: 0 electricity, 0.1 kWh; 1 water, 0.1 m³; 2 gas, 0.1 m³; 3 time, 0.1 min.
+==== ==== ============ ================
+sub-class service      the amount is in
+==== ==== ============ ================
+0    4    electricity  0.1 kWh, money
+1    5    water        0.1 m³, money
+2    6    gas          0.1 m³, money
+3    7    time         0.1 min, money
+==== ==== ============ ================
+
+What a token carries may be more than was asked for: amounts are rounded to what the field can
+hold. The token made is the answer to "how much", not the amount it was made of.
 
 Source: IEC 62055-41:2018, "Class 0: Credit".
 
->>> token = CreditToken(subclass=0, rnd=11, tid=0x19EB23, amount_field=256)
->>> key = bytes.fromhex("0abc12def3456789")
->>> digits = encode_credit(token, key)
->>> digits
-'29054347139309851356'
->>> decode_credit(digits, key) == token
-True
+>>> token = CreditToken.of_units(Service.ELECTRICITY, Decimal("1638.35"), tid=5, rnd=11)
+>>> token.amount
+Decimal('1638.4')
+>>> CurrencyToken.of_amount(Service.WATER, Decimal(-1), tid=5).amount
+Decimal('-0.99994')
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
+from enum import IntEnum
+from typing import ClassVar, Final, Self
 
-from vmsapp.sts import ea07
-from vmsapp.sts.block import build_block, split_block
-from vmsapp.sts.errors import FormatError, TidRangeError, UnsupportedAlgorithm, VendingKeyError
+from vmsapp.sts.amount import decode_units, encode_units
+from vmsapp.sts.currency import CURRENCY_BITS, decode_currency, encode_currency
+from vmsapp.sts.errors import ZeroAmount
 from vmsapp.sts.fields import (
     AMOUNT_BITS,
-    BLOCK_BITS,
-    CREDIT_CLASS,
-    CREDIT_SUBCLASS_MAX,
     RND_BITS,
     TID_BITS,
+    TokenClass,
     require_bits,
     require_range,
+    split_tid,
+    with_tid,
 )
-from vmsapp.sts.identifiers import EncryptionAlgorithm
-from vmsapp.sts.tid import is_reserved
-from vmsapp.sts.token import from_digits, join_class, split_class, to_digits
+
+
+class Service(IntEnum):
+    """What a credit is for: the sub-class of a token in units."""
+
+    ELECTRICITY = 0
+    WATER = 1
+    GAS = 2
+    TIME = 3
+
+    @property
+    def unit(self) -> str:
+        """The unit of an amount."""
+        return ("kWh", "m³", "m³", "min")[self]
+
+
+CURRENCY: Final = len(Service)
+"""What is added to a service for the sub-class of a token in money."""
+
+_LAST: Final = max(Service)
 
 
 @dataclass(frozen=True, slots=True)
 class CreditToken:
-    """The fields of a credit token, as the meter will read them.
+    """A credit in units, as the meter will read it.
 
     Attributes:
         subclass: 0 electricity, 1 water, 2 gas, 3 time.
@@ -55,89 +84,120 @@ class CreditToken:
         FieldRangeError: A field is outside its range.
     """
 
+    token_class: ClassVar = TokenClass.CREDIT
+
     subclass: int
     rnd: int
     tid: int
     amount_field: int
 
     def __post_init__(self) -> None:
-        require_range("SubClass", self.subclass, 0, CREDIT_SUBCLASS_MAX)
+        require_range("SubClass", self.subclass, 0, _LAST)
         require_bits("RND", self.rnd, RND_BITS)
         require_bits("TID", self.tid, TID_BITS)
         require_bits("amount field", self.amount_field, AMOUNT_BITS)
 
+    @classmethod
+    def of_units(cls, service: Service, units: Decimal | int, *, tid: int, rnd: int) -> Self:
+        """Give at least so many units, rounded up to what the field can hold.
 
-def encode_credit(
-    token: CreditToken,
-    decoder_key: bytes,
-    *,
-    ea: int = EncryptionAlgorithm.STA,
-    table_set: str = ea07.PRODUCTION.name,
-    allow_reserved: bool = False,
-) -> str:
-    """Make the 20 digits of a credit token.
+        Args:
+            service: What for.
+            units: kWh, m³ or min, exact, above 0 and up to 1 820 162.4.
+            tid: Token identifier.
+            rnd: 4 random bits.
 
-    Args:
-        token: What it says.
-        decoder_key: The meter's key, 8 bytes, most significant first.
-        ea: Encryption algorithm; 7 only.
-        table_set: Name of the cipher's tables, ``"production"`` or ``"sample"``.
-        allow_reserved: Take a TID of 00:01, which ordinary tokens must not carry.
+        Raises:
+            InexactAmount, NotANumber, ZeroAmount, NegativeAmount, AmountTooLarge: No token can
+                carry that amount.
+            FieldRangeError: Another field is outside its range.
+        """
+        field = encode_units(units)
+        if not field:
+            raise ZeroAmount("amount in units", str(units), "is nothing to give")
+        return cls(service, rnd, tid, field)
+
+    @classmethod
+    def from_data(cls, subclass: int, data: int) -> Self:
+        """Read the 44 data bits."""
+        return cls(subclass, *split_tid(data))
+
+    @property
+    def data(self) -> int:
+        """The 44 data bits."""
+        return with_tid(self.rnd, self.tid, self.amount_field)
+
+    @property
+    def service(self) -> Service:
+        """What the credit is for."""
+        return Service(self.subclass)
+
+    @property
+    def amount(self) -> Decimal:
+        """What the meter gives, in whole units with one decimal."""
+        return decode_units(self.amount_field)
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyToken:
+    """A credit in money, for a meter that knows its own tariff; it may take money away.
+
+    Attributes:
+        subclass: 4 electricity, 5 water, 6 gas, 7 time.
+        tid: Token identifier, 0 to 16 777 215.
+        amount_field: The coded amount, 20 bits; the upper 4 travel in the place of RND.
 
     Raises:
-        TidRangeError: The TID is reserved and ``allow_reserved`` is not set.
-        VendingKeyError: The key is not 8 bytes.
-        UnsupportedAlgorithm: Another ``ea`` or an unknown table set.
+        FieldRangeError: A field is outside its range.
     """
-    if is_reserved(token.tid) and not allow_reserved:
-        raise TidRangeError("TID", token.tid, "is reserved: it falls on 00:01")
-    tables = _tables(ea, table_set)
-    data = (token.rnd << TID_BITS | token.tid) << AMOUNT_BITS | token.amount_field
-    block = build_block(token_class=CREDIT_CLASS, subclass=token.subclass, data=data)
-    cipher = ea07.encrypt(block, _key_number(decoder_key), tables)
-    return to_digits(join_class(cipher, CREDIT_CLASS))
 
+    token_class: ClassVar = TokenClass.CREDIT
 
-def decode_credit(
-    digits: str,
-    decoder_key: bytes,
-    *,
-    ea: int = EncryptionAlgorithm.STA,
-    table_set: str = ea07.PRODUCTION.name,
-) -> CreditToken:
-    """Read a credit token; one with a reserved TID is read like any other.
+    subclass: int
+    tid: int
+    amount_field: int
 
-    Raises:
-        FormatError: Not a token, or of another class, or of a sub-class above 3.
-        CrcError: Wrong key, wrong meter or wrong digits.
-        VendingKeyError: The key is not 8 bytes.
-        UnsupportedAlgorithm: Another ``ea`` or an unknown table set.
-    """
-    tables = _tables(ea, table_set)
-    cipher, token_class = split_class(from_digits(digits))
-    if token_class != CREDIT_CLASS:
-        raise FormatError("Class", token_class, "is not a credit token's")
-    block = ea07.decrypt(cipher, _key_number(decoder_key), tables)
-    subclass, data = split_block(block, token_class=CREDIT_CLASS)
-    if subclass > CREDIT_SUBCLASS_MAX:
-        raise FormatError("SubClass", subclass, f"is not 0 to {CREDIT_SUBCLASS_MAX}")
-    return CreditToken(
-        subclass=subclass,
-        rnd=data >> TID_BITS + AMOUNT_BITS,
-        tid=data >> AMOUNT_BITS & (1 << TID_BITS) - 1,
-        amount_field=data & (1 << AMOUNT_BITS) - 1,
-    )
+    def __post_init__(self) -> None:
+        require_range("SubClass", self.subclass, CURRENCY, CURRENCY + _LAST)
+        require_bits("TID", self.tid, TID_BITS)
+        require_bits("currency amount field", self.amount_field, CURRENCY_BITS)
 
+    @classmethod
+    def of_amount(cls, service: Service, amount: Decimal | int, *, tid: int) -> Self:
+        """Give an amount of money, or take it if negative, rounded towards +infinity.
 
-def _tables(ea: int, table_set: str) -> ea07.TableSet:
-    if ea != EncryptionAlgorithm.STA:
-        raise UnsupportedAlgorithm("EA", int(ea), "is not offered for credit tokens")
-    if table_set not in ea07.TABLE_SETS:
-        raise UnsupportedAlgorithm("table set", table_set, "is unknown")
-    return ea07.TABLE_SETS[table_set]
+        Args:
+            service: What for.
+            amount: In the currency's unit, exact, not 0, up to about 1.8e30 either way.
+            tid: Token identifier.
 
+        Raises:
+            InexactAmount, NotANumber, ZeroAmount, AmountTooLarge: No token can carry that.
+            FieldRangeError: Another field is outside its range.
+        """
+        field = encode_currency(amount)
+        if not decode_currency(field):
+            raise ZeroAmount("amount of currency", str(amount), "is nothing to give")
+        return cls(CURRENCY + service, tid, field)
 
-def _key_number(decoder_key: bytes) -> int:
-    if len(decoder_key) * 8 != BLOCK_BITS:
-        raise VendingKeyError("decoder key", None, f"is {len(decoder_key)} bytes, not 8")
-    return int.from_bytes(decoder_key, "big")
+    @classmethod
+    def from_data(cls, subclass: int, data: int) -> Self:
+        """Read the 44 data bits."""
+        high, tid, low = split_tid(data)
+        return cls(subclass, tid, high << AMOUNT_BITS | low)
+
+    @property
+    def data(self) -> int:
+        """The 44 data bits."""
+        low = self.amount_field & (1 << AMOUNT_BITS) - 1
+        return with_tid(self.amount_field >> AMOUNT_BITS, self.tid, low)
+
+    @property
+    def service(self) -> Service:
+        """What the credit is for."""
+        return Service(self.subclass - CURRENCY)
+
+    @property
+    def amount(self) -> Decimal:
+        """What the meter gives or takes, in the currency's unit with five decimals."""
+        return decode_currency(self.amount_field)

@@ -21,23 +21,30 @@ the production tables are published in several meters' and vendors' implementati
 '0B19EB230100C207'
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from vmsapp.sts.errors import FieldRangeError, FormatError
+from vmsapp.sts.errors import FieldRangeError, FormatError, UnsupportedAlgorithm
 from vmsapp.sts.fields import BLOCK_BITS, require_bits
 
 ROUNDS: Final = 16
 KEY_TURN: Final = 12
 
 _MASK: Final = (1 << BLOCK_BITS) - 1
-_LOW_BIT_OF_NIBBLES: Final = 0x1111111111111111
-_LOW_TWO_OF_BYTES: Final = 0x0303030303030303
+_CHOICES: Final = tuple(
+    bytes(byte >> 3 - turn & 1 | (byte >> 7 - turn & 1) << 1 for byte in range(256))
+    for turn in range(4)
+)
+"""For 0 to 3 turns left: which tables a byte of the key chooses for the nibbles of its byte."""
 
 Nibbles = tuple[int, ...]
 """What each of the 16 nibbles becomes."""
+
+ByteTables = tuple[tuple[int, ...], ...]
+"""``[place of the byte][byte]``: its share of the permuted block."""
 
 RoundTables = tuple[tuple[tuple[int, ...], ...], ...]
 """``[place of the byte][choice for its two nibbles][byte]``: its share of the next block."""
@@ -73,34 +80,49 @@ class TableSet:
                 raise FormatError(field, self.name, rule)
 
     @cached_property
+    def permuting(self) -> ByteTables:
+        """The permutation alone."""
+        return _byte_tables(self.permutation)
+
+    @cached_property
+    def unpermuting(self) -> ByteTables:
+        """The permutation alone, undone."""
+        return _byte_tables(_inverse(self.permutation))
+
+    @cached_property
     def forward(self) -> RoundTables:
         """Substitution, then permutation."""
-        return _round_tables(self.substitution1, self.substitution2, self.permutation)
+        return _round_tables(self.substitution1, self.substitution2, self.permuting)
 
     @cached_property
     def backward(self) -> RoundTables:
         """Inverse substitution, then inverse permutation."""
         inverses = _inverse(self.substitution1), _inverse(self.substitution2)
-        return _round_tables(*inverses, _inverse(self.permutation))
+        return _round_tables(*inverses, self.unpermuting)
 
 
 def _inverse(table: Sequence[int]) -> tuple[int, ...]:
     return tuple(table.index(value) for value in range(len(table)))
 
 
-def _permute(block: int, permutation: Sequence[int]) -> int:
-    return sum((block >> source & 1) << target for source, target in enumerate(permutation))
+def _byte_tables(permutation: Sequence[int]) -> ByteTables:
+    moved = [1 << place for place in permutation]
+
+    def share(place: int, byte: int) -> int:
+        return sum(moved[8 * place + bit] for bit in range(8) if byte >> bit & 1)
+
+    return tuple(tuple(share(place, byte) for byte in range(256)) for place in range(8))
 
 
-def _round_tables(zero: Nibbles, one: Nibbles, permutation: tuple[int, ...]) -> RoundTables:
-    def share(place: int, choice: int, byte: int) -> int:
-        low = (one if choice & 1 else zero)[byte & 0xF]
-        high = (one if choice & 2 else zero)[byte >> 4]
-        return _permute((high << 4 | low) << 8 * place, permutation)
+def _round_tables(zero: Nibbles, one: Nibbles, permuting: ByteTables) -> RoundTables:
+    def substituted(choice: int, byte: int) -> int:
+        low, high = (one if choice & bit else zero for bit in (1, 2))
+        return high[byte >> 4] << 4 | low[byte & 0xF]
 
+    bytes_ = [[substituted(choice, byte) for byte in range(256)] for choice in range(4)]
     return tuple(
-        tuple(tuple(share(place, choice, byte) for byte in range(256)) for choice in range(4))
-        for place in range(8)
+        tuple(tuple(permuted[byte] for byte in chosen) for chosen in bytes_)
+        for permuted in permuting
     )
 
 
@@ -133,6 +155,47 @@ SAMPLE: Final = TableSet(
 TABLE_SETS: Final[dict[str, TableSet]] = {tables.name: tables for tables in (PRODUCTION, SAMPLE)}
 
 
+def table_set(name: str) -> TableSet:
+    """Find a table set by its name.
+
+    Raises:
+        UnsupportedAlgorithm: There is none of that name.
+    """
+    if name not in TABLE_SETS:
+        raise UnsupportedAlgorithm("table set", name, f"is not one of {', '.join(TABLE_SETS)}")
+    return TABLE_SETS[name]
+
+
+def read_table_set(text: str) -> TableSet:
+    """Read a utility's own table set: a JSON object with the attributes of ``TableSet``.
+
+    Raises:
+        FormatError: It is no such object, takes the name of a set that ships with the engine,
+            or a table does not hold each of its values once.
+
+    >>> read_table_set('{"name": "own"}')
+    Traceback (most recent call last):
+    vmsapp.sts.errors.FormatError: table set does not hold exactly name, substitution1, \
+substitution2, permutation
+    """
+    import json  # noqa: PLC0415 - few have tables of their own
+
+    names = [field.name for field in dataclasses.fields(TableSet)]
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise FormatError("table set", None, "is not JSON") from None
+    if not isinstance(found, dict) or set(found) != set(names):
+        raise FormatError("table set", None, f"does not hold exactly {', '.join(names)}")
+    name = found.pop("name")
+    if not isinstance(name, str) or not name or name in TABLE_SETS:
+        raise FormatError("table set's name", str(name), "is empty or taken")
+    for field, values in found.items():
+        if not isinstance(values, list) or not all(type(value) is int for value in values):
+            raise FormatError(f"{field} table", name, "is not a list of whole numbers")
+    return TableSet(name, **{field: tuple(values) for field, values in found.items()})
+
+
 def encrypt(block: int, key: int, tables: TableSet = PRODUCTION) -> int:
     """Encrypt one block of 64 bits.
 
@@ -145,9 +208,7 @@ def encrypt(block: int, key: int, tables: TableSet = PRODUCTION) -> int:
         FieldRangeError: Block or key does not fit 64 bits; the key is not shown.
     """
     require_bits("block", block, BLOCK_BITS)
-    for choices in _round_choices(key):
-        block = _round(block, choices, tables.forward)
-    return block
+    return _rounds(block, _round_choices(key), tables.forward)
 
 
 def decrypt(block: int, key: int, tables: TableSet = PRODUCTION) -> int:
@@ -157,29 +218,48 @@ def decrypt(block: int, key: int, tables: TableSet = PRODUCTION) -> int:
     So the last permutation is undone first, and the one undone too much is done again.
     """
     require_bits("block", block, BLOCK_BITS)
-    block = _permute(block, _inverse(tables.permutation))
-    for choices in reversed(_round_choices(key)):
-        block = _round(block, choices, tables.backward)
-    return _permute(block, tables.permutation)
+    block = _looked_up(block, tables.unpermuting)
+    block = _rounds(block, reversed(_round_choices(key)), tables.backward)
+    return _looked_up(block, tables.permuting)
 
 
-def _round_choices(key: int) -> list[bytes]:
-    """For each round, for each byte from the low end: bits 0 and 1 choose for its nibbles."""
-    if not 0 <= key <= _MASK:
+def _round_choices(key: int) -> tuple[bytes, ...]:
+    """For each round, for each byte from the low end: bits 0 and 1 choose for its nibbles.
+
+    They are bits 3 and 7 of the bytes of the turned key. Four turns left bring bits from
+    within the same byte there; so one look-up a byte of the key and of the key turned by four
+    gives the choices of eight rounds, and of the other eight with each byte one place up.
+    """
+    if not isinstance(key, int) or key >> BLOCK_BITS:
         raise FieldRangeError("decoder key", None, f"does not fit {BLOCK_BITS} bits")
-    inverted = ~key & _MASK
-    first = (inverted >> KEY_TURN | inverted << BLOCK_BITS - KEY_TURN) & _MASK
-    twice = first << BLOCK_BITS | first  # a turn left is then a look further down
-    choices = []
-    for turn in range(ROUNDS):
-        bit_3_of_nibbles = twice >> BLOCK_BITS - turn + 3 & _LOW_BIT_OF_NIBBLES
-        pairs = (bit_3_of_nibbles | bit_3_of_nibbles >> 3) & _LOW_TWO_OF_BYTES
-        choices.append(pairs.to_bytes(8, "little"))
-    return choices
+    inverted = key ^ _MASK
+    low = (inverted >> KEY_TURN | inverted << BLOCK_BITS - KEY_TURN) & _MASK
+    high = (low << 4 | low >> BLOCK_BITS - 4) & _MASK
+    a, b = low.to_bytes(8, "little"), high.to_bytes(8, "little")
+    c, d = a[-1:] + a[:-1], b[-1:] + b[:-1]
+    none, one, two, three = _CHOICES
+    return (
+        a.translate(none), a.translate(one), a.translate(two), a.translate(three),
+        b.translate(none), b.translate(one), b.translate(two), b.translate(three),
+        c.translate(none), c.translate(one), c.translate(two), c.translate(three),
+        d.translate(none), d.translate(one), d.translate(two), d.translate(three),
+    )  # fmt: skip
 
 
-def _round(block: int, choices: bytes, tables: RoundTables) -> int:
+def _looked_up(block: int, tables: ByteTables) -> int:
     result = 0
-    for table, choice, byte in zip(tables, choices, block.to_bytes(8, "little"), strict=True):
-        result |= table[choice][byte]
+    for table, byte in zip(tables, block.to_bytes(8, "little"), strict=True):
+        result |= table[byte]
     return result
+
+
+def _rounds(block: int, rounds: Iterable[bytes], tables: RoundTables) -> int:
+    """The hot loop of the engine, written out: a look-up for each byte of the block."""
+    t0, t1, t2, t3, t4, t5, t6, t7 = tables
+    for c0, c1, c2, c3, c4, c5, c6, c7 in rounds:
+        b0, b1, b2, b3, b4, b5, b6, b7 = block.to_bytes(8, "little")
+        block = (
+            t0[c0][b0] | t1[c1][b1] | t2[c2][b2] | t3[c3][b3]
+            | t4[c4][b4] | t5[c5][b5] | t6[c6][b6] | t7[c7][b7]
+        )  # fmt: skip
+    return block

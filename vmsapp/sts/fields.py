@@ -14,6 +14,7 @@ CRC         16 checksum of the 50 bits above
 Source: IEC 62055-41:2018, "Token format" and "Token data elements".
 """
 
+from enum import IntEnum
 from typing import Final
 
 from vmsapp.sts.errors import FieldRangeError
@@ -29,32 +30,35 @@ TOKEN_DIGITS: Final = 20
 RND_BITS: Final = 4
 TID_BITS: Final = 24
 AMOUNT_BITS: Final = 16
+VALUE_BITS: Final = 16
 
-CREDIT_CLASS: Final = 0
-CREDIT_SUBCLASS_MAX: Final = 3
-"""Highest credit sub-class whose amount is in units; 4 to 7 carry currency."""
 
-KRN_MIN: Final = 1
-KRN_MAX: Final = 9
-KEN_MAX: Final = 255
+class TokenClass(IntEnum):
+    """What a token is for; 3 is reserved."""
+
+    CREDIT = 0
+    TEST = 1
+    MANAGEMENT = 2
 
 
 def require_range(field: str, value: int, low: int, high: int) -> int:
-    """Hand ``value`` back if it lies between ``low`` and ``high``, both included.
+    """Hand ``value`` back if it is whole and lies between ``low`` and ``high``, both included.
 
     Raises:
-        FieldRangeError: It does not.
+        FieldRangeError: It is not, or does not.
 
     >>> require_range("KRN", 9, 1, 9)
     9
     """
+    if not isinstance(value, int):
+        raise FieldRangeError(field, repr(value), "is not a whole number")
     if not low <= value <= high:
         raise FieldRangeError(field, value, f"is not {low} to {high}")
     return value
 
 
 def require_bits(field: str, value: int, bits: int) -> int:
-    """Hand ``value`` back if it fits ``bits`` unsigned bits.
+    """Hand ``value`` back if it is whole and fits ``bits`` unsigned bits.
 
     Raises:
         FieldRangeError: It does not.
@@ -62,4 +66,25 @@ def require_bits(field: str, value: int, bits: int) -> int:
     >>> require_bits("RND", 15, RND_BITS)
     15
     """
+    if isinstance(value, int) and not value >> bits:
+        return value
     return require_range(field, value, 0, (1 << bits) - 1)
+
+
+def with_tid(leading: int, tid: int, trailing: int) -> int:
+    """Put the 44 data bits together that most tokens have: 4 bits, TID, 16 bits.
+
+    >>> f"{with_tid(11, 0x19EB23, 256):011X}"
+    'B19EB230100'
+    """
+    return (leading << TID_BITS | tid) << VALUE_BITS | trailing
+
+
+def split_tid(data: int) -> tuple[int, int, int]:
+    """Take apart what ``with_tid`` put together.
+
+    >>> split_tid(0xB19EB230100) == (11, 0x19EB23, 256)
+    True
+    """
+    tid = data >> VALUE_BITS & (1 << TID_BITS) - 1
+    return data >> TID_BITS + VALUE_BITS, tid, data & (1 << VALUE_BITS) - 1

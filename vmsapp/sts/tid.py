@@ -7,6 +7,7 @@ midnights, and minutes are counted in UTC, that is ``tid % 1440 == 1``.
 
 Source: IEC 62055-41:2018, 6.3.5 "TID: TokenIdentifier".
 
+>>> from datetime import UTC
 >>> tid = tid_from_datetime(datetime(1996, 3, 25, 13, 55, 22, tzinfo=UTC), BaseDate.Y1993)
 >>> f"{tid:06X}"
 '19EB23'
@@ -14,12 +15,13 @@ Source: IEC 62055-41:2018, 6.3.5 "TID: TokenIdentifier".
 '1996-03-25T13:55:00+00:00'
 """
 
-from datetime import UTC, datetime, timedelta
-from enum import Enum
+from datetime import datetime, timedelta
 from typing import Final
 
-from vmsapp.sts.errors import TidRangeError
-from vmsapp.sts.fields import KEN_MAX, TID_BITS, require_range
+from vmsapp.sts import identifiers
+from vmsapp.sts.errors import FormatError, TidRangeError, TimeBeforeBaseDate, TimePastBaseDate
+from vmsapp.sts.fields import TID_BITS
+from vmsapp.sts.identifiers import BaseDate
 
 TID_MAX: Final = (1 << TID_BITS) - 1
 MINUTES_PER_DAY: Final = 24 * 60
@@ -30,46 +32,41 @@ KEN_SHIFT: Final = 16
 _MINUTE: Final = timedelta(minutes=1)
 
 
-class BaseDate(Enum):
-    """The midnight a key's TIDs count from; the value is its two-digit code.
-
-    >>> BaseDate("14").year
-    2014
-    """
-
-    Y1993 = "93"
-    Y2014 = "14"
-    Y2035 = "35"
-
-    @property
-    def year(self) -> int:
-        """The year, four digits."""
-        return int(self.name[1:])
-
-    @property
-    def moment(self) -> datetime:
-        """1 January, 00:00 UTC."""
-        return datetime(self.year, 1, 1, tzinfo=UTC)
-
-
 def tid_from_datetime(moment: datetime, base: BaseDate) -> int:
     """Count whole minutes from ``base`` to ``moment``; seconds are dropped.
 
     Args:
-        moment: Aware time of issue; a naive one is a ``TypeError``.
+        moment: Aware time of issue, of any zone.
         base: Base date the decoder key was issued under.
 
     Returns:
         TID, 0 to 16 777 215 (24 bits, about 31.9 years). It may be a reserved one.
 
     Raises:
-        TidRangeError: ``moment`` is before the base date or past the window.
+        FormatError: ``moment`` has no time zone.
+        TimeBeforeBaseDate, TimePastBaseDate: Outside the base date's window.
     """
+    written = moment.isoformat(" ", "minutes")
+    if moment.tzinfo is None:
+        raise FormatError("time of issue", written, "has no time zone")
     tid = (moment - base.moment) // _MINUTE
-    if not 0 <= tid <= TID_MAX:
-        rule = f"is outside the 2**{TID_BITS} minutes from {base.year}"
-        raise TidRangeError("time of issue", moment.isoformat(), rule)
+    if tid < 0:
+        raise TimeBeforeBaseDate("time of issue", written, f"is before base date {base.year}")
+    if tid > TID_MAX:
+        last = f"{tid_to_datetime(TID_MAX, base):%Y-%m-%d %H:%M}"
+        rule = f"is past the last minute of base date {base.year}, {last} UTC"
+        raise TimePastBaseDate("time of issue", written, rule)
     return tid
+
+
+def ordinary_tid(moment: datetime, base: BaseDate) -> int:
+    """Count like ``tid_from_datetime``, and step over the reserved 00:01; same errors.
+
+    >>> from datetime import UTC
+    >>> ordinary_tid(datetime(2014, 1, 1, 0, 1, tzinfo=UTC), BaseDate.Y2014)
+    2
+    """
+    return skip_reserved(tid_from_datetime(moment, base))
 
 
 def tid_to_datetime(tid: int, base: BaseDate) -> datetime:
@@ -123,7 +120,7 @@ def key_usable(tid: int, ken: int) -> bool:
         TidRangeError: ``tid`` does not fit 24 bits.
         FieldRangeError: ``ken`` does not fit 8 bits.
     """
-    return _require_tid(tid) >> KEN_SHIFT <= require_range("KEN", ken, 0, KEN_MAX)
+    return _require_tid(tid) >> KEN_SHIFT <= identifiers.ken.validate(ken)
 
 
 def key_expires_at(ken: int, base: BaseDate) -> datetime:
@@ -138,7 +135,7 @@ def key_expires_at(ken: int, base: BaseDate) -> datetime:
     >>> key_expires_at(255, BaseDate.Y2014).isoformat()
     '2045-11-24T20:16:00+00:00'
     """
-    minutes = require_range("KEN", ken, 0, KEN_MAX) + 1 << KEN_SHIFT
+    minutes = identifiers.ken.validate(ken) + 1 << KEN_SHIFT
     return base.moment + minutes * _MINUTE
 
 

@@ -12,11 +12,11 @@ Source: IEC 62055-41:2018, 6.4.2 "Transposition of the Class bits"; IEC 62055-51
 '0729 6712 1462 1453 5969'
 """
 
-import re
 from typing import Final
 
-from vmsapp.sts.errors import FormatError
+from vmsapp.sts.errors import TokenRangeError
 from vmsapp.sts.fields import BLOCK_BITS, CLASS_BITS, TOKEN_BITS, TOKEN_DIGITS, require_bits
+from vmsapp.sts.identifiers import shape
 
 CLASS_SHIFT: Final = 27
 """Where the class bits stand in a token: bits 28 and 27."""
@@ -59,30 +59,43 @@ def to_digits(token66: int) -> str:
     return f"{require_bits('token', token66, TOKEN_BITS):0{TOKEN_DIGITS}d}"
 
 
+def written(block64: int, token_class: int) -> str:
+    """Write a token's digits from a block and a class that are known to fit.
+
+    >>> written(0x6543210987654321, 1) == to_digits(join_class(0x6543210987654321, 1))
+    True
+    """
+    displaced = block64 >> CLASS_SHIFT & _CLASS_MASK
+    rest = block64 ^ (displaced ^ token_class) << CLASS_SHIFT
+    return f"{displaced << BLOCK_BITS | rest:020d}"
+
+
 def from_digits(text: str) -> int:
     """Read 20 digits, spaces and hyphens between them allowed, as a 66-bit token.
 
     Raises:
-        FormatError: Not 20 digits, or more than 66 bits can hold. The digits are not shown.
+        FormatError: It is not text.
+        NotDigits: Something else stands among the digits.
+        LengthError: There are more or fewer than 20.
+        TokenRangeError: The number is more than 66 bits can hold.
     """
-    digits = compact_token(text)
-    if not re.fullmatch(f"[0-9]{{{TOKEN_DIGITS}}}", digits):
-        raise FormatError("token", None, f"is not {TOKEN_DIGITS} digits")
-    if (token66 := int(digits)) >> TOKEN_BITS:
-        raise FormatError("token", None, f"is above the largest of {TOKEN_BITS} bits")
+    token66 = int(shape.digits("token", text, TOKEN_DIGITS))
+    if token66 >> TOKEN_BITS:
+        rule = f"(its first digits) is above the largest number of {TOKEN_BITS} bits"
+        raise TokenRangeError("token", compact_token(text)[:4], rule)
     return token66
 
 
 def compact_token(text: str) -> str:
     """Strip what people put between digits: spaces and hyphens."""
-    return re.sub(r"[\s-]", "", text)
+    return shape.strip(text)
 
 
 def format_token(digits: str) -> str:
     """Group a token as it is printed: five times four digits.
 
     Raises:
-        FormatError: Not a token's digits.
+        FormatError: Not a token's digits; ``from_digits`` tells the kinds apart.
     """
     digits = to_digits(from_digits(digits))
     return " ".join(digits[start : start + 4] for start in range(0, TOKEN_DIGITS, 4))

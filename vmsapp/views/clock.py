@@ -9,7 +9,7 @@ from vmsapp.i18n import _
 from vmsapp.security import CLOCK
 from vmsapp.services import clock
 from vmsapp.services.vending.tids import CLOCK_TOLERANCE, newest_sale
-from vmsapp.sts.identifiers import compact_drn
+from vmsapp.sts import identifiers
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, zone
 from vmsapp.views.counter import Answer
 
@@ -36,7 +36,7 @@ class Clock(OfficeView):
         reason, number = request.form.get("reason", ""), request.form.get("meter", "")
         try:
             if request.form.get("what") == "meter":
-                clock.accept_meter(session(), actor(), compact_drn(number), reason)
+                clock.accept_meter(session(), actor(), identifiers.drn.compact(number), reason)
             else:
                 clock.accept_newest_sale(session(), actor(), reason)
         except VmsError as error:

@@ -29,8 +29,8 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.pricing import MAX_UNITS, History, Priced
 from vmsapp.services.vending.request import Mode
 from vmsapp.services.vending.settle import seal
+from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
-from vmsapp.sts.identifiers import validate_drn
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
 from vmsapp.views.base import (
     OfficeView,
@@ -305,7 +305,7 @@ class Counter(OfficeView):
 def is_drn(text: str) -> bool:
     """Tell whether a text is a whole meter number with its check digit."""
     try:
-        validate_drn(ascii_digits(text))
+        identifiers.drn.validate(ascii_digits(text))
     except StsError:
         return False
     return True

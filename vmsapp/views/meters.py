@@ -8,7 +8,7 @@ from sqlalchemy.orm import joinedload
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
 from vmsapp.models import Meter, Product, Region, Sale
-from vmsapp.sts.identifiers import compact_drn, format_drn
+from vmsapp.sts import identifiers
 from vmsapp.views.filters import Choice, Searched
 from vmsapp.views.lists import OfficeInterface, OfficeListView, Related, names
 from vmsapp.views.look import digits, state
@@ -53,7 +53,7 @@ class Meters(OfficeListView):
     loads = (joinedload(Meter.product), joinedload(Meter.region), joinedload(Meter.tariff))
     cells = {
         "base_date": lambda meter: BASE_YEARS[meter.base_date],
-        "drn": lambda meter: digits(format_drn(meter.drn)),
+        "drn": lambda meter: digits(identifiers.drn.format(meter.drn)),
         "meter_type": lambda meter: _(METER_TYPES[meter.meter_type]),
         "algorithm": lambda meter: _(ALGORITHMS[meter.algorithm]),
         "state": lambda meter: state(_(METER_STATES[meter.state]), TONES.get(meter.state)),
@@ -62,8 +62,8 @@ class Meters(OfficeListView):
 
     def matching(self, statement: Select[Any], search: str) -> Select[Any]:
         """Find a number however it is grouped."""
-        return super().matching(statement, compact_drn(search))
+        return super().matching(statement, identifiers.drn.compact(search))
 
     def name_of(self, row: Meter) -> str:
         """Its number, in groups."""
-        return format_drn(row.drn)
+        return identifiers.drn.format(row.drn)

@@ -15,7 +15,7 @@ from vmsapp.services.vending.errors import (
     LooksRepeated,
     MeterNotInUse,
 )
-from vmsapp.sts.identifiers import format_drn
+from vmsapp.sts import identifiers
 
 METER_STATES: Final = {
     "stock": N_("In stock"),
@@ -77,7 +77,7 @@ def init_app(app: Flask) -> None:
         failure=failure_sentence,
     )
     app.jinja_env.filters.update(
-        drn=format_drn, groups=token_groups, masked=masked, decimal=Decimal
+        drn=identifiers.drn.format, groups=token_groups, masked=masked, decimal=Decimal
     )
 
 

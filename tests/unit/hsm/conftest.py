@@ -7,7 +7,7 @@ from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import Results
-from vmsapp.hsm.secret import SecretBytes
+from vmsapp.sts.secret import SecretBytes
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from vmsapp.hsm.base import CreditRequest, KeyRef, MeterConfig
 from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.errors import ModuleRefused
-from vmsapp.hsm.keystore import Keystore, VendingKey
+from vmsapp.hsm.keystore import Keystore, NewKey
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import Results
-from vmsapp.hsm.secret import SecretBytes
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.secret import SecretBytes
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSPHRASE = b"correct horse battery staple"
@@ -28,7 +28,7 @@ REF02 = KeyRef("758513", 7, 2, "02")
 
 
 def key(ref=REF04, value=VK04, *, base_date=BaseDate.Y2014, ken=255, demo=False):
-    return VendingKey(ref, base_date, ken, "Riverside", demo, SecretBytes(bytes.fromhex(value)))
+    return NewKey(ref, base_date, ken, "Riverside", demo, SecretBytes(bytes.fromhex(value)))
 
 
 def meter(ref=REF04, *, pan=PAN, ti="01", base_date=BaseDate.Y2014, ken=255, ea=7, tct=2):

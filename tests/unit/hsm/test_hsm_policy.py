@@ -11,7 +11,7 @@ from vmsapp.hsm.base import KeyInfo
 from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import UsedTids
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.identifiers import BaseDate
 
 
 def refusal(call, *args, **kwargs):

@@ -13,7 +13,13 @@ from vmsapp.sts.amount import (
     encode_tenths,
     encode_units,
 )
-from vmsapp.sts.errors import FieldRangeError
+from vmsapp.sts.errors import (
+    AmountTooLarge,
+    FieldRangeError,
+    InexactAmount,
+    NegativeAmount,
+    NotANumber,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,10 +48,27 @@ def test_amount_takes_the_next_step_up(tenths, field, credited):
     assert decode_units(field) * 10 == credited
 
 
-@pytest.mark.parametrize("tenths", [-1, MAX_TENTHS + 1])
-def test_amount_no_token_can_carry_is_refused(tenths):
-    with pytest.raises(FieldRangeError, match="amount"):
+@pytest.mark.parametrize(
+    ("tenths", "error"),
+    [
+        (-1, NegativeAmount),
+        (18_201_625, AmountTooLarge),
+        (1.0, InexactAmount),
+        (True, InexactAmount),
+        (Decimal(5), InexactAmount),
+        ("5", InexactAmount),
+        (None, InexactAmount),
+    ],
+)
+def test_amount_no_token_can_carry_is_refused_by_kind(tenths, error):
+    with pytest.raises(error, match="amount") as caught:
         encode_tenths(tenths)
+    assert str(tenths) in str(caught.value)
+
+
+def test_an_amount_is_named_for_what_it_is():
+    with pytest.raises(NegativeAmount, match=r"^watts -1 is below zero$"):
+        encode_tenths(-1, "watts")
 
 
 @pytest.mark.parametrize("field", [-1, 0x10000])
@@ -74,11 +97,28 @@ def test_units_are_rounded_up_to_a_tenth_exactly(units, field):
 
 
 @pytest.mark.parametrize(
-    "units", ["-0.01", "1820162.40000000000000000000000000000001", "1E+999999", "NaN", "Infinity"]
+    ("units", "error"),
+    [
+        (Decimal("-0.01"), NegativeAmount),
+        (Decimal("1820162.40000000000000000000000000000001"), AmountTooLarge),
+        (Decimal("1E+999999"), AmountTooLarge),
+        (Decimal("NaN"), NotANumber),
+        (Decimal("sNaN"), NotANumber),
+        (Decimal("Infinity"), NotANumber),
+        (25.6, InexactAmount),
+        (True, InexactAmount),
+        ("25.6", InexactAmount),
+        (None, InexactAmount),
+    ],
 )
-def test_units_no_token_can_carry_are_refused(units):
-    with pytest.raises(FieldRangeError, match="units"):
-        encode_units(Decimal(units))
+def test_units_no_token_can_carry_are_refused_by_kind(units, error):
+    with pytest.raises(error, match="units") as caught:
+        encode_units(units)
+    assert str(units) in str(caught.value)
+
+
+def test_whole_units_may_be_given_as_such():
+    assert encode_units(25) == encode_units(Decimal(25)) == 250
 
 
 def test_units_do_not_depend_on_the_caller_s_decimal_context():

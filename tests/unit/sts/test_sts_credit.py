@@ -1,88 +1,123 @@
-"""Credit tokens end to end: SPEC 3 and 4.2, with published tokens."""
+"""Credit tokens: SPEC 4.2, 5.1 and 5.2, with published tokens."""
 
 import dataclasses
 from datetime import UTC, datetime
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vmsapp.sts.amount import encode_tenths
-from vmsapp.sts.block import build_block
-from vmsapp.sts.credit import CreditToken, decode_credit, encode_credit
-from vmsapp.sts.dkga import derive
-from vmsapp.sts.ea07 import encrypt
-from vmsapp.sts.errors import (
-    CrcError,
-    FieldRangeError,
-    FormatError,
-    TidRangeError,
-    UnsupportedAlgorithm,
-    VendingKeyError,
+from vmsapp.sts.codec import decode, encode
+from vmsapp.sts.credit import CreditToken, CurrencyToken, Service
+from vmsapp.sts.currency import (
+    MAX_FINE,
+    decode_currency,
+    decode_fine,
+    encode_currency,
+    encode_fine,
 )
-from vmsapp.sts.tid import BaseDate, tid_from_datetime
-from vmsapp.sts.token import from_digits, join_class, split_class, to_digits
+from vmsapp.sts.dkga import derive
+from vmsapp.sts.errors import (
+    AmountTooLarge,
+    FieldRangeError,
+    InexactAmount,
+    NegativeAmount,
+    NotANumber,
+    ZeroAmount,
+)
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
+from vmsapp.sts.tid import tid_from_datetime
 
 # Unit test TransferElectricityCreditTokenGeneratorTest of Nectar's tokens-service.
-KEY = bytes.fromhex("0abc12def3456789")
+KEY = DecoderKey(7, bytes.fromhex("0abc12def3456789"))
 TOKEN = CreditToken(subclass=0, rnd=11, tid=0x19EB23, amount_field=256)
 DIGITS = "29054347139309851356"
+# vectors.jsonl P0244: 100 units of currency, a value of STSSimulator.
+CURRENCY_KEY = DecoderKey(7, bytes.fromhex("4530edb79b5f083d"))
+CURRENCY_DIGITS = "07420412750539184100"
 
-TOKENS = st.builds(
-    CreditToken,
-    subclass=st.integers(0, 3),
-    rnd=st.integers(0, 15),
-    tid=st.integers(0, 2**24 - 1),
-    amount_field=st.integers(0, 2**16 - 1),
-)
+TIDS = st.integers(0, 2**24 - 1)
 
 
 def test_published_token_goes_both_ways():
-    assert encode_credit(TOKEN, KEY) == DIGITS
-    assert decode_credit(DIGITS, KEY) == TOKEN
-    assert decode_credit("2905 4347 1393 0985 1356", KEY) == TOKEN
+    assert encode(TOKEN, KEY) == DIGITS
+    assert decode(DIGITS, KEY) == TOKEN
+    assert decode("2905 4347 1393 0985 1356", KEY) == TOKEN
 
 
 def test_published_sale_goes_from_vending_key_to_digits():
     # Unit test STSComplianceTests_Nectar_1, step 1, of Nectar's tokens-service.
-    base = BaseDate.Y1993
-    key = derive(
-        "02",
-        bytes.fromhex("abababababababab"),
-        meter_pan="600727000000000009",
-        sgc="123456",
-        krn=1,
-        kt=2,
-        ti="01",
-        base_date=base,
-        ea=7,
+    parameters = KeyParameters(
+        "600727000000000009", "123456", 1, "01", base_date=BaseDate.Y1993, dkga="02"
     )
-    tid = tid_from_datetime(datetime(2004, 4, 21, 10, 1, tzinfo=UTC), base)
-    token = CreditToken(subclass=0, rnd=5, tid=tid, amount_field=encode_tenths(10))
-    assert encode_credit(token, key) == "66475648316756821785"
-    assert decode_credit("66475648316756821785", key) == token
-
-
-def test_standard_s_worked_example_stands_inside_the_token():
-    # Block 0B19EB230100C207h encrypts to C45ED1619406DF95h under the sample tables.
-    digits = encode_credit(TOKEN, KEY, table_set="sample")
-    assert split_class(from_digits(digits)) == (0xC45ED1619406DF95, 0)
-    assert decode_credit(digits, KEY, table_set="sample") == TOKEN
-    with pytest.raises(CrcError):
-        decode_credit(digits, KEY, table_set="production")
-
-
-@given(TOKENS, st.binary(min_size=8, max_size=8))
-def test_any_token_comes_back_from_its_digits(token, key):
-    digits = encode_credit(token, key, allow_reserved=True)
-    assert decode_credit(digits, key) == token
+    key = derive(VendingKey("02", bytes.fromhex("abababababababab")), parameters)
+    tid = tid_from_datetime(datetime(2004, 4, 21, 10, 1, tzinfo=UTC), BaseDate.Y1993)
+    token = CreditToken.of_units(Service.ELECTRICITY, Decimal(1), tid=tid, rnd=5)
+    assert token.amount_field == encode_tenths(10)
+    assert encode(token, key) == "66475648316756821785"
+    assert decode("66475648316756821785", key) == token
 
 
 @pytest.mark.parametrize(
-    ("field", "other"), [("subclass", 1), ("rnd", 10), ("tid", 0x19EB24), ("amount_field", 257)]
+    ("service", "unit"),
+    [
+        (Service.ELECTRICITY, "kWh"),
+        (Service.WATER, "m³"),
+        (Service.GAS, "m³"),
+        (Service.TIME, "min"),
+    ],
 )
-def test_every_field_is_in_the_token(field, other):
-    assert encode_credit(dataclasses.replace(TOKEN, **{field: other}), KEY) != DIGITS
+def test_services_have_the_sub_classes_and_units_of_the_standard(service, unit):
+    # SPEC 4.2.
+    place = ["electricity", "water", "gas", "time"].index(service.name.lower())
+    units = CreditToken.of_units(service, 5, tid=9, rnd=1)
+    money = CurrencyToken.of_amount(service, 5, tid=9)
+    assert (units.subclass, money.subclass) == (place, place + 4)
+    assert units.service is money.service is service
+    assert service.unit == unit
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("0.01", "0.1"),
+        ("25.6", "25.6"),
+        ("1638.35", "1638.4"),
+        ("1638.5", "1639.4"),
+        ("1820162.4",) * 2,
+    ],
+)
+def test_a_token_says_what_it_really_carries(asked, given):
+    token = CreditToken.of_units(Service.WATER, Decimal(asked), tid=9, rnd=1)
+    assert token.amount == Decimal(given)
+    assert decode(encode(token, KEY), KEY).amount == Decimal(given)
+
+
+@pytest.mark.parametrize(
+    ("units", "error"),
+    [
+        (0, ZeroAmount),
+        (Decimal("0.000"), ZeroAmount),
+        (Decimal("-0"), ZeroAmount),
+        (-1, NegativeAmount),
+        (Decimal("-0.01"), NegativeAmount),
+        (Decimal("NaN"), NotANumber),
+        (Decimal("Infinity"), NotANumber),
+        (Decimal("1820162.41"), AmountTooLarge),
+        (25.6, InexactAmount),
+        ("25.6", InexactAmount),
+        (None, InexactAmount),
+        (True, InexactAmount),
+    ],
+)
+def test_units_no_token_can_carry_are_refused_by_kind(units, error):
+    with pytest.raises(error) as caught:
+        CreditToken.of_units(Service.ELECTRICITY, units, tid=9, rnd=1)
+    assert type(caught.value) is error
+    assert str(units) in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +125,7 @@ def test_every_field_is_in_the_token(field, other):
     [
         *[("subclass", 4), ("subclass", -1), ("rnd", 16), ("rnd", -1)],
         *[("tid", 2**24), ("tid", -1), ("amount_field", 2**16), ("amount_field", -1)],
+        *[("subclass", None), ("rnd", "1"), ("tid", 1.0), ("amount_field", b"1")],
     ],
 )
 def test_each_field_out_of_range_is_refused(field, wrong):
@@ -97,57 +133,134 @@ def test_each_field_out_of_range_is_refused(field, wrong):
         dataclasses.replace(TOKEN, **{field: wrong})
 
 
-def test_wrong_key_fails_the_checksum():
-    with pytest.raises(CrcError):
-        decode_credit(DIGITS, bytes.fromhex("0abc12def3456788"))
-
-
-def test_every_slip_of_one_digit_is_refused():
-    for place in range(20):
-        for digit in set("0123456789") - {DIGITS[place]}:
-            typed = DIGITS[:place] + digit + DIGITS[place + 1 :]
-            with pytest.raises((CrcError, FormatError)) as caught:
-                decode_credit(typed, KEY)
-            assert typed not in str(caught.value)
-
-
-@pytest.mark.parametrize("token_class", [1, 2, 3])
-def test_token_of_another_class_is_refused(token_class):
-    block, _ = split_class(from_digits(DIGITS))
-    with pytest.raises(FormatError, match=f"Class {token_class}"):
-        decode_credit(to_digits(join_class(block, token_class)), KEY)
-
-
-@pytest.mark.parametrize("subclass", [4, 15])
-def test_token_of_a_subclass_not_in_units_is_refused(subclass):
-    block = build_block(token_class=0, subclass=subclass, data=0)
-    cipher = encrypt(block, int.from_bytes(KEY, "big"))
-    with pytest.raises(FormatError, match=f"SubClass {subclass}"):
-        decode_credit(to_digits(join_class(cipher, 0)), KEY)
-
-
-def test_reserved_tid_is_made_only_on_purpose_but_always_read():
-    reserved = dataclasses.replace(TOKEN, tid=1441)
-    with pytest.raises(TidRangeError, match="reserved"):
-        encode_credit(reserved, KEY)
-    digits = encode_credit(reserved, KEY, allow_reserved=True)
-    assert decode_credit(digits, KEY) == reserved
-
-
-@pytest.mark.parametrize("size", [0, 7, 9, 16])
-def test_decoder_key_of_another_length_is_refused(size):
-    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
-        encode_credit(TOKEN, bytes(size))
-    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
-        decode_credit(DIGITS, bytes(size))
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        *[("subclass", 3), ("subclass", 8), ("tid", 2**24), ("tid", -1)],
+        *[("amount_field", 2**20), ("amount_field", -1), ("tid", None)],
+    ],
+)
+def test_each_field_of_a_currency_token_out_of_range_is_refused(field, wrong):
+    with pytest.raises(FieldRangeError):
+        dataclasses.replace(CurrencyToken(4, 9, 1), **{field: wrong})
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
-    [({"ea": 11}, "EA 11"), ({"ea": 9}, "EA 9"), ({"table_set": "own"}, "table set 'own'")],
+    ("field", "other"), [("subclass", 1), ("rnd", 10), ("tid", 0x19EB24), ("amount_field", 257)]
 )
-def test_algorithm_or_tables_not_offered_are_refused(options, says):
-    with pytest.raises(UnsupportedAlgorithm, match=says):
-        encode_credit(TOKEN, KEY, **options)
-    with pytest.raises(UnsupportedAlgorithm, match=says):
-        decode_credit(DIGITS, KEY, **options)
+def test_every_field_is_in_the_token(field, other):
+    assert encode(dataclasses.replace(TOKEN, **{field: other}), KEY) != DIGITS
+
+
+# --- currency ---
+
+
+def test_published_currency_token_goes_both_ways():
+    token = CurrencyToken.of_amount(Service.ELECTRICITY, Decimal(100), tid=6_680_788)
+    assert encode(token, CURRENCY_KEY) == CURRENCY_DIGITS
+    assert decode(CURRENCY_DIGITS, CURRENCY_KEY) == token
+
+
+@pytest.mark.parametrize(
+    ("amount", "field", "carried"),
+    [
+        # SPEC 5.2.
+        ("1", 0x060AA, "1.00004"),
+        ("-1", 0x80000 | 0x060A9, "-0.99994"),
+        # Lowest and highest mantissas, by the formula of SPEC 5.1 with e up to 31.
+        ("0.00001", 0x00001, "0.00001"),
+        ("0.16383", 0x03FFF, "0.16383"),
+        ("0.16384", 0x04000, "0.16384"),
+        ("0.16385", 0x04001, "0.16394"),
+        ("1.80215", 0x08000, "1.80224"),
+        ("-0.16384", 0x84000, "-0.16384"),
+        ("-0.16385", 0x84000, "-0.16384"),
+        ("-0.16393", 0x84000, "-0.16384"),
+        ("-0.16394", 0x84001, "-0.16394"),
+        ("-0.000015", 0x80001, "-0.00001"),
+    ],
+)
+def test_currency_is_rounded_towards_plus_infinity(amount, field, carried):
+    assert encode_currency(Decimal(amount)) == field
+    assert decode_currency(field) == Decimal(carried)
+
+
+def test_currency_reaches_as_far_as_its_exponent():
+    # SPEC 5.2: 10**31 * 16383 + sum of 2**14 * 10**(n-1) for n from 1 to 31, about 1.82e30 units.
+    largest = 10**31 * 16383 + sum(2**14 * 10 ** (n - 1) for n in range(1, 32))
+    assert largest == MAX_FINE
+    assert Decimal("1.82e35") < largest < Decimal("1.83e35")
+    assert encode_fine(largest) == 0x7FFFF
+    assert encode_fine(-largest) == 0xFFFFF
+    assert encode_currency(Decimal("1e29")) == encode_fine(10**34)
+    for beyond in (largest + 1, -largest - 1):
+        with pytest.raises(AmountTooLarge):
+            encode_fine(beyond)
+        with pytest.raises(AmountTooLarge):
+            encode_currency(Decimal(f"{beyond}e-5"))
+
+
+@given(st.integers(-MAX_FINE, MAX_FINE) | st.integers(-(10**7), 10**7))
+def test_currency_never_gives_less_and_never_a_step_more(fine):
+    carried = decode_fine(encode_fine(fine))
+    assert carried >= fine
+    magnitude = abs(carried)
+    digits = max(0, len(str(magnitude * 9 // 2**14 + 1)) - 1)  # of the step, by SPEC 5.1
+    assert carried - fine < 10**digits
+    assert decode_fine(encode_fine(carried)) == carried
+
+
+@given(st.integers(0, 0xFFFFF))
+def test_every_currency_field_but_minus_zero_comes_back_as_itself(field):
+    wanted = 0 if field == 0x80000 else field
+    assert encode_fine(decode_fine(field)) == wanted
+    assert encode_currency(decode_currency(field)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("amount", "error"),
+    [
+        (0, ZeroAmount),
+        (Decimal("-0.000009"), ZeroAmount),
+        (Decimal("NaN"), NotANumber),
+        (Decimal("-Infinity"), NotANumber),
+        (Decimal("1.9e30"), AmountTooLarge),
+        (Decimal("-1.9e30"), AmountTooLarge),
+        (Decimal("1e999999"), AmountTooLarge),
+        (1.5, InexactAmount),
+        ("1.5", InexactAmount),
+        (False, InexactAmount),
+    ],
+)
+def test_money_no_token_can_carry_is_refused_by_kind(amount, error):
+    with pytest.raises(error) as caught:
+        CurrencyToken.of_amount(Service.GAS, amount, tid=9)
+    assert type(caught.value) is error
+    assert str(amount) in str(caught.value)
+
+
+@pytest.mark.parametrize("amount", [1.0, True, "1", None])
+def test_fine_money_that_is_not_whole_is_refused(amount):
+    with pytest.raises(InexactAmount):
+        encode_fine(amount)
+
+
+@pytest.mark.parametrize("field", [-1, 0x100000])
+def test_a_currency_field_wider_than_20_bits_is_refused(field):
+    with pytest.raises(FieldRangeError):
+        decode_fine(field)
+
+
+def test_money_does_not_depend_on_the_caller_s_decimal_context():
+    with localcontext(prec=3):
+        assert encode_currency(Decimal("1820224.12345")) == encode_fine(182022412345)
+        assert str(decode_currency(0x060AA)) == "1.00004"
+
+
+@given(st.integers(4, 7), TIDS, st.integers(0, 0xFFFFF))
+def test_currency_token_survives_its_44_bits(subclass, tid, field):
+    token = CurrencyToken(subclass, tid, field)
+    assert CurrencyToken.from_data(subclass, token.data) == token
+    # SPEC 5.2: the nibble in the place of RND is the sign and the high exponent bits.
+    assert token.data >> 40 == field >> 16
+    assert token.data & 0xFFFF == field & 0xFFFF

@@ -1,23 +1,28 @@
 """PANBlock, ControlBlock and the derivation of decoder keys: SPEC 8.1, 8.2, 8.4, 8.6."""
 
+import copy
+import dataclasses
 import hmac
+import json
+import pickle
 
 import pytest
 from Crypto.Cipher import DES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmsapp.sts.dkga import derive, dkga02, dkga04, has_odd_parity, kcv
+from vmsapp.sts.dkga import control_block, derive, kcv, message, pan_block
 from vmsapp.sts.errors import (
     CheckDigitError,
     FieldRangeError,
     FormatError,
+    KeyLengthError,
+    KeyParityError,
     UnsupportedAlgorithm,
     VendingKeyError,
 )
-from vmsapp.sts.identifiers import meter_pan
-from vmsapp.sts.keys import control_block, pan_block
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.identifiers import BaseDate, meter_pan
+from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey, first_even_byte
 
 PAN = "600727000000000009"
 VK_64 = bytes.fromhex("abababababababab")
@@ -49,16 +54,31 @@ CASE_04_EA11 = {
 KEY_04_EA11 = "6f81b2a6c17b3464b87f6914060b1392"
 
 # One other value for each thing a decoder key depends on.
-OTHERS = {"meter_pan": meter_pan("12345678903"), "sgc": "123457", "krn": 2, "kt": 1, "ti": "02"}
+OTHERS = {
+    "meter_pan": meter_pan.of_drn("12345678903"),
+    "sgc": "123457",
+    "krn": 2,
+    "kt": 1,
+    "ti": "02",
+}
+
+
+def dkga02(value, **case):
+    parameters = KeyParameters(**{"base_date": BaseDate.Y1993} | case, dkga="02")
+    return derive(VendingKey("02", value), parameters).reveal()
+
+
+def dkga04(value, *, ea=7, **case):
+    return derive(VendingKey("04", value), KeyParameters(**case, ea=ea)).reveal()
 
 
 def test_pan_block_is_the_end_of_the_iin_and_the_drn():
-    assert pan_block(meter_pan("12345678903"), 2).hex() == "0072712345678903"
+    assert pan_block(meter_pan.of_drn("12345678903"), 2).hex() == "0072712345678903"
     assert pan_block("000055927927496743", 2).hex() == "0005592792749674"
 
 
 def test_pan_block_of_a_common_key_names_no_meter():
-    assert pan_block(meter_pan("12345678903"), 3).hex() == "0072700000000000"
+    assert pan_block(meter_pan.of_drn("12345678903"), 3).hex() == "0072700000000000"
 
 
 def test_common_key_of_a_13_digit_drn_is_refused_as_sources_differ():
@@ -101,7 +121,6 @@ def test_dkga02_goes_through_the_published_steps():
     assert data.hex() == DATA_02
     assert DES.new(VK_64, DES.MODE_ECB).encrypt(data).hex() == DES_02
     assert dkga02(VK_64, **CASE_02).hex() == KEY_02
-    assert derive("02", VK_64, **CASE_02, base_date=BaseDate.Y1993, ea=7).hex() == KEY_02
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -110,15 +129,13 @@ def test_dkga02_key_depends_on(name):
 
 
 def test_dkga02_key_does_not_depend_on_the_base_date():
-    keys = {derive("02", VK_64, **CASE_02, base_date=base, ea=7) for base in BaseDate}
+    keys = {dkga02(VK_64, **CASE_02, base_date=base) for base in BaseDate}
     assert len(keys) == 1
 
 
 def test_dkga04_makes_the_published_keys():
     assert dkga04(VK_160, **CASE_04, ea=7).hex() == KEY_04
-    assert derive("04", VK_160, **CASE_04, ea=7).hex() == KEY_04
     assert dkga04(VK_160_EA11, **CASE_04_EA11, ea=11).hex() == KEY_04_EA11
-    assert derive("04", VK_160_EA11, **CASE_04_EA11, ea=11).hex() == KEY_04_EA11
 
 
 def test_dkga04_hashes_the_49_bytes_of_the_table():
@@ -129,6 +146,7 @@ def test_dkga04_hashes_the_49_bytes_of_the_table():
         b"\x00\x00\x00\x40"
     )  # fmt: skip
     assert len(data) == 49
+    assert message(KeyParameters(**CASE_04)) == data
     assert hmac.digest(VK_160, data, "sha256")[:8] == dkga04(VK_160, **CASE_04, ea=7)
 
 
@@ -159,84 +177,149 @@ def test_derivation_refuses_each_wrong_field(name, wrong, error):
 @pytest.mark.parametrize(
     ("dkga", "ea", "says"),
     [
-        ("01", 7, "DKGA '01' is a legacy method"),
-        ("03", 7, "DKGA '03' was withdrawn"),
-        ("05", 7, "DKGA '05' is unknown"),
-        ("2", 7, "DKGA '2' is unknown"),
+        ("01", 7, "DKGA 01 is a legacy method"),
+        ("03", 7, "DKGA 03 was withdrawn"),
+        ("05", 7, "DKGA 05 is unknown"),
         ("02", 11, "EA 11 does not go with DKGA02"),
-        ("02", 9, "EA 9 does not go with DKGA02"),
-        ("04", 9, "EA 9 does not go with DKGA04"),
+        ("02", 9, "EA 09 was withdrawn"),
+        ("04", 9, "EA 09 was withdrawn"),
     ],
 )
 def test_algorithms_not_offered_are_refused_by_name(dkga, ea, says):
     with pytest.raises(UnsupportedAlgorithm, match=says):
-        derive(dkga, VK_64, **CASE_02, base_date=BaseDate.Y2014, ea=ea)
+        KeyParameters(**CASE_02, dkga=dkga, ea=ea)
+    if dkga not in ("02", "04"):
+        with pytest.raises(UnsupportedAlgorithm, match=says):
+            VendingKey(dkga, VK_64)
 
 
-def test_common_key_under_dkga04_is_refused_as_sources_differ():
-    with pytest.raises(UnsupportedAlgorithm, match="KT 3"):
-        derive("04", VK_160, **CASE_04 | {"kt": 3}, ea=7)
+@pytest.mark.parametrize("ea", [9, 8])
+def test_decoder_key_for_a_cipher_not_offered_is_refused(ea):
+    with pytest.raises(UnsupportedAlgorithm, match="EA"):
+        DecoderKey(ea, bytes(8))
 
 
-def test_common_key_under_dkga02_is_the_same_for_every_meter():
-    one = dkga02(VK_64, **CASE_02 | {"kt": 3})
-    other = dkga02(VK_64, **CASE_02 | {"kt": 3, "meter_pan": OTHERS["meter_pan"]})
-    assert one == other
+def test_a_key_is_used_with_its_own_algorithm_only():
+    with pytest.raises(UnsupportedAlgorithm, match="DKGA 04 is not the algorithm of this"):
+        derive(VendingKey("02", VK_64), KeyParameters(**CASE_04))
+    with pytest.raises(UnsupportedAlgorithm, match="DKGA 02 is not the algorithm of this"):
+        derive(VendingKey("04", VK_160), KeyParameters(**CASE_02, dkga="02"))
+
+
+def test_a_common_key_is_refused_as_sources_differ():
+    with pytest.raises(UnsupportedAlgorithm, match=r"KT 3 \(DCTK, a common key\) is not derived"):
+        dkga04(VK_160, **CASE_04 | {"kt": 3})
+    with pytest.raises(UnsupportedAlgorithm, match=r"KT 3 \(DCTK, a common key\) is not derived"):
+        dkga02(VK_64, **CASE_02 | {"kt": 3})
 
 
 @pytest.mark.parametrize("size", [0, 7, 9, 16, 20])
-def test_dkga02_refuses_a_vending_key_of_another_length(size):
-    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
-        dkga02(b"\xab" * size, **CASE_02)
-    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
-        kcv("02", b"\xab" * size)
+def test_des_vending_key_of_another_length_is_refused(size):
+    with pytest.raises(KeyLengthError, match=f"length in bytes {size} is not 8"):
+        VendingKey("02", b"\xab" * size)
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_dkga02_refuses_a_vending_key_with_any_byte_of_even_parity(place):
+def test_des_vending_key_with_any_byte_of_even_parity_is_refused(place):
     key = bytearray(VK_64)
     key[place] ^= 1
-    assert not has_odd_parity(bytes(key))
-    with pytest.raises(VendingKeyError, match="odd parity"):
-        dkga02(bytes(key), **CASE_02)
-    with pytest.raises(VendingKeyError, match="odd parity"):
-        kcv("02", bytes(key))
+    assert first_even_byte(key) == place + 1
+    with pytest.raises(KeyParityError, match=f"byte {place + 1} does not have odd parity"):
+        VendingKey("02", key)
 
 
 @pytest.mark.parametrize("size", [0, 8, 19, 21, 24])
-def test_dkga04_refuses_a_vending_key_of_another_length(size):
-    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
-        dkga04(bytes(size), **CASE_04, ea=7)
-    with pytest.raises(VendingKeyError, match=f"{size} bytes"):
-        kcv("04", bytes(size))
+def test_160_bit_vending_key_of_another_length_is_refused(size):
+    with pytest.raises(KeyLengthError, match=f"length in bytes {size} is not 20"):
+        VendingKey("04", bytes(size))
+
+
+@pytest.mark.parametrize(("ea", "size"), [(7, 0), (7, 7), (7, 16), (11, 8), (11, 17)])
+def test_decoder_key_of_another_length_is_refused(ea, size):
+    with pytest.raises(KeyLengthError, match=f"decoder key's length in bytes {size} is not"):
+        DecoderKey(ea, bytes(size))
+
+
+@pytest.mark.parametrize("value", ["abababababababab", 5, None])
+def test_a_key_that_is_not_bytes_is_refused(value):
+    with pytest.raises(KeyLengthError, match="is not bytes"):
+        DecoderKey(7, value)
+    with pytest.raises(KeyLengthError, match="is not bytes"):
+        VendingKey("02", value)
 
 
 @given(st.binary(min_size=3, max_size=32).filter(lambda key: len(key) not in (8, 20)))
 def test_no_refusal_shows_the_key(key):
-    for dkga, case in (("02", CASE_02 | {"base_date": BaseDate.Y1993}), ("04", CASE_04)):
+    for make in (lambda: VendingKey("02", key), lambda: VendingKey("04", key)):
         with pytest.raises(VendingKeyError) as caught:
-            derive(dkga, key, **case, ea=7)
-        assert caught.value.value is None
+            make()
+        assert caught.value.value == len(key)
         assert key.hex() not in str(caught.value).lower()
         assert repr(key) not in repr(caught.value)
 
 
+def keys():
+    yield VendingKey("02", VK_64)
+    yield VendingKey("04", VK_160)
+    yield DecoderKey(7, bytes.fromhex(KEY_02))
+    yield DecoderKey(11, bytes.fromhex(KEY_04_EA11))
+
+
+@pytest.mark.parametrize("key", list(keys()), ids=lambda key: f"{type(key).__name__}{len(key)}")
+def test_a_key_does_not_show_pickle_or_copy(key):
+    value = key.reveal()
+    for shown in (repr(key), str(key), f"{key}", f"{key!s:>40}"):
+        assert value.hex() not in shown
+        assert repr(value) not in shown
+    for leave in (pickle.dumps, copy.copy, copy.deepcopy, hash):
+        with pytest.raises(TypeError):
+            leave(key)
+    with pytest.raises(TypeError):
+        json.dumps(key)
+
+
+def test_equal_keys_are_compared_in_constant_time(monkeypatch):
+    asked = []
+    real = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *both: asked.append(both) or real(*both))
+    one, same, other = (DecoderKey(7, bytes(7) + end) for end in (b"1", b"1", b"2"))
+    assert one == same
+    assert one != other
+    assert len(asked) == 2
+
+
+def test_a_wiped_key_derives_nothing():
+    for dkga, value, case in (("02", VK_64, CASE_02), ("04", VK_160, CASE_04)):
+        key = VendingKey(dkga, value)
+        parameters = KeyParameters(**case, dkga=dkga)
+        derive(key, parameters)
+        key.wipe()
+        with pytest.raises(ValueError, match="wiped"):
+            derive(key, parameters)
+
+
+def test_what_was_prepared_of_a_key_makes_the_same_keys_again():
+    for dkga, value, case, expected in (
+        ("02", VK_64, CASE_02, KEY_02),
+        ("04", VK_160, CASE_04, KEY_04),
+    ):
+        key, parameters = VendingKey(dkga, value), KeyParameters(**case, dkga=dkga)
+        other = dataclasses.replace(parameters, ti="99")
+        made = [derive(key, each).reveal().hex() for each in (parameters, other, parameters)]
+        assert made[0] == made[2] == expected != made[1]
+
+
 def test_odd_parity_holds_for_half_of_all_bytes():
-    assert has_odd_parity(VK_64)
-    assert sum(has_odd_parity(bytes([byte])) for byte in range(256)) == 128
+    assert first_even_byte(VK_64) is None
+    assert sum(first_even_byte(bytes([byte])) is None for byte in range(256)) == 128
 
 
 def test_check_value_of_a_des_key_is_that_of_openssl():
     # openssl enc -des-ecb -nopad over eight zero bytes: d5d44ff720683d0d, 8ca64de9c1b123a7.
-    assert kcv("02", bytes.fromhex("0123456789abcdef")) == "D5D44F"
-    assert kcv("02", bytes.fromhex("0101010101010101")) == "8CA64D"
+    assert kcv(VendingKey("02", bytes.fromhex("0123456789abcdef"))) == "D5D44F"
+    assert kcv(VendingKey("02", bytes.fromhex("0101010101010101"))) == "8CA64D"
 
 
 def test_check_value_of_a_160_bit_key_is_six_upper_case_digits_of_sha_256():
     # sha256sum of 01h and twenty zero bytes: 10c7b76c881edd80...
-    assert kcv("04", bytes(20)) == "10C7B7"
-
-
-def test_check_value_of_an_unknown_algorithm_is_refused():
-    with pytest.raises(UnsupportedAlgorithm):
-        kcv("03", b"\xab" * 16)
+    assert kcv(VendingKey("04", bytes(20))) == "10C7B7"

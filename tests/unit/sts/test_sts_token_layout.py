@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from vmsapp.sts.block import build_block, split_block
 from vmsapp.sts.crc import token_crc
-from vmsapp.sts.errors import CrcError, FieldRangeError, FormatError
+from vmsapp.sts.errors import (
+    CrcError,
+    FieldRangeError,
+    FormatError,
+    LengthError,
+    NotDigits,
+    TokenRangeError,
+)
 from vmsapp.sts.token import (
     compact_token,
     format_token,
@@ -40,6 +47,27 @@ def test_crc_agrees_with_its_definition_bit_by_bit(data):
             register = register >> 1 ^ (0xA001 if feedback else 0)
     low, high = register & 0xFF, register >> 8
     assert token_crc(data) == low << 8 | high
+
+
+@given(st.integers(0, 2**50 - 1))
+def test_crc_of_currency_takes_one_more_byte_in(data):
+    # SPEC 6: append one byte 01h to the 7 bytes, then the same CRC.
+    register = 0xFFFF
+    for byte in data.to_bytes(7, "big") + b"\x01":
+        for bit in range(8):
+            feedback = (register ^ byte >> bit) & 1
+            register = register >> 1 ^ (0xA001 if feedback else 0)
+    assert token_crc(data, currency=True) == (register & 0xFF) << 8 | register >> 8
+
+
+@pytest.mark.parametrize("subclass", range(16))
+@pytest.mark.parametrize("token_class", range(4))
+def test_only_credit_in_money_has_the_crc_of_currency(token_class, subclass):
+    checked = token_class << 48 | subclass << 44 | 5
+    block = build_block(token_class=token_class, subclass=subclass, data=5)
+    currency = token_class == 0 and subclass in (4, 5, 6, 7)
+    assert block & 0xFFFF == token_crc(checked, currency=currency)
+    assert split_block(block, token_class=token_class) == (subclass, 5)
 
 
 def test_crc_of_more_than_50_bits_is_refused():
@@ -120,20 +148,25 @@ def test_digits_keep_their_leading_zeros():
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "error", "value"),
     [
-        *["", "1234", LARGEST + "0", LARGEST[:-1], "7378697629483820646x", "+1234567890123456789"],
-        *[
-            "73786976294838206464",
-            "99999999999999999999",
-            "１２３４５６７８９０１２３４５６７８９０",
-        ],
+        ("", LengthError, 0),
+        (LARGEST[:-1], LengthError, 19),
+        (LARGEST + "0", LengthError, 21),
+        ("7378697629483820646x", NotDigits, "x"),
+        ("+1234567890123456789", NotDigits, "+"),
+        ("１２３４５６７８９０１２３４５６７８９０", NotDigits, "１"),
+        ("73786976294838206464", TokenRangeError, "7378"),
+        ("99999999999999999999", TokenRangeError, "9999"),
+        (29054347139309851356, FormatError, "int"),
+        (None, FormatError, "NoneType"),
     ],
 )
-def test_text_that_is_no_token_is_refused_and_not_repeated(text):
-    with pytest.raises(FormatError) as caught:
+def test_text_that_is_no_token_is_refused_by_kind_and_not_repeated(text, error, value):
+    with pytest.raises(error) as caught:
         from_digits(text)
-    assert not text or text not in str(caught.value)
+    assert caught.value.value == value
+    assert not text or str(text) not in str(caught.value)
 
 
 def test_token_is_printed_in_five_groups_and_read_back():

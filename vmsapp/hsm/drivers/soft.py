@@ -36,11 +36,13 @@ from vmsapp.hsm.errors import (
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import Record, Results, Transaction
-from vmsapp.hsm.secret import SecretBytes
-from vmsapp.sts import dkga
-from vmsapp.sts.credit import CreditToken, decode_credit, encode_credit
+from vmsapp.sts import dkga, ea07
+from vmsapp.sts.codec import decode, encode
+from vmsapp.sts.credit import CreditToken
 from vmsapp.sts.errors import StsError
-from vmsapp.sts.fields import CREDIT_CLASS
+from vmsapp.sts.fields import TokenClass
+from vmsapp.sts.keys import VendingKey
+from vmsapp.sts.secret import SecretBytes
 
 DRIVER: Final = "soft"
 PROTECTION: Final = "process"
@@ -193,7 +195,7 @@ class SoftModule:
     def _token(self, request: CreditRequest, key: KeyInfo, digits: str) -> IssuedToken:
         return IssuedToken(
             digits=digits,
-            token_class=CREDIT_CLASS,
+            token_class=TokenClass.CREDIT.value,
             subclass=request.subclass,
             tid=request.tid,
             amount_field=request.amount_field,
@@ -306,23 +308,15 @@ def _make_digits(request: CreditRequest, vending_key: SecretBytes) -> str:
             tid=request.tid,
             amount_field=request.amount_field,
         )
-        decoder_key = dkga.derive(
-            meter.key.dkga,
-            vending_key.reveal(),
-            meter_pan=meter.meter_pan,
-            sgc=meter.key.sgc,
-            krn=meter.key.krn,
-            kt=meter.key.kt,
-            ti=meter.ti,
-            base_date=meter.base_date,
-            ea=meter.ea,
-        )
-        digits = encode_credit(token, decoder_key, ea=meter.ea, table_set=request.table_set)
+        with VendingKey(meter.key.dkga, vending_key.reveal()) as key:
+            decoder_key = dkga.derive(key, meter.parameters())
+        tables = ea07.table_set(request.table_set)
+        digits = encode(token, decoder_key, tables=tables)
     except StsError:
         raise ModuleRefused("parameters") from None
     # A fault in memory or in a table must not reach a meter, or a customer's money.
-    with suppress(StsError):
-        if decode_credit(digits, decoder_key, ea=meter.ea, table_set=request.table_set) == token:
+    with decoder_key, suppress(StsError):
+        if decode(digits, decoder_key, tables=tables) == token:
             return digits
     raise HsmUnavailable("self_check", sent=True)
 

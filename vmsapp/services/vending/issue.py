@@ -30,7 +30,7 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.reserve import RND_BITS
 from vmsapp.services.vending.settle import LostRace, complete, fail, read
 from vmsapp.services.vending.tids import CLOCK_TOLERANCE, MeterKey, lock_head, spend_tid
-from vmsapp.sts.tid import BaseDate
+from vmsapp.sts.identifiers import BaseDate
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, Vendi
 from vmsapp.scope import unscoped
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
+from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
-from vmsapp.sts.identifiers import drn_of_pan
+from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.tid import (
-    BaseDate,
     key_expires_at,
     key_usable,
     next_tid,
@@ -52,7 +52,7 @@ class MeterKey:
     @classmethod
     def of_sale(cls, sale: Sale) -> "MeterKey":
         """Gather it from what a sale stored."""
-        drn = drn_of_pan(sale.meter_pan)
+        drn = identifiers.meter_pan.drn_of(sale.meter_pan)
         return cls(drn, sale.meter_pan, BaseDate(sale.base_date), sale.ken, sale.sgc)
 
 

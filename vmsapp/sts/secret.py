@@ -11,7 +11,6 @@ Traceback (most recent call last):
 ValueError: this secret was wiped
 """
 
-import hmac
 from typing import NoReturn, Self
 
 
@@ -49,7 +48,7 @@ class SecretBytes:
         return len(self._buffer)
 
     def __repr__(self) -> str:
-        return "SecretBytes(…)"
+        return f"{type(self).__name__}(…)"
 
     def __format__(self, spec: str) -> str:
         return format(repr(self), spec)
@@ -57,6 +56,8 @@ class SecretBytes:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SecretBytes):
             return NotImplemented
+        import hmac  # noqa: PLC0415 - brings OpenSSL, which reading a token does without
+
         return hmac.compare_digest(self.reveal(), other.reveal())
 
     __hash__ = None  # type: ignore[assignment]  # a hash would be kept where it can be read

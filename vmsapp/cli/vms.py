@@ -1,4 +1,4 @@
-"""Commands for the shell: ``flask vms``."""
+"""``flask vms``: commands that look after an installation."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import click
-from flask import Flask, current_app
+from flask import current_app
 from flask.cli import AppGroup
 from flask_appbuilder.security.sqla.models import PermissionView
 from flask_migrate import upgrade
@@ -29,7 +29,7 @@ from vmsapp.services.vending.reconcile import reconcile
 class SpokenGroup(AppGroup):
     """Commands whose refusals are a sentence, not a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+    def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         try:
             return super().invoke(ctx)
@@ -41,11 +41,6 @@ vms = SpokenGroup("vms", help="Look after this installation.")
 
 INIT_LOCK = 0x564D53
 """Advisory lock that keeps two machines from preparing one database at once."""
-
-
-def register(app: Flask) -> None:
-    """Add the commands to ``flask``."""
-    app.cli.add_command(vms)
 
 
 @vms.command("init")
@@ -155,7 +150,7 @@ def _sync_permissions() -> None:
             builder.sm.add_permission_role(role, builder.sm.add_permission_view_menu(deed, screen))
 
 
-def _first_administrator(session: Any) -> list[Account]:  # noqa: ANN401
+def _first_administrator(session: Any) -> list[Account]:
     if session.scalar(select(func.count()).select_from(OfficeUser)):
         return []
     with atomic(session):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from vmsapp.hsm.secret import SecretBytes
+from vmsapp.sts.secret import SecretBytes
 
 VALUE = b"swordfish"
 

@@ -1,0 +1,307 @@
+"""``flask sts``: tokens and keys by hand, without a database, settings or an instance.
+
+Keys come from a file or a prompt, never from arguments: those are seen by everybody on the
+machine and kept in the shell's history.
+"""
+
+import os
+import secrets
+import sys
+from decimal import Decimal
+from typing import Any, Final
+
+import click
+
+from vmsapp.cli.sts_options import (
+    AT_OPTION,
+    KEY_OPTIONS,
+    NEW_KEY_OPTIONS,
+    TIME_OPTIONS,
+    Key,
+    Number,
+    SmallFile,
+    algorithm_of,
+    ask,
+    tid_of,
+)
+from vmsapp.clock import now_utc
+from vmsapp.sts import identifiers, mse, nmse
+from vmsapp.sts.conformance import check
+from vmsapp.sts.credit import CreditToken, CurrencyToken, Service
+from vmsapp.sts.describe import describe
+from vmsapp.sts.errors import KeyMissing, StsError
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.token import format_token
+from vmsapp.sts.workbench import (
+    change_tokens,
+    check_value,
+    derived_key,
+    make_token,
+    read_token,
+)
+
+RND_VALUES: Final = 16
+"""How many values the 4 random bits of a token have."""
+
+
+class Spoken(click.Group):
+    """Commands whose refusals are a sentence, not a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except StsError as error:
+            message = str(error)
+            raise click.ClickException(f"{message[:1].upper()}{message[1:]}.") from None
+
+
+@click.group(
+    "sts",
+    cls=Spoken,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+)
+def sts() -> None:
+    """Read and make STS tokens by hand (IEC 62055-41).
+
+    Works on any machine: no database, no settings, no instance. Keys are read from a file or
+    asked for, never given as arguments; a file holds one key in hexadecimal, "-" is standard
+    input. Times are UTC.
+
+    The commands that make tokens refuse where a production keystore is configured: a token
+    without a sale is ghost vending.
+    """
+
+
+def _rnd(given: dict[str, Any]) -> int:
+    if given["rnd"] is not None:
+        return identifiers.shape.number("RND", given["rnd"], 0, RND_VALUES - 1)
+    return secrets.randbelow(RND_VALUES)
+
+
+def _refuse_where_tokens_are_sold() -> None:
+    """Keep these commands from making tokens beside a system that sells them.
+
+    Raises:
+        click.ClickException: Production settings, or a keystore with keys in earnest.
+    """
+    from config import Settings, SettingsError  # noqa: PLC0415 - reading tokens needs no settings
+    from vmsapp.hsm.keystore_file import holds_real_keys  # noqa: PLC0415
+
+    ghost = "a token without a sale is ghost vending. Tokens are made at the counter."
+    try:
+        settings = Settings.from_environ(os.environ)
+    except SettingsError as error:
+        if os.environ.get("VMS_ENV") == "production":
+            raise click.ClickException(f"This is a production system; {ghost}") from None
+        raise click.ClickException(f"The settings here cannot be read; {ghost}\n{error}") from None
+    if settings.production:
+        raise click.ClickException(f"This is a production system; {ghost}")
+    named_but_missing = settings.keystore is not None and not settings.keystore.exists()
+    if named_but_missing or holds_real_keys(settings.keystore_path):
+        raise click.ClickException(f"A production keystore is configured here; {ghost}")
+
+
+def _show(lines: list[tuple[str, str]]) -> None:
+    for name, value in lines:
+        click.echo(f"{name:<12} {value}")
+
+
+def _made(token: Any, digits: str, key: Key | None) -> None:
+    """Print a token as made, and what it really carries."""
+    base_date = key.base_date if key else BaseDate.Y2014
+    lines = [("token", format_token(digits)), *describe(token, base_date)]
+    if key and key.tables.name != "production":
+        lines.append(("tables", f"TEST: made with the {key.tables.name} tables"))
+    _show(lines)
+
+
+# --- commands ---
+
+
+@sts.command("decode")
+@click.argument("digits", nargs=-1)
+@KEY_OPTIONS
+def decode_command(digits: tuple[str, ...], **given: Any) -> None:
+    """Say what twenty DIGITS mean, or which check they fail.
+
+    Test tokens need no key. Without DIGITS they are read from standard input.
+    """
+    text = "".join(digits) or sys.stdin.readline()
+    key = Key(given)
+    try:
+        token = read_token(text, None)
+    except KeyMissing:
+        token = read_token(text, key.get(), key.tables)
+    _show(describe(token, key.base_date))
+
+
+@sts.command("credit")
+@click.option(
+    "--service",
+    type=click.Choice([service.name.lower() for service in Service]),
+    default="electricity",
+    show_default=True,
+)
+@click.option(
+    "--units", type=Number(), help="kWh, m³ or minutes; rounded up to what a token can carry."
+)
+@click.option(
+    "--currency", type=Number(), help="Money instead of units, for a meter with its own tariff."
+)
+@TIME_OPTIONS
+@KEY_OPTIONS
+def credit_command(
+    service: str, units: Decimal | None, currency: Decimal | None, **given: Any
+) -> None:
+    r"""Make a credit token, and say what it really carries.
+
+    \b
+    flask sts credit --units 25.6 --vending-key-file vk.txt \\
+        --meter 12345678903 --sgc 123456
+    """
+    _refuse_where_tokens_are_sold()
+    if (units is None) is (currency is None):
+        raise click.UsageError("Give --units or --currency.")
+    key = Key(given)
+    what, tid = Service[service.upper()], tid_of(given, key)
+    token: CreditToken | CurrencyToken
+    if units is not None:
+        token = CreditToken.of_units(what, units, tid=tid, rnd=_rnd(given))
+    else:
+        assert currency is not None, "one of them is given"
+        token = CurrencyToken.of_amount(what, currency, tid=tid)
+    _made(token, make_token(token, key.get(), key.parameters, tables=key.tables), key)
+
+
+MANAGEMENT: Final = {
+    "power-limit": ("watts", mse.set_maximum_power_limit),
+    "clear-credit": ("register", mse.clear_credit),
+    "tariff-rate": ("rate", mse.set_tariff_rate),
+    "clear-tamper": (None, lambda _value, **rest: mse.clear_tamper_condition(**rest)),
+    "unbalance-limit": ("watts", mse.set_maximum_phase_power_unbalance_limit),
+    "water-factor": ("factor", mse.set_water_meter_factor),
+}
+
+
+@sts.command("manage")
+@click.argument("function", type=click.Choice(list(MANAGEMENT)))
+@click.argument("value", required=False)
+@TIME_OPTIONS
+@KEY_OPTIONS
+def manage_command(function: str, value: str | None, **given: Any) -> None:
+    """Make a management token.
+
+    VALUE is watts for a limit, 0 to 7 or "all" for the register to clear, the 16 bits of a
+    tariff rate or water meter factor; clearing the tamper condition has none.
+    """
+    _refuse_where_tokens_are_sold()
+    wanted, make = MANAGEMENT[function]
+    if (wanted is None) is not (value is None):
+        says = f"needs its {wanted}" if wanted else "takes no value"
+        raise click.UsageError(f"{function} {says}.")
+    number = 0
+    if value is not None:
+        everything = wanted == "register" and value == "all"
+        number = mse.Register.ALL if everything else _whole(value)
+    key = Key(given)
+    token = make(number, tid=tid_of(given, key), rnd=_rnd(given))
+    _made(token, make_token(token, key.get(), key.parameters, tables=key.tables), key)
+
+
+@sts.command("keychange")
+@NEW_KEY_OPTIONS
+@click.option("--three-tokens", is_flag=True, help="Send the SGC of a 64-bit key in a third token.")
+@AT_OPTION
+@KEY_OPTIONS
+def keychange_command(*, three_tokens: bool, **given: Any) -> None:
+    """Make the key change tokens that take a meter to another key.
+
+    The options without "new" say what the meter has, those with "new" what is to become
+    different. The new key is derived from a vending key.
+    """
+    _refuse_where_tokens_are_sold()
+    old = Key(given)
+    if old.parameters is None:
+        raise click.UsageError("A key change needs --meter and --sgc of the key the meter has.")
+    new = old.changed(given)
+    if new.vending_text is None or new.parameters is None:
+        raise click.UsageError("Give --new-vending-key-file.")
+    tokens = change_tokens(
+        old.get(),
+        derived_key(new.vending_text, new.parameters),
+        old.parameters,
+        new.parameters,
+        moment=given["at"] or now_utc(),
+        three_tokens=three_tokens,
+        tables=old.tables,
+    )
+    _show([(f"KCT {number}", format_token(each)) for number, each in enumerate(tokens, start=1)])
+    if new.base_date is not old.base_date:
+        click.echo("Roll-over: the meter forgets its TIDs; credit it under the new key only.")
+
+
+@sts.command("test")
+@click.argument("tests", nargs=-1, metavar="TEST...")
+@click.option("--four-digits", is_flag=True, help="For a meter with a 4-digit manufacturer code.")
+@click.option("--list", "list_them", is_flag=True, help="List the tests and leave.")
+def test_command(tests: tuple[str, ...], *, four_digits: bool, list_them: bool) -> None:
+    """Make a test or display token, which any meter obeys.
+
+    TEST is a number, 0 to 18, or a name such as "tamper-status"; several may be given.
+    """
+    if list_them:
+        _show([(f"{test:d}", f"{_test_name(test):<30} {test.title}") for test in nmse.MeterTest])
+        return
+    _refuse_where_tokens_are_sold()
+    if not tests:
+        raise click.UsageError("Name a test; --list shows them all.")
+    token = nmse.run_tests(*map(_test, tests), four_digits=four_digits)
+    _made(token, make_token(token, None), None)
+
+
+def _test_name(test: nmse.MeterTest) -> str:
+    return test.name.lower().replace("_", "-")
+
+
+def _test(text: str) -> nmse.MeterTest:
+    for test in nmse.MeterTest:
+        if text in (str(int(test)), _test_name(test)):
+            return test
+    raise click.UsageError(f"There is no test {text}; --list shows them all.")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise click.UsageError(f"{text} is not a whole number.") from None
+
+
+@sts.command("kcv")
+@click.option("--vending-key-file", type=SmallFile(), help="Asked for if it is not given.")
+@click.option("--dkga", metavar="CODE", help="02 or 04; by default what fits the key's length.")
+def kcv_command(vending_key_file: str | None, dkga: str | None) -> None:
+    """Show the check value of a vending key, which tells that two keys are one."""
+    text = vending_key_file or ask("Vending key")
+    click.echo(check_value(text, dkga or algorithm_of(text)))
+
+
+@sts.command("conformance")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+def conformance_command(file: str) -> None:
+    """Check the engine against FILE: test vectors, one JSON object a line.
+
+    Prints each failure with what it got, then "N passed, M failed"; exits 1 if any failed.
+    The format: pydoc vmsapp.sts.conformance.
+    """
+    passed = failed = 0
+    with click.open_file(file, encoding="utf-8-sig", errors="replace") as lines:
+        for outcome in check(lines):
+            passed += outcome.passed
+            failed += not outcome.passed
+            for failure in outcome.failures:
+                click.echo(f"{outcome.name}: {failure}")
+    click.echo(f"{passed} passed, {failed} failed")
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,205 @@
+"""What the commands of ``flask sts`` take: keys, what names them, and times."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, TypeVar
+
+import click
+
+from vmsapp.clock import now_utc
+from vmsapp.sts import identifiers
+from vmsapp.sts.tid import TID_MAX, ordinary_tid
+from vmsapp.sts.workbench import decoder_key, derived_key, parameters_of, table_set
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SHORT_KEY_DIGITS: Final = 16
+"""A vending key of so many hexadecimal digits is a DES key, for DKGA02."""
+
+
+class Number(click.ParamType[Decimal]):
+    """An exact decimal number."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Decimal:
+        """Read one."""
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value} is not a number.", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A time, UTC unless it says otherwise."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> datetime:
+        """Read one."""
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value} is not like 2026-11-24 13:00.", param, ctx)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class SmallFile(click.ParamType[str]):
+    """The text of a file; "-" is standard input."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Read it."""
+        try:
+            with click.open_file(value, encoding="utf-8") as file:
+                return str(file.read())
+        except OSError as error:
+            self.fail(f"{value} cannot be read: {error.strerror}.", param, ctx)
+        except UnicodeDecodeError:
+            self.fail(f"{value} is not a text file.", param, ctx)
+
+
+class Tables(click.ParamType[Any]):
+    """Tables of EA 07, by name or from a file."""
+
+    name = "NAME|FILE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Find them."""
+        return table_set(
+            value if value in SHIPPED_TABLES else SmallFile().convert(value, param, ctx)
+        )
+
+
+SHIPPED_TABLES: Final = ("production", "sample")
+
+
+def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Put several options on a command, in the order its help lists them."""
+
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _text(name: str, metavar: str, help_: str, default: str | None = None) -> Callable[[F], F]:
+    return click.option(
+        name, metavar=metavar, help=help_, default=default, show_default=default is not None
+    )
+
+
+def _file(name: str, help_: str) -> Callable[[F], F]:
+    return click.option(name, type=SmallFile(), help=help_)
+
+
+KEY_OPTIONS: Final = _options(
+    _file("--decoder-key-file", "The meter's own key; asked for if no key is given."),
+    _file("--vending-key-file", "The supply group's key; needs --meter and --sgc."),
+    _text("--meter", "NUMBER", "DRN (11 or 13 digits) or MeterPAN (18 digits)."),
+    _text("--sgc", "DIGITS", "Supply group code, 6 digits."),
+    _text("--krn", "N", "Key revision number, 1 to 9.", "1"),
+    _text("--ti", "DIGITS", "Tariff index, 2 digits.", "01"),
+    _text("--kt", "N", "Key type: 0 DITK, 1 DDTK, 2 DUTK.", "2"),
+    _text("--ken", "N", "Key expiry number, 0 to 255.", "255"),
+    _text("--base-date", "YEAR", "1993, 2014 or 2035.", "2014"),
+    _text("--ea", "CODE", "Cipher: 07 STA, 11 MISTY1.", "07"),
+    _text("--dkga", "CODE", "02 or 04; by default what fits the vending key's length."),
+    click.option(
+        "--tables",
+        type=Tables(),
+        default="production",
+        show_default=True,
+        help="Tables of EA 07: production, sample, or a JSON file.",
+    ),
+)
+AT_OPTION: Final = click.option(
+    "--at", type=Moment(), help='Time of issue, UTC, like "2026-11-24 13:00"; by default now.'
+)
+TIME_OPTIONS: Final = _options(
+    AT_OPTION,
+    _text("--tid", "N", "Token identifier, instead of --at."),
+    _text("--rnd", "N", "The 4 random bits, 0 to 15; by default random."),
+)
+NEW_KEY_OPTIONS: Final = _options(
+    _file("--new-vending-key-file", "By default the old one."),
+    _text("--new-sgc", "DIGITS", "By default the old one, as with all that follow."),
+    _text("--new-krn", "N", "Key revision number."),
+    _text("--new-ti", "DIGITS", "Tariff index."),
+    _text("--new-kt", "N", "Key type."),
+    _text("--new-ken", "N", "Key expiry number."),
+    _text("--new-base-date", "YEAR", "A later one rolls the meter over."),
+    _text("--new-dkga", "CODE", "By default what fits the new vending key's length."),
+)
+
+
+class Key:
+    """The key a command works with, and what is known of it.
+
+    Args:
+        given: The options of ``KEY_OPTIONS``.
+
+    Attributes:
+        parameters: What names the key; None where meter or supply group are not given.
+        tables: Tables of EA 07.
+        base_date: What its TIDs count from.
+    """
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._given = given
+        self.vending_text: str | None = given["vending_key_file"]
+        self.tables = given["tables"]
+        self.base_date = identifiers.base_date.validate(given["base_date"])
+        if self.vending_text and given["decoder_key_file"]:
+            raise click.UsageError("Give --decoder-key-file or --vending-key-file, not both.")
+        if self.vending_text and not (given["meter"] and given["sgc"]):
+            raise click.UsageError("A vending key needs --meter and --sgc.")
+        self.parameters = None
+        if given["meter"] and given["sgc"]:
+            self.parameters = parameters_of(
+                given["meter"], given["sgc"], given["krn"], given["ti"], kt=given["kt"],
+                ken=given["ken"], base_date=given["base_date"], ea=given["ea"],
+                algorithm=given["dkga"] or algorithm_of(self.vending_text or ""),
+            )  # fmt: skip
+
+    def get(self) -> Any:
+        """Derive, read or ask for the decoder key."""
+        if self.vending_text and self.parameters:
+            return derived_key(self.vending_text, self.parameters)
+        text = self._given["decoder_key_file"] or ask("Decoder key")
+        return decoder_key(text, self._given["ea"])
+
+    def changed(self, given: dict[str, Any]) -> "Key":
+        """Give the key that the options of ``NEW_KEY_OPTIONS`` make of this one."""
+        changes = {
+            name.removeprefix("new_"): value
+            for name, value in given.items()
+            if name.startswith("new_") and value is not None
+        }
+        blank = {"decoder_key_file": None, "dkga": None, "vending_key_file": self.vending_text}
+        return Key(self._given | blank | changes)
+
+
+def algorithm_of(vending_text: str) -> str:
+    """Tell the DKGA that fits a vending key's length."""
+    digits = len(identifiers.shape.strip(vending_text))
+    return "02" if 0 < digits <= SHORT_KEY_DIGITS else "04"
+
+
+def ask(what: str) -> str:
+    """Ask for a key without showing it; without a terminal it is the next line of the input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline()
+    return str(click.prompt(f"{what} in hexadecimal (not shown)", hide_input=True, err=True))
+
+
+def tid_of(given: dict[str, Any], key: Key) -> int:
+    """Take the TID given, or that of the time given, or of now."""
+    if given["tid"] is not None:
+        return identifiers.shape.number("TID", given["tid"], 0, TID_MAX)
+    return ordinary_tid(given["at"] or now_utc(), key.base_date)
