@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import textbook
 from vmsapp.sts import ea07, ea11, identifiers
+from vmsapp.sts.batch.campaign import change_many, credit_many
+from vmsapp.sts.batch.encode import FEW, encrypt_many
 from vmsapp.sts.batch.keys import DecoderKeys, derive_many
-from vmsapp.sts.batch.tokens import FEW, change_many, credit_many, encrypt_many
 from vmsapp.sts.codec import decode, encode
 from vmsapp.sts.credit import CreditToken, Service
 from vmsapp.sts.dkga import derive

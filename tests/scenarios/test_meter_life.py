@@ -12,8 +12,8 @@ from decimal import Decimal
 import pytest
 
 from vmsapp.sts import keychange, mse
+from vmsapp.sts.batch.campaign import change_many, credit_many
 from vmsapp.sts.batch.keys import derive_many
-from vmsapp.sts.batch.tokens import change_many, credit_many
 from vmsapp.sts.codec import encode
 from vmsapp.sts.credit import CreditToken, CurrencyToken, Service
 from vmsapp.sts.dkga import derive

@@ -19,12 +19,12 @@ from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused
 from vmsapp.hsm.results import UsedTids
 from vmsapp.sts import identifiers, tid
 from vmsapp.sts.errors import StsError
-from vmsapp.sts.identifiers import KeyType, TokenCarrier
+from vmsapp.sts.identifiers import Dkga, KeyType, TokenCarrier
 
 CLOCK_SKEW_MAX: Final = timedelta(seconds=120)
 MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
-ALGORITHM_PAIRS: Final = frozenset({("02", 7), ("04", 7), ("04", 11)})
+ALGORITHM_PAIRS: Final = frozenset((str(dkga), int(ea)) for dkga in Dkga for ea in dkga.ciphers)
 """Which DKGA makes keys for which EA."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.,-]{1,40}")

@@ -17,7 +17,7 @@ slip in the digits
 Source: IEC 62055-41:2018, 6.4 "Token encoding"; IEC 62055-51 for the digits.
 """
 
-from typing import Final, Protocol
+from typing import Final
 
 from vmsapp.sts import ea07, ea11
 from vmsapp.sts.block import split_block, with_crc
@@ -30,28 +30,7 @@ from vmsapp.sts.keys import DecoderKey
 from vmsapp.sts.mse import PROPRIETARY, ManagementToken, ProprietaryToken
 from vmsapp.sts.nmse import DisplayToken
 from vmsapp.sts.tid import is_reserved
-from vmsapp.sts.token import from_digits, split_class, written
-
-
-class Token(Protocol):
-    """What every token says of itself."""
-
-    @property
-    def token_class(self) -> TokenClass:
-        """Class, 0 to 2."""
-
-    @property
-    def subclass(self) -> int:
-        """Sub-class, 0 to 15."""
-
-    @property
-    def data(self) -> int:
-        """44 data bits."""
-
-    @property
-    def tid(self) -> int | None:
-        """Token identifier; None for tokens without one."""
-
+from vmsapp.sts.token import Token, from_digits, split_class, written
 
 _TEST, _CREDIT = TokenClass.TEST, TokenClass.CREDIT  # looking one up is slow in Python 3.11
 _STA: Final = EncryptionAlgorithm.STA

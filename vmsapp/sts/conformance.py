@@ -52,6 +52,7 @@ from vmsapp.sts.mse import POWER_LIMITS, PROPRIETARY, ManagementToken, Proprieta
 from vmsapp.sts.nmse import DisplayToken
 from vmsapp.sts.rules import require_usable
 from vmsapp.sts.tid import key_usable, ordinary_tid
+from vmsapp.sts.token import Token
 
 Vector = dict[str, Any]
 Answers = Iterator[tuple[str, object, object]]
@@ -253,7 +254,7 @@ def _next_step_up(asked: Any, field: int, decode: Callable[[int], Any]) -> Answe
 
 
 def _both_ways(
-    token: codec.Token, key: DecoderKey | None, of: KeyParameters | None, expected: str
+    token: Token, key: DecoderKey | None, of: KeyParameters | None, expected: str
 ) -> Answers:
     if of is not None:
         require_usable(token, of.kt, ken=of.ken)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Final
 
-from vmsapp.sts.codec import Token
 from vmsapp.sts.credit import CreditToken, CurrencyToken
 from vmsapp.sts.fields import TokenClass
 from vmsapp.sts.identifiers import BaseDate
@@ -29,6 +28,7 @@ from vmsapp.sts.mse import (
 )
 from vmsapp.sts.nmse import DisplayToken
 from vmsapp.sts.tid import is_reserved, tid_to_datetime
+from vmsapp.sts.token import Token
 
 Lines = list[tuple[str, str]]
 

@@ -19,11 +19,10 @@ the base date changes. Key change tokens carry no TID.
 Source: IEC 62055-41:2018, "Class 2: Set1stSectionDecoderKey" to "Set4thSectionDecoderKey",
 6.5.2 "Key change".
 
->>> from dataclasses import replace
->>> old = new = KeyParameters("600727000000000009", sgc="123456", krn=1, ti="01")
->>> require_change(old, replace(new, kt=0))
-Traceback (most recent call last):
-vmsapp.sts.errors.KeyTypeRefused: KT 0 (DITK) is not reached from DUTK
+>>> key = DecoderKey(EncryptionAlgorithm.STA, bytes.fromhex("0001020304050607"))
+>>> terms = KeyTerms("123456", krn=7, ti="99", kt=KeyType.DUTK, ken=0xA5)
+>>> [f"{section.data:011X}" for section in sections(key, terms, roll_over=False)]
+['A7200010203', '56304050607']
 """
 
 from dataclasses import dataclass
@@ -31,12 +30,12 @@ from datetime import datetime
 from typing import ClassVar, Final, Self
 
 from vmsapp.sts import identifiers
-from vmsapp.sts.errors import FieldRangeError, FormatError, KeyExpired, KeyRuleError, KeyTypeRefused
+from vmsapp.sts.errors import FieldRangeError, FormatError, KeyRuleError
 from vmsapp.sts.fields import TokenClass, require_bits
 from vmsapp.sts.identifiers import EncryptionAlgorithm, KeyType
 from vmsapp.sts.keys import DecoderKey, KeyParameters
+from vmsapp.sts.rules import require_change
 from vmsapp.sts.secret import SecretBytes
-from vmsapp.sts.tid import key_usable, ordinary_tid
 
 KEY_PART_BYTES: Final = 4
 KEY_PART_BITS: Final = 8 * KEY_PART_BYTES
@@ -44,14 +43,6 @@ SGC_BITS: Final = 24
 SGC_HALF_BITS: Final = 12
 SGC_PAD_BITS: Final = 20
 _KEY_PART: Final = (1 << KEY_PART_BITS) - 1
-
-CHANGES: Final = {
-    KeyType.DITK: frozenset(KeyType),
-    KeyType.DDTK: frozenset((KeyType.DDTK, KeyType.DUTK, KeyType.DCTK)),
-    KeyType.DUTK: frozenset((KeyType.DDTK, KeyType.DUTK)),
-    KeyType.DCTK: frozenset((KeyType.DDTK, KeyType.DCTK)),
-}
-"""Which key types a meter can be taken to from each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,36 +289,6 @@ def assemble(set_of: tuple[Section, ...]) -> tuple[bytes, dict[str, int | str | 
     return b"".join(part.reveal() for part in parts), said
 
 
-def require_change(old: KeyParameters, new: KeyParameters, moment: datetime | None = None) -> None:
-    """Refuse a change of keys the standard does not allow. The old key may have expired.
-
-    Args:
-        old: What the meter has.
-        new: What it is to have.
-        moment: Aware time of issue; None where it is not known, then expiry is not tested.
-
-    Raises:
-        KeyRuleError: Another meter or cipher, or an earlier base date.
-        KeyTypeRefused: The new key type is not reached from the old one.
-        KeyExpired: The new key is past its expiry number.
-        TimeBeforeBaseDate, TimePastBaseDate: No token could be made under the new base date.
-    """
-    if old.meter_pan != new.meter_pan:
-        raise KeyRuleError("MeterPAN", new.meter_pan, "is another meter's")
-    if old.ea is not new.ea:
-        raise KeyRuleError("EA", int(new.ea), "is another cipher: it is the meter's hardware")
-    if new.kt not in CHANGES[old.kt]:
-        rule = f"({new.kt.name}) is not reached from {old.kt.name}"
-        raise KeyTypeRefused("KT", int(new.kt), rule)
-    if new.base_date.year < old.base_date.year:
-        rule = f"is before {old.base_date.year}: spent tokens could be entered again"
-        raise KeyRuleError("base date", new.base_date.year, rule)
-    if moment is not None:
-        tid = ordinary_tid(moment, new.base_date)
-        if not key_usable(tid, new.ken):
-            raise KeyExpired("KEN", new.ken, f"of the new key is past at TID {tid}")
-
-
 def change(
     old_key: DecoderKey,
     new_key: DecoderKey,
@@ -348,7 +309,7 @@ def change(
         three_tokens: Send the supply group code of a 64-bit key too.
 
     Raises:
-        KeyRuleError: As ``require_change`` says, or the keys are one although the base date
+        KeyRuleError: As ``rules.require_change`` says, or the keys are one although the base date
             changes (DKGA02 does not know base dates): the meter would forget its spent TIDs
             and take the same tokens again.
         FieldRangeError: Three tokens for a 128-bit key.

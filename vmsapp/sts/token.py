@@ -12,16 +12,43 @@ Source: IEC 62055-41:2018, 6.4.2 "Transposition of the Class bits"; IEC 62055-51
 '0729 6712 1462 1453 5969'
 """
 
-from typing import Final
+from typing import Final, Protocol
 
 from vmsapp.sts.errors import TokenRangeError
-from vmsapp.sts.fields import BLOCK_BITS, CLASS_BITS, TOKEN_BITS, TOKEN_DIGITS, require_bits
+from vmsapp.sts.fields import (
+    BLOCK_BITS,
+    CLASS_BITS,
+    TOKEN_BITS,
+    TOKEN_DIGITS,
+    TokenClass,
+    require_bits,
+)
 from vmsapp.sts.identifiers import shape
 
 CLASS_SHIFT: Final = 27
 """Where the class bits stand in a token: bits 28 and 27."""
 
 _CLASS_MASK: Final = (1 << CLASS_BITS) - 1
+
+
+class Token(Protocol):
+    """What every token says of itself."""
+
+    @property
+    def token_class(self) -> TokenClass:
+        """Class, 0 to 2."""
+
+    @property
+    def subclass(self) -> int:
+        """Sub-class, 0 to 15."""
+
+    @property
+    def data(self) -> int:
+        """44 data bits."""
+
+    @property
+    def tid(self) -> int | None:
+        """Token identifier; None for tokens without one."""
 
 
 def join_class(block64: int, token_class: int) -> int:

@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Final
 
 from vmsapp.sts import codec, dkga, ea07, identifiers, keychange
-from vmsapp.sts.codec import Token
 from vmsapp.sts.errors import FormatError
 from vmsapp.sts.identifiers import KeyType, TokenCarrier
 from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
 from vmsapp.sts.rules import require_usable
+from vmsapp.sts.token import Token
 
 _HEX: Final = frozenset(string.hexdigits)
 

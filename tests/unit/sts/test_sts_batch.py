@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmsapp.sts import dkga, ea07, ea11, identifiers, keychange
-from vmsapp.sts.batch import ciphers, tokens
+from vmsapp.sts.batch import ciphers
+from vmsapp.sts.batch import encode as batch_encode
+from vmsapp.sts.batch.campaign import change_many, credit_many
 from vmsapp.sts.batch.circuit import circuit_of
+from vmsapp.sts.batch.encode import FEW, encode_many, encrypt_many
 from vmsapp.sts.batch.keys import DecoderKeys, derive_many
 from vmsapp.sts.batch.planes import from_planes, padded, to_planes
-from vmsapp.sts.batch.tokens import FEW, change_many, credit_many, encode_many, encrypt_many
 from vmsapp.sts.codec import encode
 from vmsapp.sts.credit import CreditToken, CurrencyToken, Service
 from vmsapp.sts.errors import (
@@ -116,7 +118,7 @@ def test_blocks_of_a_misty_batch_are_those_of_the_cipher(count):
 
 
 def test_a_batch_of_several_chunks_is_one(monkeypatch):
-    monkeypatch.setattr(tokens, "CHUNK", 64)
+    monkeypatch.setattr(batch_encode, "CHUNK", 64)
     keys = derive_many(VENDING["04"], group("04", 11), PANS)
     made = credit_many(Service.TIME, FIELDS, TIDS, RNDS, keys)
     for row in (0, 63, 64, 127, 128, MANY - 1):
@@ -243,6 +245,19 @@ def test_a_reserved_tid_in_a_batch_is_named(row):
     with pytest.raises(RowRefused, match="00:01") as caught:
         credit_many(Service.WATER, FIELDS[:3], tids, RNDS[:3], keys)
     assert (caught.value.row, type(caught.value.error)) == (row, TidRangeError)
+
+
+def test_credit_of_a_batch_obeys_key_type_and_expiry():
+    default = derive_many(VENDING["02"], group("02", 7, kt=1), PANS[:3])
+    with pytest.raises(KeyTypeRefused, match="DDTK"):
+        credit_many(Service.WATER, FIELDS[:3], TIDS[:3], RNDS[:3], default)
+    # 5 000 000 is 4C4B40h; KEN 4Ch allows up to 4CFFFFh.
+    keys = derive_many(VENDING["02"], group("02", 7, ken=0x4C), PANS[:3])
+    assert len(credit_many(Service.WATER, FIELDS[:3], TIDS[:3], RNDS[:3], keys)) == 3
+    late = [TIDS[0], 0x4D0000, TIDS[2]]
+    with pytest.raises(RowRefused, match="is past what KEN 76 allows") as caught:
+        credit_many(Service.WATER, FIELDS[:3], late, RNDS[:3], keys)
+    assert (caught.value.row, type(caught.value.error)) == (1, KeyExpired)
 
 
 def test_columns_of_other_lengths_are_refused():

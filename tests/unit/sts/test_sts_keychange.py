@@ -26,12 +26,11 @@ from vmsapp.sts.keychange import (
     as_section,
     assemble,
     change,
-    require_change,
     sections,
 )
 from vmsapp.sts.keys import DecoderKey, KeyParameters
 from vmsapp.sts.mse import ManagementToken
-from vmsapp.sts.rules import require_usable
+from vmsapp.sts.rules import require_change, require_usable
 
 PAN = "600727000000000009"
 OLD = KeyParameters(PAN, "123456", 1, "01", base_date=BaseDate.Y2014)

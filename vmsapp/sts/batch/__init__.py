@@ -5,7 +5,7 @@ block, so an ``&`` or ``^`` of two planes does one step of the cipher for the wh
 permutation is a list in another order, and a table becomes a few dozen of such steps
 (``circuit``). It needs nothing but Python's own integers.
 
-Everything of one batch belongs to one supply group: ``keys`` derives the decoder keys,
-``tokens`` makes the digits. Below some two hundred rows the engine's one-at-a-time path is the
-faster one, and is taken.
+Everything of one batch belongs to one supply group: ``keys`` derives the decoder keys, ``encode``
+makes the digits, ``campaign`` has the tokens. Below some two hundred rows the engine's
+one-at-a-time path is the faster one, and is taken.
 """

@@ -33,13 +33,17 @@ class DecoderKeys(SecretBytes):
 
     Attributes:
         ea: The cipher of all of them.
+        like: What they share, MeterPAN and TI apart; None where it is not known.
     """
 
-    __slots__ = ("ea",)
+    __slots__ = ("ea", "like")
 
-    def __init__(self, ea: EncryptionAlgorithm, value: bytes) -> None:
+    def __init__(
+        self, ea: EncryptionAlgorithm, value: bytes, like: KeyParameters | None = None
+    ) -> None:
         super().__init__(value)
         self.ea = ea
+        self.like = like
 
     @property
     def count(self) -> int:
@@ -74,9 +78,8 @@ def derive_many(
     dkga.require_derivable(vending_key, like.dkga, like.kt)
     joined = _joined(meter_pans)
     chosen = repeat(like.ti, len(meter_pans)) if tis is None else checked_tis(tis, len(meter_pans))
-    if like.dkga is Dkga.DES:
-        return DecoderKeys(like.ea, _dkga02(vending_key, like, joined, list(chosen)))
-    return DecoderKeys(like.ea, _dkga04(vending_key, like, joined, list(chosen)))
+    make = _dkga02 if like.dkga is Dkga.DES else _dkga04
+    return DecoderKeys(like.ea, make(vending_key, like, joined, list(chosen)), like)
 
 
 def checked_tis(tis: Sequence[str], wanted: int) -> Sequence[str]:

@@ -12,7 +12,9 @@ True
 
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Final
 
+from vmsapp.sts.errors import FormatError
 from vmsapp.sts.identifiers import shape
 
 
@@ -38,9 +40,9 @@ class BaseDate(Enum):
         return datetime(self.year, 1, 1, tzinfo=UTC)
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+_NAMED: Final = {name: base for base in BaseDate for name in (str(base.year), base.value)}
+
+compact = shape.strip
 
 
 def validate(value: "int | str | BaseDate") -> BaseDate:
@@ -51,7 +53,9 @@ def validate(value: "int | str | BaseDate") -> BaseDate:
     """
     if isinstance(value, BaseDate):
         return value
-    return shape.member("base date", compact(str(value))[-2:], BaseDate)
+    if (text := compact(str(value))) in _NAMED:
+        return _NAMED[text]
+    raise FormatError("base date", text, f"is not one of {', '.join(_NAMED)}")
 
 
 def format(value: "int | str | BaseDate") -> str:  # noqa: A001 - the shape all share

@@ -60,9 +60,7 @@ class Dkga(StrEnum):
 _OFFERED: Final = {str(dkga): dkga for dkga in Dkga}
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> Dkga:

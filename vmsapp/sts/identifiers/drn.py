@@ -28,9 +28,7 @@ LENGTHS: Final = (SHORT, LONG)
 SERIAL_DIGITS: Final = 8
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(text: str) -> str:

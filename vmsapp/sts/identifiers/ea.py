@@ -46,9 +46,7 @@ class EncryptionAlgorithm(IntEnum):
 _OFFERED: Final = {int(ea): ea for ea in EncryptionAlgorithm}
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> EncryptionAlgorithm:

@@ -14,9 +14,7 @@ MIN: Final = 0
 MAX: Final = 255
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> int:

@@ -14,9 +14,7 @@ MIN: Final = 1
 MAX: Final = 9
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> int:

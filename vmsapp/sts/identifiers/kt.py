@@ -29,9 +29,7 @@ class KeyType(IntEnum):
     DCTK = 3
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> KeyType:

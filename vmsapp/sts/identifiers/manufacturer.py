@@ -16,9 +16,7 @@ SHORT_MAX: Final = 99
 MAX: Final = 9999
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> int:

@@ -27,9 +27,7 @@ IIN_OF_LONG_DRN: Final = "0000"
 IINS: Final = (IIN_OF_SHORT_DRN, IIN_OF_LONG_DRN)
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(text: str) -> str:

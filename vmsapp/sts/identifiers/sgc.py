@@ -13,9 +13,7 @@ from vmsapp.sts.identifiers import shape
 DIGITS: Final = 6
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(text: str) -> str:

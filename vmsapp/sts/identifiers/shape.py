@@ -9,16 +9,13 @@ Every module of this package has the same three functions:
 """
 
 import re
-from enum import Enum
-from typing import Final, TypeVar
+from typing import Final
 
 from vmsapp.sts.errors import FormatError, LengthError, NotDigits
 from vmsapp.sts.fields import require_range
 
 _BETWEEN_DIGITS: Final = re.compile(r"[\s-]+")
 _NOT_A_DIGIT: Final = re.compile(r"[^0-9]")
-
-E = TypeVar("E", bound=Enum)
 
 
 def strip(text: str) -> str:
@@ -65,16 +62,3 @@ def number(field: str, value: int | str, low: int, high: int) -> int:
     if isinstance(value, str):
         value = int(digits(field, value, *range(1, 10)))
     return require_range(field, value, low, high)
-
-
-def member(field: str, value: int | str, kind: type[E]) -> E:
-    """Hand back the member of ``kind`` whose value this is.
-
-    Raises:
-        FormatError: There is none.
-    """
-    try:
-        return kind(value)
-    except ValueError:
-        known = ", ".join(str(one.value) for one in kind)
-        raise FormatError(field, str(value), f"is not one of {known}") from None

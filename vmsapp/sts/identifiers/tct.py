@@ -18,9 +18,7 @@ class TokenCarrier(IntEnum):
     NUMERIC = 2
 
 
-def compact(text: str) -> str:
-    """Strip what people put between digits: spaces and hyphens."""
-    return shape.strip(text)
+compact = shape.strip
 
 
 def validate(value: int | str) -> TokenCarrier:

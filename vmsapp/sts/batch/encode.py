@@ -6,40 +6,27 @@ by itself only twice: when its data are put together and when its digits are wri
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime
-from itertools import repeat
 from typing import Final
 
-from vmsapp.sts import ea07, ea11, keychange
+from vmsapp.sts import ea07, ea11
 from vmsapp.sts.batch.ciphers import crc_planes, misty_planes, sta_planes
-from vmsapp.sts.batch.keys import DecoderKeys, checked_tis
+from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.batch.planes import BITS, Planes, from_planes, padded, to_planes
 from vmsapp.sts.block import build_block, is_currency
-from vmsapp.sts.credit import Service
 from vmsapp.sts.errors import (
     FieldRangeError,
-    KeyRuleError,
     RowRefused,
     StsError,
-    TidRangeError,
 )
 from vmsapp.sts.fields import (
-    AMOUNT_BITS,
     BLOCK_BITS,
     CLASS_BITS,
     DATA_BITS,
-    RND_BITS,
     SUBCLASS_BITS,
-    TID_BITS,
     TokenClass,
     require_bits,
-    with_tid,
 )
 from vmsapp.sts.identifiers import EncryptionAlgorithm
-from vmsapp.sts.keychange import KeyTerms
-from vmsapp.sts.keys import KeyParameters
-from vmsapp.sts.tid import is_reserved
 from vmsapp.sts.token import CLASS_SHIFT, written
 
 FEW: Final = 192
@@ -61,8 +48,8 @@ def encrypt_many(
         FieldRangeError: There are not as many keys as blocks.
         RowRefused: A block does not fit its bits.
     """
-    _require_keys(keys, len(blocks))
-    _require_column("block", blocks, BLOCK_BITS)
+    require_keys(keys, len(blocks))
+    require_column("block", blocks, BLOCK_BITS)
     if len(blocks) < FEW:
         return [_encrypt_one(block, keys, row, tables) for row, block in enumerate(blocks)]
     found: list[int] = []
@@ -93,9 +80,9 @@ def encode_many(
         FieldRangeError: There are not as many keys, or the sub-class does not fit.
         RowRefused: The data of a row do not fit 44 bits.
     """
-    _require_keys(keys, len(data))
+    require_keys(keys, len(data))
     require_bits("SubClass", subclass, SUBCLASS_BITS)
-    _require_column("data", data, DATA_BITS)
+    require_column("data", data, DATA_BITS)
     if len(data) < FEW:
         return [
             written(_encrypt_one(block, keys, row, tables), token_class)
@@ -115,128 +102,6 @@ def encode_many(
         cipher = _encrypted(block, key_planes, ones, keys.ea, tables)
         digits += _digits(cipher, ones, token_class, len(chunk))
     return digits
-
-
-def credit_many(
-    service: Service,
-    amount_fields: Sequence[int],
-    tids: Sequence[int],
-    rnds: Sequence[int],
-    keys: DecoderKeys,
-    tables: ea07.TableSet = ea07.PRODUCTION,
-) -> list[str]:
-    """Make credit tokens in units, a row each: coded amount, TID, RND.
-
-    Raises:
-        FieldRangeError: The columns are not of one length.
-        RowRefused: A value does not fit, or a TID is reserved.
-    """
-    for name, column in (("TIDs", tids), ("RNDs", rnds)):
-        if len(column) != len(amount_fields):
-            raise FieldRangeError(f"number of {name}", len(column), f"is not {len(amount_fields)}")
-    _require_column("amount field", amount_fields, AMOUNT_BITS)
-    _require_column("TID", tids, TID_BITS)
-    _require_column("RND", rnds, RND_BITS)
-    for row, tid in enumerate(tids):
-        if is_reserved(tid):
-            raise RowRefused(row, TidRangeError("TID", tid, "is reserved: it falls on 00:01"))
-    data = list(map(with_tid, rnds, tids, amount_fields))
-    return encode_many(TokenClass.CREDIT, service, data, keys, tables)
-
-
-def change_many(
-    old_keys: DecoderKeys,
-    new_keys: DecoderKeys,
-    old: KeyParameters,
-    new: KeyParameters,
-    tis: Sequence[str] | None = None,
-    *,
-    moment: datetime | None = None,
-    three_tokens: bool = False,
-    tables: ea07.TableSet = ea07.PRODUCTION,
-) -> list[tuple[str, ...]]:
-    """Make the key change tokens of many meters that go from one supply group to another.
-
-    Args:
-        old_keys: The meters' present keys.
-        new_keys: Their new ones.
-        old: Parameters of the present keys; MeterPAN and TI in them count not.
-        new: Parameters of the new keys, in the same way.
-        tis: New tariff indices, one a meter; None for that of ``new``.
-        moment: Aware time of issue; None where it is not known.
-        three_tokens: Send the supply group code of a 64-bit key too.
-        tables: The tables of EA 07.
-
-    Returns:
-        Two, three or four tokens a meter, in the order of their numbers.
-
-    Raises:
-        KeyRuleError: As ``keychange.require_change`` says.
-        FieldRangeError: The columns are not of one length, or three tokens for 128-bit keys.
-        RowRefused: The base date changes and a meter's key does not.
-    """
-    count = new_keys.count
-    _require_keys(old_keys, count)
-    new = replace(new, meter_pan=old.meter_pan)
-    keychange.require_change(old, new, moment)
-    roll_over = old.base_date is not new.base_date
-    if roll_over:
-        _require_other_keys(old_keys, new_keys)
-    columns = _section_columns(new_keys, new, tis, roll_over=roll_over, three_tokens=three_tokens)
-    tokens = [
-        encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
-        for subclass, data in columns
-    ]
-    return list(zip(*tokens, strict=True))
-
-
-def _section_columns(
-    new_keys: DecoderKeys,
-    new: KeyParameters,
-    tis: Sequence[str] | None,
-    *,
-    roll_over: bool,
-    three_tokens: bool,
-) -> list[tuple[int, list[int]]]:
-    """The data bits of each section for all meters, with its sub-class.
-
-    The sections of a key of zeros hold what all have in common; the words of each meter's key,
-    and its TI, are put into them.
-    """
-    count, width = new_keys.count, new_keys.ea.key_bytes // keychange.KEY_PART_BYTES
-    blank = replace(KeyTerms.of(new), ti="00")
-    common = keychange.sections(
-        DecoderKeys(new_keys.ea, bytes(new_keys.ea.key_bytes)).key(0),
-        blank,
-        roll_over=roll_over,
-        three_tokens=three_tokens,
-    )
-    words = struct.unpack(f">{count * width}I", new_keys.reveal())
-    of_key: dict[int, Sequence[int]] = {3: words[0::width], 4: words[width - 1 :: width]}
-    if width > 2:
-        of_key |= {8: words[1::width], 9: words[2::width]}
-    tis = [new.ti] * count if tis is None else checked_tis(tis, count)
-    columns = []
-    for section in common:
-        in_all = section.data
-        data = [in_all | word for word in of_key.get(section.subclass, repeat(0, count))]
-        if isinstance(section, keychange.SecondSection):
-            data = [
-                one | int(ti) << keychange.KEY_PART_BITS for one, ti in zip(data, tis, strict=True)
-            ]
-        columns.append((section.subclass, data))
-    return columns
-
-
-def _require_other_keys(old_keys: DecoderKeys, new_keys: DecoderKeys) -> None:
-    size = new_keys.ea.key_bytes
-    old, new = old_keys.reveal(), new_keys.reveal()
-    for row, at in enumerate(range(0, len(new), size)):
-        if old[at : at + size] == new[at : at + size]:
-            error = KeyRuleError(
-                "roll-over", None, "needs another key: give the new one another KRN"
-            )
-            raise RowRefused(row, error)
 
 
 def _encrypt_one(block: int, keys: DecoderKeys, row: int, tables: ea07.TableSet) -> int:
@@ -293,13 +158,22 @@ def _words(packed: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(packed) // _BLOCK_BYTES}Q", packed)
 
 
-def _require_keys(keys: DecoderKeys, wanted: int) -> None:
+def require_keys(keys: DecoderKeys, wanted: int) -> None:
+    """Refuse more or fewer keys than rows.
+
+    Raises:
+        FieldRangeError: There are not ``wanted``.
+    """
     if keys.count != wanted:
         raise FieldRangeError("number of keys", keys.count, f"is not {wanted}")
 
 
-def _require_column(field: str, values: Sequence[int], bits: int) -> None:
-    """Check a column by its ends, and only if it is not sound look for the row."""
+def require_column(field: str, values: Sequence[int], bits: int) -> None:
+    """Check a column by its ends, and only if it is not sound look for the row.
+
+    Raises:
+        RowRefused: A value is not whole or does not fit its bits.
+    """
     whole = set(map(type, values)) <= {int}
     if whole and (not values or (min(values) >= 0 and not max(values) >> bits)):
         return

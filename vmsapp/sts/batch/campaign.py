@@ -1,0 +1,158 @@
+"""Tokens for a campaign: credit, or a change of keys, for many meters of one supply group."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import repeat
+
+from vmsapp.sts import ea07, keychange
+from vmsapp.sts.batch.encode import encode_many, require_column, require_keys
+from vmsapp.sts.batch.keys import DecoderKeys, checked_tis
+from vmsapp.sts.credit import CreditToken, Service
+from vmsapp.sts.errors import (
+    FieldRangeError,
+    KeyExpired,
+    KeyRuleError,
+    RowRefused,
+    TidRangeError,
+)
+from vmsapp.sts.fields import AMOUNT_BITS, RND_BITS, TID_BITS, TokenClass, with_tid
+from vmsapp.sts.keychange import KeyTerms
+from vmsapp.sts.keys import KeyParameters
+from vmsapp.sts.rules import require_change, require_usable
+from vmsapp.sts.tid import is_reserved
+
+
+def credit_many(
+    service: Service,
+    amount_fields: Sequence[int],
+    tids: Sequence[int],
+    rnds: Sequence[int],
+    keys: DecoderKeys,
+    tables: ea07.TableSet = ea07.PRODUCTION,
+) -> list[str]:
+    """Make credit tokens in units, a row each: coded amount, TID, RND.
+
+    Raises:
+        FieldRangeError: The columns are not of one length.
+        KeyTypeRefused: Keys of this type take no credit.
+        RowRefused: A value does not fit, a TID is reserved, or past the keys' expiry.
+    """
+    for name, column in (("TIDs", tids), ("RNDs", rnds)):
+        if len(column) != len(amount_fields):
+            raise FieldRangeError(f"number of {name}", len(column), f"is not {len(amount_fields)}")
+    require_column("amount field", amount_fields, AMOUNT_BITS)
+    require_column("TID", tids, TID_BITS)
+    require_column("RND", rnds, RND_BITS)
+    for row, tid in enumerate(tids):
+        if is_reserved(tid):
+            raise RowRefused(row, TidRangeError("TID", tid, "is reserved: it falls on 00:01"))
+    if keys.like is not None and amount_fields:
+        _require_usable(service, tids, keys.like)
+    data = list(map(with_tid, rnds, tids, amount_fields))
+    return encode_many(TokenClass.CREDIT, service, data, keys, tables)
+
+
+def _require_usable(service: Service, tids: Sequence[int], like: KeyParameters) -> None:
+    """Test key type and expiry on the latest TID, which is the first to be past it."""
+    latest = max(range(len(tids)), key=tids.__getitem__)
+    try:
+        require_usable(CreditToken(service, 0, tids[latest], 0), like.kt, ken=like.ken)
+    except KeyExpired as error:
+        raise RowRefused(latest, error) from error
+
+
+def change_many(
+    old_keys: DecoderKeys,
+    new_keys: DecoderKeys,
+    old: KeyParameters,
+    new: KeyParameters,
+    tis: Sequence[str] | None = None,
+    *,
+    moment: datetime | None = None,
+    three_tokens: bool = False,
+    tables: ea07.TableSet = ea07.PRODUCTION,
+) -> list[tuple[str, ...]]:
+    """Make the key change tokens of many meters that go from one supply group to another.
+
+    Args:
+        old_keys: The meters' present keys.
+        new_keys: Their new ones.
+        old: Parameters of the present keys; MeterPAN and TI in them count not.
+        new: Parameters of the new keys, in the same way.
+        tis: New tariff indices, one a meter; None for that of ``new``.
+        moment: Aware time of issue; None where it is not known.
+        three_tokens: Send the supply group code of a 64-bit key too.
+        tables: The tables of EA 07.
+
+    Returns:
+        Two, three or four tokens a meter, in the order of their numbers.
+
+    Raises:
+        KeyRuleError: As ``rules.require_change`` says.
+        FieldRangeError: The columns are not of one length, or three tokens for 128-bit keys.
+        RowRefused: The base date changes and a meter's key does not.
+    """
+    count = new_keys.count
+    require_keys(old_keys, count)
+    new = replace(new, meter_pan=old.meter_pan)
+    require_change(old, new, moment)
+    roll_over = old.base_date is not new.base_date
+    if roll_over:
+        _require_other_keys(old_keys, new_keys)
+    columns = _section_columns(new_keys, new, tis, roll_over=roll_over, three_tokens=three_tokens)
+    tokens = [
+        encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
+        for subclass, data in columns
+    ]
+    return list(zip(*tokens, strict=True))
+
+
+def _section_columns(
+    new_keys: DecoderKeys,
+    new: KeyParameters,
+    tis: Sequence[str] | None,
+    *,
+    roll_over: bool,
+    three_tokens: bool,
+) -> list[tuple[int, list[int]]]:
+    """The data bits of each section for all meters, with its sub-class.
+
+    The sections of a key of zeros hold what all have in common; the words of each meter's key,
+    and its TI, are put into them.
+    """
+    count, width = new_keys.count, new_keys.ea.key_bytes // keychange.KEY_PART_BYTES
+    blank = replace(KeyTerms.of(new), ti="00")
+    common = keychange.sections(
+        DecoderKeys(new_keys.ea, bytes(new_keys.ea.key_bytes)).key(0),
+        blank,
+        roll_over=roll_over,
+        three_tokens=three_tokens,
+    )
+    words = struct.unpack(f">{count * width}I", new_keys.reveal())
+    of_key: dict[int, Sequence[int]] = {3: words[0::width], 4: words[width - 1 :: width]}
+    if width > 2:
+        of_key |= {8: words[1::width], 9: words[2::width]}
+    tis = [new.ti] * count if tis is None else checked_tis(tis, count)
+    columns = []
+    for section in common:
+        in_all = section.data
+        data = [in_all | word for word in of_key.get(section.subclass, repeat(0, count))]
+        if isinstance(section, keychange.SecondSection):
+            data = [
+                one | int(ti) << keychange.KEY_PART_BITS for one, ti in zip(data, tis, strict=True)
+            ]
+        columns.append((section.subclass, data))
+    return columns
+
+
+def _require_other_keys(old_keys: DecoderKeys, new_keys: DecoderKeys) -> None:
+    size = new_keys.ea.key_bytes
+    old, new = old_keys.reveal(), new_keys.reveal()
+    for row, at in enumerate(range(0, len(new), size)):
+        if old[at : at + size] == new[at : at + size]:
+            error = KeyRuleError(
+                "roll-over", None, "needs another key: give the new one another KRN"
+            )
+            raise RowRefused(row, error)
