@@ -251,6 +251,10 @@ VK_OPTIONS = ["--vending-key-file", "vk", *S001]
         (["kcv", "--vending-key-file", "even"], "Vending key's byte 8 does not have odd parity."),
         (["keychange", *VK_OPTIONS, "--new-kt", "0"], "KT 0 (DITK) is not reached from DUTK."),
         (["keychange", *VK_OPTIONS, "--new-ken", "3"], "of the new key is past"),
+        (
+            ["keychange", *VK_OPTIONS, "--base-date", "2035", "--new-base-date", "2014"],
+            "Base date 2014 is before 2035: spent tokens could be entered again.",
+        ),
     ],
 )
 def test_refusals_are_sentences(run, tmp_path, words, says):

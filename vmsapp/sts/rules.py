@@ -9,8 +9,8 @@ DUTK     yes                                yes
 DCTK     on magnetic cards (TCT 01) only    yes
 ======== ================================== ==========
 
-A key change may leave an expired key, but not enter one. It does not change the meter's cipher,
-and goes forward in base dates only: going back, the meter would forget the TIDs spent since.
+A key change may leave an expired key, but not enter one, and does not change the meter's cipher.
+The standard lets it go back to an earlier base date; ``require_forward`` does not.
 
 Source: IEC 62055-41:2018, "KT: KeyType", "KEN: KeyExpiryNumber".
 
@@ -71,7 +71,7 @@ def require_change(old: KeyParameters, new: KeyParameters, moment: datetime | No
         moment: Aware time of issue; None where it is not known, then expiry is not tested.
 
     Raises:
-        KeyRuleError: Another meter or cipher, or an earlier base date.
+        KeyRuleError: Another meter or cipher.
         KeyTypeRefused: The new key type is not reached from the old one.
         KeyExpired: The new key is past its expiry number.
         TimeBeforeBaseDate, TimePastBaseDate: No token could be made under the new base date.
@@ -83,10 +83,21 @@ def require_change(old: KeyParameters, new: KeyParameters, moment: datetime | No
     if new.kt not in CHANGES[old.kt]:
         rule = f"({new.kt.name}) is not reached from {old.kt.name}"
         raise KeyTypeRefused("KT", int(new.kt), rule)
-    if new.base_date.year < old.base_date.year:
-        rule = f"is before {old.base_date.year}: spent tokens could be entered again"
-        raise KeyRuleError("base date", new.base_date.year, rule)
     if moment is not None:
         tid = ordinary_tid(moment, new.base_date)
         if not key_usable(tid, new.ken):
             raise KeyExpired("KEN", new.ken, f"of the new key is past at TID {tid}")
+
+
+def require_forward(old: KeyParameters, new: KeyParameters) -> None:
+    """Refuse to go back to an earlier base date.
+
+    The meter would forget the TIDs spent since, and if the key it then gets is one it had before,
+    it would take the tokens of that time once more.
+
+    Raises:
+        KeyRuleError: The new base date is before the old one.
+    """
+    if new.base_date.year < old.base_date.year:
+        rule = f"is before {old.base_date.year}: spent tokens could be entered again"
+        raise KeyRuleError("base date", new.base_date.year, rule)

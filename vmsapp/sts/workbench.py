@@ -16,7 +16,7 @@ from vmsapp.sts import codec, dkga, ea07, identifiers, keychange
 from vmsapp.sts.errors import FormatError
 from vmsapp.sts.identifiers import KeyType, TokenCarrier
 from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
-from vmsapp.sts.rules import require_usable
+from vmsapp.sts.rules import require_forward, require_usable
 from vmsapp.sts.token import Token
 
 _HEX: Final = frozenset(string.hexdigits)
@@ -137,7 +137,13 @@ def change_tokens(
     three_tokens: bool = False,
     tables: ea07.TableSet = ea07.PRODUCTION,
 ) -> list[str]:
-    """Make the tokens of a change of keys; see ``keychange.change``."""
+    """Make the tokens of a change of keys.
+
+    Raises:
+        KeyRuleError: It goes back to an earlier base date, or as ``keychange.change`` says.
+        StsError: As ``keychange.change`` says.
+    """
+    require_forward(old, new)
     sections = keychange.change(
         old_key, new_key, old, new, moment=moment, three_tokens=three_tokens
     )

@@ -22,6 +22,7 @@ from vmsapp.sts.errors import (
     FieldRangeError,
     FormatError,
     KeyExpired,
+    KeyRuleError,
     KeyTypeRefused,
     LengthError,
     RowRefused,
@@ -285,6 +286,8 @@ def test_rules_of_a_key_change_hold_for_a_campaign():
     keys = derive_many(VENDING["02"], old, PANS[:3])
     with pytest.raises(KeyTypeRefused):
         change_many(keys, keys, old, dataclasses.replace(old, kt=0))
+    with pytest.raises(KeyRuleError, match="is before 2014"):
+        change_many(keys, keys, old, dataclasses.replace(old, base_date=BaseDate.Y1993))
     with pytest.raises(KeyExpired):
         change_many(keys, keys, old, dataclasses.replace(old, ken=1), moment=NOW)
 

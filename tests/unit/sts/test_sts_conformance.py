@@ -93,7 +93,7 @@ def meter_vector():
         ("meter", {"kt": 3}, "refused: KT 3 (DCTK, a common key) is not derived"),
         ("meter", {"vk": "abababababababaa"}, "refused: vending key's byte 8"),
         ("meter", {"dkga": 1}, "refused: DKGA 01 is a legacy method"),
-        ("meter", {"base_date": 2035}, "refused: base date 2014 is before 2035"),
+        ("meter", {"base_date": 2035}, "roll-over is True, not False"),
     ],
 )
 def test_rules_of_a_key_change_are_applied_where_both_keys_are_known(side, changed, says):

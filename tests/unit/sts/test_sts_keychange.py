@@ -30,7 +30,7 @@ from vmsapp.sts.keychange import (
 )
 from vmsapp.sts.keys import DecoderKey, KeyParameters
 from vmsapp.sts.mse import ManagementToken
-from vmsapp.sts.rules import require_change, require_usable
+from vmsapp.sts.rules import require_change, require_forward, require_usable
 
 PAN = "600727000000000009"
 OLD = KeyParameters(PAN, "123456", 1, "01", base_date=BaseDate.Y2014)
@@ -189,13 +189,22 @@ def test_an_expired_old_key_is_allowed_and_an_expired_new_one_refused():
     [
         ({"meter_pan": "600727123456789030"}, KeyRuleError, "is another meter's"),
         ({"ea": 11}, KeyRuleError, "EA 11 is another cipher"),
-        ({"base_date": BaseDate.Y1993}, KeyRuleError, "base date 1993 is before 2014"),
         ({"base_date": BaseDate.Y2035}, TimeBeforeBaseDate, "is before base date 2035"),
     ],
 )
 def test_changes_the_standard_does_not_allow_are_refused(changed, error, says):
     with pytest.raises(error, match=says):
         change(KEY_64, OTHER_64, OLD, dataclasses.replace(NEW, **changed), moment=NOW)
+
+
+def test_going_back_to_an_earlier_base_date_is_a_rule_of_its_own():
+    # SPEC 10.1: RO is set when the base dates differ, whichever is the later.
+    back = dataclasses.replace(NEW, base_date=BaseDate.Y1993)
+    assert change(KEY_64, OTHER_64, OLD, back)[0].roll_over
+    with pytest.raises(KeyRuleError, match="base date 1993 is before 2014: spent tokens"):
+        require_forward(OLD, back)
+    require_forward(OLD, OLD)
+    require_forward(back, OLD)
 
 
 CREDITS = [CreditToken(0, 1, 9, 5), CurrencyToken(4, 9, 5)]

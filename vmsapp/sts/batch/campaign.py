@@ -20,7 +20,7 @@ from vmsapp.sts.errors import (
 from vmsapp.sts.fields import AMOUNT_BITS, RND_BITS, TID_BITS, TokenClass, with_tid
 from vmsapp.sts.keychange import KeyTerms
 from vmsapp.sts.keys import KeyParameters
-from vmsapp.sts.rules import require_change, require_usable
+from vmsapp.sts.rules import require_change, require_forward, require_usable
 from vmsapp.sts.tid import is_reserved
 
 
@@ -90,7 +90,7 @@ def change_many(
         Two, three or four tokens a meter, in the order of their numbers.
 
     Raises:
-        KeyRuleError: As ``rules.require_change`` says.
+        KeyRuleError: It goes back to an earlier base date, or as ``rules.require_change`` says.
         FieldRangeError: The columns are not of one length, or three tokens for 128-bit keys.
         RowRefused: The base date changes and a meter's key does not.
     """
@@ -98,6 +98,7 @@ def change_many(
     require_keys(old_keys, count)
     new = replace(new, meter_pan=old.meter_pan)
     require_change(old, new, moment)
+    require_forward(old, new)
     roll_over = old.base_date is not new.base_date
     if roll_over:
         _require_other_keys(old_keys, new_keys)
