@@ -167,7 +167,7 @@ def batches() -> dict[str, Work]:
 
     def campaign() -> list[tuple[str, ...]]:
         old_keys = derive_many(VENDING["02"], old, pans)
-        return change_many(old_keys, derive_many(VENDING["04"], new, pans), old, new)
+        return change_many(old_keys, derive_many(VENDING["04"], new, pans))
 
     works["batch: meters re-keyed, DKGA02 to 04"] = (campaign, many)
     return works

@@ -241,7 +241,7 @@ def test_a_campaign_rolls_a_whole_street_over():
         pans.append(meter_pan.of_drn(drn.validate(body + luhn.check_digit(body))))
     moment = datetime(2024, 11, 20, 9, 0, tzinfo=UTC)
     old_keys, new_keys = derive_many(DES, old, pans), derive_many(HMAC, new, pans)
-    sets = change_many(old_keys, new_keys, old, new, moment=moment, three_tokens=True)
+    sets = change_many(old_keys, new_keys, moment=moment, three_tokens=True)
     tid = ordinary_tid(moment, BaseDate.Y2014)
     credits_ = credit_many(Service.ELECTRICITY, [100] * 300, [tid] * 300, [3] * 300, new_keys)
     for row in range(300):

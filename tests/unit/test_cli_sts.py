@@ -92,6 +92,7 @@ def test_without_a_time_it_is_now(run, monkeypatch):
 def test_a_published_key_change_is_made(run):
     keys = ["--vending-key-file", "old", "--new-vending-key-file", "new"]
     made = lines_of(run("keychange", *keys, *S079, *S079_NEW, "--at", "2026-11-24 13:00"))
+    assert made.pop("new key") == "SGC 440895, KRN 4, TI 93, KT 2 DUTK, KEN 133"
     assert made == {"KCT 1": "4794 4305 3388 3103 3902", "KCT 2": "4318 9737 6806 9359 7330"}
     for digits in made.values():
         read = run("decode", digits, "--vending-key-file", "old", *S079)
@@ -102,12 +103,15 @@ def test_a_published_key_change_is_made(run):
 
 def test_a_key_change_of_the_tariff_index_alone_needs_no_new_vending_key(run):
     options = ["--vending-key-file", "old", *S079, "--new-ti", "51", "--at", "2026-11-24 13:00"]
-    assert len(lines_of(run("keychange", *options))) == 2
-    assert len(lines_of(run("keychange", *options, "--three-tokens"))) == 3
+    assert list(lines_of(run("keychange", *options))) == ["KCT 1", "KCT 2", "new key"]
+    three = lines_of(run("keychange", *options, "--three-tokens"))
+    assert list(three) == ["KCT 1", "KCT 2", "KCT 3", "new key"]
+    assert "TI 51" in three["new key"]
 
 
 def test_a_roll_over_says_what_it_does(run):
-    options = ["--vending-key-file", "old", *S079, "--new-krn", "4", "--base-date", "1993"]
+    keys = ["--vending-key-file", "old", "--new-vending-key-file", "new"]
+    options = [*keys, *S079, "--new-krn", "4", "--base-date", "1993"]
     made = run("keychange", *options, "--new-base-date", "2014", "--at", "2024-11-20 13:00")
     assert "Roll-over: the meter forgets its TIDs" in made
     assert "1 roll-over" in run(
@@ -118,7 +122,7 @@ def test_a_roll_over_says_what_it_does(run):
 def test_a_key_of_the_manufacturer_s_can_be_changed_too(run):
     options = ["--decoder-key-file", "dk", "--kt", "0", *S079, "--at", "2026-11-24 13:00"]
     made = run("keychange", *options, "--new-vending-key-file", "new", "--new-kt", "2")
-    assert len(lines_of(made)) == 2
+    assert list(lines_of(made)) == ["KCT 1", "KCT 2", "new key"]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +183,27 @@ def test_a_key_is_read_from_standard_input_or_asked_for(run):
     assert "1996-03-25 13:55 UTC" in run("decode", DK_DIGITS, "--base-date", "1993", typed=DK)
 
 
+@pytest.mark.parametrize("written", ["\ufeff0ABC12DE F3456789\r\n", "0X0abc12def3456789"])
+def test_a_key_file_may_be_written_by_any_editor(run, tmp_path, written):
+    (tmp_path / "key").write_bytes(written.encode())
+    assert "25.6 kWh" in run("decode", DK_DIGITS, "--decoder-key-file", "key")
+    (tmp_path / "group").write_text("0x" + VK)
+    options = ["--vending-key-file", "group", *S001]
+    assert "0.1 kWh" in run("decode", S001_DIGITS, *options)
+
+
+def test_a_terminal_of_another_alphabet_gets_what_it_can_show(tmp_path):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "VMS_INSTANCE": str(tmp_path / "none")}
+    flask = Path(sys.executable).with_name("flask")
+    (tmp_path / "dk").write_text(DK)
+    words = ["credit", "--units", "1", "--service", "gas", "--decoder-key-file", "dk"]
+    made = subprocess.run(
+        [flask, "sts", *words], cwd=tmp_path, env=environment, capture_output=True, text=True,
+        timeout=60, check=True,
+    )  # fmt: skip
+    assert "1.0 m\\xb3" in made.stdout
+
+
 def test_a_terminal_is_asked_without_an_echo(monkeypatch):
     asked = []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
@@ -199,18 +224,27 @@ def test_check_values_tell_keys_apart(run):
 def test_other_tables_are_named_on_the_token(run, tmp_path):
     options = ["--decoder-key-file", "dk", "--units", "5"]
     made = run("credit", *options, "--tables", "sample")
-    assert "tables       TEST: made with the sample tables" in made
+    assert "tables       TEST: the sample tables" in made
+    sample = ["--vending-key-file", "old", *S079, "--new-ti", "51", "--tables", "sample"]
+    assert "tables       TEST: the sample tables" in run("keychange", *sample)
     own = {
         "name": "own", "substitution1": SAMPLE.substitution1, "substitution2": SAMPLE.substitution2,
         "permutation": SAMPLE.permutation,
     }  # fmt: skip
     (tmp_path / "own.json").write_text(json.dumps(own))
     digits = lines_of(made)["token"]
-    assert "5.0 kWh" in run("decode", digits, "--decoder-key-file", "dk", "--tables", "own.json")
+    read = run("decode", digits, "--decoder-key-file", "dk", "--tables", "own.json")
+    assert "5.0 kWh" in read
+    assert "tables       own" in read
+    again = run("decode", digits, "--decoder-key-file", "dk", "--tables", "sample")
+    assert "tables       TEST: the sample tables" in again
     assert "CRC" in run("decode", digits, "--decoder-key-file", "dk", exits=1)
 
 
 VK_OPTIONS = ["--vending-key-file", "vk", *S001]
+DK_CREDIT = ["credit", "--units", "1", "--decoder-key-file", "dk"]
+VK4 = ["--vending-key-file", "vk4", *S001]
+NEW_VK = [*VK_OPTIONS, "--new-vending-key-file", "new"]
 
 
 @pytest.mark.parametrize(
@@ -247,12 +281,23 @@ VK_OPTIONS = ["--vending-key-file", "vk", *S001]
         (["decode", S001_DIGITS, "--decoder-key-file", "dk"], "another key, another meter"),
         (["decode", S001_DIGITS, "--decoder-key-file", "short"], "length in bytes 7 is not 8."),
         (["decode", S001_DIGITS, "--decoder-key-file", "words"], "is not an even number of hex"),
-        (["decode", S001_DIGITS, "--decoder-key-file", "empty"], "is not an even number of hex"),
+        (["decode", S001_DIGITS, "--decoder-key-file", "hexed"], "length in bytes 7 is not 8."),
+        (
+            ["credit", "--units", "1", "--decoder-key-file", "dk", "--kt", "1"],
+            "(DDTK) takes no credit",
+        ),
+        (
+            ["credit", "--units", "1", "--decoder-key-file", "dk", "--ken", "1"],
+            "is past what KEN 1",
+        ),
+        (["credit", "--units", "1", *VK_OPTIONS, "--tables", "vk"], "Table set is not JSON."),
+        (["credit", "--units", "1", *VK_OPTIONS, "--tables", "deep"], "Table set is not JSON."),
         (["kcv", "--vending-key-file", "even"], "Vending key's byte 8 does not have odd parity."),
-        (["keychange", *VK_OPTIONS, "--new-kt", "0"], "KT 0 (DITK) is not reached from DUTK."),
+        (["keychange", *NEW_VK, "--new-kt", "0"], "KT 0 (DITK) is not reached from DUTK."),
+        (["keychange", *VK_OPTIONS], "Key change changes nothing."),
         (["keychange", *VK_OPTIONS, "--new-ken", "3"], "of the new key is past"),
         (
-            ["keychange", *VK_OPTIONS, "--base-date", "2035", "--new-base-date", "2014"],
+            ["keychange", *NEW_VK, "--base-date", "2035", "--new-base-date", "2014"],
             "Base date 2014 is before 2035: spent tokens could be entered again.",
         ),
     ],
@@ -260,10 +305,11 @@ VK_OPTIONS = ["--vending-key-file", "vk", *S001]
 def test_refusals_are_sentences(run, tmp_path, words, says):
     (tmp_path / "short").write_text("00" * 7)
     (tmp_path / "words").write_text("open sesame")
-    (tmp_path / "empty").write_text("")
+    (tmp_path / "hexed").write_text("0x" + "00" * 7)
     (tmp_path / "even").write_text("abababababababaa")
-    if "--at" not in words and "--base-date" not in words and words[0] != "decode":
-        words = [*words, "--at", "2026-11-24 13:00"] if words[0] not in ("kcv",) else words
+    (tmp_path / "deep").write_text('{"a":' + "[" * 50_000)
+    timed = {"--at", "--tid", "--base-date"} & set(words) or words[0] in ("decode", "kcv")
+    words = words if timed else [*words, "--at", "2026-11-24 13:00"]
     said = run(*words, exits=1)
     assert says in said, said
     assert "Traceback" not in said
@@ -280,10 +326,24 @@ def test_refusals_are_sentences(run, tmp_path, words, says):
         (["credit", "--units", "1", *VK_OPTIONS, "--at", "noon"], "noon is not like 2026-11-24"),
         (["credit", "--units", "1", "--vending-key-file", "vk"], "needs --meter and --sgc"),
         (["credit", "--units", "1", *VK_OPTIONS, "--decoder-key-file", "dk"], "not both"),
+        (["credit", "--units", "1", *VK_OPTIONS, "--at", "0001-01-01 00:00+14:00"], "is not like"),
+        (["credit", "--units", "1", *VK_OPTIONS, "--at", "9999-12-31 23:59-12:00"], "is not like"),
+        (["credit", "--units", "1", *VK_OPTIONS, "--at", "2026-11-24", "--tid", "5"], "not both"),
+        (["credit", "--currency", "1", *VK_OPTIONS, "--rnd", "5"], "A currency token has no RND."),
+        (["credit", "--units", "1", "--decoder-key-file", "dk", "--meter", "1"], "go together"),
+        (["credit", "--units", "1", "--decoder-key-file", "dk", "--sgc", "1"], "go together"),
+        (["credit", "--units", "1", *VK4, "--ea", "11", "--tables", "sample"], "those of EA 07"),
+        (["decode", S001_DIGITS, "--decoder-key-file", "empty"], "empty is empty."),
+        (["decode", S001_DIGITS, "--decoder-key-file", "/dev/zero"], "larger than any key"),
+        (["decode", S001_DIGITS], "Decoder key: none was given"),
+        (["keychange", *VK_OPTIONS, "--new-sgc", "1"], "--new-sgc means another vending key"),
+        (["keychange", *VK_OPTIONS, "--new-krn", "2"], "--new-krn means another vending key"),
+        (["keychange", *VK_OPTIONS, "--new-kt", "1"], "--new-kt means another vending key"),
+        (["keychange", *VK_OPTIONS, "--new-base-date", "2035"], "--new-base-date means another"),
         (["decode", "1" * 20, "--decoder-key-file", "nothing"], "nothing cannot be read"),
         (["decode", "1" * 20, "--decoder-key-file", "bytes"], "bytes is not a text file."),
         (["keychange", "--decoder-key-file", "dk"], "needs --meter and --sgc"),
-        (["keychange", "--decoder-key-file", "dk", *S001], "Give --new-vending-key-file."),
+        (["keychange", "--decoder-key-file", "dk", *S001], "The new key is derived: give --new"),
         (["manage", "power-limit", "--decoder-key-file", "dk"], "power-limit needs its watts."),
         (
             ["manage", "clear-tamper", "1", "--decoder-key-file", "dk"],
@@ -300,6 +360,8 @@ def test_refusals_are_sentences(run, tmp_path, words, says):
 )
 def test_what_was_typed_wrong_is_said(run, tmp_path, words, says):
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x80")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "vk4").write_text("ab" * 20)
     said = run(*words, exits=2)
     assert says in said, said
 
@@ -331,6 +393,11 @@ def test_conformance_reports_what_it_got_and_fails(run, tmp_path):
         "line 2: is not a JSON object with id, op and expected",
         "1 passed, 2 failed",
     ]
+
+
+def test_conformance_prints_what_a_terminal_can_take(run, tmp_path):
+    (tmp_path / "odd.jsonl").write_text('{"id":"\\u001b[2J\\ud800","op":"x","expected":1}')
+    assert "\\x1b[2J\\ud800 x: unknown operation" in run("conformance", "odd.jsonl", exits=1)
 
 
 def test_conformance_reads_standard_input_and_odd_files(run, tmp_path):
@@ -365,8 +432,13 @@ def keystore_at(path, *, demo):
 @pytest.mark.parametrize("words", MAKING, ids=lambda words: words[0])
 @pytest.mark.parametrize(
     "environment",
-    [{"VMS_ENV": "production"}, {"VMS_HOST": "0.0.0.0"}, {"VMS_PORT": "many"}],
-    ids=["production", "beyond loopback", "unreadable settings"],
+    [
+        {"VMS_ENV": "production"},
+        {"VMS_HOST": "0.0.0.0"},
+        {"VMS_PORT": "many"},
+        {"VMS_KEYSTORE": "a" * 300},
+    ],
+    ids=["production", "beyond loopback", "unreadable settings", "keystore not looked at"],
 )
 def test_no_token_is_made_on_a_production_system(run, monkeypatch, words, environment):
     for name, value in environment.items():
@@ -377,15 +449,22 @@ def test_no_token_is_made_on_a_production_system(run, monkeypatch, words, enviro
 
 
 @pytest.mark.parametrize("words", MAKING, ids=lambda words: words[0])
-@pytest.mark.parametrize("kind", ["real", "unreadable", "missing", "demo"])
+@pytest.mark.parametrize(
+    "kind", ["real", "unreadable", "no list of keys", "missing", "an earlier one", "demo"]
+)
 def test_no_token_is_made_beside_a_keystore_in_earnest(run, monkeypatch, tmp_path, words, kind):
     path = tmp_path / "keys" / "keystore.json"
     monkeypatch.setenv("VMS_KEYSTORE", str(path))
     if kind in ("real", "demo"):
         keystore_at(path, demo=kind == "demo")
-    elif kind == "unreadable":
+    elif kind == "an earlier one":
+        keystore_at(path, demo=False)
+        path.rename(path.with_name("keystore.json.1"))
+        keystore_at(path, demo=True)
+    elif kind != "missing":
         path.parent.mkdir()
-        path.write_text('{"keys": 1}')
+        keys = '{"fmt":"VMS-KEYSTORE","keys":{},"v":1}\n'
+        path.write_text(keys if kind == "no list of keys" else '{"keys": 1}')
     said = run(*words, exits=0 if kind == "demo" else 1)
     assert ("ghost vending" in said) is (kind != "demo")
 
@@ -395,6 +474,14 @@ def test_reading_is_allowed_everywhere(run, monkeypatch):
     assert "25.6 kWh" in run("decode", DK_DIGITS, "--decoder-key-file", "dk")
     assert run("kcv", "--vending-key-file", "vk")
     assert run("conformance", VECTORS).startswith("514")
+    (Path("some.jsonl")).write_text(
+        json.dumps(json.loads(VECTORS.read_text().splitlines()[0]) | {"expected": ""})
+    )
+    said = run("conformance", "some.jsonl", exits=1)
+    assert "63525115892327740484" not in said, (
+        "not even to a laboratory, beside a system that sells"
+    )
+    assert "0 passed, 1 failed" in said
     assert run("test", "--list")
 
 

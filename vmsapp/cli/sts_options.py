@@ -11,7 +11,14 @@ import click
 from vmsapp.clock import now_utc
 from vmsapp.sts import identifiers
 from vmsapp.sts.tid import TID_MAX, ordinary_tid
-from vmsapp.sts.workbench import decoder_key, derived_key, parameters_of, table_set
+from vmsapp.sts.workbench import (
+    bare_key,
+    decoder_key,
+    derived_key,
+    parameters_of,
+    read_table_set,
+    table_set,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,9 +48,9 @@ class Moment(click.ParamType[datetime]):
         """Read one."""
         try:
             moment = datetime.fromisoformat(value)
-        except ValueError:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value} is not like 2026-11-24 13:00.", param, ctx)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class SmallFile(click.ParamType[str]):
@@ -54,12 +61,17 @@ class SmallFile(click.ParamType[str]):
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         """Read it."""
         try:
-            with click.open_file(value, encoding="utf-8") as file:
-                return str(file.read())
+            with click.open_file(value, encoding="utf-8-sig") as file:
+                text = str(file.read(SMALL_FILE_MAX + 1))
         except OSError as error:
             self.fail(f"{value} cannot be read: {error.strerror}.", param, ctx)
         except UnicodeDecodeError:
             self.fail(f"{value} is not a text file.", param, ctx)
+        if len(text) > SMALL_FILE_MAX:
+            self.fail(f"{value} is larger than any key or table set.", param, ctx)
+        if not text.strip():
+            self.fail(f"{value} is empty.", param, ctx)
+        return text
 
 
 class Tables(click.ParamType[Any]):
@@ -69,11 +81,12 @@ class Tables(click.ParamType[Any]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Find them."""
-        return table_set(
-            value if value in SHIPPED_TABLES else SmallFile().convert(value, param, ctx)
-        )
+        if value in SHIPPED_TABLES:
+            return table_set(value)
+        return read_table_set(SmallFile().convert(value, param, ctx))
 
 
+SMALL_FILE_MAX: Final = 64 * 1024
 SHIPPED_TABLES: Final = ("production", "sample")
 
 
@@ -147,6 +160,9 @@ class Key:
     Attributes:
         parameters: What names the key; None where meter or supply group are not given.
         tables: Tables of EA 07.
+        kt: Key type.
+        ken: Key expiry number.
+        ea: Cipher.
         base_date: What its TIDs count from.
     """
 
@@ -159,6 +175,13 @@ class Key:
             raise click.UsageError("Give --decoder-key-file or --vending-key-file, not both.")
         if self.vending_text and not (given["meter"] and given["sgc"]):
             raise click.UsageError("A vending key needs --meter and --sgc.")
+        if bool(given["meter"]) is not bool(given["sgc"]):
+            raise click.UsageError("--meter and --sgc go together.")
+        self.kt = identifiers.kt.validate(given["kt"])
+        self.ken = identifiers.ken.validate(given["ken"])
+        self.ea = identifiers.ea.validate(given["ea"])
+        if self.ea is not identifiers.EncryptionAlgorithm.STA and self.tables.name != "production":
+            raise click.UsageError("--tables are those of EA 07.")
         self.parameters = None
         if given["meter"] and given["sgc"]:
             self.parameters = parameters_of(
@@ -176,6 +199,13 @@ class Key:
 
     def changed(self, given: dict[str, Any]) -> "Key":
         """Give the key that the options of ``NEW_KEY_OPTIONS`` make of this one."""
+        if given["new_vending_key_file"] is None:
+            for name in ("new_sgc", "new_krn", "new_kt", "new_base_date", "new_dkga"):
+                if given[name] is not None:
+                    option = f"--{name.replace('_', '-')}"
+                    raise click.UsageError(
+                        f"{option} means another vending key: give --new-vending-key-file."
+                    )
         changes = {
             name.removeprefix("new_"): value
             for name, value in given.items()
@@ -187,19 +217,24 @@ class Key:
 
 def algorithm_of(vending_text: str) -> str:
     """Tell the DKGA that fits a vending key's length."""
-    digits = len(identifiers.shape.strip(vending_text))
+    digits = len(bare_key(vending_text))
     return "02" if 0 < digits <= SHORT_KEY_DIGITS else "04"
 
 
 def ask(what: str) -> str:
     """Ask for a key without showing it; without a terminal it is the next line of the input."""
     if not sys.stdin.isatty():
-        return sys.stdin.readline()
+        text = sys.stdin.readline()
+        if not text.strip():
+            raise click.UsageError(f"{what}: none was given, neither as a file nor as input.")
+        return text
     return str(click.prompt(f"{what} in hexadecimal (not shown)", hide_input=True, err=True))
 
 
 def tid_of(given: dict[str, Any], key: Key) -> int:
     """Take the TID given, or that of the time given, or of now."""
     if given["tid"] is not None:
+        if given["at"] is not None:
+            raise click.UsageError("Give --at or --tid, not both.")
         return identifiers.shape.number("TID", given["tid"], 0, TID_MAX)
     return ordinary_tid(given["at"] or now_utc(), key.base_date)

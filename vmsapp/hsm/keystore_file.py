@@ -121,15 +121,26 @@ def holds_real_keys(path: Path) -> bool:
     """Tell whether a keystore is, or may be, in earnest: without a passphrase, to refuse only.
 
     Returns:
-        False where there is no file, or none of its keys was made for more than demonstration.
+        False where there is no file nor an earlier generation of it, or none of its keys was
+        made for more than demonstration.
     """
+    return any(map(_may_be_real, [path, *_earlier(path)]))
+
+
+def _may_be_real(path: Path) -> bool:
     try:
         records = read(path)["keys"]
-        return any(record["meta"]["demo"] is not True for record in records)
+        return not isinstance(records, list) or any(
+            record["meta"]["demo"] is not True for record in records
+        )
     except KeystoreError as error:
         return error.why != "missing"
     except (KeyError, TypeError):
         return True
+
+
+def _earlier(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.name}.{number}") for number in range(1, GENERATIONS + 1)]
 
 
 def header_of(document: dict[str, Any]) -> Header:
@@ -282,7 +293,7 @@ def _write_through(path: Path, data: bytes) -> None:
 
 
 def _keep_generations(path: Path) -> None:
-    older = [path.with_name(f"{path.name}.{number}") for number in range(1, GENERATIONS + 1)]
+    older = _earlier(path)
     for source, target in reversed(list(pairwise(older))):
         if source.exists():
             source.replace(target)

@@ -39,7 +39,7 @@ from vmsapp.sts.errors import (
     NegativeAmount,
     NotANumber,
 )
-from vmsapp.sts.fields import AMOUNT_BITS, require_bits
+from vmsapp.sts.fields import AMOUNT_BITS, no_number, require_bits
 
 MANTISSA_BITS: Final = 14
 MANTISSA_MAX: Final = (1 << MANTISSA_BITS) - 1
@@ -90,7 +90,7 @@ def encode_tenths(tenths: int, field: str = "amount in tenths") -> int:
     '8000'
     """
     if not isinstance(tenths, int) or isinstance(tenths, bool):
-        raise InexactAmount(field, repr(tenths), "is not a whole number")
+        raise InexactAmount(field, no_number(tenths), "is not a whole number")
     if tenths < 0:
         raise NegativeAmount(field, tenths, "is below zero")
     if tenths > MAX_TENTHS:
@@ -128,9 +128,9 @@ def encode_units(units: Decimal | int) -> int:
     """
     exact = exact_amount("amount in units", units)
     if exact < 0:
-        raise NegativeAmount("amount in units", str(units), "is below zero")
+        raise NegativeAmount("amount in units", str(exact), "is below zero")
     if exact > _MAX_UNITS:
-        raise AmountTooLarge("amount in units", str(units), f"is above {_MAX_UNITS}")
+        raise AmountTooLarge("amount in units", str(exact), f"is above {_MAX_UNITS}")
     tenths = exact.quantize(_TENTH, rounding=ROUND_CEILING, context=_EXACT)
     return encode_tenths(int(tenths.scaleb(1, context=_EXACT)))
 
@@ -152,10 +152,10 @@ def exact_amount(field: str, amount: Decimal | int) -> Decimal:
         NotANumber: Infinite or not a number.
     """
     if not isinstance(amount, Decimal | int) or isinstance(amount, bool):
-        raise InexactAmount(field, repr(amount), "is neither a Decimal nor a whole number")
+        raise InexactAmount(field, no_number(amount), "is neither a Decimal nor a whole number")
     exact = Decimal(amount)
     if not exact.is_finite():
-        raise NotANumber(field, str(amount), "is not a finite number")
+        raise NotANumber(field, str(exact), "is not a finite number")
     return exact
 
 

@@ -24,13 +24,13 @@ from typing import Final
 from vmsapp.sts.crc import token_crc
 from vmsapp.sts.errors import CrcError
 from vmsapp.sts.fields import (
-    BLOCK_BITS,
     CLASS_BITS,
     CRC_BITS,
     DATA_BITS,
     SUBCLASS_BITS,
     TokenClass,
     require_bits,
+    require_block,
 )
 
 _CREDIT: Final = int(TokenClass.CREDIT)
@@ -72,7 +72,7 @@ def split_block(block: int, *, token_class: int) -> tuple[int, int]:
         FieldRangeError: ``block`` does not fit 64 bits, or ``token_class`` 2.
         CrcError: The checksum is wrong.
     """
-    body = require_bits("block", block, BLOCK_BITS) >> CRC_BITS
+    body = require_block(block) >> CRC_BITS
     subclass, data = body >> DATA_BITS, body & (1 << DATA_BITS) - 1
     found = block & (1 << CRC_BITS) - 1
     if _crc(require_bits("Class", token_class, CLASS_BITS), body, subclass) != found:

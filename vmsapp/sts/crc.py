@@ -39,8 +39,7 @@ def token_crc(data: int, *, currency: bool = False) -> int:
     Raises:
         FieldRangeError: ``data`` does not fit 50 bits.
     """
-    if not 0 <= data < 1 << CHECKED_BITS:
-        require_bits("checked data", data, CHECKED_BITS)
+    require_bits("checked data", data, CHECKED_BITS)
     crc, (t0, t1, t2, t3, t4, t5, t6) = _tables(CURRENCY_SUFFIX if currency else b"")
     b0, b1, b2, b3, b4, b5, b6 = data.to_bytes(CHECKED_BYTES, "big")
     return crc ^ t0[b0] ^ t1[b1] ^ t2[b2] ^ t3[b3] ^ t4[b4] ^ t5[b5] ^ t6[b6]

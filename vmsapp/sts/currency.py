@@ -29,7 +29,7 @@ from typing import Final
 
 from vmsapp.sts.amount import MANTISSA_BITS, MANTISSA_MAX, exact_amount, offset, step
 from vmsapp.sts.errors import AmountTooLarge, InexactAmount
-from vmsapp.sts.fields import require_bits
+from vmsapp.sts.fields import no_number, require_bits
 
 EXPONENT_BITS: Final = 5
 EXPONENT_MAX: Final = (1 << EXPONENT_BITS) - 1
@@ -56,7 +56,7 @@ def encode_fine(amount: int) -> int:
         AmountTooLarge: Outside that range.
     """
     if not isinstance(amount, int) or isinstance(amount, bool):
-        raise InexactAmount("amount in 1e-5", repr(amount), "is not a whole number")
+        raise InexactAmount("amount in 1e-5", no_number(amount), "is not a whole number")
     magnitude = abs(amount)
     if magnitude > MAX_FINE:
         raise AmountTooLarge("amount in 1e-5", amount, f"is beyond {MAX_FINE}")
@@ -92,7 +92,7 @@ def encode_currency(amount: Decimal | int) -> int:
     """
     exact = exact_amount("amount of currency", amount)
     if exact.copy_abs() > _MAX_CURRENCY:
-        raise AmountTooLarge("amount of currency", str(amount), f"is beyond {_MAX_CURRENCY}")
+        raise AmountTooLarge("amount of currency", str(exact), f"is beyond {_MAX_CURRENCY}")
     fine = exact.quantize(_FINEST, rounding=ROUND_CEILING, context=_EXACT)
     return encode_fine(int(fine.scaleb(DECIMALS, context=_EXACT)))
 

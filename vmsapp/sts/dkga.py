@@ -148,6 +148,9 @@ class Des(NamedTuple):
     cipher: "EcbMode"
     key: int
 
+    def __repr__(self) -> str:
+        return "Des(…)"
+
 
 def des(vending_key: VendingKey) -> Des:
     """Give the DES cipher under a DKGA02 key.
@@ -168,6 +171,9 @@ class HmacStates(NamedTuple):
 
     inner: "_Hash"
     outer: "_Hash"
+
+    def __repr__(self) -> str:
+        return "HmacStates(…)"
 
 
 def hmac_states(vending_key: VendingKey) -> HmacStates:

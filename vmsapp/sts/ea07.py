@@ -28,7 +28,7 @@ from functools import cached_property
 from typing import Final
 
 from vmsapp.sts.errors import FieldRangeError, FormatError, UnsupportedAlgorithm
-from vmsapp.sts.fields import BLOCK_BITS, require_bits
+from vmsapp.sts.fields import BLOCK_BITS, require_block
 
 ROUNDS: Final = 16
 KEY_TURN: Final = 12
@@ -183,7 +183,7 @@ substitution2, permutation
     names = [field.name for field in dataclasses.fields(TableSet)]
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         raise FormatError("table set", None, "is not JSON") from None
     if not isinstance(found, dict) or set(found) != set(names):
         raise FormatError("table set", None, f"does not hold exactly {', '.join(names)}")
@@ -207,7 +207,7 @@ def encrypt(block: int, key: int, tables: TableSet = PRODUCTION) -> int:
     Raises:
         FieldRangeError: Block or key does not fit 64 bits; the key is not shown.
     """
-    require_bits("block", block, BLOCK_BITS)
+    require_block(block)
     return _rounds(block, _round_choices(key), tables.forward)
 
 
@@ -217,7 +217,7 @@ def decrypt(block: int, key: int, tables: TableSet = PRODUCTION) -> int:
     An encrypting round ends with the permutation, the joined tables begin with substitution.
     So the last permutation is undone first, and the one undone too much is done again.
     """
-    require_bits("block", block, BLOCK_BITS)
+    require_block(block)
     block = _looked_up(block, tables.unpermuting)
     block = _rounds(block, reversed(_round_choices(key)), tables.backward)
     return _looked_up(block, tables.permuting)
@@ -230,7 +230,7 @@ def _round_choices(key: int) -> tuple[bytes, ...]:
     within the same byte there; so one look-up a byte of the key and of the key turned by four
     gives the choices of eight rounds, and of the other eight with each byte one place up.
     """
-    if not isinstance(key, int) or key >> BLOCK_BITS:
+    if type(key) is not int or key >> BLOCK_BITS:
         raise FieldRangeError("decoder key", None, f"does not fit {BLOCK_BITS} bits")
     inverted = key ^ _MASK
     low = (inverted >> KEY_TURN | inverted << BLOCK_BITS - KEY_TURN) & _MASK

@@ -22,7 +22,7 @@ from functools import cache
 from typing import Final, NamedTuple, TypeVar
 
 from vmsapp.sts.errors import FieldRangeError
-from vmsapp.sts.fields import BLOCK_BITS, require_bits
+from vmsapp.sts.fields import require_block
 
 KEY_BITS: Final = 128
 WORD_BITS: Final = 16
@@ -94,7 +94,7 @@ def encrypt(block: int, key: int) -> int:
     Raises:
         FieldRangeError: Block or key does not fit its bits; the key is not shown.
     """
-    require_bits("block", block, BLOCK_BITS)
+    require_block(block)
     keys = _schedule(key)
     left, right = block >> 32, block & _HALF
     for turn in range(0, ROUNDS, 2):
@@ -106,7 +106,7 @@ def encrypt(block: int, key: int) -> int:
 
 def decrypt(block: int, key: int) -> int:
     """Undo ``encrypt``; same arguments, same errors."""
-    require_bits("block", block, BLOCK_BITS)
+    require_block(block)
     keys = _schedule(key)
     right = _fl_inverse(block >> 32, keys.fl[ROUNDS + 1])
     left = _fl_inverse(block & _HALF, keys.fl[ROUNDS])
@@ -145,7 +145,7 @@ def fl_order(k: list[W], e: list[W], turn: int) -> tuple[W, W]:
 
 
 def _schedule(key: int) -> Schedule:
-    if not isinstance(key, int) or not 0 <= key < 1 << KEY_BITS:
+    if type(key) is not int or key >> KEY_BITS:
         raise FieldRangeError("decoder key", None, f"does not fit {KEY_BITS} bits")
     first, second = _fi_tables()
     k = [key >> shift & _WORD for shift in range(KEY_BITS - WORD_BITS, -1, -WORD_BITS)]

@@ -10,17 +10,26 @@ RND 16 is not 0 to 15
 vending key is 7 bytes, not 8
 """
 
+from typing import Final
+
+SHOWN_CHARACTERS: Final = 60
+SHOWN_BITS: Final = 200
+
 
 class StsError(ValueError):
     """The codec was given something the standard does not allow.
 
     Attributes:
         field: Name of the field, in the standard's words.
-        value: The value refused; None where it must not be shown.
+        value: The value refused, cut short where it is long; None where it must not be shown.
         rule: What is wrong with it, a clause that follows the value.
     """
 
     def __init__(self, field: str, value: int | str | None, rule: str) -> None:
+        if isinstance(value, str) and len(value) > SHOWN_CHARACTERS:
+            value = f"{value[:SHOWN_CHARACTERS]}..."
+        elif isinstance(value, int) and value.bit_length() > SHOWN_BITS:
+            value = f"of {value.bit_length()} bits"
         super().__init__(field, value, rule)
         self.field = field
         self.value = value
@@ -113,6 +122,10 @@ class KeyParityError(VendingKeyError):
 
 class KeyMissing(VendingKeyError):
     """A token that is read or made under a key, and no key."""
+
+
+class SecretWiped(VendingKeyError):
+    """A key or passphrase that was wiped is asked for."""
 
 
 class KeyRuleError(StsError):

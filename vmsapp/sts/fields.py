@@ -33,12 +33,25 @@ AMOUNT_BITS: Final = 16
 VALUE_BITS: Final = 16
 
 
+_SHOWN_KINDS: Final = frozenset(("float", "bool", "NoneType", "Decimal"))
+
+
 class TokenClass(IntEnum):
     """What a token is for; 3 is reserved."""
 
     CREDIT = 0
     TEST = 1
     MANAGEMENT = 2
+
+
+def no_number(value: object) -> str:
+    """Say what was given instead of a whole number; of text and bytes the type alone: a key?
+
+    >>> no_number(1.5), no_number(None), no_number(b"secret")
+    ('1.5', 'None', '(bytes)')
+    """
+    kind = type(value).__name__
+    return str(value) if kind in _SHOWN_KINDS else f"({kind})"
 
 
 def require_range(field: str, value: int, low: int, high: int) -> int:
@@ -50,8 +63,8 @@ def require_range(field: str, value: int, low: int, high: int) -> int:
     >>> require_range("KRN", 9, 1, 9)
     9
     """
-    if not isinstance(value, int):
-        raise FieldRangeError(field, repr(value), "is not a whole number")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise FieldRangeError(field, no_number(value), "is not a whole number")
     if not low <= value <= high:
         raise FieldRangeError(field, value, f"is not {low} to {high}")
     return value
@@ -66,9 +79,31 @@ def require_bits(field: str, value: int, bits: int) -> int:
     >>> require_bits("RND", 15, RND_BITS)
     15
     """
-    if isinstance(value, int) and not value >> bits:
+    if type(value) is int and not value >> bits:
         return value
     return require_range(field, value, 0, (1 << bits) - 1)
+
+
+def require_block(block: int) -> int:
+    """Hand a block back if it fits 64 bits; it is not shown, for it may be a key.
+
+    Raises:
+        FieldRangeError: It does not.
+    """
+    if type(block) is int and not block >> BLOCK_BITS:
+        return block
+    raise FieldRangeError("block", None, f"is not a number of {BLOCK_BITS} bits")
+
+
+def require_flag(field: str, value: bool) -> bool:  # noqa: FBT001 - it is what is checked
+    """Hand ``value`` back if it is true or false: a number would spill into other fields.
+
+    Raises:
+        FieldRangeError: It is something else.
+    """
+    if not isinstance(value, bool):
+        raise FieldRangeError(field, no_number(value), "is neither true nor false")
+    return value
 
 
 def with_tid(leading: int, tid: int, trailing: int) -> int:

@@ -31,9 +31,9 @@ from typing import ClassVar, Final, Self
 
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import FieldRangeError, FormatError, KeyRuleError
-from vmsapp.sts.fields import TokenClass, require_bits
+from vmsapp.sts.fields import TokenClass, require_bits, require_flag
 from vmsapp.sts.identifiers import EncryptionAlgorithm, KeyType
-from vmsapp.sts.keys import DecoderKey, KeyParameters
+from vmsapp.sts.keys import DecoderKey, KeyParameters, normalise
 from vmsapp.sts.rules import require_change
 from vmsapp.sts.secret import SecretBytes
 
@@ -67,11 +67,7 @@ class KeyTerms:
     ken: int
 
     def __post_init__(self) -> None:
-        identifiers.sgc.validate(self.sgc)
-        identifiers.krn.validate(self.krn)
-        identifiers.ti.validate(self.ti)
-        identifiers.kt.validate(self.kt)
-        identifiers.ken.validate(self.ken)
+        normalise(self, ("sgc", "krn", "ti", "kt", "ken"))
 
     @classmethod
     def of(cls, parameters: KeyParameters) -> Self:
@@ -97,6 +93,8 @@ class FirstSection:
 
     def __post_init__(self) -> None:
         require_bits("KENHO", self.ken_high, 4)
+        require_flag("RO", self.roll_over)
+        require_flag("3KCT", self.three_tokens)
         identifiers.krn.validate(self.krn)
         identifiers.kt.validate(self.kt)
 

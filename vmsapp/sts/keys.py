@@ -13,7 +13,7 @@ Traceback (most recent call last):
 vmsapp.sts.errors.KeyLengthError: decoder key's length in bytes 7 is not 8
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,10 +72,23 @@ class DecoderKey(SecretBytes):
         return int.from_bytes(self.reveal(), "big")
 
 
-_VALIDATORS: Final[tuple[tuple[str, Callable[[Any], object]], ...]] = tuple(
-    (name, getattr(identifiers, name).validate)
-    for name in ("meter_pan", "sgc", "krn", "ti", "kt", "base_date", "ken", "dkga", "ea")
-)
+def normalise(record: object, fields: Iterable[str]) -> None:
+    """Check fields named for their identifiers, and put each in its one form.
+
+    Raises:
+        StsError: As the identifier's ``validate`` says.
+    """
+    for field in fields:
+        given = getattr(record, field)
+        valid = _VALIDATORS[field](given)
+        if valid is not given:
+            object.__setattr__(record, field, valid)
+
+
+_PARAMETERS: Final = ("meter_pan", "sgc", "krn", "ti", "kt", "base_date", "ken", "dkga", "ea")
+_VALIDATORS: Final[dict[str, Callable[[Any], object]]] = {
+    name: getattr(identifiers, name).validate for name in _PARAMETERS
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +122,7 @@ class KeyParameters:
     ea: EncryptionAlgorithm = EncryptionAlgorithm.STA
 
     def __post_init__(self) -> None:
-        for field, validate in _VALIDATORS:
-            given = getattr(self, field)
-            if (valid := validate(given)) is not given:
-                object.__setattr__(self, field, valid)
+        normalise(self, _PARAMETERS)
         self.dkga.check_pair(self.ea)
 
 

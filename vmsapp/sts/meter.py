@@ -6,7 +6,8 @@ shares nothing with the modules that make them; amounts, rules and registers are
 A token is taken in this order: digits, class, checksum, manufacturer's code, sub-class, then
 key type, expiry and TID, then it is executed, and only then is its TID remembered: one that
 could not be executed is not spent. Key change tokens carry no TID; they wait for each other, in
-any order, for a few minutes, and are judged when the set is whole.
+any order, for a few minutes after the last one, and are judged when the set is whole. Nothing in
+them tells one set from another: halves of two sets make a key that is neither's.
 
 The order of the tests inside one step, how long a set waits and how many TIDs are remembered
 are not fixed by what is public: 50 TIDs and five minutes here.
@@ -178,7 +179,7 @@ class VirtualMeter:
     tampered: bool = False
     extended: dict[int, int] = field(default_factory=dict)
     _sections: dict[int, int] = field(default_factory=dict, repr=False)
-    _first_section_at: float = field(default=0, repr=False)
+    _last_section_at: float = field(default=0, repr=False)
 
     def __post_init__(self) -> None:
         self.remembered = self.remembered or [self.manufactured_tid] * TIDS_REMEMBERED
@@ -284,7 +285,7 @@ class VirtualMeter:
     def _clear_credit(self, register: int) -> None:
         if register == ALL_REGISTERS:
             self.registers = dict.fromkeys(self.registers, 0)
-        elif register in self.registers:
+        elif register in self.services:
             self.registers[register] = 0
         else:
             raise _Refused(Result.RANGE_ERROR)
@@ -327,10 +328,9 @@ class VirtualMeter:
         if plain.subclass == 9 and not self.long_key:
             return Result.FUNCTION_ERROR
         now = self.clock()
-        if now - self._first_section_at > SET_WAITS_SECONDS:
+        if now - self._last_section_at > SET_WAITS_SECONDS:
             self._sections.clear()
-        if not self._sections:
-            self._first_section_at = now
+        self._last_section_at = now
         self._sections[plain.subclass] = plain.data
         if not self._whole():
             return _WAITING[plain.subclass]
@@ -353,6 +353,8 @@ class VirtualMeter:
         sgc = self._group(sections)
         if not 1 <= krn <= 9 or ti > 99 or (sgc is not None and sgc > 999_999):
             return Result.RANGE_ERROR
+        if self._misformed(sections):
+            return Result.RANGE_ERROR
         if kt not in CAN_BECOME[self.kt]:
             return Result.KEY_TYPE_ERROR
         words = [first, sections[8], sections[9], second] if self.long_key else [first, second]
@@ -363,6 +365,13 @@ class VirtualMeter:
         if first >> 35 & 1:
             self.remembered = [0] * TIDS_REMEMBERED
         return Result.ACCEPT
+
+    def _misformed(self, sections: dict[int, int]) -> bool:
+        """Tell whether bits are set that must not be: 3KCT of a long key, the pad of a short."""
+        three_tokens = sections[3] >> 34 & 1
+        if self.long_key:
+            return bool(three_tokens)
+        return bool(three_tokens and sections[8] & 0xFFFFF)
 
     def _group(self, sections: dict[int, int]) -> int | None:
         """The supply group code the set tells, if it does."""

@@ -108,7 +108,9 @@ def read(digits: str, key: bytes, tables: StaTables = PRODUCTION) -> Plain:
         FormatError: They are not twenty digits, or above 66 bits.
         CrcError: The checksum is wrong.
     """
-    digits = "".join(character for character in digits if character not in " -")
+    if not isinstance(digits, str):
+        raise FormatError("token", None, "is not text")
+    digits = "".join(character for character in digits if character not in " -\n")
     if len(digits) != 20 or any(character not in "0123456789" for character in digits):
         raise FormatError("token", None, "is not 20 digits")
     bits = f"{int(digits):066b}"

@@ -42,6 +42,7 @@ from vmsapp.sts.fields import (
     VALUE_BITS,
     TokenClass,
     require_bits,
+    require_flag,
     require_range,
     split_tid,
     with_tid,
@@ -245,4 +246,5 @@ def set_flag(flag: int, *, on: bool, tid: int, rnd: int) -> ManagementToken:
         FieldRangeError: A field is outside its range.
     """
     require_bits("FlagIndex", flag, FLAG_INDEX_BITS)
-    return set_extended(FLAG_INDEX, flag << 1 | on, tid=tid, rnd=rnd)
+    value = flag << 1 | require_flag("FlagValue", on)
+    return set_extended(FLAG_INDEX, value, tid=tid, rnd=rnd)

@@ -93,7 +93,9 @@ def require_forward(old: KeyParameters, new: KeyParameters) -> None:
     """Refuse to go back to an earlier base date.
 
     The meter would forget the TIDs spent since, and if the key it then gets is one it had before,
-    it would take the tokens of that time once more.
+    it would take the tokens of that time once more. A DKGA02 key does not depend on the base
+    date, so for it the same is true of a KRN used again under a later one: a keystore gives each
+    KRN of a supply group one base date, and never another.
 
     Raises:
         KeyRuleError: The new base date is before the old one.

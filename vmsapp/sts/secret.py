@@ -8,10 +8,12 @@ is never logged".
 SecretBytes(…) 11
 >>> secret.reveal()
 Traceback (most recent call last):
-ValueError: this secret was wiped
+vmsapp.sts.errors.SecretWiped: secret was wiped
 """
 
 from typing import NoReturn, Self
+
+from vmsapp.sts.errors import SecretWiped
 
 
 class SecretBytes:
@@ -28,16 +30,19 @@ class SecretBytes:
         self._buffer = bytearray(value)
         self._wiped = False
 
-    def reveal(self) -> bytes:
+    def reveal(self, start: int = 0, end: int | None = None) -> bytes:
         """Give a plain copy, which the caller keeps no longer than it must.
 
+        Args:
+            start: First byte.
+            end: The byte after the last; None for all.
+
         Raises:
-            ValueError: The secret was wiped.
+            SecretWiped: The secret was wiped.
         """
         if self._wiped:
-            msg = "this secret was wiped"
-            raise ValueError(msg)
-        return bytes(self._buffer)
+            raise SecretWiped("secret", None, "was wiped")
+        return bytes(self._buffer[start:end] if start or end else self._buffer)
 
     def wipe(self) -> None:
         """Overwrite the buffer with zeros; wiping twice is no mistake."""

@@ -20,7 +20,7 @@ from typing import Final
 
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import FormatError, TidRangeError, TimeBeforeBaseDate, TimePastBaseDate
-from vmsapp.sts.fields import TID_BITS
+from vmsapp.sts.fields import TID_BITS, no_number
 from vmsapp.sts.identifiers import BaseDate
 
 TID_MAX: Final = (1 << TID_BITS) - 1
@@ -46,6 +46,8 @@ def tid_from_datetime(moment: datetime, base: BaseDate) -> int:
         FormatError: ``moment`` has no time zone.
         TimeBeforeBaseDate, TimePastBaseDate: Outside the base date's window.
     """
+    if not isinstance(moment, datetime):
+        raise FormatError("time of issue", f"({type(moment).__name__})", "is not a time")
     written = moment.isoformat(" ", "minutes")
     if moment.tzinfo is None:
         raise FormatError("time of issue", written, "has no time zone")
@@ -109,8 +111,8 @@ def next_tid(now_tid: int, last_tid: int | None, floor: int = 0) -> int:
     >>> next_tid(1_440, last_tid=1_440)
     1442
     """
-    after_last = 0 if last_tid is None else last_tid + 1
-    return _require_tid(skip_reserved(max(now_tid, after_last, floor)))
+    after_last = 0 if last_tid is None else _whole(last_tid) + 1
+    return _require_tid(skip_reserved(max(_whole(now_tid), after_last, _whole(floor))))
 
 
 def key_usable(tid: int, ken: int) -> bool:
@@ -140,6 +142,12 @@ def key_expires_at(ken: int, base: BaseDate) -> datetime:
 
 
 def _require_tid(tid: int) -> int:
-    if not 0 <= tid <= TID_MAX:
+    if not 0 <= _whole(tid) <= TID_MAX:
         raise TidRangeError("TID", tid, f"is not 0 to {TID_MAX}")
+    return tid
+
+
+def _whole(tid: int) -> int:
+    if not isinstance(tid, int) or isinstance(tid, bool):
+        raise TidRangeError("TID", no_number(tid), "is not a whole number")
     return tid

@@ -22,6 +22,7 @@ from vmsapp.sts.fields import (
     TOKEN_DIGITS,
     TokenClass,
     require_bits,
+    require_block,
 )
 from vmsapp.sts.identifiers import shape
 
@@ -57,7 +58,7 @@ def join_class(block64: int, token_class: int) -> int:
     Raises:
         FieldRangeError: ``block64`` does not fit 64 bits, or ``token_class`` 2.
     """
-    require_bits("block", block64, BLOCK_BITS)
+    require_block(block64)
     require_bits("Class", token_class, CLASS_BITS)
     displaced = block64 >> CLASS_SHIFT & _CLASS_MASK
     rest = block64 & ~(_CLASS_MASK << CLASS_SHIFT)

@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from vmsapp.sts import codec, dkga, ea07, identifiers, keychange
-from vmsapp.sts.errors import FormatError
-from vmsapp.sts.identifiers import KeyType, TokenCarrier
+from vmsapp.sts.errors import FormatError, KeyRuleError
+from vmsapp.sts.identifiers import KeyType
 from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
 from vmsapp.sts.rules import require_forward, require_usable
 from vmsapp.sts.token import Token
@@ -96,9 +96,14 @@ def check_value(text: str, algorithm: int | str) -> str:
         return dkga.kcv(key)
 
 
-def table_set(text: str) -> ea07.TableSet:
-    """Find the tables of EA 07 by name, or read a set of one's own, which is JSON."""
-    return ea07.read_table_set(text) if text.lstrip().startswith("{") else ea07.table_set(text)
+def table_set(name: str) -> ea07.TableSet:
+    """Find the tables of EA 07 by name; see ``ea07.table_set``."""
+    return ea07.table_set(name)
+
+
+def read_table_set(text: str) -> ea07.TableSet:
+    """Read a table set of one's own; see ``ea07.read_table_set``."""
+    return ea07.read_table_set(text)
 
 
 def read_token(
@@ -111,19 +116,18 @@ def read_token(
 def make_token(
     token: Token,
     key: DecoderKey | None,
-    parameters: KeyParameters | None = None,
     *,
-    carrier: TokenCarrier = TokenCarrier.NUMERIC,
+    kt: int | str = KeyType.DUTK,
+    ken: int | str = identifiers.ken.MAX,
     tables: ea07.TableSet = ea07.PRODUCTION,
 ) -> str:
-    """Make twenty digits; where the key's parameters are known, by their rules.
+    """Make twenty digits by the rules of the key's type and expiry.
 
     Raises:
         KeyTypeRefused, KeyExpired: As ``rules.require_usable`` says.
         StsError: As ``codec.encode`` says.
     """
-    if parameters is not None:
-        require_usable(token, KeyType(parameters.kt), ken=parameters.ken, carrier=carrier)
+    require_usable(token, identifiers.kt.validate(kt), ken=identifiers.ken.validate(ken))
     return codec.encode(token, key, tables=tables)
 
 
@@ -140,9 +144,12 @@ def change_tokens(
     """Make the tokens of a change of keys.
 
     Raises:
-        KeyRuleError: It goes back to an earlier base date, or as ``keychange.change`` says.
+        KeyRuleError: It changes nothing, goes back to an earlier base date, or as
+            ``keychange.change`` says.
         StsError: As ``keychange.change`` says.
     """
+    if old == new:
+        raise KeyRuleError("key change", None, "changes nothing")
     require_forward(old, new)
     sections = keychange.change(
         old_key, new_key, old, new, moment=moment, three_tokens=three_tokens
@@ -150,8 +157,15 @@ def change_tokens(
     return [codec.encode(section, old_key, tables=tables) for section in sections]
 
 
+def bare_key(text: str) -> str:
+    """Strip what people put around hexadecimal digits: spaces, hyphens, ``0x``."""
+    return identifiers.shape.strip(text).lower().removeprefix("0x")
+
+
 def _bytes(what: str, text: str) -> bytes:
-    bare = identifiers.shape.strip(text).removeprefix("0x")
-    if not bare or len(bare) % 2 or not _HEX.issuperset(bare):
+    bare = bare_key(text)
+    if not bare:
+        raise FormatError(what, None, "is empty")
+    if len(bare) % 2 or not _HEX.issuperset(bare):
         raise FormatError(what, None, "is not an even number of hexadecimal digits")
     return bytes.fromhex(bare)

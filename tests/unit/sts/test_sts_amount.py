@@ -63,7 +63,7 @@ def test_amount_takes_the_next_step_up(tenths, field, credited):
 def test_amount_no_token_can_carry_is_refused_by_kind(tenths, error):
     with pytest.raises(error, match="amount") as caught:
         encode_tenths(tenths)
-    assert str(tenths) in str(caught.value)
+    assert caught.value.value in (tenths, str(tenths), "(str)")
 
 
 def test_an_amount_is_named_for_what_it_is():
@@ -114,7 +114,7 @@ def test_units_are_rounded_up_to_a_tenth_exactly(units, field):
 def test_units_no_token_can_carry_are_refused_by_kind(units, error):
     with pytest.raises(error, match="units") as caught:
         encode_units(units)
-    assert str(units) in str(caught.value)
+    assert caught.value.value in (units, str(units), "(str)")
 
 
 def test_whole_units_may_be_given_as_such():

@@ -22,9 +22,11 @@ from vmsapp.sts.errors import (
     FieldRangeError,
     FormatError,
     KeyExpired,
+    KeyLengthError,
     KeyRuleError,
     KeyTypeRefused,
     LengthError,
+    ReservedToken,
     RowRefused,
     TidRangeError,
     UnsupportedAlgorithm,
@@ -148,7 +150,7 @@ def test_key_changes_of_a_campaign_are_those_made_one_by_one(old_group, new_grou
     old_keys = derive_many(VENDING[old_group[0]], old, PANS[:count], TIS[:count])
     new_tis = TIS[:count][::-1]
     new_keys = derive_many(VENDING[new_group[0]], new, PANS[:count], new_tis)
-    made = change_many(old_keys, new_keys, old, new, new_tis, moment=NOW, three_tokens=three)
+    made = change_many(old_keys, new_keys, moment=NOW, three_tokens=three)
     assert {len(tokens_) for tokens_ in made} == {4 if new.ea == 11 else 2 + three}
     for row in range(count):
         single = keychange.change(
@@ -164,7 +166,7 @@ def test_key_changes_without_other_tis_keep_that_of_the_group(count):
     old, new = group("02", 7), dataclasses.replace(group("02", 7), krn=8)
     old_keys = derive_many(VENDING["02"], old, PANS[:count])
     new_keys = derive_many(VENDING["02"], new, PANS[:count])
-    made = change_many(old_keys, new_keys, old, new)
+    made = change_many(old_keys, new_keys)
     section = keychange.sections(new_keys.key(0), keychange.KeyTerms.of(new), roll_over=False)[1]
     assert made[0][1] == encode(section, old_keys.key(0))
     assert section.ti == "02"
@@ -175,7 +177,7 @@ def test_an_empty_batch_is_empty():
         keys = derive_many(VENDING[algorithm], group(algorithm, ea), [], [])
         assert keys.count == 0
         assert credit_many(Service.GAS, [], [], [], keys) == []
-        assert change_many(keys, keys, group(algorithm, ea), group(algorithm, ea)) == []
+        assert change_many(keys, keys) == []
         assert encrypt_many([], keys) == []
 
 
@@ -213,10 +215,10 @@ def test_the_check_digits_of_a_batch_are_looked_at_as_closely_as_one_by_one():
                     derive_many(VENDING["02"], group("02", 7), [*PANS, wrong])
 
 
-@pytest.mark.parametrize("ti", ["1", "001", "x1", " 1", 1])
+@pytest.mark.parametrize("ti", ["1", "001", "x1", " 01", 1, ["01"]])
 def test_a_wrong_ti_in_a_batch_is_named(ti):
     with pytest.raises(RowRefused) as caught:
-        derive_many(VENDING["02"], group("02", 7), PANS[:2], ["01", ti])
+        derive_many(VENDING["02"], group("02", 7), PANS[:3], ["01", ti, "xx"])
     assert caught.value.row == 1
 
 
@@ -272,36 +274,63 @@ def test_columns_of_other_lengths_are_refused():
         encrypt_many([1], keys)
     with pytest.raises(FieldRangeError, match="number of TIs 1 is not 3"):
         derive_many(VENDING["02"], group("02", 7), PANS[:3], ["01"])
-    with pytest.raises(FieldRangeError, match="number of TIs"):
-        change_many(keys, keys, group("02", 7), group("02", 7), ["01"])
     fewer = derive_many(VENDING["02"], group("02", 7), PANS[:2])
     with pytest.raises(FieldRangeError, match="number of keys"):
-        change_many(fewer, keys, group("02", 7), group("02", 7))
+        change_many(fewer, keys)
     with pytest.raises(FieldRangeError, match="SubClass 16"):
         encode_many(2, 16, [0] * 3, keys)
 
 
-def test_rules_of_a_key_change_hold_for_a_campaign():
-    old = group("02", 7)
-    keys = derive_many(VENDING["02"], old, PANS[:3])
-    with pytest.raises(KeyTypeRefused):
-        change_many(keys, keys, old, dataclasses.replace(old, kt=0))
-    with pytest.raises(KeyRuleError, match="is before 2014"):
-        change_many(keys, keys, old, dataclasses.replace(old, base_date=BaseDate.Y1993))
-    with pytest.raises(KeyExpired):
-        change_many(keys, keys, old, dataclasses.replace(old, ken=1), moment=NOW)
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ({"kt": 0}, KeyTypeRefused),
+        ({"ken": 1}, KeyExpired),
+        ({"base_date": BaseDate.Y1993}, KeyRuleError),
+    ],
+)
+def test_rules_of_a_key_change_hold_for_a_campaign(changed, error):
+    old = derive_many(VENDING["02"], group("02", 7), PANS[:3])
+    new = derive_many(VENDING["02"], group("02", 7, **changed), PANS[:3])
+    moment = None if "base_date" in changed else NOW
+    with pytest.raises(error):
+        change_many(old, new, moment=moment)
 
 
 def test_a_roll_over_of_a_campaign_needs_other_keys():
-    old = group("02", 7, base_date=BaseDate.Y1993)
-    new = group("02", 7, base_date=BaseDate.Y2014)
-    keys = derive_many(VENDING["02"], old, PANS[:3])
-    other = derive_many(VENDING["02"], dataclasses.replace(new, krn=8), PANS[:3])
-    mixed = DecoderKeys(keys.ea, other.reveal()[:8] + keys.reveal()[8:])
+    old = derive_many(VENDING["02"], group("02", 7, base_date=BaseDate.Y1993), PANS[:3])
+    new = dataclasses.replace(group("02", 7), base_date=BaseDate.Y2014, krn=8)
+    other = derive_many(VENDING["02"], new, PANS[:3])
+    mixed = DecoderKeys(old.ea, other.reveal()[:8] + old.reveal()[8:], new)
     with pytest.raises(RowRefused, match="another KRN") as caught:
-        change_many(keys, mixed, old, new)
+        change_many(old, mixed)
     assert caught.value.row == 1
-    assert change_many(keys, other, old, new)
+    assert change_many(old, other)
+
+
+def test_keys_of_an_unknown_group_are_not_changed():
+    known = derive_many(VENDING["02"], group("02", 7), PANS[:3])
+    unknown = DecoderKeys(known.ea, known.reveal())
+    for pair in ((known, unknown), (unknown, known)):
+        with pytest.raises(KeyRuleError, match="unknown group"):
+            change_many(*pair)
+
+
+@pytest.mark.parametrize("value", [bytes(9), 1.5, None])
+def test_a_batch_of_broken_keys_is_refused(value):
+    with pytest.raises(KeyLengthError):
+        DecoderKeys(7, value)
+
+
+@pytest.mark.parametrize("rows", [3, MANY])
+def test_only_what_is_of_one_meter_is_encrypted_in_a_batch(rows):
+    keys = derive_many(VENDING["02"], group("02", 7), PANS[:rows])
+    for token_class in (1, 3, -1, 7):
+        with pytest.raises(ReservedToken, match="Class"):
+            encode_many(token_class, 0, [5] * rows, keys)
+    for service in (-1, 4, 9):
+        with pytest.raises(FieldRangeError, match="SubClass"):
+            credit_many(service, FIELDS[:rows], TIDS[:rows], RNDS[:rows], keys)
 
 
 def test_a_batch_of_common_keys_or_with_another_s_key_is_refused():

@@ -117,7 +117,7 @@ def test_units_no_token_can_carry_are_refused_by_kind(units, error):
     with pytest.raises(error) as caught:
         CreditToken.of_units(Service.ELECTRICITY, units, tid=9, rnd=1)
     assert type(caught.value) is error
-    assert str(units) in str(caught.value)
+    assert caught.value.value in (units, str(units), "(str)")
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_money_no_token_can_carry_is_refused_by_kind(amount, error):
     with pytest.raises(error) as caught:
         CurrencyToken.of_amount(Service.GAS, amount, tid=9)
     assert type(caught.value) is error
-    assert str(amount) in str(caught.value)
+    assert caught.value.value in (amount, str(amount), "(str)")
 
 
 @pytest.mark.parametrize("amount", [1.0, True, "1", None])

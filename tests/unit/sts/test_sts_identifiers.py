@@ -64,7 +64,7 @@ def test_every_wrong_digit_of_a_drn_is_noticed(number):
         ("1234567890a", NotDigits, "a"),
         ("12345678903.", NotDigits, "."),
         ("１２３４５６７８９０３", NotDigits, "１"),
-        (12345678903, FormatError, "int"),
+        (12345678903, FormatError, "(int)"),
     ],
 )
 def test_text_that_is_not_11_or_13_digits_is_no_drn(text, error, value):

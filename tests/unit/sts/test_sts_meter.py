@@ -65,6 +65,7 @@ def test_an_older_token_is_accepted_once_while_it_is_remembered_and_then_is_old(
     ("digits", "result"),
     [
         ("", Result.FORMAT_ERROR),
+        (None, Result.FORMAT_ERROR),
         ("1234567890123456789", Result.FORMAT_ERROR),
         ("123456789012345678901", Result.FORMAT_ERROR),
         ("1234567890123456789x", Result.FORMAT_ERROR),
@@ -267,11 +268,12 @@ def test_half_a_set_is_forgotten_after_a_while():
     meter = meter_with(clock=lambda: now[0])
     first, second = change_of(KEY, NEXT)
     assert meter.enter(first) is Result.FIRST_KCT
-    now[0] = SET_WAITS_SECONDS
-    assert meter.enter(first) is Result.FIRST_KCT, "still waiting at the last moment"
-    now[0] = SET_WAITS_SECONDS + 1
-    assert meter.enter(second) is Result.SECOND_KCT
+    now[0] += SET_WAITS_SECONDS + 1
+    assert meter.enter(second) is Result.SECOND_KCT, "the first is forgotten"
     assert meter.key == KEY
+    now[0] += SET_WAITS_SECONDS
+    assert meter.enter(second) is Result.SECOND_KCT, "at the last moment, which begins it anew"
+    now[0] += SET_WAITS_SECONDS
     assert meter.enter(first) is Result.ACCEPT
 
 
@@ -300,6 +302,28 @@ def test_a_set_with_a_field_out_of_range_changes_nothing(subclass, data):
     meter.enter(good[other])
     assert meter.enter(raw(2, subclass, data)) is Result.RANGE_ERROR
     assert meter.key == KEY
+
+
+def test_bits_that_must_not_be_set_change_nothing():
+    # SPEC 10.1: 3KCT is 0 in a set of four; twenty zeros follow the SGC of a short key.
+    meter = meter_with(WIDE)
+    first, *rest = sections(WIDE_NEXT, TERMS, roll_over=False)
+    for section in rest:
+        meter.enter(encode(section, WIDE))
+    assert meter.enter(raw(2, 3, first.data | 1 << 34, WIDE)) is Result.RANGE_ERROR
+    assert meter.key == WIDE
+    meter = meter_with()
+    first, second, third = sections(NEXT, TERMS, roll_over=False, three_tokens=True)
+    meter.enter(encode(first, KEY))
+    meter.enter(encode(second, KEY))
+    assert meter.enter(raw(2, 8, third.data | 1)) is Result.RANGE_ERROR
+    assert meter.key == KEY
+
+
+def test_an_electricity_meter_has_no_register_of_water():
+    meter = meter_with(services=frozenset({0, 4}))
+    digits = [encode(mse.clear_credit(r, tid=DAY + 2 * r, rnd=1), KEY) for r in (1, 4)]
+    assert [meter.enter(each) for each in digits] == [Result.RANGE_ERROR, Result.ACCEPT]
 
 
 def test_roll_over_makes_the_meter_forget_its_tids():

@@ -158,8 +158,8 @@ def test_digits_keep_their_leading_zeros():
         ("１２３４５６７８９０１２３４５６７８９０", NotDigits, "１"),
         ("73786976294838206464", TokenRangeError, "7378"),
         ("99999999999999999999", TokenRangeError, "9999"),
-        (29054347139309851356, FormatError, "int"),
-        (None, FormatError, "NoneType"),
+        (29054347139309851356, FormatError, "(int)"),
+        (None, FormatError, "(NoneType)"),
     ],
 )
 def test_text_that_is_no_token_is_refused_by_kind_and_not_repeated(text, error, value):

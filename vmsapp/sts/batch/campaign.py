@@ -8,7 +8,7 @@ from itertools import repeat
 
 from vmsapp.sts import ea07, keychange
 from vmsapp.sts.batch.encode import encode_many, require_column, require_keys
-from vmsapp.sts.batch.keys import DecoderKeys, checked_tis
+from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.credit import CreditToken, Service
 from vmsapp.sts.errors import (
     FieldRangeError,
@@ -17,7 +17,14 @@ from vmsapp.sts.errors import (
     RowRefused,
     TidRangeError,
 )
-from vmsapp.sts.fields import AMOUNT_BITS, RND_BITS, TID_BITS, TokenClass, with_tid
+from vmsapp.sts.fields import (
+    AMOUNT_BITS,
+    RND_BITS,
+    TID_BITS,
+    TokenClass,
+    require_range,
+    with_tid,
+)
 from vmsapp.sts.keychange import KeyTerms
 from vmsapp.sts.keys import KeyParameters
 from vmsapp.sts.rules import require_change, require_forward, require_usable
@@ -39,6 +46,7 @@ def credit_many(
         KeyTypeRefused: Keys of this type take no credit.
         RowRefused: A value does not fit, a TID is reserved, or past the keys' expiry.
     """
+    require_range("SubClass", service, min(Service), max(Service))
     for name, column in (("TIDs", tids), ("RNDs", rnds)):
         if len(column) != len(amount_fields):
             raise FieldRangeError(f"number of {name}", len(column), f"is not {len(amount_fields)}")
@@ -66,9 +74,6 @@ def _require_usable(service: Service, tids: Sequence[int], like: KeyParameters) 
 def change_many(
     old_keys: DecoderKeys,
     new_keys: DecoderKeys,
-    old: KeyParameters,
-    new: KeyParameters,
-    tis: Sequence[str] | None = None,
     *,
     moment: datetime | None = None,
     three_tokens: bool = False,
@@ -76,12 +81,11 @@ def change_many(
 ) -> list[tuple[str, ...]]:
     """Make the key change tokens of many meters that go from one supply group to another.
 
+    What the tokens say of the new keys, TIs included, is what those were derived for.
+
     Args:
-        old_keys: The meters' present keys.
-        new_keys: Their new ones.
-        old: Parameters of the present keys; MeterPAN and TI in them count not.
-        new: Parameters of the new keys, in the same way.
-        tis: New tariff indices, one a meter; None for that of ``new``.
+        old_keys: The meters' present keys, from ``derive_many``.
+        new_keys: Their new ones, likewise, in the same order.
         moment: Aware time of issue; None where it is not known.
         three_tokens: Send the supply group code of a 64-bit key too.
         tables: The tables of EA 07.
@@ -90,19 +94,20 @@ def change_many(
         Two, three or four tokens a meter, in the order of their numbers.
 
     Raises:
-        KeyRuleError: It goes back to an earlier base date, or as ``rules.require_change`` says.
-        FieldRangeError: The columns are not of one length, or three tokens for 128-bit keys.
+        KeyRuleError: It goes back to an earlier base date, as ``rules.require_change`` says, or
+            keys are not from ``derive_many``.
+        FieldRangeError: There are not as many old keys, or three tokens for 128-bit keys.
         RowRefused: The base date changes and a meter's key does not.
     """
-    count = new_keys.count
-    require_keys(old_keys, count)
-    new = replace(new, meter_pan=old.meter_pan)
+    require_keys(old_keys, new_keys.count)
+    old = _parameters(old_keys)
+    new = replace(_parameters(new_keys), meter_pan=old.meter_pan)
     require_change(old, new, moment)
     require_forward(old, new)
     roll_over = old.base_date is not new.base_date
     if roll_over:
         _require_other_keys(old_keys, new_keys)
-    columns = _section_columns(new_keys, new, tis, roll_over=roll_over, three_tokens=three_tokens)
+    columns = _section_columns(new_keys, new, roll_over=roll_over, three_tokens=three_tokens)
     tokens = [
         encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
         for subclass, data in columns
@@ -113,7 +118,6 @@ def change_many(
 def _section_columns(
     new_keys: DecoderKeys,
     new: KeyParameters,
-    tis: Sequence[str] | None,
     *,
     roll_over: bool,
     three_tokens: bool,
@@ -135,7 +139,7 @@ def _section_columns(
     of_key: dict[int, Sequence[int]] = {3: words[0::width], 4: words[width - 1 :: width]}
     if width > 2:
         of_key |= {8: words[1::width], 9: words[2::width]}
-    tis = [new.ti] * count if tis is None else checked_tis(tis, count)
+    tis = [new.ti] * count if new_keys.tis is None else new_keys.tis
     columns = []
     for section in common:
         in_all = section.data
@@ -146,6 +150,12 @@ def _section_columns(
             ]
         columns.append((section.subclass, data))
     return columns
+
+
+def _parameters(keys: DecoderKeys) -> KeyParameters:
+    if keys.like is None:
+        raise KeyRuleError("decoder keys", None, "are of an unknown group: derive them")
+    return keys.like
 
 
 def _require_other_keys(old_keys: DecoderKeys, new_keys: DecoderKeys) -> None:

@@ -13,11 +13,7 @@ from vmsapp.sts.batch.ciphers import crc_planes, misty_planes, sta_planes
 from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.batch.planes import BITS, Planes, from_planes, padded, to_planes
 from vmsapp.sts.block import build_block, is_currency
-from vmsapp.sts.errors import (
-    FieldRangeError,
-    RowRefused,
-    StsError,
-)
+from vmsapp.sts.errors import FieldRangeError, ReservedToken, RowRefused, StsError
 from vmsapp.sts.fields import (
     BLOCK_BITS,
     CLASS_BITS,
@@ -34,6 +30,9 @@ FEW: Final = 192
 
 CHUNK: Final = 1 << 16
 """Rows done at once: planes of 8 KiB, all of a cipher's stay in the processor's cache."""
+
+ENCRYPTED: Final = (TokenClass.CREDIT, TokenClass.MANAGEMENT)
+"""The classes whose tokens are of one meter."""
 
 _BLOCK_BYTES: Final = BLOCK_BITS // BITS
 _BODY_BITS: Final = SUBCLASS_BITS + DATA_BITS
@@ -78,9 +77,12 @@ def encode_many(
 
     Raises:
         FieldRangeError: There are not as many keys, or the sub-class does not fit.
+        ReservedToken: Neither credit nor management.
         RowRefused: The data of a row do not fit 44 bits.
     """
     require_keys(keys, len(data))
+    if token_class not in ENCRYPTED:
+        raise ReservedToken("Class", token_class, "is not encrypted under a meter's key")
     require_bits("SubClass", subclass, SUBCLASS_BITS)
     require_column("data", data, DATA_BITS)
     if len(data) < FEW:

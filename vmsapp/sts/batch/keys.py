@@ -10,8 +10,8 @@ from itertools import repeat
 from typing import Final
 
 from vmsapp.sts import dkga, identifiers
-from vmsapp.sts.errors import FieldRangeError, RowRefused, StsError
-from vmsapp.sts.identifiers import Dkga, EncryptionAlgorithm, luhn, meter_pan
+from vmsapp.sts.errors import FieldRangeError, KeyLengthError, RowRefused, StsError
+from vmsapp.sts.identifiers import Dkga, luhn, meter_pan
 from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
 from vmsapp.sts.secret import SecretBytes
 
@@ -34,16 +34,28 @@ class DecoderKeys(SecretBytes):
     Attributes:
         ea: The cipher of all of them.
         like: What they share, MeterPAN and TI apart; None where it is not known.
+        tis: The TI each was derived with; None where all have that of ``like``.
+
+    Raises:
+        KeyLengthError: Not a whole number of keys.
     """
 
-    __slots__ = ("ea", "like")
+    __slots__ = ("ea", "like", "tis")
 
     def __init__(
-        self, ea: EncryptionAlgorithm, value: bytes, like: KeyParameters | None = None
+        self,
+        ea: int | str,
+        value: bytes,
+        like: KeyParameters | None = None,
+        tis: Sequence[str] | None = None,
     ) -> None:
+        self.ea = identifiers.ea.validate(ea)
+        if not isinstance(value, bytes) or len(value) % self.ea.key_bytes:
+            rule = f"are not keys of {self.ea.key_bytes} bytes each"
+            raise KeyLengthError("decoder keys", None, rule)
         super().__init__(value)
-        self.ea = ea
         self.like = like
+        self.tis = tis
 
     @property
     def count(self) -> int:
@@ -53,7 +65,7 @@ class DecoderKeys(SecretBytes):
     def key(self, row: int) -> DecoderKey:
         """Give the key of one row, counted from 0."""
         size = self.ea.key_bytes
-        return DecoderKey(self.ea, self.reveal()[row * size : (row + 1) * size])
+        return DecoderKey(self.ea, self.reveal(row * size, (row + 1) * size))
 
 
 def derive_many(
@@ -79,7 +91,8 @@ def derive_many(
     joined = _joined(meter_pans)
     chosen = repeat(like.ti, len(meter_pans)) if tis is None else checked_tis(tis, len(meter_pans))
     make = _dkga02 if like.dkga is Dkga.DES else _dkga04
-    return DecoderKeys(like.ea, make(vending_key, like, joined, list(chosen)), like)
+    value = make(vending_key, like, joined, list(chosen))
+    return DecoderKeys(like.ea, value, like, None if tis is None else tuple(tis))
 
 
 def checked_tis(tis: Sequence[str], wanted: int) -> Sequence[str]:
@@ -91,12 +104,16 @@ def checked_tis(tis: Sequence[str], wanted: int) -> Sequence[str]:
     """
     if len(tis) != wanted:
         raise FieldRangeError("number of TIs", len(tis), f"is not {wanted}")
-    for ti in set(tis):
+    sound: set[str] = set()
+    for row, ti in enumerate(tis):
+        if isinstance(ti, str) and ti in sound:
+            continue
         try:
             if identifiers.ti.validate(ti) != ti:
                 raise FieldRangeError("TI", ti, "is not bare digits")
         except StsError as error:
-            raise RowRefused(tis.index(ti), error) from error
+            raise RowRefused(row, error) from error
+        sound.add(ti)
     return tis
 
 

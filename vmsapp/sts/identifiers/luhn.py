@@ -28,13 +28,17 @@ def check_digit(digits: str) -> str:
     Raises:
         NotDigits: Something else stands among them.
     """
-    if not (digits.isascii() and digits.isdigit()):
-        raise NotDigits("number to check", digits, "is not digits")
+    if not (isinstance(digits, str) and digits.isascii() and digits.isdigit()):
+        raise NotDigits("number to check", None, "is not digits")
     codes = digits.encode()
     total = sum(codes[::-2].translate(DOUBLED)) + sum(codes[-2::-2].translate(PLAIN))
     return str(-total % 10)
 
 
 def is_valid(digits: str) -> bool:
-    """Tell whether the last of at least two digits checks the others."""
-    return digits[-1] == check_digit(digits[:-1])
+    """Tell whether the last of at least two digits checks the others.
+
+    Raises:
+        NotDigits: Something else stands among them, or there are fewer.
+    """
+    return check_digit(digits[:-1]) == digits[-1]

@@ -21,9 +21,14 @@ _NOT_A_DIGIT: Final = re.compile(r"[^0-9]")
 def strip(text: str) -> str:
     """Take spaces and hyphens out.
 
+    Raises:
+        FormatError: It is not text.
+
     >>> strip(" 1234-5678 903")
     '12345678903'
     """
+    if not isinstance(text, str):
+        raise FormatError("number", f"({type(text).__name__})", "is not text")
     return _BETWEEN_DIGITS.sub("", text)
 
 
@@ -36,7 +41,7 @@ def digits(field: str, text: str, *lengths: int) -> str:
         LengthError: It has another length.
     """
     if not isinstance(text, str):
-        raise FormatError(field, type(text).__name__, "is not text")
+        raise FormatError(field, f"({type(text).__name__})", "is not text")
     if len(text) in lengths and text.isascii() and text.isdigit():
         return text
     bare = strip(text)
