@@ -26,7 +26,6 @@ from vmsapp.sts.fields import require_block
 
 KEY_BITS: Final = 128
 WORD_BITS: Final = 16
-WORDS: Final = 8
 ROUNDS: Final = 8
 
 _WORD: Final = (1 << WORD_BITS) - 1

@@ -39,7 +39,6 @@ from vmsapp.sts.secret import SecretBytes
 
 KEY_PART_BYTES: Final = 4
 KEY_PART_BITS: Final = 8 * KEY_PART_BYTES
-SGC_BITS: Final = 24
 SGC_HALF_BITS: Final = 12
 SGC_PAD_BITS: Final = 20
 _KEY_PART: Final = (1 << KEY_PART_BITS) - 1

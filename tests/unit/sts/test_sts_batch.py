@@ -240,6 +240,19 @@ def test_a_value_out_of_range_in_a_batch_is_named(name, value, row):
     assert (caught.value.row, type(caught.value.error)) == (row, FieldRangeError)
 
 
+@pytest.mark.parametrize("rows", [3, MANY])
+@pytest.mark.parametrize(("bits", "wrong"), [(64, 1 << 64), (44, 1 << 44), (44, -1), (64, 1.5)])
+def test_a_block_or_data_out_of_range_in_a_batch_is_named(rows, bits, wrong):
+    keys = derive_many(VENDING["02"], group("02", 7), PANS[:rows])
+    column = [5] * (rows - 1) + [wrong]
+    use = {64: lambda: encrypt_many(column, keys), 44: lambda: encode_many(2, 0, column, keys)}
+    with pytest.raises(RowRefused) as caught:
+        use[bits]()
+    assert (caught.value.row, type(caught.value.error)) == (rows - 1, FieldRangeError)
+    with pytest.raises(FieldRangeError, match="SubClass 16"):
+        encode_many(2, 16, [5] * rows, keys)
+
+
 @pytest.mark.parametrize("row", [0, 2])
 def test_a_reserved_tid_in_a_batch_is_named(row):
     tids = [*TIDS[:3]]

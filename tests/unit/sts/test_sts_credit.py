@@ -200,6 +200,17 @@ def test_currency_reaches_as_far_as_its_exponent():
             encode_currency(Decimal(f"{beyond}e-5"))
 
 
+@pytest.mark.parametrize("exponent", range(32))
+def test_each_exponent_of_currency_begins_where_the_one_below_ends(exponent):
+    # SPEC 5.1: off(e) is the sum of 2**14 * 10**(n-1) for n from 1 to e.
+    first = sum(2**14 * 10 ** (n - 1) for n in range(1, exponent + 1))
+    assert encode_fine(first) == exponent << 14
+    assert encode_fine(-first) == (0x80000 | exponent << 14 if first else 0)
+    last = first + 16383 * 10**exponent
+    assert encode_fine(last) == exponent << 14 | 16383
+    assert encode_fine(-last) == 0x80000 | exponent << 14 | 16383
+
+
 @given(st.integers(-MAX_FINE, MAX_FINE) | st.integers(-(10**7), 10**7))
 def test_currency_never_gives_less_and_never_a_step_more(fine):
     carried = decode_fine(encode_fine(fine))

@@ -114,6 +114,8 @@ def test_a_utility_s_own_tables_are_read_from_a_file():
         (written(name="production"), "taken"),
         (written(name=""), "empty"),
         (written(name=7), "empty"),
+        ('["name", "substitution1", "substitution2", "permutation"]', "does not hold exactly"),
+        (written(permutation=5), "permutation table own is not a list of whole numbers"),
         (written(permutation="abc"), "permutation table own is not a list of whole numbers"),
         (written(substitution1=[0.5] * 16), "substitution1 table own is not a list"),
         (written(substitution2=[True] * 16), "substitution2 table own is not a list"),

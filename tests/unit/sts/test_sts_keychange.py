@@ -20,8 +20,10 @@ from vmsapp.sts.errors import (
 )
 from vmsapp.sts.identifiers import BaseDate, KeyType, TokenCarrier
 from vmsapp.sts.keychange import (
+    FirstSection,
     KeyTerms,
     MiddleSection,
+    SecondSection,
     SupplyGroupSection,
     as_section,
     assemble,
@@ -31,6 +33,7 @@ from vmsapp.sts.keychange import (
 from vmsapp.sts.keys import DecoderKey, KeyParameters
 from vmsapp.sts.mse import ManagementToken
 from vmsapp.sts.rules import require_change, require_forward, require_usable
+from vmsapp.sts.secret import SecretBytes
 
 PAN = "600727000000000009"
 OLD = KeyParameters(PAN, "123456", 1, "01", base_date=BaseDate.Y2014)
@@ -137,6 +140,33 @@ def test_terms_out_of_range_are_refused(wrong):
         dataclasses.replace(KeyTerms.of(NEW), **wrong)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda part: FirstSection(16, 1, False, False, KeyType.DUTK, part),
+        lambda part: FirstSection(-1, 1, False, False, KeyType.DUTK, part),
+        lambda part: FirstSection(0, 0, False, False, KeyType.DUTK, part),
+        lambda part: FirstSection(0, 10, False, False, KeyType.DUTK, part),
+        lambda part: FirstSection(0, 1, 2, False, KeyType.DUTK, part),
+        lambda part: FirstSection(0, 1, False, 1, KeyType.DUTK, part),
+        lambda part: FirstSection(0, 1, False, False, 4, part),
+        lambda part: SecondSection(16, "01", part),
+        lambda part: SecondSection(0, "1", part),
+        lambda part: MiddleSection(8, 4096, part),
+        lambda _: SupplyGroupSection("12345"),
+    ],
+)
+def test_a_field_of_a_section_out_of_range_is_refused(make):
+    with pytest.raises((FieldRangeError, FormatError)):
+        make(SecretBytes(b"1234"))
+
+
+def test_terms_are_put_in_their_one_form():
+    terms = KeyTerms(" 123 456", "3", "0 7", "2", "165")
+    assert terms == KeyTerms("123456", 3, "07", KeyType.DUTK, 165)
+    assert sections(KEY_64, terms, roll_over=False)[0].krn == 3
+
+
 # --- rules ---
 
 
@@ -161,6 +191,7 @@ def test_roll_over_is_not_set_by_anything_but_the_base_date(field):
     other = {"sgc": "654321", "krn": 3, "ti": "02", "ken": 200, "dkga": "02"}[field]
     made = change(KEY_64, OTHER_64, OLD, dataclasses.replace(OLD, **{field: other}), moment=NOW)
     assert not made[0].roll_over
+    assert [section.subclass for section in made] == [3, 4], "two tokens unless three are asked for"
 
 
 def test_roll_over_is_set_when_the_base_date_changes():

@@ -11,13 +11,17 @@ from Crypto.Cipher import DES
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmsapp.sts.credit import CreditToken
 from vmsapp.sts.dkga import control_block, derive, kcv, message, pan_block
+from vmsapp.sts.ea07 import encrypt as encrypt_07
+from vmsapp.sts.ea11 import encrypt as encrypt_11
 from vmsapp.sts.errors import (
     CheckDigitError,
     FieldRangeError,
     FormatError,
     KeyLengthError,
     KeyParityError,
+    StsError,
     UnsupportedAlgorithm,
     VendingKeyError,
 )
@@ -256,6 +260,33 @@ def test_no_refusal_shows_the_key(key):
         assert caught.value.value == len(key)
         assert key.hex() not in str(caught.value).lower()
         assert repr(key) not in repr(caught.value)
+
+
+def test_swapped_arguments_do_not_show_the_key_either():
+    key = bytes.fromhex(KEY_04_EA11)
+    number = int.from_bytes(key, "big")
+    for use in (
+        lambda: VendingKey(VK_64, "02"),
+        lambda: DecoderKey(key, 11),
+        lambda: encrypt_11(number, 5),
+        lambda: encrypt_07(number, 5),
+        lambda: KeyParameters(**CASE_04 | {"krn": key}),
+        lambda: CreditToken.of_units(0, key, tid=5, rnd=1),
+    ):
+        with pytest.raises(StsError) as caught:
+            use()
+        shown = f"{caught.value} {caught.value!r}"
+        assert not any(form in shown for form in (key.hex(), repr(key), str(number), repr(VK_64)))
+
+
+def test_what_is_kept_with_a_key_does_not_show_it():
+    for dkga, value in (("02", VK_64), ("04", VK_160)):
+        key = VendingKey(dkga, value)
+        kcv(key)
+        assert "(…)" in repr(key.prepared) or key.prepared is None
+        derive(key, KeyParameters(**(CASE_02 if dkga == "02" else CASE_04), dkga=dkga))
+        assert str(int.from_bytes(value, "big")) not in repr(key.prepared)
+        assert repr(key.prepared).endswith("(…)")
 
 
 def keys():

@@ -1,6 +1,6 @@
 """TIDs: SPEC 5.3 and 5.5, and the published minutes of the base dates' ends."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -113,6 +113,31 @@ def test_an_ordinary_token_of_00_01_gets_the_next_minute(base):
 )
 def test_next_tid_is_the_greatest_of_the_three_and_never_reserved(now, last, floor, expected):
     assert next_tid(now, last, floor) == expected
+
+
+def test_the_first_tid_of_all_is_that_of_the_base_date_itself():
+    assert next_tid(0, None) == 0
+
+
+@pytest.mark.parametrize("wrong", [5.5, True, None, "5"])
+def test_a_tid_that_is_no_whole_number_is_refused(wrong):
+    for use in (
+        lambda: next_tid(wrong, None),
+        lambda: next_tid(0, None, wrong),
+        lambda: tid_to_datetime(wrong, BaseDate.Y2014),
+        lambda: key_usable(wrong, 5),
+    ):
+        with pytest.raises(TidRangeError, match=r"TID .* is not a whole number"):
+            use()
+    if wrong is not None:
+        with pytest.raises(TidRangeError):
+            next_tid(0, wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, "2026-11-24 13:00", 5, date(2026, 11, 24)])
+def test_a_time_of_issue_that_is_no_time_is_refused(wrong):
+    with pytest.raises(FormatError, match="is not a time"):
+        tid_from_datetime(wrong, BaseDate.Y2014)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,9 @@ class BaseDate(Enum):
         return datetime(self.year, 1, 1, tzinfo=UTC)
 
 
-_NAMED: Final = {name: base for base in BaseDate for name in (str(base.year), base.value)}
+_NAMED: Final[dict[int | str, BaseDate]] = {
+    name: base for base in BaseDate for name in (base.year, str(base.year), base.value)
+}
 
 compact = shape.strip
 
@@ -53,9 +55,10 @@ def validate(value: "int | str | BaseDate") -> BaseDate:
     """
     if isinstance(value, BaseDate):
         return value
-    if (text := compact(str(value))) in _NAMED:
-        return _NAMED[text]
-    raise FormatError("base date", text, f"is not one of {', '.join(_NAMED)}")
+    name = value if isinstance(value, int) else compact(value)
+    if name in _NAMED:
+        return _NAMED[name]
+    raise FormatError("base date", name, "is not 1993, 2014 or 2035")
 
 
 def format(value: "int | str | BaseDate") -> str:  # noqa: A001 - the shape all share
