@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask_migrate import upgrade
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -31,6 +32,10 @@ from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.registry import Registry
 from vmsapp.hsm.results import Results
 from vmsapp.scope import unscoped
+
+# A test tells whether the product is right, not how busy the machine is.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 

@@ -75,8 +75,9 @@ def test_text_that_is_not_11_or_13_digits_is_no_drn(text, error, value):
 
 
 def test_luhn_of_other_than_digits_is_refused():
-    with pytest.raises(FormatError):
-        luhn.check_digit("12x")
+    for text in ("12x", "١٢", "", None, b"12"):
+        with pytest.raises(FormatError):
+            luhn.check_digit(text)
 
 
 def test_drn_is_grouped_by_fours():

@@ -254,6 +254,7 @@ def test_read_tokens_name_their_index_in_the_upper_six_bits():
     assert token.control == 63 << 30 | 5
     assert token.read_index == nmse.READ_FLAG_GROUP == 63
     assert token.tests == ()
+    assert nmse.read(5).control == 5 << 30
     assert run_tests(MeterTest.TI).read_index is None
     for index, rest in ((64, 0), (-1, 0), (0, 1 << 30)):
         with pytest.raises(FieldRangeError):
