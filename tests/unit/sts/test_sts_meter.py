@@ -214,6 +214,89 @@ def test_a_test_token_of_another_maker_is_refused(subclass, code, result):
     assert meter_with(manufacturer=12).enter(encode(DisplayToken(subclass, 1, code))) is result
 
 
+SHOWN = {
+    1: ("load switch", "ok"), 2: ("displays", "ok"), 4: ("krn kt", (3, 0)), 5: ("ti", 77),
+    6: ("token reader", "ok"), 7: ("maximum power limit", 7000), 8: ("tamper status", True),
+    9: ("power", "ok"), 10: ("software version", "ok"), 11: ("phase power unbalance limit", 1100),
+    12: ("water meter factor", 12), 13: ("tariff rate", 13), 14: ("ea", 7),
+    15: ("key change tokens", 3), 16: ("sgc", 654321), 17: ("ken", 200), 18: ("drn", "12345678903"),
+}  # fmt: skip
+"""What each test number makes a meter show: SPEC 4.3, the values as the meter is set up below."""
+
+
+@pytest.mark.parametrize("number", SHOWN)
+@pytest.mark.parametrize("four_digits", [False, True])
+def test_each_test_shows_what_its_number_stands_for(number, four_digits):
+    meter = meter_with(
+        kt=KeyType.DITK, krn=3, ti=77, ken=200, sgc=654321, drn="12345678903", tampered=True,
+        maximum_power_limit=7000, phase_power_unbalance_limit=1100, water_meter_factor=12,
+        tariff_rate=13,
+    )  # fmt: skip
+    digits = encode(run_tests(MeterTest(number), four_digits=four_digits))
+    assert meter.enter(digits) is Result.ACCEPT
+    name, value = SHOWN[number]
+    assert meter.shown == {name: value}
+
+
+def test_a_meter_of_long_keys_says_so():
+    meter = meter_with(WIDE)
+    tests = run_tests(MeterTest.EA_NUMBER, MeterTest.KEY_CHANGE_TOKENS_SUPPORTED)
+    assert meter.enter(encode(tests)) is Result.ACCEPT
+    assert meter.shown == {"ea": 11, "key change tokens": 4}
+
+
+def test_a_new_meter_is_on_its_first_key_and_tariff():
+    meter = VirtualMeter(KEY)
+    assert meter.enter(encode(run_tests(MeterTest.KRN_AND_KT, MeterTest.TI)))
+    assert meter.shown == {"krn kt": (1, 2), "ti": 1}
+    assert meter.enter(encode(DisplayToken(11, 1, 1))) is Result.MFR_CODE_ERROR
+
+
+@pytest.mark.parametrize("subclass", [2, *range(6, 16)])
+def test_a_maker_s_token_is_looked_at_for_its_code(subclass):
+    # SPEC 4.3: 16 bits of code in sub-classes 6 to 10, 8 bits in 2 and 11 to 15.
+    for own, other in ((12, 13), (0, 1)):
+        meter = meter_with(manufacturer=own)
+        assert meter.enter(encode(DisplayToken(subclass, 7, own))) is Result.FUNCTION_ERROR
+        assert meter.enter(encode(DisplayToken(subclass, 7, other))) is Result.MFR_CODE_ERROR
+    anybody = meter_with(manufacturer=12).enter(encode(DisplayToken(subclass, 7, 0)))
+    assert anybody is (Result.FUNCTION_ERROR if subclass == 2 else Result.MFR_CODE_ERROR)
+
+
+def test_a_test_the_meter_does_not_know_spoils_the_others():
+    meter = meter_with()
+    assert meter.enter(encode(DisplayToken(0, 1 | 1 << 20))) is Result.FUNCTION_ERROR
+    assert meter.enter(encode(DisplayToken(1, (1 << 27) - 1))) is Result.FUNCTION_ERROR
+    assert meter.shown == {}
+
+
+@pytest.mark.parametrize("exponent", range(9))
+def test_money_is_read_at_every_exponent(exponent):
+    # SPEC 5.2: e is five bits, two of them in the amount field; off(e) as in 5.1.
+    meter = meter_with()
+    field = exponent << 14 | 5
+    value = 5 * 10**exponent + sum(2**14 * 10 ** (n - 1) for n in range(1, exponent + 1))
+    assert meter.enter(encode(CurrencyToken(6, DAY, field), KEY)) is Result.ACCEPT
+    assert meter.registers[6] == value
+    assert meter.enter(encode(CurrencyToken(6, DAY + 2, 0x80000 | field), KEY)) is Result.ACCEPT
+    assert meter.registers[6] == 0
+
+
+def test_the_first_tid_remembered_is_used_and_the_one_before_it_old():
+    meter = meter_with()
+    assert meter.enter(credit(DAY - 100)) is Result.USED_ERROR
+    assert meter.enter(credit(DAY - 101)) is Result.OLD_ERROR
+    assert meter.enter(credit(DAY - 99)) is Result.ACCEPT
+
+
+@pytest.mark.parametrize(("watts", "result"), [(9_999_624, "ACCEPT"), (10_000_624, "RANGE_ERROR")])
+def test_a_limit_beyond_the_meter_s_own_is_refused(watts, result):
+    # SPEC 5.1: steps of 1000 from 1818624.
+    token = mse.set_maximum_power_limit(watts, tid=DAY, rnd=1)
+    assert token.watts == watts
+    assert meter_with().enter(encode(token, KEY)) is Result[result]
+
+
 # --- key change ---
 
 
@@ -254,6 +337,14 @@ def test_a_whole_set_in_any_order_changes_the_key(name, order):
     assert meter.enter(digits[0]) is Result.CRC_ERROR, "once changed, the set is another key's"
     assert meter.enter(credit(DAY, next_key)) is Result.ACCEPT
     assert meter.enter(credit(DAY + 2, key)) is Result.CRC_ERROR
+
+
+def test_the_highest_terms_are_taken():
+    meter = meter_with()
+    for digits in change_of(KEY, NEXT, three=True, krn=9, ti="99", sgc="999999", ken=255):
+        result = meter.enter(digits)
+    assert result is Result.ACCEPT
+    assert (meter.krn, meter.ti, meter.sgc, meter.ken) == (9, 99, 999_999, 255)
 
 
 def test_repeated_sections_before_the_change_do_no_harm():

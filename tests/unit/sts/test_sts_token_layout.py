@@ -14,6 +14,7 @@ from vmsapp.sts.errors import (
     NotDigits,
     TokenRangeError,
 )
+from vmsapp.sts.meter_reader import read
 from vmsapp.sts.token import (
     compact_token,
     format_token,
@@ -145,6 +146,13 @@ def test_digits_keep_their_leading_zeros():
     assert from_digits("00000000000000000001") == 1
     assert to_digits(2**66 - 1) == LARGEST
     assert from_digits(LARGEST) == 2**66 - 1
+
+
+def test_groups_may_be_parted_by_spaces_or_hyphens():
+    key = bytes.fromhex("0abc12def3456789")
+    for text in ("2905-4347-1393-0985-1356", "2905 4347 1393 0985 1356", "29054347139309851356"):
+        assert from_digits(text) == 29054347139309851356
+        assert read(text, key) == read("29054347139309851356", key)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Class 1 and 2 tokens and the codec: SPEC 3, 4.3 and 4.4."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -276,6 +278,37 @@ def test_a_maker_s_token_carries_a_code_of_its_width(subclass, code, fits):
         nmse.proprietary(subclass, 7, code)
 
 
+def test_titles_are_those_of_the_manual():
+    # The manual's 6.2, in its order; "run all tests" is its "Initiate Meter Test".
+    assert [test.title for test in MeterTest] == [
+        "run all tests", "test the load switch", "test the displays",
+        "display the cumulative consumption", "display KRN and KT", "display the TI",
+        "test the token reader", "display the maximum power limit", "display the tamper status",
+        "display the power consumption", "display the software version",
+        "display the phase power unbalance limit", "display the water meter factor",
+        "display the tariff rate", "display the EA number",
+        "display the number of key change tokens supported", "display the SGC", "display the KEN",
+        "display the DRN",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("index", ["1", None, 1.0, True])
+def test_an_index_that_is_no_number_is_refused(index):
+    with pytest.raises(FieldRangeError, match="Index"):
+        nmse.read(index)
+    with pytest.raises(FieldRangeError, match="Index"):
+        mse.set_extended(index, 0, tid=9, rnd=1)
+
+
+def test_a_token_does_not_change_once_it_is_made():
+    for token in (
+        CREDIT, CurrencyToken(4, 9, 5), DisplayToken(0, 1), ManagementToken(0, 1, 9, 1),
+        ProprietaryToken(11, 0), SupplyGroupSection("123456"),
+    ):  # fmt: skip
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(token, dataclasses.fields(token)[0].name, 1)
+
+
 # --- class 2 ---
 
 
@@ -332,6 +365,9 @@ def test_a_power_limit_token_says_the_limit_it_really_sets():
         (lambda: ManagementToken(16, 1, 9, 1), FieldRangeError),
         (lambda: ManagementToken(3, 1, 9, 1), FormatError),
         (lambda: ManagementToken(11, 1, 9, 1), FormatError),
+        (lambda: ManagementToken(-1, 1, 9, 1), FieldRangeError),
+        (lambda: ManagementToken(15, 1, 9, 1), FormatError),
+        (lambda: ProprietaryToken(16, 0), FieldRangeError),
         (lambda: ProprietaryToken(10, 0), FieldRangeError),
         (lambda: ProprietaryToken(11, 1 << 44), FieldRangeError),
     ],
