@@ -12,7 +12,7 @@ NODE = $(NODE_HOME)/bin/node
 NPM = $(NODE) $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js --prefix assets --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run worker test lint types floors check messages catalogs migrate seed lock format \
+.PHONY: help install setup run worker test lint types floors check messages catalogs migrate seed lock format \
   assets assets-check assets-lock
 
 help:  ## print this
@@ -36,6 +36,8 @@ translations/%.mo: translations/%.po $(VENV)/.run
 	@$(BIN)/pybabel --quiet compile -i $< -o $@
 
 catalogs: $(CATALOGS:.po=.mo)
+
+install: $(VENV)/.run catalogs  ## make the environment; starts nothing
 
 setup: $(VENV)/.dev assets/node_modules/.installed catalogs  ## make the environment for development
 	@$(BIN)/pre-commit install >/dev/null 2>&1 || true

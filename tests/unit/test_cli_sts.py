@@ -92,7 +92,9 @@ def test_without_a_time_it_is_now(run, monkeypatch):
 def test_a_published_key_change_is_made(run):
     keys = ["--vending-key-file", "old", "--new-vending-key-file", "new"]
     made = lines_of(run("keychange", *keys, *S079, *S079_NEW, "--at", "2026-11-24 13:00"))
-    assert made.pop("new key") == "SGC 440895, KRN 4, TI 93, KT 2 DUTK, KEN 133"
+    assert made.pop("new key") == (
+        "SGC 440895, KRN 4, TI 93, KT 2 DUTK, KEN 133, base date 2014, DKGA02, EA07"
+    )
     assert made == {"KCT 1": "4794 4305 3388 3103 3902", "KCT 2": "4318 9737 6806 9359 7330"}
     for digits in made.values():
         read = run("decode", digits, "--vending-key-file", "old", *S079)
@@ -173,7 +175,7 @@ def test_every_kind_of_token_is_explained(run):
             continue
         read = run("decode", vector["expected"], "--ea", vector["ea"], typed=vector["key"] + "\n")
         assert f"sub-class    {vector['subclass']} " in read
-        assert f"(field {vector['value']:04X}h)" in read
+        assert (f"(field {vector['value']:04X}h)" in read) is (vector["subclass"] != 5)
 
 
 def test_a_key_is_read_from_standard_input_or_asked_for(run):
@@ -271,11 +273,17 @@ NEW_VK = [*VK_OPTIONS, "--new-vending-key-file", "new"]
         (["credit", "--units", "1", *VK_OPTIONS, "--tid", "16777216"], "TID 16777216 is not 0 to"),
         (["credit", "--units", "1", *VK_OPTIONS, "--rnd", "16"], "RND 16 is not 0 to 15."),
         (["credit", "--units", "1", *VK_OPTIONS, "--dkga", "01"], "DKGA 01 is a legacy method"),
-        (["credit", "--units", "1", *VK_OPTIONS, "--ea", "11"], "EA 11 does not go with DKGA02."),
+        (
+            ["credit", "--units", "1", *VK_OPTIONS, "--ea", "11"],
+            "EA 11 does not go with DKGA02, whose vending keys have 8 bytes.",
+        ),
         (["credit", "--units", "1", *VK_OPTIONS, "--meter", "12345678904"], "wrong check digit."),
         (["manage", "clear-credit", "8", *VK_OPTIONS], "Register 8 is not 0 to 7 or 65535."),
-        (["decode", "1234567890123456789", *VK_OPTIONS], "Length of token 19 is not 20."),
-        (["decode", "1" * 21, *VK_OPTIONS], "Length of token 21 is not 20."),
+        (
+            ["decode", "1234567890123456789", *VK_OPTIONS],
+            "Token of length 19 does not have 20 digits.",
+        ),
+        (["decode", "1" * 21, *VK_OPTIONS], "Token of length 21 does not have 20 digits."),
         (["decode", "1" * 19 + "x", *VK_OPTIONS], "Token x is not a digit."),
         (["decode", "9" * 20, *VK_OPTIONS], "is above the largest number of 66 bits."),
         (["decode", S001_DIGITS, "--decoder-key-file", "dk"], "another key, another meter"),
@@ -320,8 +328,11 @@ def test_refusals_are_sentences(run, tmp_path, words, says):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["credit", *VK_OPTIONS], "Give --units or --currency."),
-        (["credit", "--units", "1", "--currency", "1", *VK_OPTIONS], "Give --units or --currency."),
+        (["credit", *VK_OPTIONS], "Give --units or --currency, one of them."),
+        (
+            ["credit", "--units", "1", "--currency", "1", *VK_OPTIONS],
+            "Give --units or --currency, one of them.",
+        ),
         (["credit", "--units", "many", *VK_OPTIONS], "many is not a number."),
         (["credit", "--units", "1", *VK_OPTIONS, "--at", "noon"], "noon is not like 2026-11-24"),
         (["credit", "--units", "1", "--vending-key-file", "vk"], "needs --meter and --sgc"),
@@ -332,6 +343,11 @@ def test_refusals_are_sentences(run, tmp_path, words, says):
         (["credit", "--currency", "1", *VK_OPTIONS, "--rnd", "5"], "A currency token has no RND."),
         (["credit", "--units", "1", "--decoder-key-file", "dk", "--meter", "1"], "go together"),
         (["credit", "--units", "1", "--decoder-key-file", "dk", "--sgc", "1"], "go together"),
+        ([*DK_CREDIT, "--krn", "2"], "--krn says how a key is derived, and goes with --vending"),
+        ([*DK_CREDIT, "--ti", "02"], "--ti says how a key is derived"),
+        ([*DK_CREDIT, "--dkga", "02"], "--dkga says how a key is derived"),
+        ([*DK_CREDIT, *S001[:4]], "--meter says how a key is derived"),
+        (["keychange", *VK_OPTIONS, "--new-vending-key-file", "vk"], "holds the old vending key"),
         (["credit", "--units", "1", *VK4, "--ea", "11", "--tables", "sample"], "those of EA 07"),
         (["decode", S001_DIGITS, "--decoder-key-file", "empty"], "empty is empty."),
         (["decode", S001_DIGITS, "--decoder-key-file", "/dev/zero"], "larger than any key"),
@@ -351,7 +367,7 @@ def test_refusals_are_sentences(run, tmp_path, words, says):
         ),
         (
             ["manage", "power-limit", "much", "--decoder-key-file", "dk"],
-            "much is not a whole number.",
+            "much is not a whole number; watts must be one.",
         ),
         (["test"], "Name a test; --list shows them all."),
         (["test", "everything"], "There is no test everything"),

@@ -8,6 +8,7 @@ import os
 import secrets
 import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -64,12 +65,12 @@ class Spoken(click.Group):
 def sts() -> None:
     """Read and make STS tokens by hand (IEC 62055-41).
 
-    Works on any machine: no database, no settings, no instance. Keys are read from a file or
-    asked for, never given as arguments; a file holds one key in hexadecimal, "-" is standard
-    input. Times are UTC.
+    Works on any machine, without a database or an instance. Keys are read from a file or asked
+    for, never given as arguments; a file holds one key in hexadecimal (a vending key of 8 bytes
+    with odd parity for DKGA02, of 20 for DKGA04), "-" is standard input. Times are UTC.
 
-    The commands that make tokens refuse where a production keystore is configured: a token
-    without a sale is ghost vending.
+    The commands that make tokens refuse on a production system, and where a production keystore
+    is configured: a token without a sale is ghost vending.
     """
 
 
@@ -93,19 +94,26 @@ def _refuse_where_tokens_are_sold() -> None:
 def _sells_tokens() -> str | None:
     """Say why this is, or may be, a system that sells tokens; None if it is none."""
     from config import Settings, SettingsError  # noqa: PLC0415 - reading tokens needs no settings
-    from vmsapp.hsm.keystore_file import holds_real_keys  # noqa: PLC0415
 
     try:
         settings = Settings.from_environ(os.environ)
-        if settings.production:
-            return "This is a production system"
-        named_but_missing = settings.keystore is not None and not settings.keystore.exists()
-        if named_but_missing or holds_real_keys(settings.keystore_path):
-            return "A production keystore is configured here"
-    except SettingsError:
+    except SettingsError as error:
         if os.environ.get("VMS_ENV") == "production" or "VMS_HOST" in os.environ:
             return "This is a production system"
-        return "The settings here cannot be read, and may be those of a production system"
+        return f"The settings here may be those of a production system ({error})"
+    if settings.production:
+        return "This is a production system"
+    return _holds_keys(settings.keystore, settings.keystore_path)
+
+
+def _holds_keys(named: Path | None, path: Path) -> str | None:
+    from vmsapp.hsm.keystore_file import holds_real_keys  # noqa: PLC0415 - see above
+
+    try:
+        if named is not None and not named.exists():
+            return "VMS_KEYSTORE names a file that is not there, perhaps a production keystore"
+        if holds_real_keys(path):
+            return "A production keystore is configured here, or one that cannot be read"
     except OSError:
         return "A keystore is configured here that cannot be looked at"
     return None
@@ -151,7 +159,8 @@ def _tables(key: Key | None) -> list[tuple[str, str]]:
 def decode_command(digits: tuple[str, ...], **given: Any) -> None:
     """Say what twenty DIGITS mean, or which check they fail.
 
-    Test tokens need no key. Without DIGITS they are read from standard input.
+    One token at a time. Test tokens need no key. Without DIGITS the first line of standard input
+    is read; a key that is not given as a file is its next line.
     """
     text = "".join(digits) or sys.stdin.readline()
     key = Key(given)
@@ -188,7 +197,7 @@ def credit_command(
     """Make a credit token, and say what it really carries."""
     _refuse_where_tokens_are_sold()
     if (units is None) is (currency is None):
-        raise click.UsageError("Give --units or --currency.")
+        raise click.UsageError("Give --units or --currency, one of them.")
     key = Key(given)
     what, tid = Service[service.upper()], tid_of(given, key)
     token: CreditToken | CurrencyToken
@@ -231,13 +240,18 @@ def manage_command(function: str, value: str | None, **given: Any) -> None:
     number = 0
     if value is not None:
         everything = wanted == "register" and value.lower() == "all"
-        number = mse.Register.ALL if everything else _whole(value)
+        number = mse.Register.ALL if everything else _whole(value, wanted or "value")
     key = Key(given)
     token = make(number, tid=tid_of(given, key), rnd=_rnd(given))
     _made(token, _digits(token, key), key)
 
 
-@sts.command("keychange")
+@sts.command(
+    "keychange",
+    epilog="For example a roll-over: flask sts keychange --vending-key-file old.txt "
+    "--meter 12345678903 --sgc 123456 --base-date 1993 --new-vending-key-file new.txt --new-krn 2 "
+    "--new-base-date 2014",
+)
 @NEW_KEY_OPTIONS
 @click.option("--three-tokens", is_flag=True, help="Send the SGC of a 64-bit key in a third token.")
 @AT_OPTION
@@ -249,7 +263,7 @@ def keychange_command(*, three_tokens: bool, **given: Any) -> None:
     different. The new key is derived from a vending key.
     """
     _refuse_where_tokens_are_sold()
-    old = Key(given)
+    old = Key(given, old_of_a_change=True)
     if old.parameters is None:
         raise click.UsageError("A key change needs --meter and --sgc of the key the meter has.")
     new = old.changed(given)
@@ -266,7 +280,10 @@ def keychange_command(*, three_tokens: bool, **given: Any) -> None:
     )
     _show([(f"KCT {number}", format_token(each)) for number, each in enumerate(tokens, start=1)])
     of = new.parameters
-    terms = f"SGC {of.sgc}, KRN {of.krn}, TI {of.ti}, KT {of.kt:d} {of.kt.name}, KEN {of.ken}"
+    terms = (
+        f"SGC {of.sgc}, KRN {of.krn}, TI {of.ti}, KT {of.kt:d} {of.kt.name}, KEN {of.ken}, "
+        f"base date {of.base_date.year}, DKGA{of.dkga}, EA{of.ea:02d}"
+    )
     _show([("new key", terms), *_tables(old)])
     if new.base_date is not old.base_date:
         click.echo("Roll-over: the meter forgets its TIDs; credit it under the new key only.")
@@ -302,11 +319,11 @@ def _test(text: str) -> nmse.MeterTest:
     raise click.UsageError(f"There is no test {text}; --list shows them all.")
 
 
-def _whole(text: str) -> int:
+def _whole(text: str, wanted: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise click.UsageError(f"{text} is not a whole number.") from None
+        raise click.UsageError(f"{text} is not a whole number; {wanted} must be one.") from None
 
 
 @sts.command("kcv")
@@ -321,7 +338,7 @@ def kcv_command(vending_key_file: str | None, dkga: str | None) -> None:
 @sts.command("conformance")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 def conformance_command(file: str) -> None:
-    """Check the engine against FILE: test vectors, one JSON object a line.
+    """Check the engine against FILE ("-" for standard input): vectors, one JSON object a line.
 
     Each has an id, an op, its inputs and what is expected. Prints each failure with what it
     got, then "N passed, M failed"; exits 1 if any failed. The operations: pan, drn_valid,
@@ -335,10 +352,10 @@ def conformance_command(file: str) -> None:
         for outcome in check(lines):
             passed += outcome.passed
             failed += not outcome.passed
-            for failure in outcome.failures:
-                # Beside a system that sells, what came out may be a token nobody paid for.
-                said = failure if not secretive else "failed; what it got is not shown here"
-                click.echo(_printable(f"{outcome.name}: {said}"))
+            # Beside a system that sells, what came out may be a token nobody paid for.
+            hidden = ("failed; what it got is not shown here",) if outcome.failures else ()
+            for failure in hidden if secretive else outcome.failures:
+                click.echo(_printable(f"{outcome.name}: {failure}"))
     click.echo(f"{passed} passed, {failed} failed")
     if failed:
         sys.exit(1)

@@ -22,6 +22,9 @@ from vmsapp.sts.workbench import (
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DERIVES: Final = ("meter", "sgc", "krn", "ti", "dkga")
+"""What a decoder key that is given as such makes no use of."""
+
 SHORT_KEY_DIGITS: Final = 16
 """A vending key of so many hexadecimal digits is a DES key, for DKGA02."""
 
@@ -116,8 +119,8 @@ KEY_OPTIONS: Final = _options(
     _file("--vending-key-file", "The supply group's key; needs --meter and --sgc."),
     _text("--meter", "NUMBER", "DRN (11 or 13 digits) or MeterPAN (18 digits)."),
     _text("--sgc", "DIGITS", "Supply group code, 6 digits."),
-    _text("--krn", "N", "Key revision number, 1 to 9.", "1"),
-    _text("--ti", "DIGITS", "Tariff index, 2 digits.", "01"),
+    _text("--krn", "N", "Key revision number, 1 to 9; 1 if not given."),
+    _text("--ti", "DIGITS", "Tariff index, 2 digits; 01 if not given."),
     _text("--kt", "N", "Key type: 0 DITK, 1 DDTK, 2 DUTK.", "2"),
     _text("--ken", "N", "Key expiry number, 0 to 255.", "255"),
     _text("--base-date", "YEAR", "1993, 2014 or 2035.", "2014"),
@@ -132,7 +135,10 @@ KEY_OPTIONS: Final = _options(
     ),
 )
 AT_OPTION: Final = click.option(
-    "--at", type=Moment(), help='Time of issue, UTC, like "2026-11-24 13:00"; by default now.'
+    "--at",
+    type=Moment(),
+    help='Time of issue, UTC, like "2026-11-24 13:00"; by default now. A second token for a meter '
+    "needs another minute, or its own --tid: of two with one TID the meter takes the first.",
 )
 TIME_OPTIONS: Final = _options(
     AT_OPTION,
@@ -140,14 +146,14 @@ TIME_OPTIONS: Final = _options(
     _text("--rnd", "N", "The 4 random bits, 0 to 15; by default random."),
 )
 NEW_KEY_OPTIONS: Final = _options(
-    _file("--new-vending-key-file", "By default the old one."),
-    _text("--new-sgc", "DIGITS", "By default the old one, as with all that follow."),
-    _text("--new-krn", "N", "Key revision number."),
-    _text("--new-ti", "DIGITS", "Tariff index."),
-    _text("--new-kt", "N", "Key type."),
+    _text("--new-ti", "DIGITS", "Tariff index; this and what follows as it was if not given."),
     _text("--new-ken", "N", "Key expiry number."),
+    _file("--new-vending-key-file", "Another vending key; what follows needs it."),
+    _text("--new-sgc", "DIGITS", "Supply group code."),
+    _text("--new-krn", "N", "Key revision number."),
+    _text("--new-kt", "N", "Key type."),
     _text("--new-base-date", "YEAR", "A later one rolls the meter over."),
-    _text("--new-dkga", "CODE", "By default what fits the new vending key's length."),
+    _text("--new-dkga", "CODE", "02 or 04; by default what fits the new vending key's length."),
 )
 
 
@@ -156,6 +162,7 @@ class Key:
 
     Args:
         given: The options of ``KEY_OPTIONS``.
+        old_of_a_change: What names the key counts even if the key itself is given.
 
     Attributes:
         parameters: What names the key; None where meter or supply group are not given.
@@ -166,7 +173,7 @@ class Key:
         base_date: What its TIDs count from.
     """
 
-    def __init__(self, given: dict[str, Any]) -> None:
+    def __init__(self, given: dict[str, Any], *, old_of_a_change: bool = False) -> None:
         self._given = given
         self.vending_text: str | None = given["vending_key_file"]
         self.tables = given["tables"]
@@ -177,6 +184,11 @@ class Key:
             raise click.UsageError("A vending key needs --meter and --sgc.")
         if bool(given["meter"]) is not bool(given["sgc"]):
             raise click.UsageError("--meter and --sgc go together.")
+        for name in () if self.vending_text or old_of_a_change else DERIVES:
+            if given[name] is not None:
+                raise click.UsageError(
+                    f"--{name} says how a key is derived, and goes with --vending-key-file."
+                )
         self.kt = identifiers.kt.validate(given["kt"])
         self.ken = identifiers.ken.validate(given["ken"])
         self.ea = identifiers.ea.validate(given["ea"])
@@ -185,8 +197,8 @@ class Key:
         self.parameters = None
         if given["meter"] and given["sgc"]:
             self.parameters = parameters_of(
-                given["meter"], given["sgc"], given["krn"], given["ti"], kt=given["kt"],
-                ken=given["ken"], base_date=given["base_date"], ea=given["ea"],
+                given["meter"], given["sgc"], given["krn"] or "1", given["ti"] or "01",
+                kt=given["kt"], ken=given["ken"], base_date=given["base_date"], ea=given["ea"],
                 algorithm=given["dkga"] or algorithm_of(self.vending_text or ""),
             )  # fmt: skip
 
@@ -206,13 +218,15 @@ class Key:
                     raise click.UsageError(
                         f"{option} means another vending key: give --new-vending-key-file."
                     )
+        elif bare_key(given["new_vending_key_file"]) == bare_key(self.vending_text or ""):
+            raise click.UsageError("--new-vending-key-file holds the old vending key.")
         changes = {
             name.removeprefix("new_"): value
             for name, value in given.items()
             if name.startswith("new_") and value is not None
         }
         blank = {"decoder_key_file": None, "dkga": None, "vending_key_file": self.vending_text}
-        return Key(self._given | blank | changes)
+        return Key(self._given | blank | changes, old_of_a_change=True)
 
 
 def algorithm_of(vending_text: str) -> str:

@@ -221,7 +221,7 @@ def _management(vector: Vector) -> Answers:
 
 
 def _test(vector: Vector) -> Answers:
-    token = DisplayToken(vector["subclass"], vector["control"], vector["manufacturer"])
+    token = DisplayToken(vector["subclass"], vector["control"], vector.get("manufacturer", 0))
     yield from _both_ways(token, None, None, vector["expected"])
 
 

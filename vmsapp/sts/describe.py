@@ -100,6 +100,8 @@ def _(token: ManagementToken) -> tuple[str, Lines]:
     }.get(kind, lambda: str(token.value))
     value = f"{token.watts} W" if kind in POWER_LIMITS else show()
     lines = [("RND", str(token.rnd)), ("value", f"{value} (field {token.value:04X}h)")]
+    if kind is Management.CLEAR_TAMPER_CONDITION:
+        lines.pop()  # its value is padding
     return kind.name.lower().replace("_", " "), lines
 
 

@@ -231,7 +231,7 @@ def sections(
     """
     wide = new_key.ea is EncryptionAlgorithm.MISTY1
     if wide and three_tokens:
-        raise FieldRangeError("tokens of a 128-bit key", 3, "are not 4")
+        raise FieldRangeError("tokens of a 128-bit key", 3, "are not 4: sets of 3 are for 64 bits")
     value = new_key.reveal()
     parts = [
         SecretBytes(value[start : start + KEY_PART_BYTES])
@@ -314,7 +314,7 @@ def change(
     require_change(old, new, moment)
     roll_over = old.base_date is not new.base_date
     if roll_over and old_key == new_key:
-        raise KeyRuleError("roll-over", None, "needs another key: give the new one another KRN")
+        raise KeyRuleError("roll-over", None, "needs another vending key, under another KRN")
     return sections(new_key, KeyTerms.of(new), roll_over=roll_over, three_tokens=three_tokens)
 
 

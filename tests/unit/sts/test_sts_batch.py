@@ -278,8 +278,11 @@ def test_credit_of_a_batch_obeys_key_type_and_expiry():
 
 def test_columns_of_other_lengths_are_refused():
     keys = derive_many(VENDING["02"], group("02", 7), PANS[:3])
-    for columns in ((FIELDS[:3], TIDS[:2], RNDS[:3]), (FIELDS[:3], TIDS[:3], RNDS[:4])):
-        with pytest.raises(FieldRangeError, match="number of"):
+    for columns, says in (
+        ((FIELDS[:3], TIDS[:2], RNDS[:3]), "number of TIDs 2 is not 3"),
+        ((FIELDS[:3], TIDS[:3], RNDS[:4]), "number of RNDs 4 is not 3"),
+    ):
+        with pytest.raises(FieldRangeError, match=says):
             credit_many(Service.WATER, *columns, keys)
     with pytest.raises(FieldRangeError, match="number of keys 3 is not 2"):
         credit_many(Service.WATER, FIELDS[:2], TIDS[:2], RNDS[:2], keys)
@@ -319,6 +322,20 @@ def test_a_roll_over_of_a_campaign_needs_other_keys():
         change_many(old, mixed)
     assert caught.value.row == 1
     assert change_many(old, other)
+
+
+@pytest.mark.parametrize("row", range(3))
+def test_the_row_whose_key_stays_is_found_wherever_it_is(row):
+    like = group("02", 7, base_date=BaseDate.Y1993)
+    size, before = 8, bytes(range(24))
+    after = bytearray(byte ^ 0xFF for byte in before)
+    after[row * size : (row + 1) * size] = before[row * size : (row + 1) * size]
+    new = dataclasses.replace(like, base_date=BaseDate.Y2014, krn=8)
+    with pytest.raises(RowRefused) as caught:
+        change_many(DecoderKeys(7, before, like), DecoderKeys(7, bytes(after), new))
+    assert caught.value.row == row
+    first_byte_only = DecoderKeys(7, b"\x01" + bytes(7), new)
+    assert change_many(DecoderKeys(7, bytes(8), like), first_byte_only)
 
 
 def test_keys_of_an_unknown_group_are_not_changed():

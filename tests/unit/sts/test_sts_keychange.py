@@ -161,6 +161,13 @@ def test_a_field_of_a_section_out_of_range_is_refused(make):
         make(SecretBytes(b"1234"))
 
 
+def test_a_section_does_not_change_once_it_is_made():
+    made = [KeyTerms.of(NEW), *sections(KEY_128, KeyTerms.of(NEW), roll_over=False)]
+    for record in [*made, SupplyGroupSection("123456")]:
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(record, dataclasses.fields(record)[0].name, 1)
+
+
 def test_terms_are_put_in_their_one_form():
     terms = KeyTerms(" 123 456", "3", "0 7", "2", "165")
     assert terms == KeyTerms("123456", 3, "07", KeyType.DUTK, 165)
@@ -201,7 +208,7 @@ def test_roll_over_is_set_when_the_base_date_changes():
 
 def test_roll_over_without_a_new_key_is_refused():
     old = dataclasses.replace(OLD, base_date=BaseDate.Y1993)
-    with pytest.raises(KeyRuleError, match="roll-over needs another key"):
+    with pytest.raises(KeyRuleError, match="roll-over needs another vending key"):
         change(KEY_64, DecoderKey(7, KEY_64.reveal()), old, NEW, moment=NOW)
     assert change(KEY_64, DecoderKey(7, KEY_64.reveal()), OLD, NEW, moment=NOW)
 

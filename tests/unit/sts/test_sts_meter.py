@@ -263,6 +263,42 @@ def test_a_maker_s_token_is_looked_at_for_its_code(subclass):
     assert anybody is (Result.FUNCTION_ERROR if subclass == 2 else Result.MFR_CODE_ERROR)
 
 
+def test_a_read_token_of_anybody_s_is_a_function_the_meter_does_not_have():
+    meter = meter_with(manufacturer=12)
+    assert meter.enter(encode(nmse.read(0, rest=1))) is Result.FUNCTION_ERROR
+
+
+@pytest.mark.parametrize(("subclass", "width"), [(0, 36), (1, 28)])
+def test_all_tests_are_all_bits_and_nothing_less(subclass, width):
+    # SPEC 4.3: test 0 is all bits one, 36 or 28 of them.
+    meter = meter_with()
+    for control in ((1 << width - 1) - 1, 1 << width - 1 | 1):
+        assert meter.enter(encode(DisplayToken(subclass, control))) is Result.FUNCTION_ERROR
+    assert meter.enter(encode(DisplayToken(subclass, (1 << width) - 1))) is Result.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("register", "held", "token"),
+    [
+        (0, 999_999_999, CreditToken(0, 1, DAY, 100)),
+        (4, 10**15, CurrencyToken(4, DAY, 0x060AA)),
+    ],
+)
+def test_a_register_holds_so_much_and_no_more(register, held, token):
+    # The capacities are this meter's own; 060AAh is 1.00004 (SPEC 5.2).
+    given = {0: 100, 4: 100_004}[register]
+    meter = meter_with()
+    meter.registers[register] = held - given + 1
+    assert meter.enter(encode(token, KEY)) is Result.OVERFLOW_ERROR
+    meter.registers[register] = held - given
+    assert meter.enter(encode(token, KEY)) is Result.ACCEPT
+    assert meter.registers[register] == held
+
+
+def test_half_a_set_waits_five_minutes():
+    assert SET_WAITS_SECONDS == 300
+
+
 def test_a_test_the_meter_does_not_know_spoils_the_others():
     meter = meter_with()
     assert meter.enter(encode(DisplayToken(0, 1 | 1 << 20))) is Result.FUNCTION_ERROR
@@ -460,6 +496,9 @@ def test_a_meter_of_other_tables_reads_its_own_tokens_only():
 def test_a_meter_keeps_its_key_to_itself():
     meter = meter_with()
     assert KEY.reveal().hex() not in repr(meter)
+    first, _ = sections(NEXT, TERMS, roll_over=False)
+    meter.enter(encode(first, KEY))
+    assert str(first.data) not in repr(meter), "half a set holds half a key"
     with pytest.raises(TypeError):
         pickle.dumps(meter)
 

@@ -72,8 +72,9 @@ def test_only_credit_in_money_has_the_crc_of_currency(token_class, subclass):
 
 
 def test_crc_of_more_than_50_bits_is_refused():
-    with pytest.raises(FieldRangeError):
-        token_crc(2**50)
+    for wrong in (2**50, -1, None, "5"):
+        with pytest.raises(FieldRangeError):
+            token_crc(wrong)
 
 
 def test_block_with_any_bit_turned_fails_its_checksum():
@@ -159,6 +160,7 @@ def test_groups_may_be_parted_by_spaces_or_hyphens():
     ("text", "error", "value"),
     [
         ("", LengthError, 0),
+        ("2905X4347139309851356", NotDigits, "X"),
         (LARGEST[:-1], LengthError, 19),
         (LARGEST + "0", LengthError, 21),
         ("7378697629483820646x", NotDigits, "x"),

@@ -165,9 +165,9 @@ def test_what_is_kept_for_later_is_refused_by_name(digits, says):
         (5, 1, "Pad 1"),
         (3, 0, "KRN 0"),
         (3, 0xA << 36, "KRN 10"),
-        (4, 100 << 32, "length of TI 3"),
+        (4, 100 << 32, "TI of length 3"),
         (8, 1, "Pad 1"),
-        (8, 1_000_000 << 20, "length of SGC 7"),
+        (8, 1_000_000 << 20, "SGC of length 7"),
     ],
 )
 def test_a_field_the_standard_does_not_allow_is_refused_on_reading(subclass, data, field):
@@ -267,14 +267,15 @@ def test_read_tokens_name_their_index_in_the_upper_six_bits():
     ("subclass", "code", "fits"),
     [
         (6, 100, True), (10, 9999, True), (6, 99, False), (10, 10_000, False),
-        (11, 99, True), (15, 0, True), (11, 100, False), (5, 1234, False), (16, 12, False),
+        (11, 99, True), (15, 0, True), (11, 100, False), (5, 1234, False), (0, 12, False),
+        (2, 12, False), (16, 12, False),
     ],
 )  # fmt: skip
 def test_a_maker_s_token_carries_a_code_of_its_width(subclass, code, fits):
     if fits:
         assert nmse.proprietary(subclass, 7, code).manufacturer == code
         return
-    with pytest.raises(FieldRangeError):
+    with pytest.raises(FieldRangeError, match=r"^(SubClass|MfrCode) "):
         nmse.proprietary(subclass, 7, code)
 
 

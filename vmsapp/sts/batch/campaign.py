@@ -163,7 +163,5 @@ def _require_other_keys(old_keys: DecoderKeys, new_keys: DecoderKeys) -> None:
     old, new = old_keys.reveal(), new_keys.reveal()
     for row, at in enumerate(range(0, len(new), size)):
         if old[at : at + size] == new[at : at + size]:
-            error = KeyRuleError(
-                "roll-over", None, "needs another key: give the new one another KRN"
-            )
+            error = KeyRuleError("roll-over", None, "needs another vending key, under another KRN")
             raise RowRefused(row, error)

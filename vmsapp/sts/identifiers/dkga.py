@@ -54,7 +54,8 @@ class Dkga(StrEnum):
             UnsupportedAlgorithm: It is not one of the allowed pairs.
         """
         if ea not in self.ciphers:
-            raise UnsupportedAlgorithm("EA", f"{ea:02d}", f"does not go with DKGA{self}")
+            rule = f"does not go with DKGA{self}, whose vending keys have {self.key_bytes} bytes"
+            raise UnsupportedAlgorithm("EA", f"{ea:02d}", rule)
 
 
 _OFFERED: Final = {str(dkga): dkga for dkga in Dkga}

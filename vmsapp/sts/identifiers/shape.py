@@ -49,7 +49,7 @@ def digits(field: str, text: str, *lengths: int) -> str:
         raise NotDigits(field, stray[0], "is not a digit")
     if len(bare) not in lengths:
         wanted = " or ".join(map(str, lengths))
-        raise LengthError(f"length of {field}", len(bare), f"is not {wanted}")
+        raise LengthError(f"{field} of length", len(bare), f"does not have {wanted} digits")
     return bare
 
 
