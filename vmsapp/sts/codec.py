@@ -25,7 +25,13 @@ from vmsapp.sts.credit import CreditToken, CurrencyToken
 from vmsapp.sts.errors import KeyMissing, ReservedToken, TidRangeError
 from vmsapp.sts.fields import TokenClass
 from vmsapp.sts.identifiers import EncryptionAlgorithm
-from vmsapp.sts.keychange import FirstSection, MiddleSection, SecondSection, SupplyGroupSection
+from vmsapp.sts.keychange import (
+    MIDDLE,
+    FirstSection,
+    MiddleSection,
+    SecondSection,
+    SupplyGroupSection,
+)
 from vmsapp.sts.keys import DecoderKey
 from vmsapp.sts.mse import PROPRIETARY, ManagementToken, ProprietaryToken
 from vmsapp.sts.nmse import DisplayToken
@@ -127,7 +133,7 @@ def _management(subclass: int, data: int, ea: EncryptionAlgorithm) -> Token:
         return SecondSection.from_data(data)
     if subclass == SupplyGroupSection.subclass and not wide:
         return SupplyGroupSection.from_data(data)
-    if subclass in (8, 9) and wide:
+    if subclass in MIDDLE and wide:
         return MiddleSection.from_data(subclass, data)
     if subclass in PROPRIETARY:
         return ProprietaryToken.from_data(subclass, data)

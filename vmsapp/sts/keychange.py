@@ -29,9 +29,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Self
 
-from vmsapp.sts import identifiers
 from vmsapp.sts.errors import FieldRangeError, FormatError, KeyRuleError
-from vmsapp.sts.fields import TokenClass, require_bits, require_flag
+from vmsapp.sts.fields import TokenClass, require_bits, require_flag, require_range
 from vmsapp.sts.identifiers import EncryptionAlgorithm, KeyType
 from vmsapp.sts.keys import DecoderKey, KeyParameters, normalise
 from vmsapp.sts.rules import require_change
@@ -41,6 +40,8 @@ KEY_PART_BYTES: Final = 4
 KEY_PART_BITS: Final = 8 * KEY_PART_BYTES
 SGC_HALF_BITS: Final = 12
 SGC_PAD_BITS: Final = 20
+MIDDLE: Final = (8, 9)
+"""The sub-classes of the middle of a 128-bit key."""
 _KEY_PART: Final = (1 << KEY_PART_BITS) - 1
 
 
@@ -94,8 +95,7 @@ class FirstSection:
         require_bits("KENHO", self.ken_high, 4)
         require_flag("RO", self.roll_over)
         require_flag("3KCT", self.three_tokens)
-        identifiers.krn.validate(self.krn)
-        identifiers.kt.validate(self.kt)
+        normalise(self, ("krn", "kt"))
 
     @classmethod
     def from_data(cls, data: int) -> Self:
@@ -130,7 +130,7 @@ class SecondSection:
 
     def __post_init__(self) -> None:
         require_bits("KENLO", self.ken_low, 4)
-        identifiers.ti.validate(self.ti)
+        normalise(self, ("ti",))
 
     @classmethod
     def from_data(cls, data: int) -> Self:
@@ -154,7 +154,7 @@ class SupplyGroupSection:
     sgc: str
 
     def __post_init__(self) -> None:
-        identifiers.sgc.validate(self.sgc)
+        normalise(self, ("sgc",))
 
     @classmethod
     def from_data(cls, data: int) -> Self:
@@ -185,6 +185,7 @@ class MiddleSection:
     key_part: SecretBytes
 
     def __post_init__(self) -> None:
+        require_range("SubClass", self.subclass, *MIDDLE)
         require_bits("SGC half", self.sgc_half, SGC_HALF_BITS)
 
     @classmethod
@@ -242,7 +243,8 @@ def sections(
     second = SecondSection(ken_low, terms.ti, parts[-1])
     if wide:
         sgc_high, sgc_low = divmod(int(terms.sgc), 1 << SGC_HALF_BITS)
-        third, fourth = MiddleSection(8, sgc_low, parts[1]), MiddleSection(9, sgc_high, parts[2])
+        third = MiddleSection(MIDDLE[0], sgc_low, parts[1])
+        fourth = MiddleSection(MIDDLE[1], sgc_high, parts[2])
         return first, second, third, fourth
     return (first, second, SupplyGroupSection(terms.sgc)) if three_tokens else (first, second)
 

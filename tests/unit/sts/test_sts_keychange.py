@@ -153,6 +153,8 @@ def test_terms_out_of_range_are_refused(wrong):
         lambda part: SecondSection(16, "01", part),
         lambda part: SecondSection(0, "1", part),
         lambda part: MiddleSection(8, 4096, part),
+        lambda part: MiddleSection(7, 1, part),
+        lambda part: MiddleSection(10, 1, part),
         lambda _: SupplyGroupSection("12345"),
     ],
 )
@@ -172,6 +174,13 @@ def test_terms_are_put_in_their_one_form():
     terms = KeyTerms(" 123 456", "3", "0 7", "2", "165")
     assert terms == KeyTerms("123456", 3, "07", KeyType.DUTK, 165)
     assert sections(KEY_64, terms, roll_over=False)[0].krn == 3
+    part = SecretBytes(b"1234")
+    typed = FirstSection(0, "3", False, False, "2", part), SecondSection(0, "0 7", part)
+    assert typed == (
+        FirstSection(0, 3, False, False, KeyType.DUTK, part),
+        SecondSection(0, "07", part),
+    )
+    assert SupplyGroupSection("123 456").data == SupplyGroupSection("123456").data
 
 
 # --- rules ---

@@ -57,12 +57,12 @@ def credit_many(
         if is_reserved(tid):
             raise RowRefused(row, TidRangeError("TID", tid, "is reserved: it falls on 00:01"))
     if keys.like is not None and amount_fields:
-        _require_usable(service, tids, keys.like)
+        _require_all_usable(service, tids, keys.like)
     data = list(map(with_tid, rnds, tids, amount_fields))
     return encode_many(TokenClass.CREDIT, service, data, keys, tables)
 
 
-def _require_usable(service: Service, tids: Sequence[int], like: KeyParameters) -> None:
+def _require_all_usable(service: Service, tids: Sequence[int], like: KeyParameters) -> None:
     """Test key type and expiry on the latest TID, which is the first to be past it."""
     latest = max(range(len(tids)), key=tids.__getitem__)
     try:

@@ -8,11 +8,12 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vmsapp.sts import ea07, ea11
+from vmsapp.sts import ea07
 from vmsapp.sts.batch.ciphers import crc_planes, misty_planes, sta_planes
 from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.batch.planes import BITS, Planes, from_planes, padded, to_planes
 from vmsapp.sts.block import build_block, is_currency
+from vmsapp.sts.codec import encrypt
 from vmsapp.sts.errors import FieldRangeError, ReservedToken, RowRefused, StsError
 from vmsapp.sts.fields import (
     BLOCK_BITS,
@@ -50,7 +51,7 @@ def encrypt_many(
     require_keys(keys, len(blocks))
     require_column("block", blocks, BLOCK_BITS)
     if len(blocks) < FEW:
-        return [_encrypt_one(block, keys, row, tables) for row, block in enumerate(blocks)]
+        return [encrypt(block, keys.key(row), tables) for row, block in enumerate(blocks)]
     found: list[int] = []
     for chunk, key_planes in _chunks(blocks, keys):
         planes, ones = _planes_of(chunk)
@@ -87,7 +88,7 @@ def encode_many(
     require_column("data", data, DATA_BITS)
     if len(data) < FEW:
         return [
-            written(_encrypt_one(block, keys, row, tables), token_class)
+            written(encrypt(block, keys.key(row), tables), token_class)
             for row, block in enumerate(
                 build_block(token_class=token_class, subclass=subclass, data=each) for each in data
             )
@@ -104,13 +105,6 @@ def encode_many(
         cipher = _encrypted(block, key_planes, ones, keys.ea, tables)
         digits += _digits(cipher, ones, token_class, len(chunk))
     return digits
-
-
-def _encrypt_one(block: int, keys: DecoderKeys, row: int, tables: ea07.TableSet) -> int:
-    number = keys.key(row).number()
-    if keys.ea is EncryptionAlgorithm.STA:
-        return ea07.encrypt(block, number, tables)
-    return ea11.encrypt(block, number)
 
 
 def _encrypted(
