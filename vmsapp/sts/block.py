@@ -21,7 +21,7 @@ True
 
 from typing import Final
 
-from vmsapp.sts.crc import token_crc
+from vmsapp.sts.crc import checksum
 from vmsapp.sts.errors import CrcError
 from vmsapp.sts.fields import (
     CLASS_BITS,
@@ -59,7 +59,8 @@ def build_block(*, token_class: int, subclass: int, data: int) -> int:
 def with_crc(token_class: int, subclass: int, data: int) -> int:
     """Do what ``build_block`` does with parts that are known to fit, as a token's do."""
     body = subclass << DATA_BITS | data
-    return body << CRC_BITS | _crc(token_class, body, subclass)
+    checked = token_class << SUBCLASS_BITS + DATA_BITS | body
+    return body << CRC_BITS | checksum(checked, currency=is_currency(token_class, subclass))
 
 
 def split_block(block: int, *, token_class: int) -> tuple[int, int]:
@@ -74,13 +75,9 @@ def split_block(block: int, *, token_class: int) -> tuple[int, int]:
     """
     body = require_block(block) >> CRC_BITS
     subclass, data = body >> DATA_BITS, body & (1 << DATA_BITS) - 1
-    found = block & (1 << CRC_BITS) - 1
-    if _crc(require_bits("Class", token_class, CLASS_BITS), body, subclass) != found:
+    require_bits("Class", token_class, CLASS_BITS)
+    if with_crc(token_class, subclass, data) != block:
+        found = block & (1 << CRC_BITS) - 1
         rule = "is not that of the rest: another key, another meter or a slip in the digits"
         raise CrcError("CRC", f"{found:04X}", rule)
     return subclass, data
-
-
-def _crc(token_class: int, body: int, subclass: int) -> int:
-    checked = token_class << SUBCLASS_BITS + DATA_BITS | body
-    return token_crc(checked, currency=is_currency(token_class, subclass))

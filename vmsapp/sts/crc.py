@@ -39,7 +39,11 @@ def token_crc(data: int, *, currency: bool = False) -> int:
     Raises:
         FieldRangeError: ``data`` does not fit 50 bits.
     """
-    require_bits("checked data", data, CHECKED_BITS)
+    return checksum(require_bits("checked data", data, CHECKED_BITS), currency=currency)
+
+
+def checksum(data: int, *, currency: bool) -> int:
+    """Do what ``token_crc`` does with data that are known to fit, as a token's do."""
     crc, (t0, t1, t2, t3, t4, t5, t6) = _tables(CURRENCY_SUFFIX if currency else b"")
     b0, b1, b2, b3, b4, b5, b6 = data.to_bytes(CHECKED_BYTES, "big")
     return crc ^ t0[b0] ^ t1[b1] ^ t2[b2] ^ t3[b3] ^ t4[b4] ^ t5[b5] ^ t6[b6]
