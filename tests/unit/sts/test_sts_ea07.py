@@ -122,8 +122,9 @@ def test_a_utility_s_own_tables_are_read_from_a_file():
         (written(permutation="abc"), "permutation table own is not a list of whole numbers"),
         (written(substitution1=[0.5] * 16), "substitution1 table own is not a list"),
         (written(substitution2=[True] * 16), "substitution2 table own is not a list"),
-        (written(substitution2=list(range(15))), "does not hold each of 0 to 15 once"),
-        (written(permutation=[0] * 64), "does not hold each of 0 to 63 once"),
+        (written(substitution1=[0] * 16), "substitution table 1 own does not hold each of 0 to 15"),
+        (written(substitution2=list(range(15))), "substitution table 2 own does not hold each"),
+        (written(permutation=[0] * 64), "permutation table own does not hold each of 0 to 63 once"),
     ],
 )
 def test_a_file_that_is_no_table_set_is_refused(text, says):

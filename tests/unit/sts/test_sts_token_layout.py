@@ -85,8 +85,14 @@ def test_block_with_any_bit_turned_fails_its_checksum():
 
 
 def test_block_read_under_another_class_fails_its_checksum():
-    with pytest.raises(CrcError):
+    with pytest.raises(CrcError, match=r"^CRC C207 is not that of the rest"):
         split_block(0x0B19EB230100C207, token_class=2)
+
+
+@pytest.mark.parametrize("wrong", [4, -1, None, "0"])
+def test_block_is_not_read_under_a_class_there_is_not(wrong):
+    with pytest.raises(FieldRangeError, match=r"^Class"):
+        split_block(0x0B19EB230100C207, token_class=wrong)
 
 
 @pytest.mark.parametrize(
