@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from flask import Flask
 
+from vmsapp import cli
 from vmsapp.cli import sts_options
 from vmsapp.cli.sts import sts
 from vmsapp.hsm.base import KeyRef
@@ -565,3 +567,9 @@ def test_the_entry_point_is_the_group():
     assert 'sts = "vmsapp.cli.sts:sts"' in text
     tree = ast.parse((ROOT / "vmsapp" / "cli" / "__init__.py").read_text())
     assert not [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_an_application_carries_the_other_commands_only():
+    app = Flask("any")
+    cli.register(app)
+    assert list(app.cli.commands) == ["vms"]

@@ -1,7 +1,7 @@
 """Commands for the shell.
 
-``vms`` looks after an installation and needs one; ``sts`` works on tokens alone, and ``flask``
-finds it by an entry point, without making the application.
+``vms`` looks after an installation and needs one; ``sts`` works on tokens alone. ``flask`` finds
+``sts`` by an entry point, without making the application, and an application never loads it.
 """
 
 TYPE_CHECKING = False  # type checkers read it as True
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 def register(app: "Flask") -> None:
     """Add the commands to ``flask``."""
-    from vmsapp.cli.sts import sts  # noqa: PLC0415 - ``sts`` is imported without the other
-    from vmsapp.cli.vms import vms  # noqa: PLC0415
+    from vmsapp.cli.vms import vms  # noqa: PLC0415 - ``sts`` is imported without it
 
-    app.cli.add_command(sts)
     app.cli.add_command(vms)
