@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -179,9 +180,12 @@ def test_production_refuses_an_instance_with_demo_keys(product, tmp_path) -> Non
     shutil.copytree(product.instance, instance)
     secret = tmp_path / "secret"
     secret.write_text("s" * 40)
+    with socket.socket() as probe:  # another product of this machine may have the usual port
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
     ended = run(
         VMS_INSTANCE=str(instance), VMS_ENV="production", VMS_COOKIE_SECURE="1",
-        VMS_SECRET_KEY_FILE=str(secret), DEMO="0",
+        VMS_SECRET_KEY_FILE=str(secret), DEMO="0", VMS_PORT=port,
         VMS_KEYSTORE_PASSPHRASE_FILE=str(instance / "module" / "passphrase"),
     )  # fmt: skip
     assert ended.returncode == 2
