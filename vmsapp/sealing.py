@@ -1,11 +1,13 @@
 """Sealing: keeping bytes secret and unaltered, under a key or a passphrase.
 
 AES-256-GCM for the bytes, scrypt for passphrases, HKDF to make several keys of one, and
-HMAC-SHA-256 for what is open but must not change. Two different keys come of one
+HMAC-SHA-256 for what is open but must not change; Ed25519 where whoever checks must not
+be able to sign. Two different keys come of one
 passphrase: one seals, the other makes a *check value* that is stored beside the sealed
 bytes. GCM alone cannot tell a wrong passphrase from an altered file; the check value can.
 
-Source: NIST SP 800-38D (GCM), RFC 7914 (scrypt), RFC 5869 (HKDF), RFC 2104 (HMAC).
+Source: NIST SP 800-38D (GCM), RFC 7914 (scrypt), RFC 5869 (HKDF), RFC 2104 (HMAC),
+RFC 8032 (Ed25519).
 
 >>> key = bytes(KEY_BYTES)
 >>> unseal(key, seal(key, b"five loaves", aad=b"bread"), aad=b"bread")
@@ -21,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -130,6 +133,33 @@ def expand(key: bytes, purpose: str) -> bytes:
 def mac(key: bytes, message: bytes) -> bytes:
     """Compute the HMAC-SHA-256 of ``message``, 32 bytes."""
     return hmac.digest(key, message, "sha256")
+
+
+def sign(private_key: bytes, message: bytes) -> bytes:
+    """Sign with Ed25519.
+
+    Args:
+        private_key: 32 bytes, as RFC 8032 takes them.
+        message: Any length.
+
+    Returns:
+        64 bytes, the same for the same key and message.
+    """
+    return Ed25519PrivateKey.from_private_bytes(private_key).sign(message)
+
+
+def public_key_of(private_key: bytes) -> bytes:
+    """Give the public key, 32 bytes, that checks what a private key signs."""
+    return Ed25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
+
+
+def signed_by(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether ``signature`` is the key's for exactly this message; never raises."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def same(one: bytes, other: bytes) -> bool:

@@ -98,3 +98,30 @@ def test_parameters_out_of_bounds_are_refused(n, r, p, salt):
 @pytest.mark.parametrize("n", [2**14, 2**20])
 def test_the_bounds_themselves_are_taken(n):
     assert ScryptParams(n, SALT).n == n
+
+
+# RFC 8032, 7.1, TEST 2
+RFC_8032 = {
+    "private": "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+    "public": "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+    "message": "72",
+    "signature": "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+    "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+}
+
+
+def test_signatures_are_those_of_the_rfc():
+    private, public, message, signature = (bytes.fromhex(RFC_8032[name]) for name in RFC_8032)
+    assert sealing.public_key_of(private) == public
+    assert sealing.sign(private, message) == signature
+    assert sealing.signed_by(public, message, signature)
+
+
+def test_another_message_key_or_signature_is_not_signed():
+    _private, public, message, signature = (bytes.fromhex(RFC_8032[name]) for name in RFC_8032)
+    altered = bytes([signature[0] ^ 1]) + signature[1:]
+    assert not sealing.signed_by(public, message + b"!", signature)
+    assert not sealing.signed_by(sealing.public_key_of(bytes(32)), message, signature)
+    assert not sealing.signed_by(public, message, altered)
+    assert not sealing.signed_by(public, message, b"short")
+    assert not sealing.signed_by(b"no key", message, signature)

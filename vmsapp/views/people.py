@@ -19,7 +19,8 @@ from vmsapp.views.account import (
 from vmsapp.views.base import actor, session
 from vmsapp.views.lists import OfficeInterface
 from vmsapp.views.sessions import Sessions
-from vmsapp.views.users import UserGroups, Users
+from vmsapp.views.user_groups import UserGroups
+from vmsapp.views.users import Users
 
 
 class ScreensSecurityManager(OfficeSecurityManager):

@@ -1,4 +1,4 @@
-"""Users and their groups: the framework's records in our pages."""
+"""Users: the framework's records in our pages."""
 
 import re
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Any
 from flask import flash, redirect, url_for
 from flask_appbuilder import action, expose, has_access
 from flask_appbuilder.models.sqla.filters import FilterNotEqual
-from flask_appbuilder.security.views import RoleModelView, UserDBModelView
+from flask_appbuilder.security.views import UserDBModelView
 from flask_babel import ngettext
-from sqlalchemy import Select, inspect
+from sqlalchemy import inspect
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.security import generate_password_hash
 from werkzeug.wrappers import Response
@@ -19,14 +19,14 @@ from wtforms import PasswordField, validators
 from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
-from vmsapp.models.user import Role
 from vmsapp.services import users
 from vmsapp.views.account import LONGEST, SHORTEST
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import YesNo
 from vmsapp.views.forms import of_length
-from vmsapp.views.lists import OfficeListView, names
+from vmsapp.views.lists import names
+from vmsapp.views.user_groups import NOBODY
 
 ACCOUNT = re.compile(r"[\w.@+-]{1,64}\Z")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
@@ -35,8 +35,6 @@ TO_OTHERS = {"deactivate", "resetpasswords"}
 """Deeds an administrator does to other people."""
 
 ADMINISTRATORS = "Administrator"
-NOBODY = "Public"
-"""The framework's group of people who are not signed in; nothing is open to them."""
 
 
 class UsernameTaken(InvalidInput):
@@ -182,34 +180,6 @@ class Users(OfficeModelView, UserDBModelView):
     def deeds(self, *, single: bool) -> Sequence[Any]:
         """Only those to others; the own ones stand in the menu of the account."""
         return [deed for deed in super().deeds(single=single) if deed.name in TO_OTHERS]
-
-
-def _permissions(group: Role) -> str:
-    """List what a group permits, a line for each screen."""
-    deeds: dict[str, list[str]] = {}
-    for held in group.permissions:
-        deed = held.permission.name.removeprefix("can_").replace("_", " ")
-        deeds.setdefault(held.view_menu.name, []).append(deed)
-    return "\n".join(f"{screen}: {', '.join(sorted(deeds[screen]))}" for screen in sorted(deeds))
-
-
-class UserGroups(OfficeListView, RoleModelView):
-    """What the people of a group may do, to be read."""
-
-    class_permission_name = "RoleModelView"
-
-    list_title = _l("User groups")
-    list_columns = names("name")
-    order_columns = names("name")
-    base_order = ("name", "asc")
-    show_columns = names("name permissions")
-    label_columns = {"name": _l("Name"), "permissions": _l("Permissions")}
-    searched = (Role.name,)
-    cells = {"permissions": _permissions}
-
-    def statement(self) -> Select[Any]:
-        """All but the one nobody is in."""
-        return super().statement().where(Role.name != NOBODY)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

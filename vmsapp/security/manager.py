@@ -1,8 +1,4 @@
-"""User groups and what they may do, as data; and the framework's security manager.
-
-A permission is a pair (deed, screen). Ready-made groups are seeded from ``GROUPS``;
-an administrator may do everything.
-"""
+"""The framework's security manager with our users, sessions and permissions."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +13,6 @@ from flask_appbuilder.security.sqla.models import (
     ViewMenu,
     assoc_permissionview_role,
 )
-from flask_login import current_user
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
@@ -26,76 +21,14 @@ from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, UserSession
 from vmsapp.models.user_session import SEEN_EVERY, hash_of
-from vmsapp.scope import NOTHING, Actor, Sight, unscoped
+from vmsapp.scope import unscoped
+from vmsapp.security.asking import TICKET
+from vmsapp.security.permissions import Permission
 
 log = logging.getLogger(__name__)
 
-Permission = tuple[str, str]
-
-COUNTER: Final = "Counter"
-CLOCK: Final = "Clock"
-SESSIONS: Final = "Sessions"
-
-TICKET: Final = "ticket"
-"""Where a browser's signed cookie keeps the ticket of its session."""
-
-NAME_LENGTH, ADDRESS_LENGTH = 64, 45
-"""How much of a user's name and of an address the audit trail keeps."""
-
 _PLACE: Final = (joinedload(OfficeUser.region), joinedload(OfficeUser.roles))
 """What is read with a user, in the same statement: the region tells the scope."""
-
-_SIGNED_IN: Final[frozenset[Permission]] = frozenset(
-    {
-        ("can_this_form_get", "ResetMyPasswordView"),
-        ("can_this_form_post", "ResetMyPasswordView"),
-        ("can_this_form_get", "UserInfoEditView"),
-        ("can_this_form_post", "UserInfoEditView"),
-        ("can_userinfo", "UserDBModelView"),
-        ("can_end", SESSIONS),
-        ("resetmypassword", "UserDBModelView"),
-        ("userinfoedit", "UserDBModelView"),
-    }
-)
-_FINDS: Final[frozenset[Permission]] = frozenset(
-    {
-        *((deed, screen) for screen in ("Consumers", "Meters", "Sales", "Regions")
-          for deed in ("can_list", "can_show")),
-        ("can_list", "Products"),
-        ("menu_access", "Vending"),
-        ("menu_access", "Sales list"),
-        ("menu_access", "Registration"),
-        ("menu_access", "Consumers list"),
-        ("menu_access", "Meters list"),
-    }
-)  # fmt: skip
-"""What everybody may look up within the own scope; the searching fields ask for it, too."""
-
-_SELLS: Final[frozenset[Permission]] = frozenset(
-    {
-        ("can_find", COUNTER),
-        ("can_sell", COUNTER),
-        ("can_receipt", COUNTER),
-        ("menu_access", "Vending"),
-        ("menu_access", "Vending counter"),
-        ("menu_access", "Open sales"),
-    }
-)
-_LOOKS: Final[frozenset[Permission]] = frozenset(
-    {
-        ("can_find", COUNTER),
-        ("menu_access", "Vending"),
-        ("menu_access", "Vending counter"),
-    }
-)
-
-GROUPS: Final[dict[str, frozenset[Permission]]] = {
-    "Supervisor": _SIGNED_IN | _FINDS | _SELLS | {("can_give_back", COUNTER)},
-    "Operator": _SIGNED_IN | _FINDS | _SELLS,
-    "Engineer": _SIGNED_IN | _FINDS | _LOOKS,
-    "Auditor": _SIGNED_IN | _FINDS | _LOOKS,
-}
-"""The ready-made groups but the administrators', who may do everything."""
 
 
 class OfficeSecurityManager(SecurityManager):
@@ -192,32 +125,6 @@ class OfficeSecurityManager(SecurityManager):
             .where(link.role_id.in_(role_ids))
         )
         return frozenset((deed, screen) for deed, screen in rows)
-
-
-def sight_of(user: OfficeUser) -> Sight:
-    """Tell what a user may see; without a region nothing, unless everything."""
-    if user.all_regions:
-        return Sight(everything=True)
-    region = user.region
-    if region is None:
-        return NOTHING
-    return Sight(region_path=region.path, vending_point_id=user.vending_point_id)
-
-
-def current_actor(address: str | None) -> Actor:
-    """Make the actor of the signed-in user; anonymous sees nothing."""
-    address = address and address[:ADDRESS_LENGTH]
-    user = current_user
-    if not user.is_authenticated:
-        return Actor(user_id=None, name="anonymous", sight=NOTHING, address=address)
-    name = user.username[:NAME_LENGTH]
-    return Actor(user_id=user.id, name=name, sight=sight_of(user), address=address)
-
-
-def current_session() -> UserSession:
-    """The session of the signed-in user."""
-    current: UserSession = g.user_session
-    return current
 
 
 def _once_answered(deed: Callable[..., None], *args: object) -> None:
