@@ -158,6 +158,31 @@ class Settings(BaseModel):
             description="Sign-in attempts allowed from one address.",
         ),
     ] = "10 per 1 minute"
+    lock_failures: Annotated[
+        int,
+        Field(
+            alias="VMS_LOCK_FAILURES",
+            ge=3,
+            le=20,
+            description="Wrong passwords or codes in a row after which an account rests.",
+        ),
+    ] = 5
+    lock_minutes: Annotated[
+        int,
+        Field(
+            alias="VMS_LOCK_MINUTES",
+            ge=1,
+            le=1440,
+            description="How long it rests; a lasting lock would let anybody shut people out.",
+        ),
+    ] = 15
+    second_factor: Annotated[
+        Literal["optional", "administrators", "everybody"],
+        Field(
+            alias="VMS_SECOND_FACTOR",
+            description="Who must set up a second factor before anything else.",
+        ),
+    ] = "optional"
     keystore: Annotated[
         Path | None,
         Field(

@@ -7,7 +7,7 @@ passphrase: one seals, the other makes a *check value* that is stored beside the
 bytes. GCM alone cannot tell a wrong passphrase from an altered file; the check value can.
 
 Source: NIST SP 800-38D (GCM), RFC 7914 (scrypt), RFC 5869 (HKDF), RFC 2104 (HMAC),
-RFC 8032 (Ed25519).
+RFC 8032 (Ed25519), RFC 4226 (HOTP).
 
 >>> key = bytes(KEY_BYTES)
 >>> unseal(key, seal(key, b"five loaves", aad=b"bread"), aad=b"bread")
@@ -26,8 +26,9 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.twofactor.hotp import HOTP
 
 KEY_BYTES: Final = 32
 """Length of every key here: AES-256 and HMAC-SHA-256."""
@@ -160,6 +161,16 @@ def signed_by(public_key: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def one_time_password(secret: bytes, counter: int) -> str:
+    """Make the 6 digits of RFC 4226 for a counter; with time steps of 30 s those of RFC 6238.
+
+    Args:
+        secret: At least 16 bytes, 20 by custom.
+        counter: Not negative.
+    """
+    return HOTP(secret, 6, SHA1()).generate(counter).decode()  # noqa: S303 - what telephones know
 
 
 def same(one: bytes, other: bytes) -> bool:

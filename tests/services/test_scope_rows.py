@@ -72,7 +72,7 @@ NOT_SCOPED = {
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
     "Job": "runs without a person",
-    "OfficeUser": "shown to administrators alone",
+    "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 

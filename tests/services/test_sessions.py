@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NoResultFound
 
-from tests.factories import NOW, OPERATOR, SUPERVISOR
+from tests.factories import AUDITOR, NOW, OPERATOR, SUPERVISOR
 from vmsapp.errors import NotFound
 from vmsapp.models import AuditEvent, OfficeUser, UserSession
 from vmsapp.scope import SYSTEM, seen_by
@@ -165,14 +165,14 @@ def test_the_own_new_password_ends_every_session_and_begins_another(shop):
     assert told(shop) == [("operator", "user.password_changed", user_id)]
 
 
-def test_a_password_given_by_somebody_else_ends_every_session(shop):
+def test_all_sessions_of_somebody_are_ended_by_who_sees_them(shop):
     begin(shop)
     user_id = shop.utility.users[OPERATOR].id
-    as_(shop, sessions.replace_password, user_id, "hash", by=SUPERVISOR)
+    as_(shop, sessions.end_all, user_id, by=SUPERVISOR)
     assert own(shop) == []
-    assert told(shop) == [("supervisor", "user.password_reset", str(user_id))]
-    with pytest.raises(NotFound):
-        as_(shop, sessions.replace_password, 10**6, "hash", by=SUPERVISOR)
+    assert told(shop) == [("supervisor", "user.sessions_ended", str(user_id))]
+    with pytest.raises(NoResultFound):
+        as_(shop, sessions.end_all, shop.utility.users[AUDITOR].id, by=SUPERVISOR)
 
 
 def test_a_password_given_at_the_shell_ends_every_session(shop):
@@ -208,7 +208,7 @@ def test_other_changes_of_a_user_end_no_session(shop):
 
 def test_a_password_that_is_not_saved_after_all_ends_nothing(shop):
     begin(shop)
-    with shop.session() as session:
+    with shop.session() as session, seen_by(SYSTEM):
         session.get_one(OfficeUser, shop.utility.users[OPERATOR].id).password = "hash"
         session.flush()
         session.rollback()

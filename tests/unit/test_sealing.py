@@ -125,3 +125,15 @@ def test_another_message_key_or_signature_is_not_signed():
     assert not sealing.signed_by(public, message, altered)
     assert not sealing.signed_by(public, message, b"short")
     assert not sealing.signed_by(b"no key", message, signature)
+
+
+# RFC 4226, appendix D, secret "12345678901234567890", counts 0 to 9
+RFC_4226 = [
+    "755224", "287082", "359152", "969429", "338314",
+    "254676", "287922", "162583", "399871", "520489",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("counter", "password"), enumerate(RFC_4226))
+def test_one_time_passwords_are_those_of_the_rfc(counter, password):
+    assert sealing.one_time_password(b"12345678901234567890", counter) == password

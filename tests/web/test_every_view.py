@@ -32,7 +32,6 @@ NEITHER = {
     "Start": "answers `/` by leading on; the framework asks for a start page of its own class",
     "AuthDBView": "the doors in and out, which the framework finds by this class",
     "ResetMyPasswordView": "the framework's own form, with our fields",
-    "ResetPasswordView": "the framework's own form, with our fields",
     "UserInfoEditView": "the framework's own form, with our fields",
     "SecurityApi": "no page: signs programs in",
 }
@@ -76,6 +75,7 @@ NOT_SHOWN: dict[type, str] = {
     models.Job: EVIDENCE,
     models.ClockAcceptance: "written by the clock's page, which needs no list of them",
     models.UserSession: "seen and ended by its owner on a page of its own",
+    models.RecoveryCode: "shown once, when they are made",
     framework.User: "the same table as OfficeUser, which is shown",
     framework.Permission: "a part of a user group, shown with it",
     framework.ViewMenu: "a part of a user group, shown with it",

@@ -105,7 +105,7 @@ def initialise() -> list[Account]:
         upgrade()
         _sync_permissions()
         instance.prepare(session, settings)
-        accounts = _first_administrator(session)
+        accounts = _first_administrator(session, settings)
         if settings.demo_wanted and session.scalars(select(Setup.id)).first() is None:
             accounts += demo.seed(
                 session, current_app.extensions["vms_modules"], settings, generate_password_hash
@@ -150,7 +150,8 @@ def _sync_permissions() -> None:
             builder.sm.add_permission_role(role, builder.sm.add_permission_view_menu(deed, screen))
 
 
-def _first_administrator(session: Any) -> list[Account]:
+def _first_administrator(session: Any, settings: Settings) -> list[Account]:
+    """Make who lets everybody else in; outside the demo with a password to be changed."""
     if session.scalar(select(func.count()).select_from(OfficeUser)):
         return []
     with atomic(session):
@@ -158,6 +159,7 @@ def _first_administrator(session: Any) -> list[Account]:
             add_user(
                 session, SYSTEM, username="admin", first_name="First", last_name="Administrator",
                 group="Administrator", hash_password=generate_password_hash, all_regions=True,
+                must_change=not settings.demo_wanted,
             )
         ]  # fmt: skip
 

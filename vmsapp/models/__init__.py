@@ -28,7 +28,7 @@ from vmsapp.models.security_module import SecurityModule, SmAlgorithm, VendingKe
 from vmsapp.models.setup import Installation, Setup
 from vmsapp.models.tariff import Tariff, TariffPenalty, TariffPlan, TariffStep
 from vmsapp.models.token import Token
-from vmsapp.models.user import OfficeUser
+from vmsapp.models.user import OfficeUser, RecoveryCode, UserState
 from vmsapp.models.user_session import UserSession
 from vmsapp.models.vending_point import (
     PaperSize,
@@ -59,6 +59,7 @@ __all__ = [
     "PaperSize",
     "Product",
     "ReceiptCounter",
+    "RecoveryCode",
     "Region",
     "RegionLevel",
     "Sale",
@@ -77,6 +78,7 @@ __all__ = [
     "Token",
     "TransferState",
     "UserSession",
+    "UserState",
     "VendingKey",
     "VendingPoint",
     "VendingPointAccount",

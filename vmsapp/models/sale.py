@@ -17,9 +17,10 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    select,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer
@@ -29,6 +30,8 @@ from vmsapp.models.token import Token
 from vmsapp.models.types import Id, Minor, Moment, Units, UtcDateTime
 from vmsapp.models.user import OfficeUser
 from vmsapp.models.vending_point import VendingPoint
+
+user_table = OfficeUser.__table__
 
 
 class SaleState(StrEnum):
@@ -146,7 +149,13 @@ class Sale(PointScoped, Model):
     receipt_number: Mapped[int | None]
 
     vending_point: Mapped[VendingPoint] = relationship(lazy="raise_on_sql")
-    operator: Mapped[OfficeUser] = relationship(foreign_keys=[operator_id], lazy="raise_on_sql")
+    operator_name: Mapped[str] = column_property(
+        select(user_table.c.username).where(user_table.c.id == operator_id).scalar_subquery(),
+        deferred=True,
+        raiseload=True,
+    )
+    """Whoever sold stands on the receipt, also for readers who see no other users."""
+
     consumer: Mapped[Consumer] = relationship(lazy="raise_on_sql")
     meter: Mapped[Meter] = relationship(lazy="raise_on_sql")
     token: Mapped[Token | None] = relationship(

@@ -29,6 +29,7 @@ class EndedWhy(StrEnum):
     ENDED = "ended"
     NEW_PASSWORD = "new_password"  # noqa: S105 - a code
     INACTIVE = "inactive"
+    SECOND_FACTOR = "second_factor"
 
 
 class UserSession(Model):

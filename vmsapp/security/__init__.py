@@ -7,14 +7,25 @@ from vmsapp.security.asking import (
     current_session,
     sight_of,
 )
-from vmsapp.security.manager import OfficeSecurityManager
-from vmsapp.security.permissions import CLOCK, COUNTER, GROUPS, SESSIONS, Permission
+from vmsapp.security.manager import EPOCH, OfficeSecurityManager
+from vmsapp.security.permissions import (
+    ADMINISTRATORS,
+    CLOCK,
+    COUNTER,
+    GROUPS,
+    SECOND_FACTOR,
+    SESSIONS,
+    Permission,
+)
 
 __all__ = [
+    "ADMINISTRATORS",
     "CLOCK",
     "COUNTER",
+    "EPOCH",
     "GROUPS",
     "NAME_LENGTH",
+    "SECOND_FACTOR",
     "SESSIONS",
     "TICKET",
     "OfficeSecurityManager",

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from flask import g
+from flask import current_app, g
 from flask_login import current_user
 
 from vmsapp.models import OfficeUser, UserSession
@@ -31,8 +31,13 @@ def current_actor(address: str | None) -> Actor:
     user = current_user
     if not user.is_authenticated:
         return Actor(user_id=None, name="anonymous", sight=NOTHING, address=address)
-    name = user.username[:NAME_LENGTH]
-    return Actor(user_id=user.id, name=name, sight=sight_of(user), address=address)
+    return Actor(
+        user_id=user.id,
+        name=user.username[:NAME_LENGTH],
+        sight=sight_of(user),
+        permissions=current_app.extensions["appbuilder"].sm.permissions_of(user),
+        address=address,
+    )
 
 
 def current_session() -> UserSession:

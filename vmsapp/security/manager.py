@@ -7,25 +7,23 @@ from typing import Any, Final
 
 from flask import Response, after_this_request, current_app, g, session
 from flask_appbuilder.security.sqla.manager import SecurityManager
-from flask_appbuilder.security.sqla.models import Permission as FrameworkPermission
-from flask_appbuilder.security.sqla.models import (
-    PermissionView,
-    ViewMenu,
-    assoc_permissionview_role,
-)
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, db
-from vmsapp.models import OfficeUser, UserSession
+from vmsapp.models import OfficeUser, UserSession, UserState
 from vmsapp.models.user_session import SEEN_EVERY, hash_of
 from vmsapp.scope import unscoped
 from vmsapp.security.asking import TICKET
+from vmsapp.security.held import held_by
 from vmsapp.security.permissions import Permission
 
 log = logging.getLogger(__name__)
+
+EPOCH: Final = "epoch"
+"""Which claim of a bearer names the user's session epoch."""
 
 _PLACE: Final = (joinedload(OfficeUser.region), joinedload(OfficeUser.roles))
 """What is read with a user, in the same statement: the region tells the scope."""
@@ -73,9 +71,11 @@ class OfficeSecurityManager(SecurityManager):
         return user
 
     def load_user_jwt(self, _jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> Any:  # noqa: ANN401 - the framework's
-        """Find whose bearer it is; a bearer has no session here."""
+        """Find whose bearer it is; one given before all sessions ended counts no more."""
         user = self.get_user_by_id(int(jwt_data["sub"]))
-        if user is None or not user.active:
+        if user is None or user.state_at(now_utc()) is not UserState.ACTIVE:
+            return None
+        if jwt_data.get(EPOCH) != user.session_epoch or user.must_change_password:
             return None
         g.user = user  # the framework's own step
         return user
@@ -105,26 +105,17 @@ class OfficeSecurityManager(SecurityManager):
         granted = self._granted([role.id for role in roles])
         return {screen for deed, screen in granted if deed == permission_name}
 
+    def permissions_of(self, user: OfficeUser) -> frozenset[Permission]:
+        """All that a user's group permits."""
+        return self._granted([role.id for role in user.roles])
+
     def _granted(self, role_ids: list[int]) -> frozenset[Permission]:
         """All permissions of some groups, read once a request."""
         known: dict[tuple[int, ...], frozenset[Permission]] = g.setdefault("granted", {})
         ids = tuple(sorted(role_ids))
         if ids not in known:
-            known[ids] = self._read_permissions(ids)
+            known[ids] = held_by(db.session(), ids)
         return known[ids]
-
-    def _read_permissions(self, role_ids: tuple[int, ...]) -> frozenset[Permission]:
-        if not role_ids:
-            return frozenset()
-        link = assoc_permissionview_role.c
-        rows = db.session.execute(
-            select(FrameworkPermission.name, ViewMenu.name)
-            .join(PermissionView, PermissionView.permission_id == FrameworkPermission.id)
-            .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
-            .join(assoc_permissionview_role, link.permission_view_id == PermissionView.id)
-            .where(link.role_id.in_(role_ids))
-        )
-        return frozenset((deed, screen) for deed, screen in rows)
 
 
 def _once_answered(deed: Callable[..., None], *args: object) -> None:

@@ -11,6 +11,10 @@ Permission = tuple[str, str]
 COUNTER: Final = "Counter"
 CLOCK: Final = "Clock"
 SESSIONS: Final = "Sessions"
+SECOND_FACTOR: Final = "Second factor"
+
+ADMINISTRATORS: Final = "Administrator"
+"""The group that may do everything."""
 
 _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
     {
@@ -20,8 +24,7 @@ _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
         ("can_this_form_post", "UserInfoEditView"),
         ("can_userinfo", "UserDBModelView"),
         ("can_end", SESSIONS),
-        ("resetmypassword", "UserDBModelView"),
-        ("userinfoedit", "UserDBModelView"),
+        ("can_set_up", SECOND_FACTOR),
     }
 )
 _FINDS: Final[frozenset[Permission]] = frozenset(

@@ -17,7 +17,7 @@ from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser, UserSession
 from vmsapp.models.user_session import EndedWhy, hash_of
-from vmsapp.scope import Actor
+from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
 
@@ -113,41 +113,6 @@ def end_others(session: Session, actor: Actor, kept_id: int) -> None:
             _end(session, actor, other, EndedWhy.ENDED)
 
 
-def note_sign_in(session: Session, actor: Actor) -> None:
-    """Write down that somebody signed in, in a browser or for a bearer."""
-    with atomic(session):
-        audit.record(session, actor, "user.signed_in", "user", actor.user_id)
-
-
-def note_failed_sign_in(session: Session, actor: Actor, user_id: int | None) -> None:
-    """Write down that nobody was let in; as whom, unless no user has that name.
-
-    The name typed is not kept: it may be a password, typed into the wrong field.
-    """
-    with atomic(session):
-        audit.record(session, actor, "user.sign_in_failed", "user", user_id)
-
-
-def note_wrong_password(session: Session, actor: Actor) -> None:
-    """Write down that the asker did not know the own old password."""
-    with atomic(session):
-        audit.record(session, actor, "user.password_refused", "user", actor.user_id)
-
-
-def replace_password(session: Session, actor: Actor, user_id: int, hashed: str) -> None:
-    """Give somebody another password, which signs them out everywhere.
-
-    Raises:
-        NotFound: There is no such user.
-    """
-    with atomic(session):
-        user = session.get(OfficeUser, user_id)
-        if user is None:
-            raise NotFound
-        user.password = hashed
-        audit.record(session, actor, "user.password_reset", "user", user_id)
-
-
 def change_own_password(
     session: Session, actor: Actor, hashed: str, *, address: str | None, user_agent: str
 ) -> str:
@@ -157,8 +122,9 @@ def change_own_password(
         The new session's ticket.
     """
     assert actor.user_id is not None
-    with atomic(session):
-        session.get_one(OfficeUser, actor.user_id).password = hashed
+    with unscoped("everybody's own account"), atomic(session):
+        user = session.get_one(OfficeUser, actor.user_id)
+        user.password, user.must_change_password = hashed, False
         audit.record(session, actor, "user.password_changed", "user", actor.user_id)
         session.flush()  # the old sessions end before the new one begins
         return begin(session, actor.user_id, address=address, user_agent=user_agent)
@@ -200,11 +166,26 @@ def _ending(why: EndedWhy, *where: ColumnElement[bool]) -> Update:
     )
 
 
+def end_all(session: Session, actor: Actor, user_id: int) -> None:
+    """End all sessions of somebody, and refuse the bearers given until now."""
+    with atomic(session):
+        user = session.get_one(OfficeUser, user_id)
+        user.session_epoch += 1
+        session.execute(_ending(EndedWhy.ENDED, UserSession.user_id == user_id))
+        audit.record(session, actor, "user.sessions_ended", "user", user_id)
+
+
 @event.listens_for(OfficeUser, "before_update")
 def _sign_out_everywhere(_mapper: Mapper[Any], connection: Connection, user: OfficeUser) -> None:
-    """End the sessions of whoever gets another password or is made inactive."""
+    """End sessions and bearers of whoever's password, state or second factor changes."""
     changed: Any = inspect(user).attrs
     if changed.password.history.has_changes():
-        connection.execute(_ending(EndedWhy.NEW_PASSWORD, UserSession.user_id == user.id))
+        why = EndedWhy.NEW_PASSWORD
     elif changed.active.history.has_changes() and not user.active:
-        connection.execute(_ending(EndedWhy.INACTIVE, UserSession.user_id == user.id))
+        why = EndedWhy.INACTIVE
+    elif changed.totp_since.history.has_changes():
+        why = EndedWhy.SECOND_FACTOR
+    else:
+        return
+    user.session_epoch += 1
+    connection.execute(_ending(why, UserSession.user_id == user.id))

@@ -1,25 +1,32 @@
-"""Accounts: making them, and passwords that people can type."""
+"""Accounts: making them, their places and states, and codes for a forgotten password."""
 
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from vmsapp.errors import N_, NotFound
+from vmsapp.clock import now_utc
+from vmsapp.errors import N_, InvalidInput, NotAllowed, NotFound
 from vmsapp.extensions import atomic
-from vmsapp.models import OfficeUser
+from vmsapp.models import OfficeUser, Region, UserState, VendingPoint
 from vmsapp.models.user import Role
-from vmsapp.scope import Actor
+from vmsapp.scope import SYSTEM, Actor, unscoped
+from vmsapp.security.held import held_by
 from vmsapp.services import audit
+from vmsapp.services.second_factor import hashed_code, new_code, written_code
 
 UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 LOWER: Final = "abcdefghijkmnpqrstuvwxyz"
 DIGITS: Final = "23456789"
 PARTS: Final = (UPPER, LOWER, LOWER, LOWER, DIGITS, DIGITS)
 """Letters and digits that are not taken for one another; a group as it is typed."""
+
+CODE_LIVES: Final = timedelta(hours=24)
+"""How long a one-time code can be used."""
 
 HashPassword = Callable[[str], str]
 
@@ -32,6 +39,68 @@ class UnknownUser(NotFound):
 
     def __init__(self, *, username: str) -> None:
         super().__init__(username=username)
+
+
+class PointElsewhere(InvalidInput):
+    """The vending point lies outside the user's region, so the user could never sell there."""
+
+    code = "point_elsewhere"
+    message = N_("“%(point)s” does not lie in the region “%(region)s”. Choose another of the two.")
+    field = "vending_point"
+
+    def __init__(self, *, point: str, region: str) -> None:
+        super().__init__(point=point, region=region)
+
+
+class RegionMissing(InvalidInput):
+    """Without a region nothing would be seen."""
+
+    code = "region_missing"
+    message = N_("Without a region this person would see nothing. Choose one.")
+    field = "region"
+
+
+class AboveYou(NotAllowed):
+    """The other person may do more than the asker, who could take the account over."""
+
+    code = "above_you"
+    message = N_("“%(username)s” may do more than you. Ask somebody who may do as much.")
+
+    def __init__(self, *, username: str) -> None:
+        super().__init__(username=username)
+
+
+class GroupAboveYou(InvalidInput):
+    """The group permits more than the asker holds."""
+
+    code = "group_above_you"
+    message = N_("The group “%(group)s” may do more than you, so you cannot put anybody into it.")
+    field = "group"
+
+    def __init__(self, *, group: str) -> None:
+        super().__init__(group=group)
+
+
+class OwnAccountHere(InvalidInput):
+    """What one does to others is not done to oneself."""
+
+    code = "own_account_here"
+    message = N_("This is your own account. Use the menu at the top of the page.")
+
+
+@dataclass(frozen=True, slots=True)
+class OneTimeCode:
+    """What an administrator hands out in the place of a forgotten password.
+
+    The code is shown once, to whoever made it.
+    """
+
+    username: str
+    code: str
+    until: datetime
+
+    def __repr__(self) -> str:
+        return f"OneTimeCode(username={self.username!r}, until={self.until!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +136,7 @@ def add_user(
     region_id: int | None = None,
     vending_point_id: int | None = None,
     all_regions: bool = False,
+    must_change: bool = False,
 ) -> Account:
     """Add a user with a random password, inside the caller's transaction."""
     password = random_password()
@@ -80,6 +150,7 @@ def add_user(
         region_id=region_id,
         vending_point_id=vending_point_id,
         all_regions=all_regions,
+        must_change_password=must_change,
     )
     user.roles = [session.scalars(select(Role).where(Role.name == group)).one()]
     session.add(user)
@@ -105,26 +176,115 @@ def new_password(
         ).first()
         if user is None:
             raise UnknownUser(username=username)
-        user.password = hash_password(password)
+        user.password, user.must_change_password = hash_password(password), True
+        user.locked_until = None
         audit.record(session, actor, "user.password_reset", "user", user.id)
         return Account(username, password, ", ".join(role.name for role in user.roles))
 
 
-def deactivate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
+def give_code(session: Session, actor: Actor, user_id: int, key: bytes) -> OneTimeCode:
+    """Make a one-time code with which somebody chooses a new password.
+
+    The old password counts no more and all sessions end: a code is handed out when the
+    password is forgotten, or when somebody else may know it. The lock ends, too.
+    """
+    code, until = new_code(), now_utc() + CODE_LIVES
+    with atomic(session):
+        user = other(session, actor, user_id)
+        user.code_hash, user.code_until = hashed_code(key, user.id, code), until
+        user.password, user.locked_until = NO_PASSWORD, None
+        audit.record(session, actor, "user.code_given", "user", user.id, until=until.isoformat())
+        return OneTimeCode(user.username, written_code(code), until)
+
+
+def other(session: Session, actor: Actor, user_id: int) -> OfficeUser:
+    """Fetch somebody else whom the asker sees, and who may do no more than the asker.
+
+    Raises:
+        NotFound: Nobody there, as far as the asker sees.
+        OwnAccountHere: It is the asker.
+        AboveYou: The other may do more.
+    """
+    if user_id == actor.user_id:
+        raise OwnAccountHere
+    found = select(OfficeUser).where(OfficeUser.id == user_id)
+    user = session.scalars(found.options(selectinload(OfficeUser.roles))).first()
+    if user is None:
+        raise NotFound
+    if not may_as_much(session, actor, user.roles):
+        raise AboveYou(username=user.username)
+    return user
+
+
+def may_as_much(session: Session, actor: Actor, groups: Sequence[Role]) -> bool:
+    """Tell whether the asker holds all that some groups do."""
+    if actor == SYSTEM:
+        return True
+    return held_by(session, [group.id for group in groups]) <= actor.permissions
+
+
+NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
+"""In the place of a hash: nothing that is typed matches it."""
+
+
+def suspend(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
     """Let people sign in no more, and end their sessions; never the asker's own.
 
     Returns:
-        How many were active until now.
+        How many were not suspended until now.
     """
     with atomic(session):
         wanted = select(OfficeUser).where(
             OfficeUser.id.in_(user_ids), OfficeUser.active, OfficeUser.id != actor.user_id
         )
-        users = session.scalars(wanted).all()
+        users = _no_more_than(session, actor, session.scalars(wanted).all())
         for user in users:
             user.active = False
-            audit.record(session, actor, "user.deactivated", "user", user.id)
+            audit.record(session, actor, "user.suspended", "user", user.id)
         return len(users)
+
+
+def activate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
+    """Let people sign in again: the suspended, and those whose account rests.
+
+    Returns:
+        How many could not sign in until now.
+    """
+    now = now_utc()
+    with atomic(session):
+        wanted = select(OfficeUser).where(
+            OfficeUser.id.in_(user_ids), OfficeUser.state_in_sql(now) != UserState.ACTIVE
+        )
+        users = _no_more_than(session, actor, session.scalars(wanted).all())
+        for user in users:
+            action = "user.unlocked" if user.active else "user.activated"
+            user.active, user.locked_until = True, None
+            audit.record(session, actor, action, "user", user.id)
+        return len(users)
+
+
+def check_place(session: Session, user: OfficeUser) -> None:
+    """See to it that a vending point lies in its user's region.
+
+    Raises:
+        RegionMissing: There is a point or a scope, but no region.
+        PointElsewhere: It lies elsewhere.
+    """
+    if user.all_regions:
+        return
+    with session.no_autoflush:
+        region = session.get(Region, user.region_id) if user.region_id else None
+        if region is None:
+            raise RegionMissing
+        if user.vending_point_id is None:
+            return
+        found = session.execute(
+            select(VendingPoint.name, Region.path)
+            .join(Region, Region.id == VendingPoint.region_id)
+            .where(VendingPoint.id == user.vending_point_id)
+        ).first()
+    if found is not None and not found[1].startswith(region.path):
+        raise PointElsewhere(point=found[0], region=region.name)
 
 
 def names_taken(session: Session, username: str, email: str, but: int | None) -> set[str]:
@@ -134,4 +294,15 @@ def names_taken(session: Session, username: str, email: str, but: int | None) ->
     found = select(names, addresses).where(
         or_(names.in_(wanted), addresses.in_(wanted)), OfficeUser.id != (but or 0)
     )
-    return {text for row in session.execute(found) for text in row} & wanted
+    with unscoped("a name that must be unique is taken wherever its account is"):
+        return {text for row in session.execute(found) for text in row} & wanted
+
+
+def _no_more_than(
+    session: Session, actor: Actor, users: Sequence[OfficeUser]
+) -> Sequence[OfficeUser]:
+    """Refuse them all if one may do more than the asker."""
+    for user in users:
+        if not may_as_much(session, actor, user.roles):
+            raise AboveYou(username=user.username)
+    return users

@@ -6,7 +6,7 @@ from flask import Flask
 from flask_appbuilder import AppBuilder
 
 from vmsapp.i18n import _l
-from vmsapp.views import assets, base, look, wire, words
+from vmsapp.views import assets, base, gates, look, wire, words
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
@@ -46,6 +46,7 @@ class OfficeBuilder(AppBuilder):
 def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     """Register every view and what all pages share."""
     base.init_app(app)
+    gates.init_app(app)
     assets.init_app(app)
     look.init_app(app)
     words.init_app(app)

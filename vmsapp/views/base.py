@@ -127,6 +127,14 @@ def zone() -> str:
         return "UTC"
 
 
+def utility_name() -> str:
+    """The utility's name, once it has one."""
+    try:
+        return utility().utility_name
+    except NotSetUp:
+        return ""
+
+
 def came_from() -> str:
     """The page that led here, if it is one of ours; its path alone, so never another host."""
     try:

@@ -14,7 +14,6 @@ from flask_appbuilder import expose, has_access
 from flask_wtf import FlaskForm
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from werkzeug.wrappers import Response
 
 from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, VmsError
 from vmsapp.extensions import atomic
@@ -110,7 +109,7 @@ class OfficeModelView(OfficeListView):
         )  # fmt: skip
         return page, status
 
-    def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Response:
+    def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Answer:
         try:
             with atomic(session()) as current:
                 saved = self.model() if pk is None else self._unchanged(pk, columns)

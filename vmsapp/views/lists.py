@@ -363,6 +363,10 @@ class OfficeListView(ModelView):
             and self.appbuilder.sm.has_access(name, self.class_permission_name)
         ]  # fmt: skip
 
+    def deeds_for(self, row: Any) -> Sequence[Any]:  # noqa: ANN401
+        """The deeds that a record's page offers."""
+        return self.deeds(single=True)
+
     def url(self, route: str, **values: Any) -> str:  # noqa: ANN401
         """The address of one of this view's routes."""
         return url_for(f"{self.endpoint}.{route}", **values)

@@ -1,6 +1,5 @@
-"""The framework's security manager, with our screens and what they write down."""
+"""The framework's security manager, with our screens."""
 
-from dataclasses import replace
 from typing import Any
 
 from flask import current_app, request
@@ -8,27 +7,23 @@ from flask import current_app, request
 from vmsapp.i18n import _l
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
-from vmsapp.security import NAME_LENGTH, OfficeSecurityManager
-from vmsapp.services import sessions
-from vmsapp.views.account import (
-    AuthDBView,
-    ResetMyPasswordView,
-    ResetPasswordView,
-    UserInfoEditView,
-)
-from vmsapp.views.base import actor, session
+from vmsapp.security import OfficeSecurityManager
+from vmsapp.views.account import ResetMyPasswordView, UserInfoEditView
+from vmsapp.views.bearers import SecurityApi
 from vmsapp.views.lists import OfficeInterface
+from vmsapp.views.second_factor import SecondFactor
 from vmsapp.views.sessions import Sessions
+from vmsapp.views.sign_in import AuthDBView
 from vmsapp.views.user_groups import UserGroups
 from vmsapp.views.users import Users
 
 
 class ScreensSecurityManager(OfficeSecurityManager):
-    """Names the screens of people and passwords, and audits who signs in."""
+    """Names the screens of people and passwords."""
 
     authdbview = AuthDBView
     resetmypasswordview = ResetMyPasswordView
-    resetpasswordview = ResetPasswordView
+    security_api = SecurityApi
     userinfoeditview = UserInfoEditView
     userdbmodelview = Users
     rolemodelview = UserGroups
@@ -36,12 +31,12 @@ class ScreensSecurityManager(OfficeSecurityManager):
     def register_views(self) -> None:
         """Add the doors in and out; guessing the own old password is limited like signing in."""
         self.user_view, self.auth_view = Users, self.authdbview()
-        for view in (self.auth_view, self.resetmypasswordview, self.resetpasswordview,
-                     self.userinfoeditview, Sessions):  # fmt: skip
+        for view in (self.auth_view, self.resetmypasswordview, self.userinfoeditview,
+                     SecondFactor, Sessions):  # fmt: skip
             self.appbuilder.add_view_no_menu(view)
         self.appbuilder.add_api(self.security_api)
         if self.is_auth_limited:
-            for door in ("AuthDBView", "ResetMyPasswordView", "SecurityApi"):
+            for door in ("AuthDBView", "ResetMyPasswordView", "SecondFactor", "SecurityApi"):
                 blueprint = current_app.blueprints[door]
                 self.limiter.limit(self.auth_rate_limit, methods=["POST"])(blueprint)
             self.limiter.request_filter(lambda: request.endpoint == "AuthDBView.logout")
@@ -53,16 +48,3 @@ class ScreensSecurityManager(OfficeSecurityManager):
             Users, "List Users", label=_l("Users"), **category
         )
         self.appbuilder.add_view(UserGroups, "List Roles", label=_l("User groups"), **category)
-
-    def auth_user_db(self, username: str, password: str) -> OfficeUser | None:
-        """Check a password, and write down who came or that nobody did."""
-        user: OfficeUser | None = super().auth_user_db(username, password)
-        if user is not None:
-            comer = replace(actor(), user_id=user.id, name=user.username[:NAME_LENGTH])
-            sessions.note_sign_in(session(), comer)
-            return user
-        # both are asked always: the time taken must not tell who is known
-        by_name, by_email = self.find_user(username=username), self.find_user(email=username)
-        known = by_name or by_email
-        sessions.note_failed_sign_in(session(), actor(), known.id if known else None)
-        return None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from flask import url_for
-from sqlalchemy.orm import defer, joinedload
+from sqlalchemy.orm import defer, joinedload, undefer
 
 from vmsapp.i18n import _, _l, money_text, units_text
 from vmsapp.models import Consumer, Meter, Sale, VendingPoint
@@ -28,7 +28,7 @@ class Sales(OfficeListView):
     )
     show_columns = names(
         "id receipt sold_at consumer meter units charged_minor received_minor change_minor"
-        " vending_point operator business_date state"
+        " vending_point operator_name business_date state"
     )
     order_columns = names("id sold_at charged_minor")
     base_order = ("id", "desc")
@@ -37,7 +37,7 @@ class Sales(OfficeListView):
         "consumer": _l("Consumer"),
         "meter": _l("Meter number"), "units": _l("Units"), "charged_minor": _l("Paid"),
         "received_minor": _l("Received"), "change_minor": _l("Change"),
-        "vending_point": _l("Vending point"), "operator": _l("Operator"),
+        "vending_point": _l("Vending point"), "operator_name": _l("Operator"),
         "business_date": _l("Business date"), "state": _l("State"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
@@ -53,13 +53,12 @@ class Sales(OfficeListView):
     )  # fmt: skip
     loads = (
         joinedload(Sale.consumer), joinedload(Sale.meter), joinedload(Sale.vending_point),
-        joinedload(Sale.operator), defer(Sale.calculation),
+        undefer(Sale.operator_name), defer(Sale.calculation),
     )  # fmt: skip
     cells = {
         "consumer": lambda sale: sale.consumer or _("Outside your region"),
         "meter": lambda sale: digits(sale.meter.drn) if sale.meter else _("Outside your region"),
         "receipt": lambda sale: digits(sale.receipt) if sale.receipt else None,
-        "operator": lambda sale: sale.operator.username,
         "units": lambda sale: units_text(sale.units),
         "charged_minor": lambda sale: _money(sale, sale.charged_minor),
         "received_minor": lambda sale: _money(sale, sale.received_minor),

@@ -1,40 +1,57 @@
-"""Users: the framework's records in our pages."""
+"""Users: who works with the system, where, and as what."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from flask import flash, redirect, url_for
+from flask import flash, redirect
 from flask_appbuilder import action, expose, has_access
-from flask_appbuilder.models.sqla.filters import FilterNotEqual
 from flask_appbuilder.security.views import UserDBModelView
 from flask_babel import ngettext
-from sqlalchemy import inspect
+from flask_wtf import FlaskForm
+from sqlalchemy import ColumnElement, inspect, select
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.security import generate_password_hash
 from werkzeug.wrappers import Response
-from wtforms import PasswordField, validators
+from wtforms import BooleanField, PasswordField, SelectField, StringField
+from wtforms.validators import DataRequired, Length, Optional, Regexp
 
+from vmsapp.clock import now_utc
 from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
-from vmsapp.models import OfficeUser
-from vmsapp.services import users
-from vmsapp.views.account import LONGEST, SHORTEST
-from vmsapp.views.base import actor, session
+from vmsapp.models import OfficeUser, Region, UserState, VendingPoint
+from vmsapp.models.user import Role
+from vmsapp.security import ADMINISTRATORS
+from vmsapp.services import audit, passwords, second_factor, sessions, users
+from vmsapp.services.passwords import LONGEST, SHORTEST
+from vmsapp.views.account import known_of, language_choices
+from vmsapp.views.base import actor, session, zone
 from vmsapp.views.crud import OfficeModelView
-from vmsapp.views.filters import YesNo
-from vmsapp.views.forms import of_length
-from vmsapp.views.lists import names
+from vmsapp.views.filters import Among, Choice, Searched, names_of
+from vmsapp.views.forms import LookupField, OfficeForm, of_length
+from vmsapp.views.lists import Answer, names
+from vmsapp.views.look import digits, state
+from vmsapp.views.sign_in import key_for
 from vmsapp.views.user_groups import NOBODY
 
-ACCOUNT = re.compile(r"[\w.@+-]{1,64}\Z")
-ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
+ACCOUNT: Final = re.compile(r"[\w.@+-]{1,64}\Z")
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
 
-TO_OTHERS = {"deactivate", "resetpasswords"}
+STATES: Final[dict[str, str]] = {
+    UserState.ACTIVE: N_("Active"),
+    UserState.SUSPENDED: N_("Suspended"),
+    UserState.LOCKED: N_("Locked"),
+}
+TONES: Final[dict[str, str]] = {
+    UserState.ACTIVE: "good",
+    UserState.SUSPENDED: "bad",
+    UserState.LOCKED: "warn",
+}
+
+TO_OTHERS: Final = {"give_code", "suspend", "activate", "end_sessions", "reset_second_factor"}
 """Deeds an administrator does to other people."""
-
-ADMINISTRATORS = "Administrator"
 
 
 class UsernameTaken(InvalidInput):
@@ -55,7 +72,7 @@ class OwnAccountLost(InvalidInput):
     """An administrator would lock themselves out."""
 
     code = "own_account_lost"
-    message = N_("You cannot make yourself inactive. Another administrator can.")
+    message = N_("You cannot suspend yourself. Another administrator can.")
     field = "active"
 
 
@@ -64,7 +81,107 @@ class OwnGroupLost(InvalidInput):
 
     code = "own_group_lost"
     message = N_("You cannot leave the administrators yourself. Another administrator can.")
-    field = "roles"
+    field = "group"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateNow(Choice):
+    """Whether people may sign in at this moment."""
+
+    def rows(self, value: str) -> ColumnElement[bool]:
+        """Rows in this state."""
+        return OfficeUser.state_in_sql(now_utc()) == value
+
+
+class UserForm(OfficeForm):
+    """Who it is, what the person may do, and where."""
+
+    username = StringField(
+        _l("Username"),
+        [DataRequired(), Regexp(ACCOUNT, message=_l("Letters, digits and . _ - @ + only."))],
+        description=_l("What the person signs in with; it cannot be used twice."),
+    )
+    first_name = StringField(_l("First name"), [DataRequired(), Length(max=64)])
+    last_name = StringField(_l("Last name"), [DataRequired(), Length(max=64)])
+    email = StringField(
+        _l("E-mail"),
+        [
+            DataRequired(),
+            Length(max=320),
+            Regexp(ADDRESS, message=_l("This is no e-mail address.")),
+        ],
+    )
+    group = SelectField(
+        _l("User group"), [DataRequired(_l("Choose a user group."))], choices=list,
+        description=_l("What the person may do."),
+    )  # fmt: skip
+    region = LookupField(
+        _l("Region"), [Optional()], model=Region, endpoint="Regions.lookup",
+        description=_l("The person sees consumers and meters of this region and all below it."),
+    )  # fmt: skip
+    vending_point = LookupField(
+        _l("Vending point"), [Optional()], model=VendingPoint, endpoint="VendingPoints.lookup",
+        description=_l("With one, only what is sold there is seen, and sales are made there."),
+    )  # fmt: skip
+    all_regions = BooleanField(
+        _l("Sees all regions"), description=_l("For administrators and auditors of the utility.")
+    )
+    language = SelectField(_l("Language"), choices=list)
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.group.choices = [("", ""), *((name, _(name)) for name in group_names())]
+        self.language.choices = language_choices()
+        if not actor().sight.everything:
+            del self.all_regions
+
+    def populate_obj(self, obj: OfficeUser) -> None:
+        """Set the columns, and the group by its name."""
+        for name, field in self._fields.items():
+            if name == "group":
+                obj.roles = [session().scalars(select(Role).where(Role.name == field.data)).one()]
+            elif name == "language":
+                obj.language = field.data or None
+            elif hasattr(OfficeUser, name) and name != "password":
+                field.populate_obj(obj, name)
+
+
+class NewUserForm(UserForm):
+    """The same, with a first password for who is to have one."""
+
+    password = PasswordField(
+        _l("First password"), [Optional(), of_length(SHORTEST, LONGEST)],
+        description=_l(
+            "Leave it empty to get a one-time code for the person. A password you give must be"
+            " changed at the first sign-in."
+        ),
+    )  # fmt: skip
+
+    def populate_obj(self, obj: OfficeUser) -> None:
+        """Keep the password's hash alone; without a password nobody signs in yet."""
+        super().populate_obj(obj)
+        given = self.password.data
+        obj.active, obj.must_change_password = True, bool(given)
+        obj.password = generate_password_hash(given) if given else users.NO_PASSWORD
+
+
+class ChangedUserForm(UserForm):
+    """The same, for somebody who is there."""
+
+    active = BooleanField(
+        _l("Active"),
+        description=_l("Who is suspended cannot sign in; everything done stays on record."),
+    )
+
+
+def _state(user: OfficeUser) -> Any:  # noqa: ANN401 - markup
+    now = user.state_at(now_utc())
+    return state(_(STATES[now]), TONES[now])
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Give the framework's times, which are the server's local ones, their zone."""
+    return moment.astimezone() if moment else None
 
 
 class Users(OfficeModelView, UserDBModelView):
@@ -72,84 +189,118 @@ class Users(OfficeModelView, UserDBModelView):
 
     class_permission_name = "UserDBModelView"
     exclude_route_methods = {"download", "delete"}
+    add_form, edit_form = NewUserForm, ChangedUserForm
+    resetmypassword = resetpasswords = userinfoedit = None  # the framework's deeds
 
     list_title = _l("Users")
     add_title = _l("Add user")
-    list_columns = names("username get_full_name roles region active last_login")
+    list_columns = names("username get_full_name group region vending_point state last_login")
     order_columns = names("username last_login")
     base_order = ("username", "asc")
-    add_columns = names("username first_name last_name email roles active password conf_password")
-    edit_columns = names("username first_name last_name email roles active")
+    edit_columns = names(
+        "username first_name last_name email group region vending_point all_regions language active"
+    )
+    add_columns = names(
+        "username first_name last_name email group region vending_point all_regions language"
+        " password"
+    )
     show_fieldsets = [
-        (None, {"fields": names("username get_full_name email roles region active")}),
-        (_l("Sign-ins"), {"fields": names("last_login login_count fail_login_count created_on")}),
-    ]
+        (None, {"fields": names("username get_full_name email group region vending_point language"
+                                " state")}),
+        (_l("Sign-ins"), {"fields": names("last_login login_count fail_login_count second_factor"
+                                          " created_on")}),
+    ]  # fmt: skip
     label_columns = {
         "username": _l("Username"), "get_full_name": _l("Name"), "first_name": _l("First name"),
-        "last_name": _l("Last name"), "email": _l("E-mail"), "roles": _l("User groups"),
-        "region": _l("Region"), "active": _l("Active"), "last_login": _l("Last sign-in"),
-        "login_count": _l("Sign-ins"), "fail_login_count": _l("Failed sign-ins since the last one"),
-        "created_on": _l("Added at"),
+        "last_name": _l("Last name"), "email": _l("E-mail"), "group": _l("User group"),
+        "region": _l("Region"), "vending_point": _l("Vending point"), "state": _l("Status"),
+        "language": _l("Language"), "second_factor": _l("Second factor"),
+        "last_login": _l("Last sign-in"), "login_count": _l("Sign-ins"),
+        "fail_login_count": _l("Failed sign-ins since the last one"), "created_on": _l("Added at"),
     }  # fmt: skip
-    description_columns = {
-        "username": _l("What the person signs in with; it cannot be used twice."),
-        "active": _l("Who is not active cannot sign in; everything done stays on record."),
-        "roles": _l("What the person may do."),
-    }
-    add_form_extra_fields = {
-        "password": PasswordField(
-            _l("Password"), [validators.DataRequired(), of_length(SHORTEST, LONGEST)],
-            description=_l("At least 10 characters; a few words are easy to remember."),
-        ),
-        "conf_password": PasswordField(
-            _l("Password, once more"),
-            [validators.DataRequired(),
-             validators.EqualTo("password", _l("This is not the same password."))],
-        ),
-    }  # fmt: skip
-    validators_columns = {
-        "username": [validators.Regexp(ACCOUNT, message=_l("Letters, digits and . _ - @ + only."))],
-        "email": [validators.Regexp(ADDRESS, message=_l("This is no e-mail address."))],
-        "roles": [validators.DataRequired(_l("Choose at least one user group."))],
-    }
-    add_form_query_rel_fields = {"roles": [["name", FilterNotEqual, NOBODY]]}
-    edit_form_query_rel_fields = add_form_query_rel_fields
     numbers = frozenset({"login_count", "fail_login_count"})
     searched = (OfficeUser.username, OfficeUser.first_name, OfficeUser.last_name, OfficeUser.email)
-    filters = (YesNo(name="active", label=_l("Active"), column=OfficeUser.active),)
-    loads = (selectinload(OfficeUser.roles), joinedload(OfficeUser.region))
+    filters = (
+        StateNow(name="state", label=_l("Status"), column=OfficeUser.active, words=STATES),
+        Searched(name="region", label=_l("Region"), column=OfficeUser.region_id, model=Region,
+                 endpoint="Regions.lookup"),
+        Among(name="point", label=_l("Vending point"), column=OfficeUser.vending_point_id,
+              model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
+    )  # fmt: skip
+    loads = (
+        selectinload(OfficeUser.roles), joinedload(OfficeUser.region),
+        joinedload(OfficeUser.vending_point),
+    )  # fmt: skip
     cells = {
         "get_full_name": OfficeUser.get_full_name,
-        "roles": lambda user: ", ".join(sorted(role.name for role in user.roles)),
+        "group": lambda user: ", ".join(sorted(_(role.name) for role in user.roles)),
         "last_login": lambda user: _aware(user.last_login),
         "created_on": lambda user: _aware(user.created_on),
         "region": lambda user: _("Everywhere") if user.all_regions else user.region,
+        "state": _state,
+        "second_factor": lambda user: user.totp_since is not None,
+        "language": lambda user: dict(language_choices()).get(user.language or ""),
     }
 
     def pre_add(self, item: OfficeUser) -> None:
-        """Keep the password's hash alone."""
-        self._refuse_taken(item)
-        item.password = generate_password_hash(item.password)
+        """See to it that the account fits in."""
+        self._check(item)
 
     def pre_update(self, item: OfficeUser) -> None:
         """Nobody locks themselves out, so somebody is always left to let others in."""
-        self._refuse_taken(item)
+        self._check(item)
+        left: Sequence[Any] = inspect(item).attrs.roles.history.deleted
         if item.id != actor().user_id:
+            if left and not users.may_as_much(session(), actor(), left):
+                raise users.AboveYou(username=item.username)
             return
         if not item.active:
             raise OwnAccountLost
-        left: Sequence[Any] = inspect(item).attrs.roles.history.deleted
         if ADMINISTRATORS in {group.name for group in left}:
             raise OwnGroupLost
 
-    def _refuse_taken(self, item: OfficeUser) -> None:
-        """Names and addresses people sign in with differ by more than capital letters."""
+    def process_form(self, form: FlaskForm, is_created: bool) -> None:  # noqa: FBT001 - the framework's
+        """Judge a first password by what is known of the person."""
+        if not is_created or not form.password.data:
+            return
+        person = OfficeUser(
+            username=form.username.data, first_name=form.first_name.data,
+            last_name=form.last_name.data, email=form.email.data,
+        )  # fmt: skip
+        passwords.check_strength(form.password.data, known_of(person))
+
+    def _check(self, item: OfficeUser) -> None:
+        """Refuse names that are taken, groups above the asker, and places that do not fit."""
         with session().no_autoflush:
             taken = users.names_taken(session(), item.username, item.email, item.id)
+            if not users.may_as_much(session(), actor(), item.roles):
+                raise users.GroupAboveYou(group=_(item.group))
         if item.username.lower() in taken:
             raise UsernameTaken
         if item.email.lower() in taken:
             raise EmailTaken
+        users.check_place(session(), item)
+
+    def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Answer:
+        """After adding somebody without a password, show the code to hand out."""
+        answer: Answer = super()._saved(form, columns, pk)
+        if pk is None and not form.password.data:
+            added = select(OfficeUser.id).where(OfficeUser.username == form.username.data)
+            return self._code_page(session().scalars(added).one())
+        return answer
+
+    def _note(self, deed: str, pk: int, **details: Any) -> None:  # noqa: ANN401
+        """Put what matters to others on record by its own name, too."""
+        before, after = details.get("before") or {}, details.get("after") or {}
+        audit.record(session(), actor(), f"user.{deed}", "user", pk, **details)
+        if deed != "changed":
+            return
+        if before.get("group") != after.get("group"):
+            audit.record(session(), actor(), "user.groups_changed", "user", pk,
+                         before=before.get("group"), after=after.get("group"))  # fmt: skip
+        if before.get("active") != after.get("active"):
+            action = "user.activated" if after.get("active") == "True" else "user.suspended"
+            audit.record(session(), actor(), action, "user", pk)
 
     def name_of(self, row: OfficeUser) -> str:
         """The name they sign in with."""
@@ -157,31 +308,89 @@ class Users(OfficeModelView, UserDBModelView):
 
     @expose("/userinfo/")
     @has_access
-    def userinfo(self) -> str:
-        """The own profile."""
-        return self._page("office/profile.html", title=_("Profile"))
+    def userinfo(self) -> Answer:
+        """The own account."""
+        point = actor().sight.vending_point_id
+        named = select(VendingPoint.name).where(VendingPoint.id == point)
+        return self._page(
+            "office/profile.html", title=_("My account"),
+            point=session().scalar(named) if point else None,
+        )  # fmt: skip
 
-    @action("resetpasswords", _l("Set a new password"), "", multiple=False)
-    def resetpasswords(self, user: OfficeUser) -> Response:
-        """Lead to the form for another's password."""
-        return redirect(url_for("ResetPasswordView.this_form_get", pk=user.id))
+    @action("give_code", _l("Hand out a one-time code"),
+            _l("The old password will count no more. Go on?"), multiple=False)  # fmt: skip
+    def give_code(self, user: OfficeUser) -> Answer:
+        """Make a code with which the person chooses a new password."""
+        return self._code_page(user.id)
 
-    @action("deactivate", _l("Make inactive"), _l("Make inactive and sign out everywhere?"))
-    def deactivate(self, chosen: OfficeUser | Sequence[OfficeUser]) -> Response:
+    @action("suspend", _l("Suspend"), _l("Suspend and sign out everywhere?"))
+    def suspend(self, chosen: OfficeUser | Sequence[OfficeUser]) -> Response:
         """Let people sign in no more; not oneself."""
-        wanted = [chosen] if isinstance(chosen, OfficeUser) else chosen
-        count = users.deactivate(session(), actor(), [user.id for user in wanted])
+        count = users.suspend(session(), actor(), _ids(chosen))
+        done = ngettext("%(num)s user was suspended.", "%(num)s users were suspended.", count)
+        return self._done(done, count)
+
+    @action("activate", _l("Activate"), "")
+    def activate(self, chosen: OfficeUser | Sequence[OfficeUser]) -> Response:
+        """Let people sign in again."""
+        count = users.activate(session(), actor(), _ids(chosen))
         done = ngettext(
-            "%(num)s user was made inactive.", "%(num)s users were made inactive.", count
+            "%(num)s user may sign in again.", "%(num)s users may sign in again.", count
         )
-        flash(done, "success" if count else "warning")
-        return redirect(self.url("list"))
+        return self._done(done, count)
+
+    @action("end_sessions", _l("Sign out everywhere"), _l("Sign this person out everywhere?"),
+            multiple=False)  # fmt: skip
+    def end_sessions(self, user: OfficeUser) -> Response:
+        """End all sessions of somebody else."""
+        users.other(session(), actor(), user.id)
+        sessions.end_all(session(), actor(), user.id)
+        flash(_("All sessions have ended."), "success")
+        return redirect(self.url("show", pk=user.id))
+
+    @action(
+        "reset_second_factor", _l("Reset the second factor"),
+        _l("After that the password alone signs the person in. Go on?"), multiple=False,
+    )  # fmt: skip
+    def reset_second_factor(self, user: OfficeUser) -> Response:
+        """Help somebody who lost the telephone and the codes."""
+        users.other(session(), actor(), user.id)
+        second_factor.switch_off(session(), actor(), user.id)
+        flash(_("The second factor is off. Its owner is signed out everywhere."), "success")
+        return redirect(self.url("show", pk=user.id))
+
+    def deeds_for(self, row: OfficeUser) -> Sequence[Any]:
+        """Those that would change something; none to oneself."""
+        can_sign_in = row.state_at(now_utc()) is UserState.ACTIVE
+        idle = {
+            "suspend": not row.active,
+            "activate": can_sign_in,
+            "reset_second_factor": row.totp_secret is None,
+        }
+        if row.id == actor().user_id:
+            return ()
+        return [deed for deed in self.deeds(single=True) if not idle.get(deed.name)]
 
     def deeds(self, *, single: bool) -> Sequence[Any]:
         """Only those to others; the own ones stand in the menu of the account."""
         return [deed for deed in super().deeds(single=single) if deed.name in TO_OTHERS]
 
+    def _code_page(self, user_id: int) -> Answer:
+        given = users.give_code(session(), actor(), user_id, key_for("one-time codes"))
+        return self._page(
+            "account/code_given.html", title=_("One-time code"), given=given, zone=zone(),
+            code=digits(given.code), back=self.url("show", pk=user_id),
+        )  # fmt: skip
 
-def _aware(moment: datetime | None) -> datetime | None:
-    """Give the framework's times, which are the server's local ones, their zone."""
-    return moment.astimezone() if moment else None
+    def _done(self, text: str, count: int) -> Response:
+        flash(text, "success" if count else "warning")
+        return redirect(self.url("list"))
+
+
+def group_names() -> list[str]:
+    """The user groups people may be put into."""
+    return list(session().scalars(select(Role.name).where(Role.name != NOBODY).order_by(Role.name)))
+
+
+def _ids(chosen: OfficeUser | Sequence[OfficeUser]) -> list[int]:
+    return [user.id for user in ([chosen] if isinstance(chosen, OfficeUser) else chosen)]

@@ -1,0 +1,593 @@
+"""Accounts: the lock after wrong passwords, one-time codes, the second factor, bearers, places."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from werkzeug.security import generate_password_hash
+
+from config import Settings
+from tests.factories import AUDITOR, HARBOUR, MARKET, NOW, OPERATOR, SUPERVISOR
+from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, PASSWORD, Browser, contents, said
+from vmsapp import create_app, sealing
+from vmsapp.models import AuditEvent, OfficeUser, RecoveryCode
+from vmsapp.models.user import Role
+from vmsapp.scope import unscoped
+from vmsapp.services import second_factor
+from vmsapp.services.passwords import SamePassword, WeakPassword
+
+API = "/api/v1/security"
+NEW = "Quite-Another-88"
+SECRET = b"twenty bytes for it."
+
+
+def sign_in(browser: Browser, username: str = OPERATOR, password: str = PASSWORD):
+    return browser.post("/login/", {"username": username, "password": password})
+
+
+def by_json(office: Flask, **changed: object):
+    body = {"username": OPERATOR, "password": PASSWORD, "refresh": True} | changed
+    return office.test_client().post(f"{API}/login", json=body)
+
+
+def refreshed(office: Flask, bearer: str) -> int:
+    headers = {"Authorization": f"Bearer {bearer}"}
+    return office.test_client().post(f"{API}/refresh", headers=headers).status_code
+
+
+def is_in(browser: Browser) -> bool:
+    return browser.get("/counter/").status_code == 200
+
+
+def the_user(shop, name: str = OPERATOR) -> OfficeUser:
+    return shop.rows(OfficeUser, OfficeUser.username == name)[0]
+
+
+def change_user(shop, name: str = OPERATOR, **values: object) -> None:
+    def change(session):
+        user = session.query(OfficeUser).filter_by(username=name).one()
+        for key, value in values.items():
+            setattr(user, key, value)
+
+    with unscoped("a test arranges it"):
+        shop.change(change)
+
+
+def told(shop, action: str) -> list[AuditEvent]:
+    return shop.rows(AuditEvent, AuditEvent.action == action)
+
+
+# the lock
+
+
+def at_the_form(office: Flask, password: str) -> bool:
+    browser = Browser(office)
+    sign_in(browser, password=password)
+    return is_in(browser)
+
+
+def at_the_api(office: Flask, password: str) -> bool:
+    return by_json(office, password=password).status_code == 200
+
+
+@BOTH
+@pytest.mark.parametrize("door", [at_the_form, at_the_api])
+@pytest.mark.parametrize("other", [at_the_form, at_the_api])
+def test_after_five_wrong_passwords_an_account_rests_at_every_door(
+    office, people, shop, door, other, backend
+):
+    assert [door(office, f"guess {n}") for n in range(5)] == [False] * 5
+    assert not other(office, PASSWORD)
+    assert the_user(shop).locked_until == NOW + timedelta(minutes=15)
+    shop.clock.forward(minutes=14)
+    assert not other(office, PASSWORD)
+    shop.clock.forward(minutes=1)
+    assert other(office, PASSWORD)
+    assert [row.subject_id for row in told(shop, "user.locked")] == [str(the_user(shop).id)]
+
+
+def test_wrong_passwords_while_it_rests_do_not_make_it_rest_longer(office, people, shop):
+    for n in range(5):
+        at_the_form(office, f"guess {n}")
+    shop.clock.forward(minutes=10)
+    for n in range(20):
+        at_the_api(office, f"guess {n}")
+    shop.clock.forward(minutes=5)
+    assert at_the_form(office, PASSWORD)
+
+
+def test_the_right_password_begins_the_count_anew(office, people, shop):
+    for n in range(4):
+        at_the_form(office, f"guess {n}")
+    assert at_the_form(office, PASSWORD)
+    for n in range(4):
+        at_the_form(office, f"guess {n}")
+    assert at_the_form(office, PASSWORD)
+    assert the_user(shop).fail_login_count == 0
+
+
+@pytest.mark.parametrize("state", ["right", "wrong", "unknown", "locked", "suspended"])
+def test_whoever_is_refused_learns_neither_name_nor_state(browse, shop, state):
+    if state == "locked":
+        change_user(shop, locked_until=NOW + timedelta(minutes=3))
+    if state == "suspended":
+        change_user(shop, active=False)
+    name = "nobody" if state == "unknown" else OPERATOR
+    answer = sign_in(browse(), name, "wrong" if state == "wrong" else PASSWORD)
+    if state == "right":
+        assert answer.status_code == 302
+        return
+    assert answer.status_code == 422
+    assert said(answer.text, "note note-bad") == (
+        "You were not let in. Check the name and the password. After 5 wrong attempts an account"
+        " rests for 15 minutes; an administrator can help."
+    )
+    assert f'value="{name}"' in answer.text  # what was typed stays
+
+
+def test_an_administrator_ends_the_lock(browse, office, people, shop):
+    for n in range(5):
+        at_the_form(office, f"guess {n}")
+    admin = browse(ADMIN)
+    page = admin.get(f"/users/show/{people[OPERATOR].id}").text
+    assert "Locked" in page
+    listed = f'href="/users/show/{people[OPERATOR].id}"'
+    assert listed in admin.get("/users/list/?state=locked").text
+    assert listed not in admin.get("/users/list/?state=active").text
+    assert admin.post(f"/users/action/activate/{people[OPERATOR].id}").status_code == 302
+    assert at_the_form(office, PASSWORD)
+    assert [row.actor_name for row in told(shop, "user.unlocked")] == ["admin"]
+
+
+def test_wrong_own_passwords_lock_the_account_too(browse, shop):
+    browser = browse(OPERATOR)
+    words = {"old_password": "wrong", "password": NEW, "conf_password": NEW}
+    for _ in range(5):
+        assert browser.post("/resetmypassword/form", words).status_code == 422
+    right = browser.post("/resetmypassword/form", words | {"old_password": PASSWORD})
+    assert right.status_code == 422
+    assert "Too many wrong attempts." in right.text
+
+
+# passwords
+
+
+@pytest.mark.parametrize(("password", "why"), [
+    ("operator-operator", WeakPassword), ("Password2026!", WeakPassword),
+    ("Qwertz-12345", WeakPassword), ("aaaaaaaaaaaaaaaa", WeakPassword),
+    ("Test Utility 2026", WeakPassword), (PASSWORD, SamePassword),
+])  # fmt: skip
+def test_a_password_that_is_guessed_soon_is_refused(browse, shop, password, why):
+    browser, before = browse(OPERATOR), the_user(shop).password
+    words = {"old_password": PASSWORD, "password": password, "conf_password": password}
+    answer = browser.post("/resetmypassword/form", words)
+    assert answer.status_code == 422
+    assert why.message in answer.text
+    assert the_user(shop).password == before
+
+
+@pytest.mark.parametrize(
+    "password", ["a few plain words", "été-zèbre-lampe-9", "马铃薯蓝色火车头鞋子云"]
+)
+def test_a_few_words_in_any_script_will_do(browse, shop, password):
+    browser = browse(OPERATOR)
+    words = {"old_password": PASSWORD, "password": password, "conf_password": password}
+    assert browser.post("/resetmypassword/form", words).status_code == 302
+    newcomer = browse()
+    sign_in(newcomer, password=password)
+    assert is_in(newcomer)
+
+
+def test_nothing_else_is_open_before_a_given_password_is_changed(browse, shop, office):
+    change_user(shop, must_change_password=True)
+    browser = browse(OPERATOR)
+    for path in ("/counter/", "/meters/list/", "/users/userinfo/", "/second-factor/", "/"):
+        assert browser.get(path).location == "/resetmypassword/form", path
+    assert browser.post("/sessions/end-others").location == "/resetmypassword/form"
+    assert by_json(office).status_code == 403
+    words = {"old_password": PASSWORD, "password": NEW, "conf_password": NEW}
+    assert browser.post("/resetmypassword/form", words).status_code == 302
+    assert is_in(browser)
+    assert not the_user(shop).must_change_password
+
+
+# one-time codes
+
+
+def code_for(admin: Browser, user_id: int) -> str:
+    page = admin.post(f"/users/action/give_code/{user_id}")
+    assert page.status_code == 200
+    found = re.search(r'class="digits" dir="ltr">([a-z0-9]{5}-[a-z0-9]{5})<', page.text)
+    assert found, page.text
+    return found[1]
+
+
+def choose(browser: Browser, code: str, password: str = NEW, username: str = OPERATOR):
+    return browser.post(
+        "/login/code",
+        {"username": username, "code": code, "password": password, "conf_password": password},
+    )
+
+
+@BOTH
+def test_a_forgotten_password_is_replaced_with_a_code_that_works_once(
+    browse, office, people, shop, engine, backend
+):
+    code = code_for(browse(ADMIN), people[OPERATOR].id)
+    assert not at_the_form(office, PASSWORD)  # the old one counts no more
+    browser = browse()
+    assert choose(browser, f" {code.upper()} ").location == "/"
+    assert is_in(browser)
+    assert at_the_form(office, NEW)
+    assert choose(browse(), code, "Yet-Another-Word-5").status_code == 422
+    assert at_the_form(office, NEW)
+    with engine.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT * FROM audit_event").all()
+    assert code not in str(kept)
+    assert code.replace("-", "") not in str(kept)
+
+
+def test_a_code_is_the_persons_own_and_ends_after_a_day(browse, people, shop):
+    code = code_for(browse(ADMIN), people[OPERATOR].id)
+    assert choose(browse(), code, username=SUPERVISOR).status_code == 422
+    shop.clock.forward(hours=24)
+    assert choose(browse(), code).status_code == 422
+
+
+def test_guessed_codes_lock_the_account_and_a_weak_password_spends_no_code(browse, people, shop):
+    code = code_for(browse(ADMIN), people[OPERATOR].id)
+    assert choose(browse(), code, "Password2026!").status_code == 422
+    for _ in range(5):
+        assert choose(browse(), "aaaaa-aaaaa").status_code == 422
+    assert choose(browse(), code).status_code == 422  # the account rests
+    shop.clock.forward(minutes=15)
+    assert choose(browse(), code).status_code == 302
+
+
+def test_a_code_does_not_get_round_the_second_factor(browse, office, people, shop):
+    with_second_factor(office, shop)
+    code = code_for(browse(ADMIN), people[OPERATOR].id)
+    browser = browse()
+    assert choose(browser, code).location.startswith("/login/second")
+    assert not is_in(browser)
+
+
+def test_nobody_hands_out_a_code_for_who_may_do_more(browse, office, shop, people, engine):
+    give(shop, office, "Supervisor", "can_list", "can_show", "give_code", "suspend")
+    change_user(shop, AUDITOR, all_regions=False, region_id=people[OPERATOR].region_id)
+    with unscoped("a test arranges it"):
+        shop.change(make_administrator)
+    boss, before = browse(NORTH_SUPERVISOR), contents(engine)
+    for deed in ("give_code", "suspend"):
+        answer = boss.post(f"/users/action/{deed}/{people[AUDITOR].id}")
+        assert answer.status_code == 403
+        assert "may do more than you" in answer.text
+    assert contents(engine) == before
+    assert boss.post(f"/users/action/give_code/{people[OPERATOR].id}").status_code == 200
+
+
+def make_administrator(session) -> None:
+    auditor = session.query(OfficeUser).filter_by(username=AUDITOR).one()
+    auditor.roles = [session.query(Role).filter_by(name="Administrator").one()]
+
+
+def give(shop, office: Flask, group: str, *deeds: str) -> None:
+    """Give a group permissions on the list of users."""
+    with office.app_context(), unscoped("a test arranges it"):
+        manager = office.extensions["appbuilder"].sm
+        for deed in deeds:
+            pair = manager.add_permission_view_menu(deed, "UserDBModelView")
+            manager.add_permission_role(manager.find_role(group), pair)
+
+
+# the second factor
+
+
+def key_of(office: Flask) -> bytes:
+    return sealing.expand(office.config["SECRET_KEY"].encode(), "second factor")
+
+
+def with_second_factor(office: Flask, shop, name: str = OPERATOR) -> None:
+    user = the_user(shop, name)
+    sealed = sealing.seal(key_of(office), SECRET, aad=f"totp {user.id}".encode())
+    change_user(shop, name, totp_secret=sealed, totp_since=NOW)
+
+
+def code_now(shop, steps: int = 0, secret: bytes = SECRET) -> str:
+    return sealing.one_time_password(secret, int(shop.clock.now.timestamp()) // 30 + steps)
+
+
+def test_setting_up_asks_for_a_code_and_gives_ten_recovery_codes(browse, shop, office):
+    browser, other = browse(OPERATOR), browse(OPERATOR)
+    assert browser.post("/second-factor/begin").status_code == 302
+    page = browser.get("/second-factor/").text
+    typed = re.search(r'<code dir="ltr">([A-Z2-7 ]+)</code>', page)
+    assert typed
+    secret = second_factor.secret_of(the_user(shop), key_of(office))
+    assert secret is not None
+    assert second_factor.address_of(secret, issuer="VMS", account=OPERATOR).count(
+        typed[1].replace(" ", "")
+    )
+    assert browser.post("/second-factor/confirm", {"code": "000000"}).status_code == 422
+    assert the_user(shop).totp_since is None
+    answer = browser.post("/second-factor/confirm", {"code": code_now(shop, secret=secret)})
+    codes = re.findall(r"<li><code>(\w{5}-\w{5})</code>", answer.text)
+    assert len(set(codes)) == 10
+    assert len(shop.rows(RecoveryCode)) == 10
+    assert [is_in(browser), is_in(other)] == [True, False]
+    assert len(told(shop, "user.second_factor_on")) == 1
+    assert typed[1] not in browser.get("/second-factor/").text  # never shown again
+
+
+def test_the_secret_is_sealed_in_the_database(browse, shop, office, engine):
+    browse(OPERATOR).post("/second-factor/begin")
+    secret = second_factor.secret_of(the_user(shop), key_of(office))
+    sealed = the_user(shop).totp_secret
+    assert secret
+    assert sealed
+    assert secret not in sealed
+
+
+@BOTH
+def test_the_code_of_a_telephone_signs_in_and_counts_once(browse, office, shop, backend):
+    with_second_factor(office, shop)
+    browser = browse()
+    assert sign_in(browser).location.startswith("/login/second")
+    assert not is_in(browser)
+    assert browser.post("/login/second", {"code": "000000"}).status_code == 422
+    code = code_now(shop)
+    assert browser.post("/login/second", {"code": f"{code[:3]} {code[3:]}"}).location == "/"
+    assert is_in(browser)
+    thief = browse()
+    sign_in(thief)
+    assert thief.post("/login/second", {"code": code}).status_code == 422
+    assert thief.post("/login/second", {"code": code_now(shop, -1)}).status_code == 422
+    assert not is_in(thief)
+    assert thief.post("/login/second", {"code": code_now(shop, 1)}).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("steps", "right"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)]
+)
+def test_a_telephone_may_be_half_a_minute_off(browse, office, shop, steps, right):
+    with_second_factor(office, shop)
+    browser = browse()
+    sign_in(browser)
+    browser.post("/login/second", {"code": code_now(shop, steps)})
+    assert is_in(browser) is right
+
+
+def test_a_recovery_code_signs_in_once(browse, office, shop, people):
+    browser = browse(OPERATOR)
+    browser.post("/second-factor/begin")
+    secret = second_factor.secret_of(the_user(shop), key_of(office)) or b""
+    page = browser.post("/second-factor/confirm", {"code": code_now(shop, secret=secret)}).text
+    (code, *_) = re.findall(r"<li><code>(\w{5}-\w{5})</code>", page)
+    for expected in (302, 422):
+        newcomer = browse()
+        sign_in(newcomer)
+        assert newcomer.post("/login/second", {"code": code.upper()}).status_code == expected
+    assert "9" in browser.get("/second-factor/").text
+
+
+def test_wrong_second_steps_lock_the_account(browse, office, shop):
+    with_second_factor(office, shop)
+    browser = browse()
+    sign_in(browser)
+    tried = [browser.post("/login/second", {"code": "000000"}).status_code for _ in range(5)]
+    assert tried == [422] * 4 + [302]
+    browser.post("/login/second", {"code": code_now(shop)})
+    assert not is_in(browser)
+
+
+@pytest.mark.parametrize("what", ["time", "password", "suspension", "nothing"])
+def test_the_second_step_is_for_who_gave_the_password_just_now(browse, office, shop, what):
+    with_second_factor(office, shop)
+    browser = browse()
+    sign_in(browser)
+    if what == "time":
+        shop.clock.forward(minutes=6)
+    if what == "password":
+        change_user(shop, password=generate_password_hash(NEW, "pbkdf2:sha256:1"))
+    if what == "suspension":
+        change_user(shop, active=False)
+    browser.post("/login/second", {"code": code_now(shop)})
+    assert is_in(browser) is (what == "nothing")
+
+
+def test_without_the_first_step_there_is_no_second(browse, office, shop):
+    with_second_factor(office, shop)
+    assert browse().get("/login/second").location == "/login/"
+    assert browse().post("/login/second", {"code": code_now(shop)}).location == "/login/"
+
+
+def test_a_program_sends_the_code_along(office, people, shop):
+    with_second_factor(office, shop)
+    assert by_json(office).status_code == 401
+    assert by_json(office, code="000000").status_code == 401
+    code = code_now(shop)
+    assert by_json(office, code=code).status_code == 200
+    assert by_json(office, code=code).status_code == 401
+
+
+def test_switching_off_asks_for_the_password(browse, office, shop):
+    with_second_factor(office, shop)
+    browser = browse(OPERATOR)
+    for path in ("/second-factor/off", "/second-factor/codes"):
+        assert browser.post(path, {"password": "wrong"}).status_code == 422
+    assert the_user(shop).totp_since == NOW
+    assert browser.post("/second-factor/codes", {"password": PASSWORD}).status_code == 200
+    assert browser.post("/second-factor/off", {"password": PASSWORD}).status_code == 302
+    assert the_user(shop).totp_since is None
+    assert shop.rows(RecoveryCode) == []
+    assert is_in(browser)
+
+
+def test_an_administrator_resets_a_lost_second_factor(browse, office, shop, people):
+    with_second_factor(office, shop)
+    browser = browse(OPERATOR)
+    path = f"/users/action/reset_second_factor/{people[OPERATOR].id}"
+    assert browse(ADMIN).post(path).status_code == 302
+    assert not is_in(browser)
+    assert at_the_form(office, PASSWORD)
+    assert [row.actor_name for row in told(shop, "user.second_factor_reset")] == ["admin"]
+
+
+@pytest.fixture
+def asking(settings: Settings, people, request):
+    """An application that asks some people for a second factor."""
+    changed = settings.model_dump() | {"second_factor": request.param}
+    return create_app(Settings.model_validate(changed, by_name=True, by_alias=False))
+
+
+@pytest.mark.parametrize(("asking", "admin", "operator"), [
+    ("optional", True, True), ("administrators", False, True), ("everybody", False, False),
+], indirect=["asking"])  # fmt: skip
+def test_who_must_set_up_a_second_factor_is_led_there(asking, people, admin, operator):
+    let_in = [is_in(Browser(asking, people[who].id)) for who in (ADMIN, OPERATOR)]
+    assert let_in == [admin, operator]
+    browser = Browser(asking, people[ADMIN].id)
+    assert browser.get("/second-factor/").status_code == 200
+    if not admin:
+        assert browser.get("/counter/").location == "/second-factor/"
+
+
+# bearers
+
+
+@pytest.mark.parametrize("deed", ["suspend", "end_sessions", "give_code", "reset_second_factor"])
+def test_a_bearer_ends_with_the_sessions(browse, office, people, shop, deed):
+    if deed == "reset_second_factor":
+        with_second_factor(office, shop)
+    answer = by_json(office, code=code_now(shop))
+    bearer = answer.json["refresh_token"]
+    assert refreshed(office, bearer) == 200
+    browse(ADMIN).post(f"/users/action/{deed}/{people[OPERATOR].id}")
+    assert refreshed(office, bearer) == 401
+    browse(ADMIN).post(f"/users/action/activate/{people[OPERATOR].id}")
+    assert refreshed(office, bearer) == 401  # for ever
+
+
+def test_a_bearer_ends_with_the_own_new_password(browse, office, people):
+    bearer = by_json(office).json["refresh_token"]
+    words = {"old_password": PASSWORD, "password": NEW, "conf_password": NEW}
+    browse(OPERATOR).post("/resetmypassword/form", words)
+    assert refreshed(office, bearer) == 401
+
+
+def test_a_bearer_rests_while_the_account_does(office, people, shop):
+    bearer = by_json(office).json["refresh_token"]
+    change_user(shop, locked_until=NOW + timedelta(minutes=5))
+    assert refreshed(office, bearer) == 401
+
+
+ODD = [None, [], "x", 7, {"username": OPERATOR}, {"username": 1, "password": 2},
+       {"username": OPERATOR, "password": PASSWORD, "provider": "ldap"},
+       {"username": OPERATOR, "password": "x" * 10_000},
+       {"username": OPERATOR, "password": PASSWORD, "admin": True},
+       {"username": "\0", "password": ["x"]}]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ODD)
+def test_odd_json_gets_a_sentence(office, people, body):
+    answer = office.test_client().post(f"{API}/login", json=body)
+    assert answer.status_code == 400
+    assert answer.json["error"]["code"] == "unreadable"
+
+
+def test_keys_for_programs_of_the_framework_are_off(office):
+    assert not office.config.get("FAB_API_KEY_ENABLED")
+    assert [str(rule) for rule in office.url_map.iter_rules() if "key" in str(rule).lower()] == []
+
+
+# places
+
+
+def a_form(shop, **changed: str) -> dict[str, str]:
+    north = str(shop.utility.regions["north"].id)
+    return {
+        "username": "clerk", "first_name": "New", "last_name": "Clerk", "email": "clerk@test",
+        "group": "Operator", "region": north, "language": "fr", "password": "a few plain words",
+    } | changed  # fmt: skip
+
+
+def test_a_user_is_added_with_a_place_a_group_and_a_password_to_be_changed(browse, shop):
+    point = str(shop.utility.points[HARBOUR])
+    answer = browse(ADMIN).post("/users/add", a_form(shop, vending_point=point))
+    assert answer.status_code == 302
+    clerk = the_user(shop, "clerk")
+    north = shop.utility.regions["north"].id
+    assert (clerk.region_id, clerk.vending_point_id, clerk.language) == (north, int(point), "fr")
+    assert clerk.must_change_password
+    with shop.session() as session, unscoped("a test looks"):
+        assert session.get_one(OfficeUser, clerk.id).group == "Operator"
+
+
+def test_without_a_password_a_code_is_shown_at_once(browse, shop):
+    page = browse(ADMIN).post("/users/add", a_form(shop, password=""))
+    assert page.status_code == 200
+    found = re.search(r'dir="ltr">([a-z0-9]{5}-[a-z0-9]{5})<', page.text)
+    assert found
+    browser = browse()
+    assert choose(browser, found[1], username="clerk").status_code == 302
+    assert is_in(browser)
+    assert [row.action for row in shop.rows(AuditEvent, AuditEvent.subject == "user")][:2] == [
+        "user.added", "user.code_given",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changed", "sentence"), [
+    ({"vending_point": MARKET}, "does not lie in the region"),
+    ({"region": ""}, "Without a region this person would see nothing."),
+    ({"group": "Public"}, "Not a valid choice"),
+    ({"group": "Nobodies"}, "Not a valid choice"),
+    ({"password": "Password2026!"}, "too easy to guess"),
+    ({"password": "clerk-clerk-clerk"}, "too easy to guess"),
+])  # fmt: skip
+def test_a_place_or_password_that_does_not_fit_is_refused(browse, shop, engine, changed, sentence):
+    if "vending_point" in changed:
+        changed = {"vending_point": str(shop.utility.points[MARKET])}
+    browser, before = browse(ADMIN), contents(engine)
+    answer = browser.post("/users/add", a_form(shop, **changed))
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert 'value="clerk@test"' in answer.text
+    assert contents(engine) == before
+
+
+def test_who_manages_a_region_sees_and_makes_only_its_people(browse, office, shop, people, engine):
+    give(shop, office, "Supervisor", "can_list", "can_show", "can_add", "can_edit", "suspend")
+    boss = browse(NORTH_SUPERVISOR)
+    listed = re.findall(r'href="/users/show/(\d+)"', boss.get("/users/list/").text)
+    assert set(listed) == {str(people[OPERATOR].id), str(people[NORTH_SUPERVISOR].id)}
+    before = contents(engine)
+    for name in (SUPERVISOR, AUDITOR, ADMIN):
+        assert boss.get(f"/users/show/{people[name].id}").status_code == 404
+        assert boss.get(f"/users/edit/{people[name].id}").status_code == 404
+        boss.post(f"/users/action/suspend/{people[name].id}")
+    south = str(shop.utility.regions["south"].id)
+    assert boss.post("/users/add", a_form(shop, region=south)).status_code == 422
+    above = boss.post("/users/add", a_form(shop, group="Administrator"))
+    assert above.status_code == 422
+    assert "may do more than you" in above.text
+    assert boss.post("/users/add", a_form(shop, all_regions="y")).status_code == 302
+    assert not the_user(shop, "clerk").all_regions
+    assert contents(engine, "ab_user", "ab_user_role", "audit_event") == {
+        name: value for name, value in before.items()
+        if name not in {"ab_user", "ab_user_role", "audit_event"}
+    }  # fmt: skip
+
+
+def test_a_change_of_group_or_state_is_on_record_by_its_name(browse, shop, people):
+    admin = browse(ADMIN)
+    path = f"/users/edit/{people[OPERATOR].id}"
+    from tests.web.records import read, sent, the_form  # noqa: PLC0415 - only here
+
+    form = sent(the_form(read(admin.get(path).text)))
+    assert form["group"] == "Operator"
+    typed = {k: v for k, v in form.items() if v is not None and k != "active"}
+    assert admin.post(path, typed | {"group": "Auditor"}).status_code == 302
+    (changed,) = told(shop, "user.groups_changed")
+    assert (changed.details["before"], changed.details["after"]) == ("Operator", "Auditor")
+    assert [row.subject_id for row in told(shop, "user.suspended")] == [str(people[OPERATOR].id)]
