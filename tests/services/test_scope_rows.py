@@ -21,6 +21,7 @@ from vmsapp.models import (
     LedgerEntry,
     LedgerTransfer,
     Meter,
+    OfficeUser,
     ReceiptCounter,
     Region,
     Sale,
@@ -40,6 +41,7 @@ from vmsapp.scope import (
     take_on,
     unscoped,
 )
+from vmsapp.security import NotActing, actor_for
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
 AT_A_POINT = (
@@ -110,7 +112,7 @@ def test_every_model_is_scoped_or_named_with_its_reason():
     }
     scoped = set(ScopedMixin.scoped)
     assert {model.__name__ for model in ours - scoped} == set(NOT_SCOPED)
-    assert scoped == {*SEEN, AuditEvent}
+    assert scoped == {*SEEN, AuditEvent, OfficeUser}
 
 
 def test_an_operator_sees_the_own_side_and_nothing_of_the_other(shop, sold):
@@ -272,3 +274,40 @@ def test_a_region_whose_path_only_begins_alike_is_not_below(shop):
 
     shop.change(add)
     assert seen(shop, Actor(1, "x", Sight(region_path="7.")), Region) == {(40,), (42,)}
+
+
+def test_people_of_the_own_region_are_seen_and_who_sees_everything_is_not(shop):
+    users = shop.utility.users
+    north = Actor(1, "x", Sight(region_path=shop.utility.regions["north"].path))
+    assert seen(shop, north, OfficeUser) == {(users[OPERATOR].id,)}
+    assert seen(shop, SUPERVISOR, OfficeUser) == {
+        (users[name].id,) for name in (OPERATOR, SOUTH_OPERATOR, SUPERVISOR)
+    }
+    with shop.session() as session, seen_by(north):
+        session.add(
+            OfficeUser(
+                username="x", first_name="x", last_name="x", email="x@test", password="!",
+                region_id=shop.utility.regions["north"].id, all_regions=True,
+            )
+        )  # fmt: skip
+        with pytest.raises(OutOfScope):
+            session.flush()
+
+
+def test_a_worker_acts_for_somebody_as_that_person_is_now(shop):
+    user_id = shop.utility.users[OPERATOR].id
+    with shop.session() as session:
+        actor = actor_for(session, user_id)
+    assert (actor.user_id, actor.name, actor.sight) == (user_id, OPERATOR, shop.actor().sight)
+    assert seen(shop, actor, VendingPoint) == {(shop.utility.points[HARBOUR],)}
+
+    def move(session):
+        session.get_one(OfficeUser, user_id).region_id = None
+
+    shop.change(move)
+    with shop.session() as session:
+        assert actor_for(session, user_id).sight == NOTHING
+    shop.change(lambda session: setattr(session.get_one(OfficeUser, user_id), "active", False))
+    for nobody in (user_id, 10**6):
+        with shop.session() as session, pytest.raises(NotActing):
+            actor_for(session, nobody)

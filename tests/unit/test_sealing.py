@@ -134,6 +134,6 @@ RFC_4226 = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("counter", "password"), enumerate(RFC_4226))
+@pytest.mark.parametrize(("counter", "password"), list(enumerate(RFC_4226)))
 def test_one_time_passwords_are_those_of_the_rfc(counter, password):
     assert sealing.one_time_password(b"12345678901234567890", counter) == password

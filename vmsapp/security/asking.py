@@ -4,15 +4,24 @@ from typing import Final
 
 from flask import current_app, g
 from flask_login import current_user
+from sqlalchemy.orm import Session, joinedload, selectinload
 
+from vmsapp.errors import NotAllowed
 from vmsapp.models import OfficeUser, UserSession
-from vmsapp.scope import NOTHING, Actor, Sight
+from vmsapp.scope import NOTHING, Actor, Sight, unscoped
+from vmsapp.security.held import held_by
 
 TICKET: Final = "ticket"
 """Where a browser's signed cookie keeps the ticket of its session."""
 
 NAME_LENGTH, ADDRESS_LENGTH = 64, 45
 """How much of a user's name and of an address the audit trail keeps."""
+
+
+class NotActing(NotAllowed):
+    """A worker was to act for somebody who may not work here any more."""
+
+    code = "not_acting"
 
 
 def sight_of(user: OfficeUser) -> Sight:
@@ -38,6 +47,24 @@ def current_actor(address: str | None) -> Actor:
         permissions=current_app.extensions["appbuilder"].sm.permissions_of(user),
         address=address,
     )
+
+
+def actor_for(session: Session, user_id: int) -> Actor:
+    """Make the actor of a user for whom a worker acts: what the user may see now, not then.
+
+    Raises:
+        NotActing: The user is gone or may not sign in any more.
+    """
+    with unscoped("a worker does not know the scope before the user"):
+        user = session.get(
+            OfficeUser, user_id,
+            options=(joinedload(OfficeUser.region), selectinload(OfficeUser.roles)),
+        )  # fmt: skip
+        if user is None or not user.active:
+            raise NotActing
+        permissions = held_by(session, [role.id for role in user.roles])
+    name = user.username[:NAME_LENGTH]
+    return Actor(user_id=user.id, name=name, sight=sight_of(user), permissions=permissions)
 
 
 def current_session() -> UserSession:
