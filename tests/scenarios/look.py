@@ -108,6 +108,17 @@ def shown(selector: str, then: str) -> Callable[[Page], object]:
     return act
 
 
+def confirmed(deed: str, then: str) -> Callable[[Page], object]:
+    """Press a deed on a record, say yes to the question, and wait for what comes."""
+
+    def act(page: Page) -> None:
+        page.locator(f"form[action*='/action/{deed}/'] button").click()
+        page.locator("dialog[open] button[value=yes]").click()
+        page.locator(then).first.wait_for()
+
+    return act
+
+
 def typed(text: str, then: str) -> Callable[[Page], object]:
     """Type an amount at the counter and wait for what is said of it."""
 
@@ -172,7 +183,10 @@ SCENES: Final = (
     Scene("name", "/userinfoeditview/form"),
     Scene("password", "/resetmypassword/form"),
     Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main"),
-    Scene("password-of-another", "/resetpassword/form?pk=2"),
+    Scene("code-given", "/users/show/2", act=confirmed("give_code", ".digits")),
+    Scene("second-factor-off", "/second-factor/"),
+    Scene("second-factor-new", "/second-factor/", act=shown("main form button", ".qr")),
+    Scene("code-typed", "/login/code", who=None, act=shown("form .btn-primary", "#errors")),
     Scene("sessions", "/sessions/"),
     Scene("sign-out", "/logout/"),
     Scene("clock", "/clock/"),
