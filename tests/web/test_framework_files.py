@@ -18,7 +18,8 @@ import flask_appbuilder
 import pytest
 
 import vmsapp
-from vmsapp import security, views
+from vmsapp import views
+from vmsapp.security import manager
 
 OURS = Path(vmsapp.__file__).parent / "templates"
 THEIRS = Path(flask_appbuilder.__file__).parent / "templates"
@@ -63,8 +64,8 @@ LEANED_ON = {
     "security.decorators:has_access": "views/lists.py",
     "security.decorators:permission_name": "views/lists.py",
     "security.decorators:no_cache": "views/account.py",
-    "security.manager:BaseSecurityManager.has_access": "security.py",
-    "security.manager:BaseSecurityManager._has_view_access": "security.py",
+    "security.manager:BaseSecurityManager.has_access": "security/manager.py",
+    "security.manager:BaseSecurityManager._has_view_access": "security/manager.py",
     "security.manager:BaseSecurityManager.update_user_auth_stat": "views/account.py",
     "security.views:UserDBModelView.pre_add": "views/users.py",
     "security.views:UserDBModelView.pre_update": "views/users.py",
@@ -89,7 +90,7 @@ def overridden() -> Iterator[tuple[str, str]]:
     """Functions of the framework that a class of ours replaces."""
     rooms = [importlib.import_module(f"vmsapp.views.{room.name}")
              for room in pkgutil.iter_modules(views.__path__)]  # fmt: skip
-    for room in [views, security, *rooms]:
+    for room in [views, manager, *rooms]:
         for _, cls in inspect.getmembers(room, inspect.isclass):
             if cls.__module__ == room.__name__:
                 file = Path(str(room.__file__)).relative_to(Path(vmsapp.__file__).parent)
