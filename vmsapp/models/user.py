@@ -1,4 +1,9 @@
-"""Users: the framework's, with a place of work."""
+"""Users and user groups: the framework's, with a place of work and with a description.
+
+A user group is one of the framework's roles. Its two columns are added to the framework's
+own class: a subclass would be a second class for the same rows, and a user's groups would
+be read as either, by which of the two was asked for first.
+"""
 
 from flask_appbuilder.security.sqla.models import Role
 from flask_appbuilder.security.sqla.models import User as FrameworkUser
@@ -7,6 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vmsapp.models.region import Region
 from vmsapp.models.vending_point import VendingPoint
+
+Role.description = mapped_column(String(255))
+Role.ready_made = mapped_column(String(40), unique=True, index=True)
+"""Which of the groups that come with the product it is; ``None`` for an administrator's own."""
 
 
 class OfficeUser(FrameworkUser):

@@ -7,14 +7,18 @@ from vmsapp.security.asking import (
     current_session,
     sight_of,
 )
+from vmsapp.security.groups import ADMINISTRATORS, GROUPS, NOBODY, READY_MADE
 from vmsapp.security.manager import OfficeSecurityManager
-from vmsapp.security.permissions import CLOCK, COUNTER, GROUPS, SESSIONS, Permission
+from vmsapp.security.permissions import CLOCK, COUNTER, SESSIONS, Permission
 
 __all__ = [
+    "ADMINISTRATORS",
     "CLOCK",
     "COUNTER",
     "GROUPS",
     "NAME_LENGTH",
+    "NOBODY",
+    "READY_MADE",
     "SESSIONS",
     "TICKET",
     "OfficeSecurityManager",

@@ -7,12 +7,6 @@ from typing import Any, Final
 
 from flask import Response, after_this_request, current_app, g, session
 from flask_appbuilder.security.sqla.manager import SecurityManager
-from flask_appbuilder.security.sqla.models import Permission as FrameworkPermission
-from flask_appbuilder.security.sqla.models import (
-    PermissionView,
-    ViewMenu,
-    assoc_permissionview_role,
-)
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
@@ -23,7 +17,8 @@ from vmsapp.models import OfficeUser, UserSession
 from vmsapp.models.user_session import SEEN_EVERY, hash_of
 from vmsapp.scope import unscoped
 from vmsapp.security.asking import TICKET
-from vmsapp.security.permissions import Permission
+from vmsapp.security.held import holder, permissions_held
+from vmsapp.security.permissions import EVERYBODY, Permission
 
 log = logging.getLogger(__name__)
 
@@ -116,15 +111,7 @@ class OfficeSecurityManager(SecurityManager):
     def _read_permissions(self, role_ids: tuple[int, ...]) -> frozenset[Permission]:
         if not role_ids:
             return frozenset()
-        link = assoc_permissionview_role.c
-        rows = db.session.execute(
-            select(FrameworkPermission.name, ViewMenu.name)
-            .join(PermissionView, PermissionView.permission_id == FrameworkPermission.id)
-            .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
-            .join(assoc_permissionview_role, link.permission_view_id == PermissionView.id)
-            .where(link.role_id.in_(role_ids))
-        )
-        return frozenset((deed, screen) for deed, screen in rows)
+        return EVERYBODY.union(permissions_held(db.session(), holder.in_(role_ids)))
 
 
 def _once_answered(deed: Callable[..., None], *args: object) -> None:
