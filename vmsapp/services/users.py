@@ -13,7 +13,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.scope import Actor
-from vmsapp.services import audit
+from vmsapp.services import audit, user_groups
 
 UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 LOWER: Final = "abcdefghijkmnpqrstuvwxyz"
@@ -116,7 +116,7 @@ def deactivate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
     Returns:
         How many were active until now.
     """
-    with atomic(session):
+    with user_groups.an_administrator_stays(session):
         wanted = select(OfficeUser).where(
             OfficeUser.id.in_(user_ids), OfficeUser.active, OfficeUser.id != actor.user_id
         )
