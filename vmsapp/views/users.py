@@ -10,6 +10,7 @@ from flask_appbuilder import action, expose, has_access
 from flask_appbuilder.models.sqla.filters import FilterNotEqual
 from flask_appbuilder.security.views import UserDBModelView
 from flask_babel import ngettext
+from flask_wtf import FlaskForm
 from sqlalchemy import inspect
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.security import generate_password_hash
@@ -19,22 +20,21 @@ from wtforms import PasswordField, validators
 from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
-from vmsapp.services import users
+from vmsapp.security import ADMINISTRATORS, NOBODY
+from vmsapp.services import user_groups, users
 from vmsapp.views.account import LONGEST, SHORTEST
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import YesNo
 from vmsapp.views.forms import of_length
-from vmsapp.views.lists import names
-from vmsapp.views.user_groups import NOBODY
+from vmsapp.views.lists import Answer, names
+from vmsapp.views.words import group_name
 
 ACCOUNT = re.compile(r"[\w.@+-]{1,64}\Z")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
 
 TO_OTHERS = {"deactivate", "resetpasswords"}
 """Deeds an administrator does to other people."""
-
-ADMINISTRATORS = "Administrator"
 
 
 class UsernameTaken(InvalidInput):
@@ -120,7 +120,7 @@ class Users(OfficeModelView, UserDBModelView):
     loads = (selectinload(OfficeUser.roles), joinedload(OfficeUser.region))
     cells = {
         "get_full_name": OfficeUser.get_full_name,
-        "roles": lambda user: ", ".join(sorted(role.name for role in user.roles)),
+        "roles": lambda user: ", ".join(sorted(map(group_name, user.roles))),
         "last_login": lambda user: _aware(user.last_login),
         "created_on": lambda user: _aware(user.created_on),
         "region": lambda user: _("Everywhere") if user.all_regions else user.region,
@@ -129,18 +129,35 @@ class Users(OfficeModelView, UserDBModelView):
     def pre_add(self, item: OfficeUser) -> None:
         """Keep the password's hash alone."""
         self._refuse_taken(item)
+        self._refuse_more_than_own(item)
         item.password = generate_password_hash(item.password)
 
     def pre_update(self, item: OfficeUser) -> None:
         """Nobody locks themselves out, so somebody is always left to let others in."""
         self._refuse_taken(item)
+        self._refuse_more_than_own(item)
         if item.id != actor().user_id:
             return
         if not item.active:
             raise OwnAccountLost
         left: Sequence[Any] = inspect(item).attrs.roles.history.deleted
-        if ADMINISTRATORS in {group.name for group in left}:
+        if ADMINISTRATORS in {group.ready_made for group in left}:
             raise OwnGroupLost
+
+    def _form(self, form: FlaskForm, title: str, columns: Sequence[str], row: Any) -> Answer:  # noqa: ANN401
+        form.roles.get_label = group_name
+        answer: Answer = super()._form(form, title, columns, row)
+        return answer
+
+    def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Response:
+        with user_groups.an_administrator_stays(session()):
+            return super()._saved(form, columns, pk)
+
+    def _refuse_more_than_own(self, item: OfficeUser) -> None:
+        """Nobody puts people into a group that permits more than the own ones."""
+        new: Sequence[Any] = inspect(item).attrs.roles.history.added
+        with session().no_autoflush:
+            user_groups.check_hand_out(session(), actor(), [group.id for group in new])
 
     def _refuse_taken(self, item: OfficeUser) -> None:
         """Names and addresses people sign in with differ by more than capital letters."""
