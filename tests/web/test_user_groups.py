@@ -516,6 +516,26 @@ def test_they_put_nobody_into_a_group_that_permits_more(manager, engine, group_o
     assert manager.post(path, typed).status_code == 302
 
 
+def test_they_do_not_act_on_the_account_of_who_may_do_more(shop, manager, engine, people):
+    permit(shop, "UserDBModelView", "deactivate", "resetpasswords")
+    permit(shop, "ResetPasswordView", "can_this_form_get", "can_this_form_post")
+    before = contents(engine)
+    password = {"password": "a few plain words", "conf_password": "a few plain words"}
+    for who in (ADMIN, AUDITOR):
+        pk = people[who].id
+        form = _user_form(manager, f"/users/edit/{pk}") | {"email": "mine@example.org"}
+        for path, typed in ((f"/resetpassword/form?pk={pk}", password),
+                            (f"/users/action/deactivate/{pk}", {}),
+                            (f"/users/edit/{pk}", form)):  # fmt: skip
+            answer = manager.post(path, typed)
+            assert answer.status_code == 403, path
+            assert "This person may do more than you." in answer.text
+    assert contents(engine) == before
+    pk = people[OPERATOR].id
+    assert manager.post(f"/resetpassword/form?pk={pk}", password).status_code == 302
+    assert manager.post(f"/users/action/deactivate/{pk}").status_code == 302
+
+
 def _user_form(browser: Browser, path: str) -> dict[str, Any]:
     from tests.web.records import sent as all_sent  # noqa: PLC0415 - the name is taken here
 
@@ -536,22 +556,29 @@ def test_an_auditor_sees_groups_and_touches_none(browse, engine, group_of):
 # nobody is locked out
 
 
-def test_the_last_active_administrator_is_not_made_inactive_by_others(
-    shop, people, manager, engine, group_of
-):
-    permit(shop, "UserDBModelView", "deactivate")
-    path = f"/users/edit/{people[ADMIN].id}"
-    form = _user_form(manager, path)
+def test_the_last_active_administrator_is_not_lost(shop, browse, admin, people, engine):
+    def hire(session):
+        second = factories.add_user(session, "second admin", all_regions=True)
+        second.roles = [session.query(Role).where(Role.name == "Administrator").one()]
+        session.query(OfficeUser).where(OfficeUser.username == ADMIN).one().active = False
+        return second.id
+
+    second = shop.change(hire)  # the only active one
+    path = f"/users/edit/{second}"
+    last = Browser(browse().client.application, second)
     before = contents(engine)
-    inactive = {name: value for name, value in form.items() if name != "active"}
-    elsewhere = form | {"roles": [str(group_of("Operator").id)]}
-    for typed in (inactive, elsewhere):
-        answer = manager.post(path, typed)
-        assert answer.status_code == 409
-        assert "At least one active administrator must stay" in answer.text
+    assert last.post(f"/users/action/deactivate/{second}").status_code == 302  # never oneself
     with shop.session() as session, seen_by(SYSTEM), pytest.raises(user_groups.LastAdministrator):
-        users.deactivate(session, shop.actor(SUPERVISOR), [people[ADMIN].id])
+        users.deactivate(session, SYSTEM, [second])
+    with (
+        shop.session() as session,
+        seen_by(SYSTEM),
+        pytest.raises(user_groups.LastAdministrator),
+        user_groups.an_administrator_stays(session),
+    ):
+        session.get_one(OfficeUser, second).roles = []
     assert contents(engine) == before
+    assert last.get(path).status_code == 200
 
 
 @BOTH

@@ -18,7 +18,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser, UserSession
 from vmsapp.models.user_session import EndedWhy, hash_of
 from vmsapp.scope import Actor
-from vmsapp.services import audit
+from vmsapp.services import audit, user_groups
 from vmsapp.services.rows import rows_changed
 
 TICKET_BYTES: Final = 32
@@ -139,11 +139,13 @@ def replace_password(session: Session, actor: Actor, user_id: int, hashed: str) 
 
     Raises:
         NotFound: There is no such user.
+        MayDoMore: The user may do more than the asker.
     """
     with atomic(session):
         user = session.get(OfficeUser, user_id)
         if user is None:
             raise NotFound
+        user_groups.check_reach(session, actor, [user_id])
         user.password = hashed
         audit.record(session, actor, "user.password_reset", "user", user_id)
 

@@ -5,7 +5,7 @@ stays as it is. Whatever touches groups, or who is an administrator, waits for t
 it at that group's row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -54,6 +54,13 @@ class MoreThanOwn(NotAllowed):
 
     code = "more_than_own"
     message = N_("You can give no more than you may do yourself. Ask an administrator.")
+
+
+class MayDoMore(NotAllowed):
+    """The account is of somebody whose groups permit more than the asker's."""
+
+    code = "may_do_more"
+    message = N_("This person may do more than you. Ask an administrator.")
 
 
 class AdministratorsStay(Refused):
@@ -221,14 +228,20 @@ def check_hand_out(session: Session, actor: Actor, group_ids: Iterable[int]) -> 
     Raises:
         MoreThanOwn: One of them does.
     """
-    own = own_permissions(session, actor)
-    if own is None:
-        return
-    wanted = list(group_ids)
-    administrators = select(Role.id).where(Role.id.in_(wanted), Role.ready_made == ADMINISTRATORS)
-    more = permissions_held(session, holder.in_(wanted)).keys() - own - EVERYBODY
-    if more or session.scalar(administrators) is not None:
+    if _exceed(session, actor, list(group_ids)):
         raise MoreThanOwn
+
+
+def check_reach(session: Session, actor: Actor, user_ids: Iterable[int]) -> None:
+    """Refuse to act on the account of somebody who may do more: it would be a way to do it, too.
+
+    Raises:
+        MayDoMore: One of them may.
+    """
+    link = assoc_user_role.c
+    groups = select(link.role_id).where(link.user_id.in_(list(user_ids))).distinct()
+    if _exceed(session, actor, session.scalars(groups).all()):
+        raise MayDoMore
 
 
 @contextmanager
@@ -273,6 +286,18 @@ def people_of(session: Session, group_id: int, most: int) -> list[OfficeUser]:
     if not current_sight().everything:
         statement = statement.join(OfficeUser.region)
     return list(session.scalars(statement))
+
+
+def _exceed(session: Session, actor: Actor, group_ids: Sequence[int]) -> bool:
+    """Tell whether groups permit more than the asker's own."""
+    own = own_permissions(session, actor)
+    if own is None or not group_ids:
+        return False
+    administrators = select(Role.id).where(
+        Role.id.in_(group_ids), Role.ready_made == ADMINISTRATORS
+    )
+    more = permissions_held(session, holder.in_(group_ids)).keys() - own - EVERYBODY
+    return bool(more) or session.scalar(administrators) is not None
 
 
 def _wanted(wish: Wish, held: Held, own: Own) -> frozenset[Permission]:

@@ -115,8 +115,13 @@ def deactivate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
 
     Returns:
         How many were active until now.
+
+    Raises:
+        LastAdministrator: No active administrator would be left.
+        MayDoMore: One of them may do more than the asker.
     """
     with user_groups.an_administrator_stays(session):
+        user_groups.check_reach(session, actor, user_ids)
         wanted = select(OfficeUser).where(
             OfficeUser.id.in_(user_ids), OfficeUser.active, OfficeUser.id != actor.user_id
         )

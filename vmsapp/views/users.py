@@ -154,9 +154,11 @@ class Users(OfficeModelView, UserDBModelView):
             return super()._saved(form, columns, pk)
 
     def _refuse_more_than_own(self, item: OfficeUser) -> None:
-        """Nobody puts people into a group that permits more than the own ones."""
+        """Nobody acts on who may do more, or puts people into a group that permits more."""
         new: Sequence[Any] = inspect(item).attrs.roles.history.added
         with session().no_autoflush:
+            if item.id is not None:
+                user_groups.check_reach(session(), actor(), [item.id])
             user_groups.check_hand_out(session(), actor(), [group.id for group in new])
 
     def _refuse_taken(self, item: OfficeUser) -> None:
