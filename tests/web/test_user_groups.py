@@ -21,7 +21,7 @@ from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import GROUPS
 from vmsapp.security.matrix import CELLS, DECLARED, permissions_of
 from vmsapp.security.permissions import ADMINISTRATORS_ALONE, EVERYBODY
-from vmsapp.services import user_groups, users
+from vmsapp.services import reach, user_groups, users
 
 MANAGES_GROUPS = ("menu_access", "can_list", "can_show", "can_add", "can_edit", "can_delete")
 
@@ -568,13 +568,13 @@ def test_the_last_active_administrator_is_not_lost(shop, browse, admin, people, 
     last = Browser(browse().client.application, second)
     before = contents(engine)
     assert last.post(f"/users/action/deactivate/{second}").status_code == 302  # never oneself
-    with shop.session() as session, seen_by(SYSTEM), pytest.raises(user_groups.LastAdministrator):
+    with shop.session() as session, seen_by(SYSTEM), pytest.raises(reach.LastAdministrator):
         users.deactivate(session, SYSTEM, [second])
     with (
         shop.session() as session,
         seen_by(SYSTEM),
-        pytest.raises(user_groups.LastAdministrator),
-        user_groups.an_administrator_stays(session),
+        pytest.raises(reach.LastAdministrator),
+        reach.an_administrator_stays(session),
     ):
         session.get_one(OfficeUser, second).roles = []
     assert contents(engine) == before
@@ -598,7 +598,7 @@ def test_two_administrators_who_make_each_other_inactive_do_not_both_succeed(
             together.wait()
             try:
                 said.append(users.deactivate(session, Actor(by, "x", SYSTEM.sight), [whom]))
-            except user_groups.LastAdministrator:
+            except reach.LastAdministrator:
                 said.append("refused")
 
     threads = [threading.Thread(target=dismiss, args=pair)

@@ -18,7 +18,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser, UserSession
 from vmsapp.models.user_session import EndedWhy, hash_of
 from vmsapp.scope import Actor
-from vmsapp.services import audit, user_groups
+from vmsapp.services import audit, reach
 from vmsapp.services.rows import rows_changed
 
 TICKET_BYTES: Final = 32
@@ -145,7 +145,7 @@ def replace_password(session: Session, actor: Actor, user_id: int, hashed: str) 
         user = session.get(OfficeUser, user_id)
         if user is None:
             raise NotFound
-        user_groups.check_reach(session, actor, [user_id])
+        reach.check_reach(session, actor, [user_id])
         user.password = hashed
         audit.record(session, actor, "user.password_reset", "user", user_id)
 

@@ -1,12 +1,9 @@
-"""User groups: made, changed, put back and deleted, without anybody gaining or losing too much.
+"""User groups: made, changed, put back and deleted.
 
-Nobody gives a group more than the own groups permit, administrators apart, whose own group
-stays as it is. Whatever touches groups, or who is an administrator, waits for the one before
-it at that group's row.
+Saving changes what was on the page and nothing else; the administrators' group stays as it is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,11 +12,10 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from vmsapp.errors import N_, InvalidInput, NotAllowed, NotFound, Refused
-from vmsapp.extensions import atomic
+from vmsapp.errors import N_, InvalidInput, NotFound, Refused
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
-from vmsapp.scope import Actor, current_sight, unscoped
+from vmsapp.scope import Actor, current_sight
 from vmsapp.security.groups import ADMINISTRATORS, NOBODY, READY_MADE
 from vmsapp.security.held import holder, permissions_held, rows_of
 from vmsapp.security.matrix import (
@@ -29,14 +25,12 @@ from vmsapp.security.matrix import (
     permissions_of,
     state_of,
 )
-from vmsapp.security.permissions import EVERYBODY, Permission
+from vmsapp.security.permissions import Permission
 from vmsapp.services import audit
+from vmsapp.services.reach import MoreThanOwn, Own, may_give, one_by_one, own_permissions
 
 Held = Mapping[Permission, int]
 """The permissions of a group, each with the id of its row."""
-
-Own = frozenset[Permission] | None
-"""What the asker may do; ``None`` is everything."""
 
 LEVELS: Final = ("none", "some", "all")
 
@@ -47,20 +41,6 @@ class GroupNameTaken(InvalidInput):
     code = "group_name_taken"
     message = N_("Another user group is called that already. Choose another name.")
     field = "name"
-
-
-class MoreThanOwn(NotAllowed):
-    """A group was to be given what the asker may not do."""
-
-    code = "more_than_own"
-    message = N_("You can give no more than you may do yourself. Ask an administrator.")
-
-
-class MayDoMore(NotAllowed):
-    """The account is of somebody whose groups permit more than the asker's."""
-
-    code = "may_do_more"
-    message = N_("This person may do more than you. Ask an administrator.")
 
 
 class AdministratorsStay(Refused):
@@ -84,13 +64,6 @@ class GroupInUse(Refused):
     message = N_("There are people in this group. Put them into another one first.")
 
 
-class LastAdministrator(Refused):
-    """Nobody would be left to let others in."""
-
-    code = "last_administrator"
-    message = N_("At least one active administrator must stay, or nobody could let others in.")
-
-
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A group as it shall be.
@@ -106,14 +79,6 @@ class Wish:
     description: str | None
     chosen: frozenset[str]
     kept: frozenset[str] = frozenset()
-
-
-@contextmanager
-def one_by_one(session: Session) -> Iterator[None]:
-    """Let one change of groups, or of who is in them, follow the other: the outermost lock."""
-    with atomic(session):
-        session.execute(select(Role.id).where(Role.ready_made == ADMINISTRATORS).with_for_update())
-        yield
 
 
 def add(session: Session, actor: Actor, wish: Wish) -> Role:
@@ -201,64 +166,6 @@ def held_by(session: Session, group_id: int) -> dict[Permission, int]:
     return permissions_held(session, holder == group_id)
 
 
-def own_permissions(session: Session, actor: Actor) -> Own:
-    """Read what the asker may do, and so give to others; ``None`` is everything."""
-    if actor.user_id is None:
-        return None
-    link = assoc_user_role.c
-    groups = session.execute(
-        select(Role.id, Role.ready_made)
-        .join(assoc_user_role, link.role_id == Role.id)
-        .where(link.user_id == actor.user_id)
-    ).all()
-    if any(ready_made == ADMINISTRATORS for _, ready_made in groups):
-        return None
-    ids = [group_id for group_id, _ in groups]
-    return frozenset(permissions_held(session, holder.in_(ids)))
-
-
-def may_give(cell: Cell, own: Own) -> bool:
-    """Tell whether somebody with these permissions may give a cell."""
-    return own is None or permissions_of(cell.key) <= own
-
-
-def check_hand_out(session: Session, actor: Actor, group_ids: Iterable[int]) -> None:
-    """Refuse to put somebody into a group that permits more than the asker's own.
-
-    Raises:
-        MoreThanOwn: One of them does.
-    """
-    if _exceed(session, actor, list(group_ids)):
-        raise MoreThanOwn
-
-
-def check_reach(session: Session, actor: Actor, user_ids: Iterable[int]) -> None:
-    """Refuse to act on the account of somebody who may do more: it would be a way to do it, too.
-
-    Raises:
-        MayDoMore: One of them may.
-    """
-    link = assoc_user_role.c
-    groups = select(link.role_id).where(link.user_id.in_(list(user_ids))).distinct()
-    if _exceed(session, actor, session.scalars(groups).all()):
-        raise MayDoMore
-
-
-@contextmanager
-def an_administrator_stays(session: Session) -> Iterator[None]:
-    """Refuse what the block did to users if no active administrator is left.
-
-    Raises:
-        LastAdministrator: None is.
-    """
-    with one_by_one(session):
-        before = _administrators(session)
-        yield
-        session.flush()
-        if before and not _administrators(session):
-            raise LastAdministrator
-
-
 def people_counts(session: Session) -> dict[int, int]:
     """Count the people of each group, as far as the asker sees them."""
     link = assoc_user_role.c
@@ -286,18 +193,6 @@ def people_of(session: Session, group_id: int, most: int) -> list[OfficeUser]:
     if not current_sight().everything:
         statement = statement.join(OfficeUser.region)
     return list(session.scalars(statement))
-
-
-def _exceed(session: Session, actor: Actor, group_ids: Sequence[int]) -> bool:
-    """Tell whether groups permit more than the asker's own."""
-    own = own_permissions(session, actor)
-    if own is None or not group_ids:
-        return False
-    administrators = select(Role.id).where(
-        Role.id.in_(group_ids), Role.ready_made == ADMINISTRATORS
-    )
-    more = permissions_held(session, holder.in_(group_ids)).keys() - own - EVERYBODY
-    return bool(more) or session.scalar(administrators) is not None
 
 
 def _wanted(wish: Wish, held: Held, own: Own) -> frozenset[Permission]:
@@ -363,18 +258,6 @@ def _check_name(session: Session, name: str, group_id: int | None) -> None:
     taken = {known.casefold() for row in session.execute(others) for known in row if known}
     if name.casefold() in taken:
         raise GroupNameTaken
-
-
-def _administrators(session: Session) -> bool:
-    link = assoc_user_role.c
-    active = (
-        select(OfficeUser.id)
-        .join(assoc_user_role, link.user_id == OfficeUser.id)
-        .join(Role, Role.id == link.role_id)
-        .where(OfficeUser.active, Role.ready_made == ADMINISTRATORS)
-    )
-    with unscoped("an administrator counts wherever the asker may look"):
-        return session.scalar(active.limit(1)) is not None
 
 
 def _note(session: Session, actor: Actor, deed: str, role: Role, **details: Any) -> None:  # noqa: ANN401

@@ -13,7 +13,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.scope import Actor
-from vmsapp.services import audit, user_groups
+from vmsapp.services import audit, reach
 
 UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 LOWER: Final = "abcdefghijkmnpqrstuvwxyz"
@@ -120,8 +120,8 @@ def deactivate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
         LastAdministrator: No active administrator would be left.
         MayDoMore: One of them may do more than the asker.
     """
-    with user_groups.an_administrator_stays(session):
-        user_groups.check_reach(session, actor, user_ids)
+    with reach.an_administrator_stays(session):
+        reach.check_reach(session, actor, user_ids)
         wanted = select(OfficeUser).where(
             OfficeUser.id.in_(user_ids), OfficeUser.active, OfficeUser.id != actor.user_id
         )

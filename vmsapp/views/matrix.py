@@ -11,7 +11,7 @@ from wtforms import Field
 
 from vmsapp.security.matrix import CELLS, DEEDS, MATRIX, Cell, Screen, State, state_of, with_needs
 from vmsapp.security.permissions import Permission
-from vmsapp.services.user_groups import Own, may_give
+from vmsapp.services.reach import Own, may_give
 
 KEPT: Final = "part:"
 """Marks a cell that is held in part and shall stay so; without script it always does."""

@@ -16,7 +16,7 @@ from vmsapp.errors import NotFound
 from vmsapp.i18n import _, _l
 from vmsapp.models.user import Role
 from vmsapp.security import ADMINISTRATORS, NOBODY, READY_MADE
-from vmsapp.services import user_groups
+from vmsapp.services import reach, user_groups
 from vmsapp.services.user_groups import Wish
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
@@ -126,7 +126,7 @@ class UserGroups(OfficeModelView):
     def _form(self, form: FlaskForm, title: str, columns: Sequence[str], row: Any) -> Answer:  # noqa: ANN401
         if row is not None and row.ready_made == ADMINISTRATORS:
             raise user_groups.AdministratorsStay
-        form.permissions.own = user_groups.own_permissions(session(), actor())
+        form.permissions.own = reach.own_permissions(session(), actor())
         if request.method == "GET":
             self._prefill(form, row)
         answer: Answer = super()._form(form, title, columns, row)
@@ -141,15 +141,16 @@ class UserGroups(OfficeModelView):
             form.permissions.process_data(self.row(model).permissions)
 
     def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Response:
-        with user_groups.one_by_one(session()):
+        with reach.one_by_one(session()):
             if pk is None:
                 group = user_groups.add(session(), actor(), _wish(form))
-                flash(_("“%(name)s” was added.", name=group.name), "success")
             else:
                 before = self._unchanged(pk, columns)
                 group = user_groups.change(session(), actor(), pk, _wish(form, before))
-                flash(_("Saved."), "success")
-        return redirect(self.url("show" if self.may("show") else "edit", pk=group.id))
+        done = _("“%(name)s” was added.", name=group.name) if pk is None else _("Saved.")
+        flash(done, "success")
+        to_record = self.url("show", pk=group.id) if self.may("show") else self.url("list")
+        return redirect(to_record)
 
 
 def _wish(form: FlaskForm, before: Role | None = None) -> Wish:

@@ -21,7 +21,7 @@ from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
 from vmsapp.security import ADMINISTRATORS, NOBODY
-from vmsapp.services import user_groups, users
+from vmsapp.services import reach, users
 from vmsapp.views.account import LONGEST, SHORTEST
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
@@ -150,7 +150,7 @@ class Users(OfficeModelView, UserDBModelView):
         return answer
 
     def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Response:
-        with user_groups.an_administrator_stays(session()):
+        with reach.an_administrator_stays(session()):
             return super()._saved(form, columns, pk)
 
     def _refuse_more_than_own(self, item: OfficeUser) -> None:
@@ -158,8 +158,8 @@ class Users(OfficeModelView, UserDBModelView):
         new: Sequence[Any] = inspect(item).attrs.roles.history.added
         with session().no_autoflush:
             if item.id is not None:
-                user_groups.check_reach(session(), actor(), [item.id])
-            user_groups.check_hand_out(session(), actor(), [group.id for group in new])
+                reach.check_reach(session(), actor(), [item.id])
+            reach.check_hand_out(session(), actor(), [group.id for group in new])
 
     def _refuse_taken(self, item: OfficeUser) -> None:
         """Names and addresses people sign in with differ by more than capital letters."""
