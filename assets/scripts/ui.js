@@ -9,6 +9,7 @@ import './fields.js';
 import './filters.js';
 import './keyboard.js';
 import './large.js';
+import './matrix.js';
 import './menus.js';
 import './print.js';
 import './progress.js';

@@ -647,3 +647,44 @@ def test_the_walk_leaves_out_no_page_of_the_menu(walks) -> None:
     menu = re.findall(r'<a class="side-link side-below" href="([^"]+)"', counter.answer.html)
     assert len(menu) > 10
     assert {*menu} - {scene.path.partition("?")[0] for scene in SCENES} == set()
+
+
+# the matrix of permissions
+
+
+def box_of(page: Page, cell: str) -> Locator:
+    return page.locator(f'.matrix input[value="{cell}"]')
+
+
+def test_boxes_of_the_matrix_bring_along_what_they_need_and_go_with_it(opened) -> None:
+    page = opened("/roles/add")
+    box_of(page, "Products.edit").check()
+    expect(box_of(page, "Products.see")).to_be_checked()
+    expect(box_of(page, "Products.add")).not_to_be_checked()
+    row = page.get_by_role("checkbox", name="Products: everything")
+    assert row.evaluate("(head) => head.indeterminate")
+    box_of(page, "Products.see").uncheck()
+    expect(box_of(page, "Products.edit")).not_to_be_checked()
+    row.check()
+    for deed in ("see", "add", "edit", "delete"):
+        expect(box_of(page, f"Products.{deed}")).to_be_checked()
+
+
+def test_a_toggle_of_the_matrix_takes_a_menu_or_a_column(opened) -> None:
+    page = opened("/roles/add")
+    page.get_by_role("checkbox", name="System: everything").check()
+    assert page.locator('.matrix input[data-in~="m-2"]:not(:checked)').count() == 0
+    expect(box_of(page, "Sales.see")).not_to_be_checked()
+    page.get_by_role("checkbox", name="System: everything").uncheck()
+    assert page.locator(".matrix input[name=permissions]:checked").count() == 0
+    page.get_by_role("checkbox", name="Delete: on all screens").check()
+    expect(box_of(page, "VendingPoints.delete")).to_be_checked()
+    expect(box_of(page, "VendingPoints.see")).to_be_checked()
+    expect(box_of(page, "VendingPoints.add")).not_to_be_checked()
+
+
+@pytest.mark.parametrize("way", ["light", "phone"])
+def test_the_matrix_without_scripts_is_plain_boxes(opened, way) -> None:
+    page = opened("/roles/edit/4", WAYS[way], java_script_enabled=False)
+    expect(box_of(page, "Sales.see")).to_be_checked()
+    assert page.locator(".matrix .needs-script:visible").count() == 0

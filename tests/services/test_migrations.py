@@ -3,7 +3,7 @@
 import pytest
 from alembic import command
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from config import Settings
 from vmsapp import create_app
@@ -48,6 +48,22 @@ def test_the_history_misses_nothing_the_models_say(empty):
     migrate = empty.extensions["migrate"].migrate
     command.check(migrate.get_config())
     assert migrate.get_config().get_main_option("script_location").endswith("migrations")
+
+
+def test_user_groups_from_before_are_known_as_ready_made_and_own_ones_are_not(empty):
+    upgrade()
+    downgrade(revision="0003")
+    add = text("INSERT INTO ab_role (id, name) VALUES (:id, :name)")
+    with db.engine.begin() as connection:
+        for number, name in enumerate(("Administrator", "Operator", "Cashiers", "Public"), 90):
+            connection.execute(add, {"id": number, "name": name})
+    upgrade()
+    with db.engine.connect() as connection:
+        found = connection.execute(text("SELECT name, ready_made, description FROM ab_role"))
+        assert {tuple(row) for row in found} == {
+            ("Administrator", "Administrator", None), ("Operator", "Operator", None),
+            ("Cashiers", None, None), ("Public", None, None),
+        }  # fmt: skip
 
 
 def test_the_frameworks_tables_are_in_the_same_history(empty):

@@ -18,6 +18,7 @@ FINDS = IN_A_GROUP
 SELLS = frozenset({ADMIN, SUPERVISOR, OPERATOR})
 SETTLES = frozenset({ADMIN, SUPERVISOR})
 ADMINS = frozenset({ADMIN})
+AUDITS = frozenset({ADMIN, AUDITOR})
 NOBODY: frozenset[str | None] = frozenset()
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
@@ -30,9 +31,17 @@ LISTS: dict[str, frozenset[tuple[str, str]]] = {
     "Products": READ | WRITE | {("delete", "POST")},
     "VendingPoints": READ | WRITE | {("delete", "POST")},
     "Users": READ | WRITE,  # people with a history stay
-    "UserGroups": READ,
+    "UserGroups": READ | WRITE | {("delete", "POST")},
 }
 """The lists and what can be done in them."""
+
+
+def open_to(view: str, route: tuple[str, str]) -> frozenset[str | None]:
+    """Who may use a list's route; all of the utility's own lists are there to be looked up."""
+    if view in LOOKED_UP:
+        return FINDS
+    return AUDITS if route in READ else ADMINS
+
 
 LOOKED_UP = frozenset({"Consumers", "Meters", "Sales", "Regions"})
 """Lists open to every group, within the own scope."""
@@ -77,13 +86,14 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("SecurityApi.login", "POST"): ANYBODY,
     ("SecurityApi.refresh", "POST"): NOBODY,  # wants the bearer of a sign-in by API
     **{
-        (f"{view}.{route}", method): FINDS if view in LOOKED_UP else ADMINS
+        (f"{view}.{route}", method): open_to(view, (route, method))
         for view, routes_of in LISTS.items()
         for route, method in routes_of
     },
     ("Products.lookup", "GET"): FINDS,  # what a list may be narrowed by
     ("Products.list", "GET"): FINDS,
     ("Products.columns", "POST"): FINDS,
+    ("UserGroups.put_back", "POST"): ADMINS,
     ("Parts.show", "GET"): ADMINS,
     ("Parts.send", "POST"): ADMINS,
     ("Parts.progress", "GET"): ADMINS,
@@ -246,7 +256,7 @@ def test_the_search_offers_a_purchase_only_to_who_may_sell(browse, utility, who,
 
 @pytest.mark.parametrize(("who", "menu"), [
     (OPERATOR, ["/counter/", "/counter/open"]),
-    (AUDITOR, ["/counter/"]),
+    (AUDITOR, ["/counter/", "/users/list/", "/roles/list/"]),
     (ENGINEER, ["/counter/"]),
     (ADMIN, ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]),
 ])  # fmt: skip

@@ -17,6 +17,10 @@ POINT = {"name": "Quay", "address": "Pier 1", "contact_person": "Zoë", "telepho
          "email": "quay@example.org", "paper_size": "58mm"}  # fmt: skip
 
 
+OPERATORS = 4
+"""The group of operators; the first one, the administrators', stays as it is."""
+
+
 @pytest.fixture
 def admin(browse):
     return browse(ADMIN)
@@ -131,7 +135,8 @@ def test_a_text_too_long_for_its_column_is_refused_beside_its_field(
     for view in views_of(office):
         if "add" in view.exclude_route_methods:
             continue
-        for path in (view.route_base + "/add", view.route_base + "/edit/1"):
+        known = OPERATORS if view.endpoint == "UserGroups" else 1
+        for path in (view.route_base + "/add", f"{view.route_base}/edit/{known}"):
             form = the_form(read(admin.get(path).text))
             texts = [one["name"] for one in form.all("input") if one["type"] in {"text", ""}]
             answer = admin.post(path, sent(form) | dict.fromkeys(texts, "x" * 5000))

@@ -19,8 +19,9 @@ from config import Settings
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, Setup
+from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, seen_by
-from vmsapp.security import GROUPS
+from vmsapp.security import ADMINISTRATORS, GROUPS, NOBODY
 from vmsapp.services import clock, demo, instance, ledger
 from vmsapp.services.users import Account, add_user, new_password
 from vmsapp.services.vending.reconcile import reconcile
@@ -135,19 +136,30 @@ def _sync_permissions() -> None:
     it from a group.
     """
     builder: Any = current_app.extensions["appbuilder"]
-    for name in (builder.sm.auth_role_admin, builder.sm.auth_role_public):
-        builder.sm.find_role(name) or builder.sm.add_role(name)
+    _ready_made(ADMINISTRATORS)
+    builder.sm.find_role(NOBODY) or builder.sm.add_role(NOBODY)
     known = {
         (held.permission.name, held.view_menu.name)
         for held in db.session.scalars(select(PermissionView))
     }
     builder.add_permissions(update_perms=True)
     for name, permissions in GROUPS.items():
-        role = builder.sm.find_role(name)
-        wanted = permissions - known if role else permissions
-        role = role or builder.sm.add_role(name)
+        role, new = _ready_made(name)
+        wanted = permissions if new else permissions - known
         for deed, screen in sorted(wanted):
             builder.sm.add_permission_role(role, builder.sm.add_permission_view_menu(deed, screen))
+
+
+def _ready_made(name: str) -> tuple[Any, bool]:
+    """Find a ready-made group, whatever it is called by now; tell whether it had to be made."""
+    session = db.session()
+    role = session.scalars(select(Role).where(Role.ready_made == name)).first()
+    if role is not None:
+        return role, False
+    with atomic(session):
+        role = Role(name=name, ready_made=name)
+        session.add(role)
+    return role, True
 
 
 def _first_administrator(session: Any, settings: Settings) -> list[Account]:

@@ -1,4 +1,9 @@
-"""Users: the framework's, with a place of work, a second factor, and a state."""
+"""Users and user groups: the framework's, with what a utility needs to know of them.
+
+A user group is one of the framework's roles. Its two columns are added to the framework's
+own class: a subclass would be a second class for the same rows, and a user's groups would
+be read as either, by which of the two was asked for first.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +19,10 @@ from vmsapp.models.region import Region
 from vmsapp.models.types import Id, UtcDateTime
 from vmsapp.models.vending_point import VendingPoint
 from vmsapp.scope import ScopedMixin, Sight
+
+Role.description = mapped_column(String(255))
+Role.ready_made = mapped_column(String(40), unique=True, index=True)
+"""Which of the groups that come with the product it is; ``None`` for an administrator's own."""
 
 
 class UserState(StrEnum):

@@ -9,16 +9,9 @@ from vmsapp.security.asking import (
     current_session,
     sight_of,
 )
+from vmsapp.security.groups import ADMINISTRATORS, GROUPS, NOBODY, READY_MADE
 from vmsapp.security.manager import EPOCH, OfficeSecurityManager
-from vmsapp.security.permissions import (
-    ADMINISTRATORS,
-    CLOCK,
-    COUNTER,
-    GROUPS,
-    SECOND_FACTOR,
-    SESSIONS,
-    Permission,
-)
+from vmsapp.security.permissions import CLOCK, COUNTER, SECOND_FACTOR, SESSIONS, Permission
 
 __all__ = [
     "ADMINISTRATORS",
@@ -27,6 +20,8 @@ __all__ = [
     "EPOCH",
     "GROUPS",
     "NAME_LENGTH",
+    "NOBODY",
+    "READY_MADE",
     "SECOND_FACTOR",
     "SESSIONS",
     "TICKET",

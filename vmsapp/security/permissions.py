@@ -1,7 +1,8 @@
-"""What may be done, as data: permissions, and the ready-made user groups that hold them.
+"""What may be done, as data: permissions, and who holds them without being given them.
 
-A permission is a pair (deed, screen). Groups are seeded from ``GROUPS``; an
-administrator may do everything.
+A permission is a pair (deed, screen), as the framework asks for it. Which permissions a
+user group can be given, and in which words, stands in ``vmsapp.security.matrix``; the groups
+that come with the product in ``vmsapp.security.groups``.
 """
 
 from typing import Final
@@ -13,10 +14,7 @@ CLOCK: Final = "Clock"
 SESSIONS: Final = "Sessions"
 SECOND_FACTOR: Final = "Second factor"
 
-ADMINISTRATORS: Final = "Administrator"
-"""The group that may do everything."""
-
-_SIGNED_IN: Final[frozenset[Permission]] = frozenset(
+EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {
         ("can_this_form_get", "ResetMyPasswordView"),
         ("can_this_form_post", "ResetMyPasswordView"),
@@ -27,42 +25,7 @@ _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
         ("can_set_up", SECOND_FACTOR),
     }
 )
-_FINDS: Final[frozenset[Permission]] = frozenset(
-    {
-        *((deed, screen) for screen in ("Consumers", "Meters", "Sales", "Regions")
-          for deed in ("can_list", "can_show")),
-        ("can_list", "Products"),
-        ("menu_access", "Vending"),
-        ("menu_access", "Sales list"),
-        ("menu_access", "Registration"),
-        ("menu_access", "Consumers list"),
-        ("menu_access", "Meters list"),
-    }
-)  # fmt: skip
-"""What everybody may look up within the own scope; the searching fields ask for it, too."""
+"""What whoever is in a group may do to the own account; nobody can take it from them."""
 
-_SELLS: Final[frozenset[Permission]] = frozenset(
-    {
-        ("can_find", COUNTER),
-        ("can_sell", COUNTER),
-        ("can_receipt", COUNTER),
-        ("menu_access", "Vending"),
-        ("menu_access", "Vending counter"),
-        ("menu_access", "Open sales"),
-    }
-)
-_LOOKS: Final[frozenset[Permission]] = frozenset(
-    {
-        ("can_find", COUNTER),
-        ("menu_access", "Vending"),
-        ("menu_access", "Vending counter"),
-    }
-)
-
-GROUPS: Final[dict[str, frozenset[Permission]]] = {
-    "Supervisor": _SIGNED_IN | _FINDS | _SELLS | {("can_give_back", COUNTER)},
-    "Operator": _SIGNED_IN | _FINDS | _SELLS,
-    "Engineer": _SIGNED_IN | _FINDS | _LOOKS,
-    "Auditor": _SIGNED_IN | _FINDS | _LOOKS,
-}
-"""The ready-made groups but the administrators', who may do everything."""
+ADMINISTRATORS_ALONE: Final[frozenset[Permission]] = frozenset({("can_show", "Parts")})
+"""What no group can be given: pages for who builds the product."""

@@ -10,13 +10,12 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, InvalidInput, NotAllowed, NotFound
+from vmsapp.errors import N_, InvalidInput, NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser, Region, UserState, VendingPoint
 from vmsapp.models.user import Role
-from vmsapp.scope import SYSTEM, Actor, unscoped
-from vmsapp.security.held import held_by
-from vmsapp.services import audit
+from vmsapp.scope import Actor, unscoped
+from vmsapp.services import audit, reach
 from vmsapp.services.second_factor import hashed_code, new_code, written_code
 
 UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -58,27 +57,6 @@ class RegionMissing(InvalidInput):
     code = "region_missing"
     message = N_("Without a region this person would see nothing. Choose one.")
     field = "region"
-
-
-class AboveYou(NotAllowed):
-    """The other person may do more than the asker, who could take the account over."""
-
-    code = "above_you"
-    message = N_("“%(username)s” may do more than you. Ask somebody who may do as much.")
-
-    def __init__(self, *, username: str) -> None:
-        super().__init__(username=username)
-
-
-class GroupAboveYou(InvalidInput):
-    """The group permits more than the asker holds."""
-
-    code = "group_above_you"
-    message = N_("The group “%(group)s” may do more than you, so you cannot put anybody into it.")
-    field = "group"
-
-    def __init__(self, *, group: str) -> None:
-        super().__init__(group=group)
 
 
 class OwnAccountHere(InvalidInput):
@@ -203,24 +181,15 @@ def other(session: Session, actor: Actor, user_id: int) -> OfficeUser:
     Raises:
         NotFound: Nobody there, as far as the asker sees.
         OwnAccountHere: It is the asker.
-        AboveYou: The other may do more.
+        MayDoMore: The other may do more.
     """
     if user_id == actor.user_id:
         raise OwnAccountHere
-    found = select(OfficeUser).where(OfficeUser.id == user_id)
-    user = session.scalars(found.options(selectinload(OfficeUser.roles))).first()
+    user = session.scalars(select(OfficeUser).where(OfficeUser.id == user_id)).first()
     if user is None:
         raise NotFound
-    if not may_as_much(session, actor, user.roles):
-        raise AboveYou(username=user.username)
+    reach.check_reach(session, actor, [user_id])
     return user
-
-
-def may_as_much(session: Session, actor: Actor, groups: Sequence[Role]) -> bool:
-    """Tell whether the asker holds all that some groups do."""
-    if actor == SYSTEM:
-        return True
-    return held_by(session, [group.id for group in groups]) <= actor.permissions
 
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
@@ -232,12 +201,17 @@ def suspend(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
 
     Returns:
         How many were not suspended until now.
+
+    Raises:
+        LastAdministrator: No active administrator would be left.
+        MayDoMore: One of them may do more than the asker.
     """
-    with atomic(session):
+    with reach.an_administrator_stays(session):
+        reach.check_reach(session, actor, user_ids)
         wanted = select(OfficeUser).where(
             OfficeUser.id.in_(user_ids), OfficeUser.active, OfficeUser.id != actor.user_id
         )
-        users = _no_more_than(session, actor, session.scalars(wanted).all())
+        users = session.scalars(wanted).all()
         for user in users:
             user.active = False
             audit.record(session, actor, "user.suspended", "user", user.id)
@@ -249,13 +223,17 @@ def activate(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:
 
     Returns:
         How many could not sign in until now.
+
+    Raises:
+        MayDoMore: One of them may do more than the asker.
     """
     now = now_utc()
     with atomic(session):
+        reach.check_reach(session, actor, user_ids)
         wanted = select(OfficeUser).where(
             OfficeUser.id.in_(user_ids), OfficeUser.state_in_sql(now) != UserState.ACTIVE
         )
-        users = _no_more_than(session, actor, session.scalars(wanted).all())
+        users = session.scalars(wanted).all()
         for user in users:
             action = "user.unlocked" if user.active else "user.activated"
             user.active, user.locked_until = True, None
@@ -296,13 +274,3 @@ def names_taken(session: Session, username: str, email: str, but: int | None) ->
     )
     with unscoped("a name that must be unique is taken wherever its account is"):
         return {text for row in session.execute(found) for text in row} & wanted
-
-
-def _no_more_than(
-    session: Session, actor: Actor, users: Sequence[OfficeUser]
-) -> Sequence[OfficeUser]:
-    """Refuse them all if one may do more than the asker."""
-    for user in users:
-        if not may_as_much(session, actor, user.roles):
-            raise AboveYou(username=user.username)
-    return users

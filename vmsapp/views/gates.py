@@ -43,4 +43,4 @@ def owes_second_factor(user: OfficeUser) -> bool:
     asked = current_app.extensions["vms_settings"].second_factor
     if asked == "optional" or user.totp_since is not None:
         return False
-    return asked == "everybody" or ADMINISTRATORS in {role.name for role in user.roles}
+    return asked == "everybody" or ADMINISTRATORS in {group.ready_made for group in user.roles}

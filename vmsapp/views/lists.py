@@ -354,6 +354,10 @@ class OfficeListView(ModelView):
             self.appbuilder.sm.has_access(f"can_{deed}", self.class_permission_name)
         )
 
+    def open_to(self, deed: str, row: Any) -> bool:  # noqa: ANN401
+        """Tell whether a row is one that can be edited or deleted at all; most are."""
+        return True
+
     def deeds(self, *, single: bool) -> Sequence[Any]:
         """The deeds the asker may do, to one row or to several."""
         return [

@@ -23,8 +23,8 @@ from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser, Region, UserState, VendingPoint
 from vmsapp.models.user import Role
-from vmsapp.security import ADMINISTRATORS
-from vmsapp.services import audit, passwords, second_factor, sessions, users
+from vmsapp.security import ADMINISTRATORS, NOBODY
+from vmsapp.services import audit, passwords, reach, second_factor, sessions, users
 from vmsapp.services.passwords import LONGEST, SHORTEST
 from vmsapp.views.account import known_of, language_choices
 from vmsapp.views.base import actor, session, zone
@@ -34,7 +34,7 @@ from vmsapp.views.forms import LookupField, OfficeForm, of_length
 from vmsapp.views.lists import Answer, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.sign_in import key_for
-from vmsapp.views.user_groups import NOBODY
+from vmsapp.views.words import group_name
 
 ACCOUNT: Final = re.compile(r"[\w.@+-]{1,64}\Z")
 ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
@@ -130,7 +130,7 @@ class UserForm(OfficeForm):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(*args, **options)
-        self.group.choices = [("", ""), *((name, _(name)) for name in group_names())]
+        self.group.choices = [("", ""), *((group.name, group_name(group)) for group in groups())]
         self.language.choices = language_choices()
         if not actor().sight.everything:
             del self.all_regions
@@ -233,7 +233,7 @@ class Users(OfficeModelView, UserDBModelView):
     )  # fmt: skip
     cells = {
         "get_full_name": OfficeUser.get_full_name,
-        "group": lambda user: ", ".join(sorted(_(role.name) for role in user.roles)),
+        "group": lambda user: ", ".join(sorted(map(group_name, user.roles))),
         "last_login": lambda user: _aware(user.last_login),
         "created_on": lambda user: _aware(user.created_on),
         "region": lambda user: _("Everywhere") if user.all_regions else user.region,
@@ -251,12 +251,10 @@ class Users(OfficeModelView, UserDBModelView):
         self._check(item)
         left: Sequence[Any] = inspect(item).attrs.roles.history.deleted
         if item.id != actor().user_id:
-            if left and not users.may_as_much(session(), actor(), left):
-                raise users.AboveYou(username=item.username)
             return
         if not item.active:
             raise OwnAccountLost
-        if ADMINISTRATORS in {group.name for group in left}:
+        if ADMINISTRATORS in {group.ready_made for group in left}:
             raise OwnGroupLost
 
     def process_form(self, form: FlaskForm, is_created: bool) -> None:  # noqa: FBT001 - the framework's
@@ -273,8 +271,10 @@ class Users(OfficeModelView, UserDBModelView):
         """Refuse names that are taken, groups above the asker, and places that do not fit."""
         with session().no_autoflush:
             taken = users.names_taken(session(), item.username, item.email, item.id)
-            if not users.may_as_much(session(), actor(), item.roles):
-                raise users.GroupAboveYou(group=_(item.group))
+            if item.id is not None:
+                reach.check_reach(session(), actor(), [item.id])
+            given: Sequence[Any] = inspect(item).attrs.roles.history.added
+            reach.check_hand_out(session(), actor(), [group.id for group in given])
         if item.username.lower() in taken:
             raise UsernameTaken
         if item.email.lower() in taken:
@@ -283,7 +283,8 @@ class Users(OfficeModelView, UserDBModelView):
 
     def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Answer:
         """After adding somebody without a password, show the code to hand out."""
-        answer: Answer = super()._saved(form, columns, pk)
+        with reach.an_administrator_stays(session()):
+            answer: Answer = super()._saved(form, columns, pk)
         if pk is None and not form.password.data:
             added = select(OfficeUser.id).where(OfficeUser.username == form.username.data)
             return self._code_page(session().scalars(added).one())
@@ -387,9 +388,9 @@ class Users(OfficeModelView, UserDBModelView):
         return redirect(self.url("list"))
 
 
-def group_names() -> list[str]:
+def groups() -> Sequence[Role]:
     """The user groups people may be put into."""
-    return list(session().scalars(select(Role.name).where(Role.name != NOBODY).order_by(Role.name)))
+    return session().scalars(select(Role).where(Role.name != NOBODY).order_by(Role.name)).all()
 
 
 def _ids(chosen: OfficeUser | Sequence[OfficeUser]) -> list[int]:

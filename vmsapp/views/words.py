@@ -9,6 +9,8 @@ from flask_babel import gettext
 from vmsapp.errors import N_, VmsError
 from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
 from vmsapp.hsm.keystore import REASONS
+from vmsapp.models.user import Role
+from vmsapp.security import READY_MADE
 from vmsapp.services.vending.errors import (
     CannotSellKind,
     IllegalTransition,
@@ -77,7 +79,11 @@ def init_app(app: Flask) -> None:
         failure=failure_sentence,
     )
     app.jinja_env.filters.update(
-        drn=identifiers.drn.format, groups=token_groups, masked=masked, decimal=Decimal
+        drn=identifiers.drn.format,
+        groups=token_groups,
+        masked=masked,
+        decimal=Decimal,
+        group_name=group_name,
     )
 
 
@@ -102,3 +108,19 @@ def token_groups(digits: str) -> list[str]:
 def masked(text: str) -> str:
     """Hide all but the last characters."""
     return "•" * max(0, len(text) - VISIBLE_TAIL) + text[-VISIBLE_TAIL:]
+
+
+def group_name(group: Role) -> str:
+    """Name a user group: one that came with the product in the reader's language, else as typed."""
+    delivered = READY_MADE.get(group.ready_made)
+    if delivered is not None and group.name == group.ready_made:
+        return str(gettext(delivered.name))
+    return str(group.name)
+
+
+def group_description(group: Role) -> str:
+    """Say what a user group is for, in the same way."""
+    delivered = READY_MADE.get(group.ready_made)
+    if delivered is not None and group.description is None:
+        return str(gettext(delivered.description))
+    return group.description or ""

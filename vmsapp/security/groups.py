@@ -1,0 +1,56 @@
+"""The user groups that come with the product, in the words of the matrix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from vmsapp.errors import N_
+from vmsapp.security.matrix import ALL_CELLS, permissions_of
+from vmsapp.security.permissions import Permission
+
+ADMINISTRATORS: Final = "Administrator"
+"""The group that may do everything, and that nobody can change."""
+
+NOBODY: Final = "Public"
+"""The framework's group of people who are not signed in; nothing is open to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyMade:
+    """A group that comes with the product: its name, what it is for, the cells it holds."""
+
+    name: str
+    description: str
+    cells: frozenset[str]
+
+
+_FINDS: Final = frozenset({"Counter.see", "Sales.see", "Consumers.see", "Meters.see"})
+_SEES_SYSTEM: Final = frozenset(
+    {"Regions.see", "Products.see", "VendingPoints.see", "Users.see", "UserGroups.see"}
+)
+
+READY_MADE: Final[Mapping[str, ReadyMade]] = {
+    ADMINISTRATORS: ReadyMade(
+        N_("Administrator"), N_("May do everything, now and after every update."), ALL_CELLS
+    ),
+    "Supervisor": ReadyMade(
+        N_("Supervisor"),
+        N_("Sells, and gives money back for sales in doubt."),
+        _FINDS | {"Counter.sell", "Counter.give_back"},
+    ),
+    "Operator": ReadyMade(
+        N_("Operator"), N_("Sells at the own vending point."), _FINDS | {"Counter.sell"}
+    ),
+    "Engineer": ReadyMade(N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS),
+    "Auditor": ReadyMade(
+        N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM
+    ),
+}
+"""By the name stored with a group, whatever an administrator calls it later."""
+
+GROUPS: Final[Mapping[str, frozenset[Permission]]] = {
+    name: permissions_of(*group.cells)
+    for name, group in READY_MADE.items()
+    if name != ADMINISTRATORS
+}
+"""What the ready-made groups are permitted; administrators are given whatever there is."""

@@ -1,0 +1,212 @@
+"""The matrix of permissions: what a user group may do, screen by screen, in words.
+
+A ``Screen`` is a row under its group of the menu; its ``Cell``s are the deeds there: to see,
+add, edit and delete, and those with a name of their own. A cell stands for the framework's
+permissions: its own, and those it needs besides, such as the search for a region in a form.
+
+A new screen is one line here, and its cells' keys in ``vmsapp.security.groups``:
+
+    Screen("Counter", ...) -> "Counter.see", "Counter.sell"
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from vmsapp.errors import N_
+from vmsapp.security.permissions import CLOCK, COUNTER, Permission
+
+DEEDS: Final[Mapping[str, str]] = {
+    "see": N_("See"),
+    "add": N_("Add"),
+    "edit": N_("Edit"),
+    "delete": N_("Delete"),
+}
+"""The columns of the matrix; other deeds share the last one."""
+
+State = Literal["all", "some", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A deed on a screen.
+
+    Attributes:
+        key: ``screen.deed``: its name in forms and in the ready-made groups.
+        word: What the deed is called.
+        own: The permissions that make it.
+        along: Permissions it cannot do without, which other cells bring along, too.
+        needs: Keys of the cells that come with it.
+    """
+
+    key: str
+    screen: str
+    word: str
+    own: frozenset[Permission]
+    along: frozenset[Permission] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """What it is called on record."""
+        return f"{self.screen}: {self.word}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A deed with a name of its own, and the permissions that make it."""
+
+    code: str
+    word: str
+    permissions: tuple[Permission, ...]
+    needs: tuple[str, ...] = ("see",)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A screen of the product.
+
+    Attributes:
+        code: How its cells' keys begin.
+        menu: Its entry in the menu, which ``see`` opens; none for a screen without one.
+        see: What ``see`` permits besides; without it nothing there can be seen by itself.
+        deeds: Which of add, edit and delete there are.
+        others: Deeds with names of their own.
+        looks_up: Permissions that come with seeing it, such as the searches of its filters.
+        known_as: The screen its permissions name, if that is not the code.
+    """
+
+    code: str
+    title: str
+    menu: str | None = None
+    see: tuple[str, ...] = ("can_list", "can_show")
+    deeds: tuple[str, ...] = ()
+    others: tuple[Deed, ...] = ()
+    looks_up: frozenset[Permission] = frozenset()
+    known_as: str | None = None
+    cells: dict[str, Cell] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Make the cells."""
+        screen = self.known_as or self.code
+        made = {}
+        if self.see:
+            own = {(deed, screen) for deed in self.see}
+            made["see"] = self._cell("see", DEEDS["see"], own | self._entry(), (), self.looks_up)
+        for deed in self.deeds:
+            made[deed] = self._cell(deed, DEEDS[deed], {(f"can_{deed}", screen)}, ("see",))
+        for other in self.others:
+            own = {*other.permissions} | (set() if self.see else self._entry())
+            made[other.code] = self._cell(other.code, other.word, own, other.needs)
+        object.__setattr__(self, "cells", made)
+
+    def _entry(self) -> set[Permission]:
+        return {("menu_access", self.menu)} if self.menu else set()
+
+    def _cell(
+        self,
+        code: str,
+        word: str,
+        own: Iterable[Permission],
+        needs: Iterable[str],
+        along: frozenset[Permission] = frozenset(),
+    ) -> Cell:
+        needed = frozenset(f"{self.code}.{need}" for need in needs)
+        return Cell(f"{self.code}.{code}", self.title, word, frozenset(own), along, needed)
+
+
+_REGIONS: Final = frozenset({("can_list", "Regions"), ("can_show", "Regions")})
+_PRODUCTS: Final = frozenset({("can_list", "Products")})
+_USERS: Final = "UserDBModelView"
+_WRITTEN: Final = ("add", "edit", "delete")
+
+MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
+    N_("Vending"): (
+        Screen(COUNTER, N_("Counter"), "Vending counter", see=("can_find",), others=(
+            Deed("sell", N_("Sell"), (("can_sell", COUNTER), ("can_receipt", COUNTER),
+                                      ("menu_access", "Open sales"))),
+            Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
+        )),
+        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS),
+    ),
+    N_("Registration"): (
+        Screen("Consumers", N_("Consumers"), "Consumers list", looks_up=_REGIONS),
+        Screen("Meters", N_("Meters"), "Meters list", looks_up=_REGIONS | _PRODUCTS),
+    ),
+    N_("System"): (
+        Screen("Regions", N_("Regions"), "Regions list"),
+        Screen("Products", N_("Products"), "Products list", deeds=_WRITTEN),
+        Screen("VendingPoints", N_("Vending points"), "Vending points list", deeds=_WRITTEN,
+               looks_up=_REGIONS),
+        Screen("Users", N_("Users"), "List Users", known_as=_USERS,
+               deeds=("add", "edit"), others=(
+            Deed("suspend", N_("Suspend and activate"),
+                 (("suspend", _USERS), ("activate", _USERS), ("end_sessions", _USERS))),
+            Deed("give_code", N_("Hand out a one-time code"), (("give_code", _USERS),)),
+            Deed("second_factor", N_("Reset the second factor"),
+                 (("reset_second_factor", _USERS),)),
+        )),
+        Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN),
+        Screen("Clock", N_("Clock"), "System clock", see=(), others=(
+            Deed("accept", N_("Accept a wrong clock"), (("can_accept", CLOCK),), ()),
+        )),
+    ),
+}  # fmt: skip
+"""Every screen that may be given or taken, in the order of the menu."""
+
+CELLS: Final[Mapping[str, Cell]] = {
+    cell.key: cell
+    for screens in MATRIX.values()
+    for screen in screens
+    for cell in screen.cells.values()
+}
+"""Every cell by its key, in the order of the page."""
+
+_MENUS: Final[Mapping[str, frozenset[Permission]]] = {
+    cell.key: frozenset({("menu_access", menu)})
+    for menu, screens in MATRIX.items()
+    for screen in screens
+    for cell in screen.cells.values()
+}
+"""The group of the menu that each cell opens."""
+
+_BROUGHT: Final = frozenset().union(
+    *(cell.along for cell in CELLS.values()), *_MENUS.values()
+)  # fmt: skip
+"""Permissions that come along: to hold one says nothing about a cell."""
+
+DECLARED: Final = _BROUGHT.union(*(cell.own for cell in CELLS.values()))
+"""Every permission that some cell stands for."""
+
+ALL_CELLS: Final = frozenset(CELLS)
+
+
+def with_needs(keys: Iterable[str]) -> frozenset[str]:
+    """Add the cells that come with those chosen: who may edit may see."""
+    found: set[str] = set()
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting += CELLS[key].needs
+    return frozenset(found)
+
+
+def permissions_of(*keys: str) -> frozenset[Permission]:
+    """Tell what somebody who holds these cells may do."""
+    return frozenset().union(
+        *(CELLS[key].own | CELLS[key].along | _MENUS[key] for key in with_needs(keys))
+    )
+
+
+def state_of(cell: Cell, held: Iterable[Permission]) -> State:
+    """Tell how much of a cell is held; what comes along with other cells does not count."""
+    telling = cell.own - _BROUGHT
+    count = len(telling & frozenset(held))
+    return "all" if count == len(telling) else "some" if count else "none"
+
+
+def cells_held(held: Iterable[Permission]) -> frozenset[str]:
+    """List the keys of the cells that are held whole."""
+    held = frozenset(held)
+    return frozenset(key for key, cell in CELLS.items() if state_of(cell, held) == "all")
