@@ -75,6 +75,7 @@ NOT_SHOWN: dict[type, str] = {
     models.Installation: EVIDENCE,
     models.Job: EVIDENCE,
     models.ClockAcceptance: "written by the clock's page, which needs no list of them",
+    models.LicenceChange: "shown on the licence's page; rows come of files that somebody signed",
     models.UserSession: "seen and ended by its owner on a page of its own",
     framework.User: "the same table as OfficeUser, which is shown",
     framework.Permission: "a part of a user group, shown with it",
