@@ -18,6 +18,7 @@ FINDS = IN_A_GROUP
 SELLS = frozenset({ADMIN, SUPERVISOR, OPERATOR})
 SETTLES = frozenset({ADMIN, SUPERVISOR})
 ADMINS = frozenset({ADMIN})
+AUDITS = frozenset({ADMIN, AUDITOR})
 NOBODY: frozenset[str | None] = frozenset()
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
@@ -60,6 +61,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.give_back", "POST"): SETTLES,
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
+    ("Licence.show", "GET"): AUDITS,
+    ("Licence.install", "POST"): ADMINS,
+    ("Licence.give_up", "GET"): ADMINS,
+    ("Licence.give_up", "POST"): ADMINS,
     ("ResetMyPasswordView.this_form_get", "GET"): IN_A_GROUP,
     ("ResetMyPasswordView.this_form_post", "POST"): IN_A_GROUP,
     ("UserInfoEditView.this_form_get", "GET"): IN_A_GROUP,
@@ -230,13 +235,15 @@ def test_the_search_offers_a_purchase_only_to_who_may_sell(browse, utility, who,
 
 @pytest.mark.parametrize(("who", "menu"), [
     (OPERATOR, ["/counter/", "/counter/open"]),
-    (AUDITOR, ["/counter/"]),
+    (AUDITOR, ["/counter/", "/licence/"]),
     (ENGINEER, ["/counter/"]),
-    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]),
+    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/licence/", "/users/list/",
+             "/roles/list/"]),
 ])  # fmt: skip
 def test_the_menu_leads_only_where_the_user_may_go(browse, who, menu):
     page = browse(who).get("/counter/").text
-    everything = ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]
+    everything = ["/counter/", "/counter/open", "/clock/", "/licence/", "/users/list/",
+                  "/roles/list/"]  # fmt: skip
     assert [path for path in everything if f'href="{path}"' in page] == menu
 
 

@@ -8,12 +8,13 @@ from vmsapp.security.asking import (
     sight_of,
 )
 from vmsapp.security.manager import OfficeSecurityManager
-from vmsapp.security.permissions import CLOCK, COUNTER, GROUPS, SESSIONS, Permission
+from vmsapp.security.permissions import CLOCK, COUNTER, GROUPS, LICENCE, SESSIONS, Permission
 
 __all__ = [
     "CLOCK",
     "COUNTER",
     "GROUPS",
+    "LICENCE",
     "NAME_LENGTH",
     "SESSIONS",
     "TICKET",

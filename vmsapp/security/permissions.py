@@ -10,6 +10,7 @@ Permission = tuple[str, str]
 
 COUNTER: Final = "Counter"
 CLOCK: Final = "Clock"
+LICENCE: Final = "Licence"
 SESSIONS: Final = "Sessions"
 
 _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
@@ -55,11 +56,18 @@ _LOOKS: Final[frozenset[Permission]] = frozenset(
         ("menu_access", "Vending counter"),
     }
 )
+_AUDITS: Final[frozenset[Permission]] = frozenset(
+    {
+        ("can_show", LICENCE),
+        ("menu_access", "System"),
+        ("menu_access", "System licence"),
+    }
+)
 
 GROUPS: Final[dict[str, frozenset[Permission]]] = {
     "Supervisor": _SIGNED_IN | _FINDS | _SELLS | {("can_give_back", COUNTER)},
     "Operator": _SIGNED_IN | _FINDS | _SELLS,
     "Engineer": _SIGNED_IN | _FINDS | _LOOKS,
-    "Auditor": _SIGNED_IN | _FINDS | _LOOKS,
+    "Auditor": _SIGNED_IN | _FINDS | _LOOKS | _AUDITS,
 }
 """The ready-made groups but the administrators', who may do everything."""

@@ -19,10 +19,11 @@ from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
-from vmsapp.security import TICKET, current_session
+from vmsapp.security import LICENCE, TICKET, current_session
 from vmsapp.services import audit, sessions
 from vmsapp.views.base import actor, session
 from vmsapp.views.forms import OfficeForm, of_length
+from vmsapp.views.licence import warn_who_signs_in
 
 Answer = str | Response
 
@@ -48,6 +49,8 @@ class AuthDBView(framework.AuthDBView):
             flash(str(self.invalid_login_message), "warning")
             return redirect(self.appbuilder.get_url_for_login_with(wanted))
         sign_in(user)
+        if self.appbuilder.sm.has_access("can_show", LICENCE):
+            warn_who_signs_in()
         return redirect(wanted)
 
     def _get_safe_next_url(self) -> str:
