@@ -10,7 +10,6 @@ from tests.factories import LEGACY_11, LEGACY_SGC, NOW, RETIRED, STS6_11, TODAY,
 from tests.faults import request_lost
 from tests.licences import (
     FOREIGN,
-    FOREIGN_PUBLIC,
     GRACE,
     LAST_DAY,
     METERS,
@@ -139,9 +138,9 @@ def test_the_newest_licence_holds(shop):
 
 @pytest.mark.parametrize(("content", "error", "values"), [
     (licence_file().replace(b"100", b"900"), LicenceTampered, {}),
-    (licence_file(FOREIGN), LicenceOfForeignKey, {"key": FOREIGN_PUBLIC}),
+    (licence_file(FOREIGN), LicenceOfForeignKey, {"key": "d75a9801"}),
     (licence_file(installation=THEIRS), changes.LicenceOfOtherInstallation,
-     {"theirs": THEIRS, "ours": OURS}),
+     {"theirs": "eeeeeeee", "ours": "ffffffff"}),
     (licence_file(valid_until=TODAY - timedelta(days=1)), changes.LicenceExpired,
      {"valid_until": date(2026, 3, 16)}),
 ], ids=["tampered", "foreign key", "foreign installation", "expired"])  # fmt: skip
@@ -257,6 +256,13 @@ def test_the_open_edition_cannot_be_returned_to_from_itself(shop):
     with pytest.raises(changes.NoLicence):
         give_up(shop)
     assert shop.count(LicenceChange) == 2
+
+
+def test_of_two_who_give_the_licence_up_at_once_one_does(shop):
+    install(shop)
+    outcomes = in_threads(lambda: give_up(shop), lambda: give_up(shop))
+    refused = [outcome for outcome in outcomes if isinstance(outcome, changes.NoLicence)]
+    assert (len(refused), shop.count(LicenceChange)) == (1, 2)
 
 
 # the date

@@ -94,7 +94,7 @@ def test_a_licence_of_another_key_is_told_from_a_changed_one(facts):
     assert read_trusted(json.dumps(facts), PUBLIC).terms == TERMS
     with pytest.raises(LicenceOfForeignKey) as caught:
         read_trusted(write(TERMS, OTHER_PRIVATE), PUBLIC)
-    assert caught.value.params == {"key": OTHER_PUBLIC}
+    assert caught.value.params == {"key": "d75a9801"}
     with pytest.raises(LicenceTampered):  # it says it is of the trusted key, and is not
         read_trusted(write(TERMS, OTHER_PRIVATE).replace(OTHER_PUBLIC, PUBLIC), PUBLIC)
 

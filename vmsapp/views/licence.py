@@ -22,7 +22,7 @@ from vmsapp.services.licence.changes import REASON_LENGTH, Overview, Rules
 from vmsapp.services.licence.file import MOST_BYTES
 from vmsapp.services.licence.standing import LicenceState, Standing
 from vmsapp.services.setup import installation
-from vmsapp.views.base import OfficeView, actor, session, status_of, zone
+from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, zone
 from vmsapp.views.counter import Answer
 from vmsapp.views.forms import OfficeForm, of_length, put_error, tidy
 from vmsapp.views.look import number_text, state
@@ -128,7 +128,7 @@ class Licence(OfficeView):
             history=seen.history,
             deeds={deed: _(word) for deed, word in DEEDS.items()},
             zone=zone(),
-            trusts=rules().key is not None,
+            cannot_install=None if rules().key else sentence(changes.NoTrustedKey()),
             form=(form or InstallForm(formdata=None)) if self._may("can_install") else None,
             may_give_up=seen.standing.licence is not None and self._may("can_give_up"),
         )
@@ -245,7 +245,7 @@ def _facts(standing: Standing, meters: int) -> Sequence[tuple[str, Any]]:
     limit = licence.meter_limit if licence is not None else None
     return [
         *facts,
-        (_("Meter limit"), _("None") if limit is None else number_text(limit)),
+        (_("Meter limit"), _("No limit") if limit is None else number_text(limit)),
         (_("Meters now"), number_text(meters)),
         (_("Installation ID"), _grouped(ours)),
     ]

@@ -18,7 +18,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import Installation, LicenceChange, LicenceDeed
 from vmsapp.scope import Actor
 from vmsapp.services import audit
-from vmsapp.services.licence.file import Licence, LicenceFault, read_trusted
+from vmsapp.services.licence.file import DIGITS_SAID, Licence, LicenceFault, read_trusted
 from vmsapp.services.licence.standing import Standing, count_meters, history, holding, in_force
 from vmsapp.services.rows import lock
 from vmsapp.services.vending.tids import newest_sale
@@ -33,7 +33,7 @@ class NoTrustedKey(Refused):
 
     code = "no_trusted_key"
     message = N_(
-        "This installation takes no licences: its settings name no key to rules."
+        "This installation takes no licences: its settings name no key to trust."
         " Set VMS_LICENCE_KEY to the key of whoever issues them, and start again."
     )
 
@@ -43,12 +43,12 @@ class LicenceOfOtherInstallation(LicenceFault):
 
     code = "licence_of_other_installation"
     message = N_(
-        "This licence was made for installation %(theirs)s; this one is %(ours)s."
-        " Ask for one made for it."
+        "This licence was made for another installation, whose ID begins with %(theirs)s;"
+        " that of this one begins with %(ours)s. Ask for one made for it."
     )
 
     def __init__(self, *, theirs: str, ours: str) -> None:
-        super().__init__(theirs=theirs, ours=ours)
+        super().__init__(theirs=theirs[:DIGITS_SAID], ours=ours[:DIGITS_SAID])
 
 
 class LicenceExpired(LicenceFault):

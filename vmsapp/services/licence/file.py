@@ -39,6 +39,9 @@ HOLDER_LENGTH: Final = 120
 MOST_METERS: Final = 10**9
 LAST_YEAR: Final = 2999
 MOST_VERSIONS: Final = 999
+DIGITS_SAID: Final = 8
+"""As many digits of a key or an id as a sentence needs to tell it from others."""
+
 NUMBER: Final = re.compile(r"[0-9a-f]{1,32}")
 INSTALLATION: Final = re.compile(r"[0-9a-f]{32}")
 KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -93,12 +96,12 @@ class LicenceOfForeignKey(LicenceFault):
 
     code = "licence_of_foreign_key"
     message = N_(
-        "This licence is signed with the key %(key)s, which this installation does not trust."
-        " It takes licences of the key named in its settings alone."
+        "This licence is signed with a key that this installation does not trust; it begins with"
+        " %(key)s. Licences are taken of the key named in the settings alone."
     )
 
     def __init__(self, *, key: str) -> None:
-        super().__init__(key=key)
+        super().__init__(key=key[:DIGITS_SAID])
 
 
 @dataclass(frozen=True, slots=True)
