@@ -231,6 +231,32 @@ class Settings(BaseModel):
             description="Credit tokens the embedded module makes for one meter in a day.",
         ),
     ] = 60
+    licence: Annotated[
+        Path | None,
+        Field(
+            alias="VMS_LICENCE",
+            description="Licence file that a start installs if it is new. "
+            "By default `licence.json` in the instance folder.",
+        ),
+    ] = None
+    licence_key: Annotated[
+        str | None,
+        Field(
+            alias="VMS_LICENCE_KEY",
+            pattern=r"^[0-9a-f]{64}$",
+            description="Public key whose licences are trusted, as `flask licence keygen` prints "
+            "it. Without it no licence can be installed.",
+        ),
+    ] = None
+    licence_grace_days: Annotated[
+        int,
+        Field(
+            alias="VMS_LICENCE_GRACE_DAYS",
+            ge=0,
+            le=365,
+            description="Days for which tokens are still sold after a licence's last day.",
+        ),
+    ] = 30
     reconcile_seconds: Annotated[
         int,
         Field(
@@ -278,6 +304,11 @@ class Settings(BaseModel):
     def keystore_path(self) -> Path:
         """The keystore file in use."""
         return self.keystore or self.instance / "module" / "keystore.json"
+
+    @property
+    def licence_path(self) -> Path:
+        """Where a start looks for a licence."""
+        return self.licence or self.instance / "licence.json"
 
     @property
     def results_path(self) -> Path:

@@ -4,12 +4,14 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Dialog, Locator, Page, Request, expect
 
+from tests.licences import PUBLIC, licence_file
 from tests.scenarios import look
 from tests.scenarios.look import PHONE, SCENES, WALKS, WAYS, Seen, Way
 
@@ -24,9 +26,18 @@ FORMER = re.compile(r"bootstrap|jquery|select2|font-?awesome|appbuilder", re.IGN
 
 
 @pytest.fixture(scope="module")
-def product(start_product: Callable[..., Any], chromium: Browser):
+def product(
+    start_product: Callable[..., Any],
+    chromium: Browser,
+    tmp_path_factory: pytest.TempPathFactory,
+):
     """A product with a sale in each state; nothing settles them while they are looked at."""
-    product = start_product(VMS_RECONCILE_SECONDS="300", VMS_PENDING_SECONDS="600")
+    licence = tmp_path_factory.mktemp("licence") / "licence.json"
+    licence.write_bytes(licence_file(valid_until=date(2999, 12, 31), meter_limit=1000))
+    product = start_product(
+        VMS_RECONCILE_SECONDS="300", VMS_PENDING_SECONDS="600",
+        VMS_LICENCE=str(licence), VMS_LICENCE_KEY=PUBLIC,
+    )  # fmt: skip
     page = look.page_for(chromium, product, Way())
     look.a_sale_of_each_kind(page, product)
     page.context.close()

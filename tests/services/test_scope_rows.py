@@ -73,6 +73,7 @@ NOT_SCOPED = {
     "SpentTid": "belongs to a MeterPAN over all regions",
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
+    "LicenceChange": "one licence for all regions; shown to who may see its page",
     "Job": "runs without a person",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "UserSession": "everybody's own; the service asks for those of the asker alone",

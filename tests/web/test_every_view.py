@@ -74,6 +74,7 @@ NOT_SHOWN: dict[type, str] = {
     models.Installation: EVIDENCE,
     models.Job: EVIDENCE,
     models.ClockAcceptance: "written by the clock's page, which needs no list of them",
+    models.LicenceChange: "shown on the licence's page; rows come of files that somebody signed",
     models.UserSession: "seen and ended by its owner on a page of its own",
     models.RecoveryCode: "shown once, when they are made",
     framework.User: "the same table as OfficeUser, which is shown",

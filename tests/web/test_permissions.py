@@ -69,6 +69,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.give_back", "POST"): SETTLES,
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
+    ("Licence.show", "GET"): AUDITS,
+    ("Licence.install", "POST"): ADMINS,
+    ("Licence.give_up", "GET"): ADMINS,
+    ("Licence.give_up", "POST"): ADMINS,
     ("ResetMyPasswordView.this_form_get", "GET"): IN_A_GROUP,
     ("ResetMyPasswordView.this_form_post", "POST"): IN_A_GROUP,
     ("UserInfoEditView.this_form_get", "GET"): IN_A_GROUP,
@@ -256,13 +260,15 @@ def test_the_search_offers_a_purchase_only_to_who_may_sell(browse, utility, who,
 
 @pytest.mark.parametrize(("who", "menu"), [
     (OPERATOR, ["/counter/", "/counter/open"]),
-    (AUDITOR, ["/counter/", "/users/list/", "/roles/list/"]),
+    (AUDITOR, ["/counter/", "/licence/", "/users/list/", "/roles/list/"]),
     (ENGINEER, ["/counter/"]),
-    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]),
+    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/licence/", "/users/list/",
+             "/roles/list/"]),
 ])  # fmt: skip
 def test_the_menu_leads_only_where_the_user_may_go(browse, who, menu):
     page = browse(who).get("/counter/").text
-    everything = ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]
+    everything = ["/counter/", "/counter/open", "/clock/", "/licence/", "/users/list/",
+                  "/roles/list/"]  # fmt: skip
     assert [path for path in everything if f'href="{path}"' in page] == menu
 
 

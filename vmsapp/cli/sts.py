@@ -25,6 +25,7 @@ from vmsapp.cli.sts_options import (
     ask,
     tid_of,
 )
+from vmsapp.cli.terminal import printable
 from vmsapp.clock import now_utc
 from vmsapp.sts import identifiers, mse, nmse
 from vmsapp.sts.conformance import check
@@ -121,14 +122,7 @@ def _holds_keys(named: Path | None, path: Path) -> str | None:
 
 def _show(lines: list[tuple[str, str]]) -> None:
     for name, value in lines:
-        click.echo(_printable(f"{name:<12} {value}"))
-
-
-def _printable(text: str) -> str:
-    """Write what a terminal cannot show, or would obey, in its escaped form."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
+        click.echo(printable(f"{name:<12} {value}"))
 
 
 def _digits(token: Any, key: Key) -> str:
@@ -355,7 +349,7 @@ def conformance_command(file: str) -> None:
             # Beside a system that sells, what came out may be a token nobody paid for.
             hidden = ("failed; what it got is not shown here",) if outcome.failures else ()
             for failure in hidden if secretive else outcome.failures:
-                click.echo(_printable(f"{outcome.name}: {failure}"))
+                click.echo(printable(f"{outcome.name}: {failure}"))
     click.echo(f"{passed} passed, {failed} failed")
     if failed:
         sys.exit(1)

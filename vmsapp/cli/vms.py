@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,9 +14,11 @@ from flask.cli import AppGroup
 from flask_appbuilder.security.sqla.models import PermissionView
 from flask_migrate import upgrade
 from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
 
 from config import Settings
+from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, Setup
@@ -23,6 +26,9 @@ from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import ADMINISTRATORS, GROUPS, NOBODY
 from vmsapp.services import clock, demo, instance, ledger
+from vmsapp.services.licence import changes
+from vmsapp.services.licence.file import MOST_BYTES
+from vmsapp.services.setup import zone_at
 from vmsapp.services.users import Account, add_user, new_password
 from vmsapp.services.vending.reconcile import reconcile
 
@@ -72,6 +78,16 @@ def accept_clock_command(reason: str, meter: str | None) -> None:
     click.echo("Accepted.")
 
 
+@vms.command("install-licence")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def install_licence_command(file: Path) -> None:
+    """Install a licence file."""
+    with seen_by(SYSTEM):
+        rules = _licence_rules(db.session())
+        made = changes.install(db.session(), SYSTEM, _licence_in(file), rules)
+    click.echo(f"Installed for {made.holder}: {made.meter_limit} meters until {made.valid_until}.")
+
+
 @vms.command("new-password")
 @click.argument("username")
 def new_password_command(username: str) -> None:
@@ -111,7 +127,28 @@ def initialise() -> list[Account]:
             accounts += demo.seed(
                 session, current_app.extensions["vms_modules"], settings, generate_password_hash
             )
+        _take_up_licence(session, settings.licence_path)
     return accounts
+
+
+def _take_up_licence(session: Session, file: Path) -> None:
+    """Install the licence that lies in its place, if it is new; a faulty one stops no start."""
+    try:
+        if file.exists():
+            changes.take_up(session, SYSTEM, _licence_in(file), _licence_rules(session))
+    except (VmsError, OSError) as error:
+        click.echo(f"The licence in {file} was not installed. {error}", err=True)
+
+
+def _licence_in(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(MOST_BYTES + 1)
+
+
+def _licence_rules(session: Session) -> changes.Rules:
+    settings: Settings = current_app.extensions["vms_settings"]
+    zone = zone_at(session, now_utc())
+    return changes.Rules(settings.licence_key, zone, settings.licence_grace_days)
 
 
 def hand_out(accounts: list[Account], settings: Settings) -> None:

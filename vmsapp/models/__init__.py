@@ -10,6 +10,7 @@ from vmsapp.models.ledger import (
     LedgerTransfer,
     TransferState,
 )
+from vmsapp.models.licence import LicenceChange, LicenceDeed
 from vmsapp.models.meter import (
     Algorithm,
     Counter,
@@ -51,6 +52,8 @@ __all__ = [
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransfer",
+    "LicenceChange",
+    "LicenceDeed",
     "Meter",
     "MeterInstallation",
     "MeterState",

@@ -11,7 +11,14 @@ from vmsapp.security.asking import (
 )
 from vmsapp.security.groups import ADMINISTRATORS, GROUPS, NOBODY, READY_MADE
 from vmsapp.security.manager import EPOCH, OfficeSecurityManager
-from vmsapp.security.permissions import CLOCK, COUNTER, SECOND_FACTOR, SESSIONS, Permission
+from vmsapp.security.permissions import (
+    CLOCK,
+    COUNTER,
+    LICENCE,
+    SECOND_FACTOR,
+    SESSIONS,
+    Permission,
+)
 
 __all__ = [
     "ADMINISTRATORS",
@@ -19,6 +26,7 @@ __all__ = [
     "COUNTER",
     "EPOCH",
     "GROUPS",
+    "LICENCE",
     "NAME_LENGTH",
     "NOBODY",
     "READY_MADE",

@@ -26,7 +26,14 @@ class ReadyMade:
 
 _FINDS: Final = frozenset({"Counter.see", "Sales.see", "Consumers.see", "Meters.see"})
 _SEES_SYSTEM: Final = frozenset(
-    {"Regions.see", "Products.see", "VendingPoints.see", "Users.see", "UserGroups.see"}
+    {
+        "Regions.see",
+        "Products.see",
+        "VendingPoints.see",
+        "Users.see",
+        "UserGroups.see",
+        "Licence.see",
+    }
 )
 
 READY_MADE: Final[Mapping[str, ReadyMade]] = {

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from vmsapp.errors import N_
-from vmsapp.security.permissions import CLOCK, COUNTER, Permission
+from vmsapp.security.permissions import CLOCK, COUNTER, LICENCE, Permission
 
 DEEDS: Final[Mapping[str, str]] = {
     "see": N_("See"),
@@ -146,6 +146,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                  (("reset_second_factor", _USERS),)),
         )),
         Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN),
+        Screen(LICENCE, N_("Licence"), "System licence", see=("can_show",), others=(
+            Deed("install", N_("Install"), (("can_install", LICENCE),)),
+            Deed("give_up", N_("Return to the open edition"), (("can_give_up", LICENCE),)),
+        )),
         Screen("Clock", N_("Clock"), "System clock", see=(), others=(
             Deed("accept", N_("Accept a wrong clock"), (("can_accept", CLOCK),), ()),
         )),

@@ -11,6 +11,7 @@ Permission = tuple[str, str]
 
 COUNTER: Final = "Counter"
 CLOCK: Final = "Clock"
+LICENCE: Final = "Licence"
 SESSIONS: Final = "Sessions"
 SECOND_FACTOR: Final = "Second factor"
 

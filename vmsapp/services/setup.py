@@ -37,6 +37,14 @@ def setup_at(session: Session, moment: datetime) -> Setup:
     return row
 
 
+def zone_at(session: Session, moment: datetime) -> str:
+    """The utility's time zone; UTC until the utility is set up."""
+    try:
+        return setup_at(session, moment).time_zone
+    except NotSetUp:
+        return "UTC"
+
+
 def currency_of(setup: Setup) -> Currency:
     """The currency as the price engine takes it."""
     return Currency(setup.currency, setup.exponent, setup.coin_minor)

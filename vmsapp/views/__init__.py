@@ -11,6 +11,7 @@ from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
 from vmsapp.views.language import LocaleView
+from vmsapp.views.licence import Licence
 from vmsapp.views.meters import Meters
 from vmsapp.views.parts import Parts
 from vmsapp.views.people import ScreensSecurityManager
@@ -61,5 +62,6 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(VendingPoints, "Vending points list", label=_l("Vending points"), **SYSTEM)
     builder.sm.register_people(SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
+    builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
     if not production:
         builder.add_view_no_menu(Parts)

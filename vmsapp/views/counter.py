@@ -128,6 +128,7 @@ class Counter(OfficeView):
     def sell(self, meter_id: int) -> Answer:
         """Sell, then show the receipt; a refusal shows the form again as it was typed."""
         typed = Typed.from_request()
+        settings = current_app.extensions["vms_settings"]
         quote_shown = _figures(request.form.get("quote", ""))
         try:
             sale = vending.sell(
@@ -141,7 +142,8 @@ class Counter(OfficeView):
                     quote_shown=quote_shown,
                     repeat_confirmed=request.form.get("repeat") == "yes",
                 ),
-                table_set=current_app.extensions["vms_settings"].sta_tables,
+                table_set=settings.sta_tables,
+                grace_days=settings.licence_grace_days,
             )
         except NotFound:
             raise

@@ -19,12 +19,13 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
-from vmsapp.security import TICKET, current_session
+from vmsapp.security import LICENCE, TICKET, current_session
 from vmsapp.services import passwords, second_factor, sessions, sign_in
 from vmsapp.services.passwords import LONGEST, SHORTEST
 from vmsapp.services.sign_in import LockRule
 from vmsapp.views.base import actor, session
 from vmsapp.views.forms import OfficeForm, of_length, put_error
+from vmsapp.views.licence import warn_who_signs_in
 
 Answer = str | Response | tuple[str, int]
 
@@ -184,6 +185,8 @@ def enter(user: OfficeUser) -> None:
     cookie.permanent = True
     cookie[TICKET] = ticket
     login_user(user)
+    if current_app.extensions["appbuilder"].sm.has_access("can_show", LICENCE):
+        warn_who_signs_in()
 
 
 def empty_cookie(language: str | None) -> None:

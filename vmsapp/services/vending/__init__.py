@@ -17,6 +17,7 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import Meter, Sale, ServicePoint, Setup
 from vmsapp.scope import Actor
+from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
 from vmsapp.services.vending.issue import check_module_clock, issue
@@ -65,6 +66,7 @@ def sell(
     request: SaleRequest,
     *,
     table_set: str = "production",
+    grace_days: int = GRACE_DAYS,
 ) -> Sale:
     """Sell one credit token.
 
@@ -74,6 +76,7 @@ def sell(
         actor: Who sells; the scope is taken on already.
         request: What is bought, with the form's key.
         table_set: Name of the STA tables in use.
+        grace_days: Days for which is sold after the licence's last.
 
     Returns:
         The sale: issued with its token, failed with its reason, or pending when its
@@ -82,7 +85,7 @@ def sell(
     Raises:
         VmsError: Nothing was written; the error says why.
     """
-    sale, replayed = _reserve(session, registry, actor, request, table_set)
+    sale, replayed = _reserve(session, registry, actor, request, table_set, grace_days)
     if replayed:
         return sale
     try:
@@ -95,7 +98,12 @@ def sell(
 
 
 def _reserve(
-    session: Session, registry: Registry, actor: Actor, request: SaleRequest, table_set: str
+    session: Session,
+    registry: Registry,
+    actor: Actor,
+    request: SaleRequest,
+    table_set: str,
+    grace_days: int,
 ) -> tuple[Sale, bool]:
     """Reserve, waiting for a sale under way and trying again what was broken off.
 
@@ -111,7 +119,10 @@ def _reserve(
         try:
             check_module_clock(session, registry, request.purchase.meter_id)
             with atomic(session, durable=True):
-                sale = reserve(session, actor, request, table_set=table_set, request_id=request_id)
+                sale = reserve(
+                    session, actor, request, table_set=table_set, grace_days=grace_days,
+                    request_id=request_id,
+                )  # fmt: skip
             return snapshot(session, sale), False
         except SaleUnderway:
             if time.monotonic() > deadline:

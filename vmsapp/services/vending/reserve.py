@@ -26,6 +26,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
+from vmsapp.services.licence.standing import check_vending
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import installation
 from vmsapp.services.vending.errors import (
@@ -78,7 +79,13 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
 
 
 def reserve(
-    session: Session, actor: Actor, request: SaleRequest, *, table_set: str, request_id: str
+    session: Session,
+    actor: Actor,
+    request: SaleRequest,
+    *,
+    table_set: str,
+    grace_days: int,
+    request_id: str,
 ) -> Sale:
     """Write a pending sale, inside the caller's transaction.
 
@@ -87,17 +94,19 @@ def reserve(
         actor: Who sells.
         request: What is bought.
         table_set: Name of the STA tables in use.
+        grace_days: Days for which is sold after the licence's last.
         request_id: Under which the module will be asked.
 
     Raises:
-        VmsError: One of the rules of ``vending.errors`` or of the price engine.
+        VmsError: One of the rules of ``vending.errors``, of the licence or of the price engine.
     """
     if request.epoch != installation(session).epoch:
         raise FormOutdated
     ground = lock_ground(session, request)
     moment = now_utc()  # the locks are held: from here on this is the time of the sale
     check_meter(session, ground.meter)
-    check_clock(session, moment)
+    latest = check_clock(session, moment)
+    check_vending(session, latest, ground.setup.time_zone, grace_days)
     history = history_of(session, ground.setup, ground.point, moment)
     priced = price(session, ground.setup, ground.meter, history, request.purchase)
     if priced.quote.figures() != request.quote_shown:

@@ -103,8 +103,11 @@ def spend_tid(
     return tid
 
 
-def check_clock(session: Session, moment: datetime) -> None:
+def check_clock(session: Session, moment: datetime) -> datetime:
     """Refuse to sell under a clock that lies behind the newest sale.
+
+    Returns:
+        The later of ``moment`` and the newest sale.
 
     Raises:
         ClockBehind: By more than two minutes, and nobody accepted it.
@@ -112,6 +115,7 @@ def check_clock(session: Session, moment: datetime) -> None:
     newest = newest_sale(session)
     if newest is not None and moment < newest - CLOCK_TOLERANCE:
         raise ClockBehind(now=moment, newest=newest)
+    return max(moment, newest or moment)
 
 
 def newest_sale(session: Session) -> datetime | None:
