@@ -26,7 +26,7 @@ LISTS: dict[str, frozenset[tuple[str, str]]] = {
     "Consumers": READ,
     "Meters": READ,
     "Sales": READ,
-    "Regions": READ,
+    "Regions": READ | WRITE | {("delete", "POST")},
     "Products": READ | WRITE | {("delete", "POST")},
     "VendingPoints": READ | WRITE | {("delete", "POST")},
     "Users": READ | WRITE,  # people with a history stay
@@ -70,10 +70,17 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("SecurityApi.login", "POST"): ANYBODY,
     ("SecurityApi.refresh", "POST"): NOBODY,  # wants the bearer of a sign-in by API
     **{
-        (f"{view}.{route}", method): FINDS if view in LOOKED_UP else ADMINS
+        (f"{view}.{route}", method): FINDS
+        if view in LOOKED_UP and (route, method) in READ
+        else ADMINS
         for view, routes_of in LISTS.items()
         for route, method in routes_of
     },
+    ("Regions.tree", "GET"): FINDS,
+    ("Regions.move", "GET"): ADMINS,
+    ("Regions.move", "POST"): ADMINS,
+    ("Regions.merge", "GET"): ADMINS,
+    ("Regions.merge", "POST"): ADMINS,
     ("Products.lookup", "GET"): FINDS,  # what a list may be narrowed by
     ("Products.list", "GET"): FINDS,
     ("Products.columns", "POST"): FINDS,
@@ -85,7 +92,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
 
 ACTIONS = {
     (f"{view}.{route}", "POST"): NOBODY
-    for view in ("Users", "Products", "VendingPoints")
+    for view in ("Users", "Products", "VendingPoints", "Regions")
     for route in ("action", "action_post")
 }
 """Deeds on rows: each asks for its own permission, see below."""
