@@ -81,6 +81,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Regions.move", "POST"): ADMINS,
     ("Regions.merge", "GET"): ADMINS,
     ("Regions.merge", "POST"): ADMINS,
+    ("VendingPoints.close", "GET"): ADMINS,
+    ("VendingPoints.close", "POST"): ADMINS,
     ("Products.lookup", "GET"): FINDS,  # what a list may be narrowed by
     ("Products.list", "GET"): FINDS,
     ("Products.columns", "POST"): FINDS,
