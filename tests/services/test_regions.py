@@ -275,7 +275,7 @@ def test_who_sees_one_region_changes_nothing_outside_it(tree, ids, shop):
 def test_what_belongs_to_each_region_is_counted_with_all_below_it(tree, ids, shop):
     tree(regions.add, name="Town", parent_id=ids["north"])
     with shop.session() as session, seen_by(SYSTEM):
-        found = regions.belongings(session, ids.values())
+        found = regions.belongings(session, session.scalars(select(Region)).all())
     consumers = {name: shop.count(Consumer, Consumer.region_id == ids[name])
                  for name in ("north", "south")}  # fmt: skip
     assert found[ids["north"]] == {
@@ -292,7 +292,7 @@ def test_an_operator_counts_the_own_vending_point_alone(ids, shop):
     )
     actor = shop.actor(OPERATOR)
     with shop.session() as session, seen_by(actor):
-        found = regions.belongings(session, ids.values())
+        found = regions.belongings(session, session.scalars(select(Region)).all())
     assert found.keys() == {ids["north"]}
     assert found[ids["north"]]["vending_point"] == 1
 

@@ -107,7 +107,7 @@ class Regions(OfficeModelView):
         shown = [*found[: regions.FOUND], *(row for level in levels for row in level.regions)]
         return self._page(
             "regions/tree.html", title=self.list_title, words=words, found=found, levels=levels,
-            limit=regions.FOUND, held=self._held(shown), words_of=LEVELS, many=LEVELS_OF_MANY,
+            limit=regions.FOUND, held=regions.belongings(session(), shown), words_of=LEVELS, many=LEVELS_OF_MANY,
             everything=actor().sight.everything,
         )  # fmt: skip
 
@@ -241,15 +241,11 @@ class Regions(OfficeModelView):
     def _sees_users(self) -> bool:
         return bool(self.appbuilder.sm.has_access("can_list", "UserDBModelView"))
 
-    def _held(self, rows: Sequence[Region]) -> regions.Counts:
-        return regions.belongings(session(), [row.id for row in rows]) if rows else {}
-
 
 def held(region: Region) -> dict[str, int]:
     """What one region holds, counted once a page."""
     known = g.setdefault("held", {})
     if region.id not in known:
-        found = regions.belongings(session(), [region.id])
-        known[region.id] = found.get(region.id, {})
+        known |= regions.belongings(session(), [region])
     counts: dict[str, int] = known[region.id]
     return counts

@@ -1,10 +1,10 @@
 """The tree as it is looked at: level by level, searched, with what belongs to each region."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, case, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, case, false, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from vmsapp.models import Consumer, OfficeUser, Region, VendingPoint
@@ -44,7 +44,7 @@ def levels(session: Session, sight: Sight, at: Region | None) -> list[Level]:
 
     The top is chosen by itself where it is only one.
     """
-    way = [int(number) for number in at.path.split(".")[:-1]] if at else []
+    way = _ids(at.path) if at else set()
     rows = _rows(session, sight, way)
     tops = [row for row in rows if _is_top(row, sight)]
     if at is None and len(tops) == 1:
@@ -64,7 +64,7 @@ def _is_top(row: Region, sight: Sight) -> bool:
     return row.parent_id is None if sight.everything else row.path == sight.region_path
 
 
-def _rows(session: Session, sight: Sight, way: list[int]) -> Sequence[Region]:
+def _rows(session: Session, sight: Sight, way: set[int]) -> Sequence[Region]:
     """Read the top and the parts of each region on the way, by name, in one statement."""
     top = Region.parent_id.is_(None) if sight.everything else Region.path == sight.region_path
     place = func.row_number().over(partition_by=Region.parent_id, order_by=Region.name_key)
@@ -83,7 +83,7 @@ def _rows(session: Session, sight: Sight, way: list[int]) -> Sequence[Region]:
 
 
 def _level(
-    name: RegionLevel, parent: Region | None, rows: Sequence[Region], way: list[int]
+    name: RegionLevel, parent: Region | None, rows: Sequence[Region], way: set[int]
 ) -> Level:
     chosen = next((row.id for row in rows if row.id in way), None)
     listed = [row for number, row in enumerate(rows) if number < SHOWN or row.id == chosen]
@@ -111,9 +111,13 @@ def containing(statement: Select[Any], words: str) -> Select[Any]:
     return statement.where(Region.name_key.contains(key, autoescape=True)) if key else statement
 
 
-def belongings(session: Session, region_ids: Iterable[int]) -> Counts:
-    """Count what each region and all below it hold, as far as the asker sees it, at once."""
+def belongings(session: Session, shown: Sequence[Region]) -> Counts:
+    """Count what each region and all below it hold, as far as the asker sees it, at once.
+
+    Rows are counted by the region they stand at, and added up along its path.
+    """
     part = Region.__table__.alias()  # below what is seen all is seen
+    within = select(part.c.id).where(_below_any(part.c.path, shown))
     kinds: list[Any] = [
         (Region, Region.parent_id),
         (VendingPoint, VendingPoint.region_id),
@@ -123,21 +127,28 @@ def belongings(session: Session, region_ids: Iterable[int]) -> Counts:
     each = [
         select(literal(model.__tablename__).label("kind"), place.label("place"),
                func.count(model.id).label("rows"))
-        .where(place.is_not(None)).group_by(place)
+        .where(place.in_(within)).group_by(place)
         for model, place in kinds
     ]  # fmt: skip
     rows = union_all(*each).subquery()
-    counted = (
-        select(Region.id, rows.c.kind, func.sum(rows.c.rows))
-        .join(part, below(part.c.path, Region.path))
-        .join(rows, rows.c.place == part.c.id)
-        .where(Region.id.in_(list(region_ids)))
-        .group_by(Region.id, rows.c.kind)
-    )
-    found: dict[int, dict[str, int]] = {}
-    for number, kind, count in session.execute(counted):
-        found.setdefault(number, {})[kind] = int(count)
+    counted = select(part.c.path, rows.c.kind, rows.c.rows).join(rows, rows.c.place == part.c.id)
+    found: dict[int, dict[str, int]] = {region.id: {} for region in shown}
+    for path, kind, count in session.execute(counted):
+        for number in _ids(path) & found.keys():
+            found[number][kind] = found[number].get(kind, 0) + count
     return found
+
+
+def _below_any(path: ColumnElement[str], shown: Sequence[Region]) -> ColumnElement[bool]:
+    """State which paths lie below one of these; what lies below another of them adds nothing."""
+    ids = {region.id for region in shown}
+    tops = [region.path for region in shown if not (_ids(region.path) - {region.id}) & ids]
+    return or_(false(), *(below(path, top) for top in tops))
+
+
+def _ids(path: str) -> set[int]:
+    """The ids of a path: the region's and those above it."""
+    return {int(number) for number in path.split(".")[:-1]}
 
 
 # what a move or a merge would do
@@ -168,9 +179,9 @@ def plan_move(session: Session, region: Region, parent: Region) -> Plan:
         WrongPlace: It cannot stand there.
     """
     check_move(region, parent)
-    before, after = _above(region), _ids(parent)
+    before, after = _above(region), _ids(parent.path)
     return Plan(
-        region, parent, belongings(session, [region.id]).get(region.id, {}), (),
+        region, parent, belongings(session, [region])[region.id], (),
         more=_users_at(session, after - before), less=_users_at(session, before - after),
     )  # fmt: skip
 
@@ -183,21 +194,17 @@ def plan_merge(session: Session, region: Region, target: Region) -> Plan:
     """
     check_merge(region, target)
     pairs = twins(session, region, target)
-    before, after = _above(region), _ids(target)
+    before, after = _above(region), _ids(target.path)
     both = {part.id for pair in pairs for part in pair}
     return Plan(
-        region, target, belongings(session, [region.id]).get(region.id, {}),
+        region, target, belongings(session, [region])[region.id],
         merged=[gone.name for gone, _kept in pairs[1:]],
         more=_users_at(session, (after - before) | both), less=_users_at(session, before - after),
     )  # fmt: skip
 
 
-def _ids(region: Region) -> set[int]:
-    return {int(number) for number in region.path.split(".")[:-1]}
-
-
 def _above(region: Region) -> set[int]:
-    return _ids(region) - {region.id}
+    return _ids(region.path) - {region.id}
 
 
 def _users_at(session: Session, region_ids: set[int]) -> Sequence[str]:
