@@ -175,6 +175,20 @@ def test_a_refused_change_says_why_and_offers_another_choice(
         assert words in said(seen.text)
 
 
+def test_a_move_that_would_part_a_user_from_the_vending_point_names_the_user(
+    admin, ids, shop, utility, engine
+):
+    zembla = shop.change(lambda session: factories.add_region(session, "Zembla").id)
+    shop.change(lambda session: factories.add_user(
+        session, "traveller", region=session.get(Region, ids["country"]),
+        vending_point_id=utility.points["Market Square"]))  # fmt: skip
+    before = contents(engine)
+    answer = admin.post(f"/regions/move/{ids['south']}", {"to": str(zembla)})
+    assert answer.status_code == 409
+    assert "would no longer lie in their region: traveller." in said(answer.text)
+    assert contents(engine) == before
+
+
 def test_a_region_in_use_is_not_deleted_and_one_that_is_not_is(admin, ids, shop):
     answer = admin.post(f"/regions/delete/{ids['north']}")
     assert answer.status_code == 409

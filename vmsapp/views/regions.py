@@ -107,8 +107,8 @@ class Regions(OfficeModelView):
         shown = [*found[: regions.FOUND], *(row for level in levels for row in level.regions)]
         return self._page(
             "regions/tree.html", title=self.list_title, words=words, found=found, levels=levels,
-            limit=regions.FOUND, held=regions.belongings(session(), shown), words_of=LEVELS, many=LEVELS_OF_MANY,
-            everything=actor().sight.everything,
+            limit=regions.FOUND, held=regions.belongings(session(), shown), words_of=LEVELS,
+            many=LEVELS_OF_MANY,
         )  # fmt: skip
 
     @expose("/lookup")
@@ -190,14 +190,14 @@ class Regions(OfficeModelView):
         return self._rearranged(pk, "merge")
 
     def _rearranged(self, pk: int, deed: str) -> Answer:
-        row, came_from = self.row(pk), None
+        row = self.row(pk)
+        came_from = row.parent_id
         target = row_of(session(), Region, request.values.get("to", 0, type=int), *self.loads)
         plan, refusal, status = None, None, 200
         try:
             if request.method == "POST":
                 if target is None:
                     raise TargetMissing
-                came_from = row.parent_id
                 change = regions.move if deed == "move" else regions.merge
                 kept = change(session(), actor(), pk, target.id)
                 return self._done(deed, row, kept, came_from)
@@ -235,8 +235,7 @@ class Regions(OfficeModelView):
 
     def opens(self, row: Region) -> str:
         """The address that opens a region in the tree, at what is below it."""
-        below = LEVEL_BELOW.get(row.level)
-        return self.url("tree", at=row.id) + (f"#{below}" if below else f"#{row.level}")
+        return self.url("tree", at=row.id) + f"#{LEVEL_BELOW.get(row.level, row.level)}"
 
     def _sees_users(self) -> bool:
         return bool(self.appbuilder.sm.has_access("can_list", "UserDBModelView"))

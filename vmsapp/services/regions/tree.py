@@ -133,9 +133,11 @@ def belongings(session: Session, shown: Sequence[Region]) -> Counts:
     rows = union_all(*each).subquery()
     counted = select(part.c.path, rows.c.kind, rows.c.rows).join(rows, rows.c.place == part.c.id)
     found: dict[int, dict[str, int]] = {region.id: {} for region in shown}
+    on_the_way = {str(number): held for number, held in found.items()}
     for path, kind, count in session.execute(counted):
-        for number in _ids(path) & found.keys():
-            found[number][kind] = found[number].get(kind, 0) + count
+        for number in path.split("."):
+            if (held := on_the_way.get(number)) is not None:
+                held[kind] = held.get(kind, 0) + count
     return found
 
 
