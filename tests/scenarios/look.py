@@ -139,7 +139,7 @@ def sign_in_wrongly(page: Page) -> None:
 LISTS: Final = (
     "sales", "consumers", "meters", "regions", "products", "vending-points", "users", "roles",
 )  # fmt: skip
-FORMS: Final = ("products", "vending-points", "users", "roles")
+FORMS: Final = ("regions", "products", "vending-points", "users", "roles")
 EDITED: Final = {"roles": 4}
 """Which record of a list is edited, if not the first; the administrators' group stays."""
 SAVE: Final = "main form .card-foot .btn-primary"
@@ -172,6 +172,11 @@ SCENES: Final = (
     *(Scene(f"{name}-edit", f"/{name}/edit/{EDITED.get(name, 1)}") for name in FORMS),
     *(Scene(f"{name}-errors", f"/{name}/add", act=shown(SAVE, "#errors"), part="main",
             status=422) for name in FORMS),
+    Scene("regions-tree", "/regions/?at=2"),
+    Scene("regions-found", "/regions/?q=region"),
+    Scene("regions-move", "/regions/move/3"),
+    Scene("regions-merge", "/regions/merge/3?to=2"),
+    Scene("vending-point-close", "/vending-points/close/1"),
     Scene("list-nothing-fits", "/meters/list/?q=zzz"),
     Scene("list-narrowed", "/meters/list/?size=10&q=0&type=electricity", part="main"),
     Scene("list-filters", "/meters/list/?size=10", part=".finder",

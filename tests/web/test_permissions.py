@@ -27,7 +27,7 @@ LISTS: dict[str, frozenset[tuple[str, str]]] = {
     "Consumers": READ,
     "Meters": READ,
     "Sales": READ,
-    "Regions": READ,
+    "Regions": READ | WRITE | {("delete", "POST")},
     "Products": READ | WRITE | {("delete", "POST")},
     "VendingPoints": READ | WRITE | {("delete", "POST")},
     "Users": READ | WRITE,  # people with a history stay
@@ -38,7 +38,7 @@ LISTS: dict[str, frozenset[tuple[str, str]]] = {
 
 def open_to(view: str, route: tuple[str, str]) -> frozenset[str | None]:
     """Who may use a list's route; all of the utility's own lists are there to be looked up."""
-    if view in LOOKED_UP:
+    if view in LOOKED_UP and route in READ:
         return FINDS
     return AUDITS if route in READ else ADMINS
 
@@ -94,6 +94,13 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for view, routes_of in LISTS.items()
         for route, method in routes_of
     },
+    ("Regions.tree", "GET"): FINDS,
+    ("Regions.move", "GET"): ADMINS,
+    ("Regions.move", "POST"): ADMINS,
+    ("Regions.merge", "GET"): ADMINS,
+    ("Regions.merge", "POST"): ADMINS,
+    ("VendingPoints.close", "GET"): ADMINS,
+    ("VendingPoints.close", "POST"): ADMINS,
     ("Products.lookup", "GET"): FINDS,  # what a list may be narrowed by
     ("Products.list", "GET"): FINDS,
     ("Products.columns", "POST"): FINDS,
@@ -106,7 +113,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
 
 ACTIONS = {
     (f"{view}.{route}", "POST"): NOBODY
-    for view in ("Users", "Products", "VendingPoints")
+    for view in ("Users", "Products", "VendingPoints", "Regions")
     for route in ("action", "action_post")
 }
 """Deeds on rows: each asks for its own permission, see below."""

@@ -173,18 +173,18 @@ def test_nobody_overwrites_what_another_saved_meanwhile(browse, shop, utility, b
     first, second = browse(ADMIN), browse(ADMIN)
     mine, theirs = form_of(first, path), form_of(second, path)
     assert second.post(path, theirs | {"address": "Theirs"}).status_code == 302
-    stale = first.post(path, mine | {"telephone": "mine"})
+    stale = first.post(path, mine | {"telephone": "+1 23"})
     assert stale.status_code == 409
     assert "Somebody else changed this record meanwhile" in read(stale.text).text
     kept = form_in(stale)
     assert {name: kept[name] for name in mine if name != "seen"} == {
-        name: value for name, value in (mine | {"telephone": "mine"}).items() if name != "seen"
+        name: value for name, value in (mine | {"telephone": "+1 23"}).items() if name != "seen"
     }
     point = shop.rows(VendingPoint, VendingPoint.name == HARBOUR)[0]
     assert (point.address, point.telephone) == ("Theirs", "")
     assert first.post(path, kept | {"address": "Ours"}).status_code == 302
     point = shop.rows(VendingPoint, VendingPoint.name == HARBOUR)[0]
-    assert (point.address, point.telephone) == ("Ours", "mine")
+    assert (point.address, point.telephone) == ("Ours", "+1 23")
 
 
 def test_a_form_refused_for_its_own_sake_still_notices_what_another_saved(browse, shop, utility):
@@ -200,7 +200,7 @@ def test_a_form_refused_for_its_own_sake_still_notices_what_another_saved(browse
 
 def test_moving_a_record_to_a_region_of_the_same_name_is_noticed(browse, shop, utility):
     twin = shop.change(
-        lambda session: factories.add_region(session, "North", utility.regions["south"]).id
+        lambda session: factories.add_region(session, "North", utility.regions["north"]).id
     )
     path = f"/vending-points/edit/{utility.points[HARBOUR]}"
     first, second = browse(ADMIN), browse(ADMIN)
@@ -313,11 +313,15 @@ def test_each_reader_is_told_in_the_own_language(browse, shop, clerk):
 def test_a_record_with_others_hanging_on_it_stays(admin, shop, utility, engine, backend):
     used, point = shop.rows(Product)[0], utility.points[MARKET]
     before = contents(engine)
-    for path, name in ((f"/products/delete/{used.id}", used.model),
-                       (f"/vending-points/delete/{point}", MARKET)):  # fmt: skip
+    for path, words in (
+        (f"/products/delete/{used.id}",
+         f"Other records still use “{used.model}”, so it was not deleted."),
+        (f"/vending-points/delete/{point}",
+         f"“{MARKET}” was not deleted, because users sell there: operator2."),
+    ):  # fmt: skip
         answer = admin.post(path)
         assert answer.status_code == 409
-        assert f"Other records still use “{name}”, so it was not deleted." in answer.text
+        assert words in answer.text
     assert contents(engine) == before
 
 

@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, ForeignKey, select
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
 from vmsapp.models.region import Region
-from vmsapp.scope import ScopedMixin, Sight
+from vmsapp.scope import ScopedMixin, Sight, below
 
 region_table = Region.__table__
 
@@ -21,9 +21,7 @@ class RegionScoped(ScopedMixin):
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
         """Rows of the region and all below it."""
         return cls.region_id.in_(
-            select(region_table.c.id).where(
-                region_table.c.path.startswith(sight.region_path or "-", autoescape=True)
-            )
+            select(region_table.c.id).where(below(region_table.c.path, sight.region_path))
         )
 
     def inside(self, session: Session, sight: Sight) -> bool:
@@ -55,7 +53,7 @@ class PointScoped(ScopedMixin):
         return column.in_(
             select(points.c.id)
             .join(region_table, region_table.c.id == points.c.region_id)
-            .where(region_table.c.path.startswith(sight.region_path or "-", autoescape=True))
+            .where(below(region_table.c.path, sight.region_path))
         )
 
     def inside(self, session: Session, sight: Sight) -> bool:
@@ -67,6 +65,6 @@ class PointScoped(ScopedMixin):
             select(points.c.id)
             .join(region_table, region_table.c.id == points.c.region_id)
             .where(points.c.id == self.vending_point_id)
-            .where(region_table.c.path.startswith(sight.region_path or "-", autoescape=True))
+            .where(below(region_table.c.path, sight.region_path))
         )
         return found.first() is not None

@@ -18,7 +18,7 @@ from vmsapp.models.mixins import region_table
 from vmsapp.models.region import Region
 from vmsapp.models.types import Id, UtcDateTime
 from vmsapp.models.vending_point import VendingPoint
-from vmsapp.scope import ScopedMixin, Sight
+from vmsapp.scope import ScopedMixin, Sight, below
 
 Role.description = mapped_column(String(255))
 Role.ready_made = mapped_column(String(40), unique=True, index=True)
@@ -89,10 +89,8 @@ class OfficeUser(ScopedMixin, FrameworkUser):
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
         """Those of the region and below; at a vending point, those of the point."""
-        below = select(region_table.c.id).where(
-            region_table.c.path.startswith(sight.region_path or "-", autoescape=True)
-        )
-        seen = cls.all_regions.is_(False) & cls.region_id.in_(below)
+        regions = select(region_table.c.id).where(below(region_table.c.path, sight.region_path))
+        seen = cls.all_regions.is_(False) & cls.region_id.in_(regions)
         if sight.vending_point_id is not None:
             seen &= cls.vending_point_id == sight.vending_point_id
         return seen

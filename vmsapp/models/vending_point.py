@@ -1,5 +1,6 @@
 """Vending points, their money and their receipt numbers."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from vmsapp.models.base import Model
 from vmsapp.models.mixins import PointScoped, RegionScoped
 from vmsapp.models.region import Region
-from vmsapp.models.types import Id, Minor, Name, Text
+from vmsapp.models.types import Id, Minor, Name, Text, UtcDateTime
 from vmsapp.scope import Sight
 
 
@@ -28,7 +29,10 @@ class PaperSize(StrEnum):
 
 
 class VendingPoint(RegionScoped, Model):
-    """A counter where tokens are sold. An operator sees only the own one."""
+    """A counter where tokens are sold. An operator sees only the own one.
+
+    One that is closed sells nothing; its sales stay on record.
+    """
 
     __tablename__ = "vending_point"
     __table_args__ = (
@@ -42,6 +46,7 @@ class VendingPoint(RegionScoped, Model):
     telephone: Mapped[str] = mapped_column(String(40), default="")
     email: Mapped[str] = mapped_column(String(120), default="")
     paper_size: Mapped[str] = mapped_column(String(8), default=PaperSize.ROLL_80)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")
 

@@ -133,10 +133,14 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen("Meters", N_("Meters"), "Meters list", looks_up=_REGIONS | _PRODUCTS),
     ),
     N_("System"): (
-        Screen("Regions", N_("Regions"), "Regions list"),
+        Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, others=(
+            Deed("move", N_("Move and merge"), (("can_move", "Regions"),)),
+        )),
         Screen("Products", N_("Products"), "Products list", deeds=_WRITTEN),
         Screen("VendingPoints", N_("Vending points"), "Vending points list", deeds=_WRITTEN,
-               looks_up=_REGIONS),
+               looks_up=_REGIONS, others=(
+            Deed("close", N_("Close and reopen"), (("can_close", "VendingPoints"),)),
+        )),
         Screen("Users", N_("Users"), "List Users", known_as=_USERS,
                deeds=("add", "edit"), others=(
             Deed("suspend", N_("Suspend and activate"),

@@ -24,6 +24,7 @@ from vmsapp.services.vending.errors import (
     NoVendingPoint,
     NumberUnreadable,
     QuoteChanged,
+    VendingPointClosed,
     VendingPointNotChosen,
 )
 from vmsapp.services.vending.pricing import MAX_UNITS, History, Priced
@@ -277,13 +278,15 @@ class Counter(OfficeView):
 
     def _points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
-        return list(session().scalars(select(VendingPoint).order_by(VendingPoint.name).limit(200)))
+        open_ones = select(VendingPoint).where(VendingPoint.closed_at.is_(None))
+        return list(session().scalars(open_ones.order_by(VendingPoint.name).limit(200)))
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.
 
         Raises:
             VendingPointNotChosen: There are several.
+            VendingPointClosed: The form's was closed meanwhile, or all are.
             NoVendingPoint: There is none, or the form's may not be sold at.
         """
         points = {point.id for point in self._points()}
@@ -293,7 +296,11 @@ class Counter(OfficeView):
             return points.pop()
         if typed.vending_point_id is None and points:
             raise VendingPointNotChosen
-        raise NoVendingPoint
+        closed = select(VendingPoint.name).where(VendingPoint.closed_at.is_not(None))
+        if typed.vending_point_id is not None:
+            closed = closed.where(VendingPoint.id == typed.vending_point_id)
+        name = session().scalars(closed.limit(1)).first()
+        raise NoVendingPoint if name is None else VendingPointClosed(name=name)
 
     def _slip(self, receipt: receipts.Receipt) -> str | None:
         """Render the receipt in its customer's language."""

@@ -217,13 +217,17 @@ class OfficeListView(ModelView):
     @permission_name("list")
     def lookup(self) -> Response:
         """Answer a searching field: rows the asker sees, at most ``FOUND``."""
-        statement = self.matching(self.statement(), request.args.get("q", "")[:MAX_SEARCH])
+        statement = self.matching(self.offered(), request.args.get("q", "")[:MAX_SEARCH])
         rows = session().scalars(statement.order_by(self.model.id).limit(FOUND)).unique()
         return jsonify([{"value": row.id, "text": self.name_of(row)} for row in rows])
 
     def statement(self) -> Select[Any]:
         """The rows this screen is about, in the asker's scope."""
         return select(self.model).options(*self.loads)
+
+    def offered(self) -> Select[Any]:
+        """The rows a searching field offers."""
+        return self.statement()
 
     def narrowed(
         self, statement: Select[Any]

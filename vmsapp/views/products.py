@@ -2,16 +2,26 @@
 
 from typing import Any
 
+from sqlalchemy import inspect
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
 from vmsapp.i18n import _, _l
 from vmsapp.models import Meter, Product
-from vmsapp.views.crud import OfficeModelView
+from vmsapp.services import products
+from vmsapp.views.base import session
+from vmsapp.views.crud import AlreadyThere, OfficeModelView
 from vmsapp.views.filters import Choice
 from vmsapp.views.forms import OfficeForm
 from vmsapp.views.lists import OfficeInterface, Related, names
+from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.words import METER_TYPES
+
+
+class ModelTaken(AlreadyThere):
+    """The same model, perhaps in other capitals."""
+
+    field = "model"
 
 
 class ProductForm(OfficeForm):
@@ -19,11 +29,17 @@ class ProductForm(OfficeForm):
 
     model = StringField(_l("Model"), [DataRequired(), Length(max=60)])
     name = StringField(_l("Name"), [DataRequired(), Length(max=120)])
-    meter_type = SelectField(_l("Meter type"), choices=list)
+    meter_type = SelectField(
+        _l("Meter type"), choices=list,
+        description=_l("It cannot change once a meter of this product is registered."),
+    )  # fmt: skip
     manufacturer = StringField(_l("Manufacturer"), [DataRequired(), Length(max=120)])
     manufacturer_code = StringField(
         _l("Manufacturer code"), [DataRequired()],
-        description=_l("The STS code: 2 digits for 11-digit meter numbers, 4 for 13-digit ones."),
+        description=_l(
+            "The STS code: 2 digits for 11-digit meter numbers, 4 for 13-digit ones."
+            " It cannot change once a meter of this product is registered."
+        ),
     )  # fmt: skip
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
@@ -31,8 +47,8 @@ class ProductForm(OfficeForm):
         self.meter_type.choices = [(code, _(word)) for code, word in METER_TYPES.items()]
 
     def validate_manufacturer_code(self, field: StringField) -> None:
-        """Two digits or four."""
-        code = field.data
+        """Two digits or four, of any script."""
+        code = field.data = ascii_digits(field.data)
         if not (code.isascii() and code.isdigit() and len(code) in {2, 4}):
             raise ValidationError(_("A manufacturer code has 2 or 4 digits."))
 
@@ -61,3 +77,21 @@ class Products(OfficeModelView):
     )
     cells = {"meter_type": lambda product: _(METER_TYPES[product.meter_type])}
     related = (Related("Meters", "product", Meter.product_id),)
+
+    def pre_add(self, item: Product) -> None:
+        """No two products have the same model."""
+        if products.model_taken(session(), item.model, None):
+            raise ModelTaken
+
+    def pre_update(self, item: Product) -> None:
+        """Meters that are registered keep their type and their numbers."""
+        with session().no_autoflush:
+            if products.model_taken(session(), item.model, item.id):
+                raise ModelTaken
+            if not products.in_use(session(), item.id):
+                return
+        changed = inspect(item).attrs
+        if changed.meter_type.history.has_changes():
+            raise products.MeterTypeInUse
+        if changed.manufacturer_code.history.has_changes():
+            raise products.ManufacturerCodeInUse

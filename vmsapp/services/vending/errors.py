@@ -107,6 +107,16 @@ class NoVendingPoint(Refused):
     message = N_("You have no vending point. Ask an administrator to give you one.")
 
 
+class VendingPointClosed(Refused):
+    """Nothing is sold at a vending point that was closed."""
+
+    code = "vending_point_closed"
+    message = N_("Vending point “%(name)s” is closed. Ask an administrator to open it again.")
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(name=name)
+
+
 class VendingPointNotChosen(InvalidInput):
     """Who may sell at several vending points says at which."""
 

@@ -41,6 +41,7 @@ from vmsapp.services.vending.errors import (
     NoSuchMeter,
     NoVendingPoint,
     SaleUnderway,
+    VendingPointClosed,
 )
 from vmsapp.services.vending.pricing import Priced
 from vmsapp.services.vending.request import SaleRequest
@@ -66,9 +67,14 @@ class Ground:
 def lock_ground(session: Session, request: SaleRequest) -> Ground:
     """Fetch what the sale stands on; locks are taken in the one order there is."""
     # by select, not by get: what the session holds already may not be in scope
-    seen = select(VendingPoint.id).where(VendingPoint.id == request.vending_point_id)
-    if session.scalar(seen) is None:
+    seen = select(VendingPoint.name, VendingPoint.closed_at)
+    point_of_sale = session.execute(
+        seen.where(VendingPoint.id == request.vending_point_id)
+    ).one_or_none()
+    if point_of_sale is None:
         raise NoVendingPoint
+    if point_of_sale.closed_at is not None:
+        raise VendingPointClosed(name=point_of_sale.name)
     meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
     if meter is None:
         raise NoSuchMeter

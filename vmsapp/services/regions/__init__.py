@@ -1,0 +1,54 @@
+"""Regions: the tree of countries, provinces or states, and cities or towns.
+
+``changes`` writes the tree, ``tree`` reads it, ``places`` keeps users and their vending
+points together.
+"""
+
+from vmsapp.services.regions.changes import (
+    NAME,
+    add,
+    delete,
+    merge,
+    move,
+    one_at_a_time,
+    referring,
+    rename,
+)
+from vmsapp.services.regions.places import refuse_users_outside, users_outside
+from vmsapp.services.regions.tree import (
+    FOUND,
+    Counts,
+    Level,
+    Plan,
+    belongings,
+    containing,
+    levels,
+    plan_merge,
+    plan_move,
+    search,
+    targets,
+)
+
+__all__ = [
+    "FOUND",
+    "NAME",
+    "Counts",
+    "Level",
+    "Plan",
+    "add",
+    "belongings",
+    "containing",
+    "delete",
+    "levels",
+    "merge",
+    "move",
+    "one_at_a_time",
+    "plan_merge",
+    "plan_move",
+    "referring",
+    "refuse_users_outside",
+    "rename",
+    "search",
+    "targets",
+    "users_outside",
+]
