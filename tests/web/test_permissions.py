@@ -18,6 +18,7 @@ FINDS = IN_A_GROUP
 SELLS = frozenset({ADMIN, SUPERVISOR, OPERATOR})
 SETTLES = frozenset({ADMIN, SUPERVISOR})
 ADMINS = frozenset({ADMIN})
+SEES_SETUP = frozenset({ADMIN, AUDITOR})
 NOBODY: frozenset[str | None] = frozenset()
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
@@ -60,6 +61,17 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.give_back", "POST"): SETTLES,
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
+    ("FirstSteps.show", "GET"): ADMINS,
+    ("UtilitySetup.show", "GET"): SEES_SETUP,
+    ("UtilitySetup.logo", "GET"): ANYBODY - {None},
+    ("UtilitySetup.begin", "GET"): ADMINS,
+    ("UtilitySetup.begin", "POST"): ADMINS,
+    ("UtilitySetup.change", "GET"): ADMINS,
+    ("UtilitySetup.change", "POST"): ADMINS,
+    ("UtilitySetup.change_planned", "GET"): ADMINS,
+    ("UtilitySetup.change_planned", "POST"): ADMINS,
+    ("UtilitySetup.withdraw", "POST"): ADMINS,
+    ("UtilitySetup.test_mail", "POST"): ADMINS,
     ("ResetMyPasswordView.this_form_get", "GET"): IN_A_GROUP,
     ("ResetMyPasswordView.this_form_post", "POST"): IN_A_GROUP,
     ("UserInfoEditView.this_form_get", "GET"): IN_A_GROUP,
@@ -93,7 +105,8 @@ ACTIONS = {
 DEEDS = [("/users/action/resetpasswords/1", "resetpasswords", ADMINS)]
 
 VALUES = {"meter_id": 1, "sale_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
-          "filename": "none.css", "locale": "fr"}  # fmt: skip
+          "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
+          "plan_id": NOWHERE}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
 )
@@ -230,13 +243,20 @@ def test_the_search_offers_a_purchase_only_to_who_may_sell(browse, utility, who,
 
 @pytest.mark.parametrize(("who", "menu"), [
     (OPERATOR, ["/counter/", "/counter/open"]),
-    (AUDITOR, ["/counter/"]),
+    (AUDITOR, ["/counter/", "/setup/"]),
     (ENGINEER, ["/counter/"]),
-    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]),
+    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/setup/", "/users/list/", "/roles/list/"]),
 ])  # fmt: skip
 def test_the_menu_leads_only_where_the_user_may_go(browse, who, menu):
     page = browse(who).get("/counter/").text
-    everything = ["/counter/", "/counter/open", "/clock/", "/users/list/", "/roles/list/"]
+    everything = [
+        "/counter/",
+        "/counter/open",
+        "/clock/",
+        "/setup/",
+        "/users/list/",
+        "/roles/list/",
+    ]
     assert [path for path in everything if f'href="{path}"' in page] == menu
 
 

@@ -8,14 +8,24 @@ from vmsapp.security.asking import (
     sight_of,
 )
 from vmsapp.security.manager import OfficeSecurityManager
-from vmsapp.security.permissions import CLOCK, COUNTER, GROUPS, SESSIONS, Permission
+from vmsapp.security.permissions import (
+    CLOCK,
+    COUNTER,
+    FIRST_STEPS,
+    GROUPS,
+    SESSIONS,
+    SETUP,
+    Permission,
+)
 
 __all__ = [
     "CLOCK",
     "COUNTER",
+    "FIRST_STEPS",
     "GROUPS",
     "NAME_LENGTH",
     "SESSIONS",
+    "SETUP",
     "TICKET",
     "OfficeSecurityManager",
     "Permission",

@@ -11,6 +11,8 @@ Permission = tuple[str, str]
 COUNTER: Final = "Counter"
 CLOCK: Final = "Clock"
 SESSIONS: Final = "Sessions"
+SETUP: Final = "Setup"
+FIRST_STEPS: Final = "First steps"
 
 _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
     {
@@ -55,11 +57,14 @@ _LOOKS: Final[frozenset[Permission]] = frozenset(
         ("menu_access", "Vending counter"),
     }
 )
+_SEES_SETUP: Final[frozenset[Permission]] = frozenset(
+    {("can_show", SETUP), ("menu_access", "System"), ("menu_access", "System setup")}
+)
 
 GROUPS: Final[dict[str, frozenset[Permission]]] = {
     "Supervisor": _SIGNED_IN | _FINDS | _SELLS | {("can_give_back", COUNTER)},
     "Operator": _SIGNED_IN | _FINDS | _SELLS,
     "Engineer": _SIGNED_IN | _FINDS | _LOOKS,
-    "Auditor": _SIGNED_IN | _FINDS | _LOOKS,
+    "Auditor": _SIGNED_IN | _FINDS | _LOOKS | _SEES_SETUP,
 }
 """The ready-made groups but the administrators', who may do everything."""
