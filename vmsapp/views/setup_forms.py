@@ -138,7 +138,7 @@ class SectionForm(OfficeForm):
     """A part of the settings, and when they begin."""
 
     starts_at = DateTimeLocalField(
-        _l("In force from"), [Optional()],
+        _l("In force from"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         description=_l("Leave it empty for now. Otherwise the utility's time counts."),
     )  # fmt: skip
 
@@ -283,7 +283,7 @@ class ReceiptsForm(SectionForm):
     )  # fmt: skip
     receipt_copies = SelectField(
         LABELS["receipt_copies"], coerce=int,
-        choices=[(count, str(count)) for count in range(1, MOST_COPIES + 1)],
+        choices=lambda: [(count, str(count)) for count in range(1, MOST_COPIES + 1)],
     )  # fmt: skip
 
 
