@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flask import url_for
-from flask_appbuilder import expose, has_access, permission_name
+from flask_appbuilder import AppBuilder, expose, has_access, permission_name
 
 from vmsapp.errors import N_
 from vmsapp.security import FIRST_STEPS
@@ -102,7 +102,13 @@ class FirstSteps(OfficeView):
             if step.state != "done" and view.may("add"):
                 return view.url("add"), True
             return (view.url("list"), view.may("add")) if view.may("list") else (None, False)
-        if view is None:
-            return None, False
-        may = self.appbuilder.sm.has_access("can_show", view.class_permission_name)
-        return (url_for(f"{view.endpoint}.{view.default_view}"), True) if may else (None, False)
+        url = address_of(self.appbuilder, name)
+        return url, url is not None
+
+
+def address_of(builder: AppBuilder, name: str) -> str | None:
+    """The address of a screen that comes with other parts of the product, if one may see it."""
+    view = next((v for v in builder.baseviews if type(v).__name__ == name), None)
+    if view is None or not builder.sm.has_access("can_show", view.class_permission_name):
+        return None
+    return url_for(f"{view.endpoint}.{view.default_view}")

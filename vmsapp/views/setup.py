@@ -13,7 +13,7 @@ from flask_login import current_user
 from sqlalchemy import select
 
 from vmsapp.clock import NoSuchLocalTime, moment_of, now_utc
-from vmsapp.errors import N_, InvalidInput, VmsError
+from vmsapp.errors import N_, InvalidInput, NotFound, VmsError
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.i18n import _, moment_text
 from vmsapp.models import AuditEvent, Logo, Setup
@@ -24,6 +24,7 @@ from vmsapp.services.pictures import Picture
 from vmsapp.services.setup_changes import SECTIONS, differences, recorded
 from vmsapp.views.base import OfficeView, actor, session, status_of, utility, zone
 from vmsapp.views.crud import ChangedMeanwhile, digest
+from vmsapp.views.first_steps import address_of
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer
 from vmsapp.views.setup_forms import (
@@ -223,7 +224,9 @@ class UtilitySetup(OfficeView):
         with atomic(session()) as current:
             rows = setup_changes.rows_of(current, now_utc())
             row = next((row for row in rows if pk in {None, row.id}), None)
-            if row is None or request.form.get("seen") != _seen(section, row, pk):
+            if row is None:
+                raise NotFound
+            if request.form.get("seen") != _seen(section, row, pk):
                 raise ChangedMeanwhile
             moment = self._moment(form, row, pk)
             typed = form.sealed(_mail_key()) if isinstance(form, MailForm) else form.values()
@@ -267,7 +270,7 @@ class UtilitySetup(OfficeView):
             "setup/show.html", row=row, zone=row.time_zone, headings=HEADINGS, not_yet=NOT_YET,
             sections=[(name, list(_facts(row, name))) for name in SECTIONS],
             plans=list(_plans(rows)), events=list(map(_event, setup_changes.history(session()))),
-            may_change=may_change, test=test,
+            may_change=may_change, test=test, licence=address_of(self.appbuilder, "Licence"),
         )  # fmt: skip
         return page, status
 

@@ -44,7 +44,7 @@ SETTLEMENTS: Final = {
     "up": N_("Up: the money is taken whole, units are rounded up"),
     "nearest": N_("Nearest: the money is taken whole, units are rounded to the nearest"),
 }
-SECURITIES: Final = {"starttls": N_("STARTTLS"), "tls": N_("TLS"), "none": N_("None")}
+SECURITIES: Final = {"starttls": "STARTTLS", "tls": "TLS", "none": N_("None")}
 
 LABELS: Final[Mapping[str, Any]] = {
     "utility_name": _l("Name"),
