@@ -1,6 +1,8 @@
 """The utility's settings: dated, never rewritten, and a change means only what it changes."""
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +18,7 @@ from tests.shop import Shop, in_threads
 from tests.unit.test_pictures import png
 from vmsapp.errors import NotFound, VmsError
 from vmsapp.extensions import atomic
-from vmsapp.models import AuditEvent, Logo, Setup, TariffPlan, TariffStep
+from vmsapp.models import AuditEvent, Logo, Sale, Setup, TariffPlan, TariffStep
 from vmsapp.models.setup import Installation
 from vmsapp.scope import SYSTEM, unscoped
 from vmsapp.services import setup_changes
@@ -391,3 +393,36 @@ def test_two_changes_at_once_come_one_after_the_other(shop):
     may = at(shop, MAY)
     assert (may.utility_name, may.tax_number) == ("One", "Two")
     assert shop.rows(Installation)
+
+
+@pytest.mark.parametrize("waits", ["sale", "change"])
+def test_no_first_sale_slips_by_a_change_of_the_currency(shop, waits):
+    """Whoever comes second waits, and finds what the first one left."""
+    shop.clock.forward(seconds=1)
+    first_holds = threading.Event()
+
+    def change_currency():
+        if waits == "change":
+            first_holds.wait()
+        with shop.session() as session, unscoped("a test changes"), atomic(session):
+            setup_changes.change(session, SYSTEM, {"currency": "EUR"})
+            first_holds.set()
+            time.sleep(0.4)
+
+    def sell():
+        if waits == "sale":
+            first_holds.wait()
+        else:
+            shop.sell()
+            first_holds.set()
+            return None
+        return shop.sell()
+
+    changed, sale = in_threads(change_currency, sell)
+    sold = shop.rows(Sale)
+    if waits == "sale":
+        assert changed is None
+        assert [row.currency for row in sold] == ["EUR"], sale
+    else:
+        assert isinstance(changed, FixedBySales)
+        assert [row.currency for row in sold] == ["USD"]

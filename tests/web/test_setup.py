@@ -66,7 +66,7 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
         "receipts": {"receipt_header": "Call 0700", "receipt_footer": "Thanks",
                      "receipt_copies": "3"},
         "shifts": {"shifts_used": ["y"], "shift_hours": "9"},
-        "limits": {"smallest_minor": "1.50", "largest_minor": "1000", "smallest_units": "0.5",
+        "limits": {"smallest_minor": "1.50", "largest_minor": "1000.00", "smallest_units": "0.5",
                    "largest_units": "900", "tokens_a_day": "4"},
         "mail": MAIL | {"mail_port": "2525"},
     }  # fmt: skip

@@ -30,13 +30,14 @@ from vmsapp.models import (
     Sale,
     Setup,
     TariffPlan,
-    VendingPointAccount,
+    VendingPoint,
 )
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.pictures import Picture
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import currency_of
+from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.world import CODE, zones
 
 SECTIONS: Final[Mapping[str, Sequence[str]]] = {
@@ -381,11 +382,9 @@ def _planned_row(rows: Sequence[Setup], pk: int, now: datetime) -> tuple[Setup, 
 def _check_fixed(session: Session, changes: Mapping[str, Any], *, waits: bool) -> None:
     if not set(FIXED) & set(changes):
         return
-    # a sale holds its point's account while it reads the settings
-    accounts = select(VendingPointAccount.vending_point_id)
-    ordered = accounts.order_by(VendingPointAccount.vending_point_id).with_for_update()
     with unscoped("the settings are one for all vending points"):
-        session.execute(ordered).all()
+        for point_id in session.scalars(select(VendingPoint.id).order_by(VendingPoint.id)).all():
+            lock_account(session, point_id)  # as a sale does before it reads the settings
     if is_fixed(session):
         raise FixedBySales
     if waits:
@@ -435,7 +434,7 @@ def _written(row: Setup, name: str) -> str | int | bool | None:
         case int() as minor if name in IN_MINOR_UNITS:
             return f"{currency_of(row).decimal(minor):f} {row.currency}"
         case Decimal() as units:
-            return f"{units:f}"
+            return f"{units.normalize():f}"
         case value:
             return cast("str | int | bool", value)
 

@@ -117,6 +117,10 @@ class Amount(MoneyField):
 class Quantity(UnitsField):
     """Units above zero."""
 
+    def written(self) -> str:
+        """Without idle zeros."""
+        return f"{Decimal(self.data or 0).normalize():f}"
+
     def read(self, text: str) -> Decimal | int:
         """Read it."""
         return above_zero(super().read(text))
