@@ -29,6 +29,26 @@ def business_day(moment: datetime, zone: str) -> date:
     return moment.astimezone(ZoneInfo(zone)).date()
 
 
+class NoSuchLocalTime(ValueError):
+    """The clocks of a zone leave this time out, when they are put forward."""
+
+
+def moment_of(local: datetime, zone: str) -> datetime:
+    """Find the moment a zone's clocks show a time; of two the first.
+
+    Args:
+        local: Without a zone, as it is typed.
+        zone: IANA name.
+
+    Raises:
+        NoSuchLocalTime: They never show it.
+    """
+    moment = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    if moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local:
+        raise NoSuchLocalTime
+    return moment
+
+
 @contextmanager
 def clock_reads(source: Callable[[], datetime]) -> Iterator[None]:
     """Put another clock in place inside the block, for tests and simulations."""

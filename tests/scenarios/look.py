@@ -202,6 +202,11 @@ SCENES: Final = (
     Scene("licence-give-up", "/licence/give-up"),
     Scene("licence-give-up-errors", "/licence/give-up", part="main", status=422,
           act=shown("main form .btn-danger", "#errors")),
+    Scene("first-steps", "/first-steps/"),
+    Scene("setup", "/setup/"),
+    *(Scene(f"setup-{name}", f"/setup/change/{name}")
+      for name in ("utility", "currency", "limits", "mail")),
+    Scene("setup-errors", "/setup/change/utility", act=shown(SAVE, "#errors"), part="main"),
     Scene("menu-languages", "/clock/", part=".top", act=pressed(".pop:nth-child(1) summary")),
     Scene("menu-appearance", "/clock/", part=".top", act=pressed(".pop:nth-child(2) summary")),
     Scene("menu-account", "/clock/", part=".top", act=pressed(".pop:nth-child(3) summary")),

@@ -73,6 +73,17 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Licence.install", "POST"): ADMINS,
     ("Licence.give_up", "GET"): ADMINS,
     ("Licence.give_up", "POST"): ADMINS,
+    ("FirstSteps.show", "GET"): ADMINS,
+    ("UtilitySetup.show", "GET"): AUDITS,
+    ("UtilitySetup.logo", "GET"): ANYBODY - {None},
+    ("UtilitySetup.begin", "GET"): ADMINS,
+    ("UtilitySetup.begin", "POST"): ADMINS,
+    ("UtilitySetup.change", "GET"): ADMINS,
+    ("UtilitySetup.change", "POST"): ADMINS,
+    ("UtilitySetup.change_planned", "GET"): ADMINS,
+    ("UtilitySetup.change_planned", "POST"): ADMINS,
+    ("UtilitySetup.withdraw", "POST"): ADMINS,
+    ("UtilitySetup.test_mail", "POST"): ADMINS,
     ("ResetMyPasswordView.this_form_get", "GET"): IN_A_GROUP,
     ("ResetMyPasswordView.this_form_post", "POST"): IN_A_GROUP,
     ("UserInfoEditView.this_form_get", "GET"): IN_A_GROUP,
@@ -127,7 +138,8 @@ DEEDS = [
 ]
 
 VALUES = {"meter_id": 1, "sale_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
-          "filename": "none.css", "locale": "fr"}  # fmt: skip
+          "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
+          "plan_id": NOWHERE}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
 )
@@ -267,14 +279,14 @@ def test_the_search_offers_a_purchase_only_to_who_may_sell(browse, utility, who,
 
 @pytest.mark.parametrize(("who", "menu"), [
     (OPERATOR, ["/counter/", "/counter/open"]),
-    (AUDITOR, ["/counter/", "/licence/", "/users/list/", "/roles/list/"]),
+    (AUDITOR, ["/counter/", "/licence/", "/setup/", "/users/list/", "/roles/list/"]),
     (ENGINEER, ["/counter/"]),
-    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/licence/", "/users/list/",
+    (ADMIN, ["/counter/", "/counter/open", "/clock/", "/licence/", "/setup/", "/users/list/",
              "/roles/list/"]),
 ])  # fmt: skip
 def test_the_menu_leads_only_where_the_user_may_go(browse, who, menu):
     page = browse(who).get("/counter/").text
-    everything = ["/counter/", "/counter/open", "/clock/", "/licence/", "/users/list/",
+    everything = ["/counter/", "/counter/open", "/clock/", "/licence/", "/setup/", "/users/list/",
                   "/roles/list/"]  # fmt: skip
     assert [path for path in everything if f'href="{path}"' in page] == menu
 

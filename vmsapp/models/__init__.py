@@ -26,7 +26,7 @@ from vmsapp.models.product import MeterType, Product
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
 from vmsapp.models.security_module import SecurityModule, SmAlgorithm, VendingKey
-from vmsapp.models.setup import Installation, Setup
+from vmsapp.models.setup import Installation, Logo, Setup
 from vmsapp.models.tariff import Tariff, TariffPenalty, TariffPlan, TariffStep
 from vmsapp.models.token import Token
 from vmsapp.models.user import OfficeUser, RecoveryCode, UserState
@@ -54,6 +54,7 @@ __all__ = [
     "LedgerTransfer",
     "LicenceChange",
     "LicenceDeed",
+    "Logo",
     "Meter",
     "MeterInstallation",
     "MeterState",

@@ -1,20 +1,41 @@
 """The utility's own settings, dated, and what identifies this installation."""
 
-from sqlalchemy import CheckConstraint, String
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vmsapp.models.base import Model
-from vmsapp.models.types import Id, Moment, Name, Text
+from vmsapp.models.types import Id, Minor, Moment, Name, Text, Units
+
+
+class Logo(Model):
+    """A picture for receipts, kept under the digest of its bytes; receipts of old keep theirs."""
+
+    __tablename__ = "logo"
+    __table_args__ = (
+        CheckConstraint(
+            "media_type IN ('image/png', 'image/jpeg', 'image/gif')", name="ck_logo_media_type"
+        ),
+    )
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(20))
+    content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Setup(Model):
     """The utility as it is from ``effective_at`` on; the newest such row counts.
 
+    A row once in force stays as it is; see ``vmsapp.services.setup_changes``.
+
     Attributes:
         time_zone: IANA name; it cannot change after the first sale.
         currency: ISO 4217 code; ``exponent`` its decimals; ``coin_minor`` the smallest
-            payable coin in minor units.
+            payable coin in minor units. Code and decimals stay after the first sale, too.
         settlement: ``down``, ``up`` or ``nearest``.
+        smallest_minor: Of a purchase in money, as are ``largest_minor`` and, in units,
+            ``smallest_units`` and ``largest_units``; ``None`` is no limit.
+        mail_security: ``none``, ``starttls`` or ``tls``.
+        mail_password: Sealed; bound to the server and the user it was typed for.
     """
 
     __tablename__ = "setup"
@@ -22,6 +43,21 @@ class Setup(Model):
         CheckConstraint("exponent BETWEEN 0 AND 4", name="ck_setup_exponent"),
         CheckConstraint("coin_minor >= 1", name="ck_setup_coin"),
         CheckConstraint("settlement IN ('down', 'up', 'nearest')", name="ck_setup_settlement"),
+        CheckConstraint("receipt_copies BETWEEN 1 AND 5", name="ck_setup_receipt_copies"),
+        CheckConstraint("shift_hours BETWEEN 1 AND 48", name="ck_setup_shift_hours"),
+        CheckConstraint(
+            "smallest_minor > 0 AND largest_minor >= coalesce(smallest_minor, 1)",
+            name="ck_setup_limits_minor",
+        ),
+        CheckConstraint(
+            "smallest_units > 0 AND largest_units >= coalesce(smallest_units, 1)",
+            name="ck_setup_limits_units",
+        ),
+        CheckConstraint("tokens_a_day > 0", name="ck_setup_tokens_a_day"),
+        CheckConstraint("mail_port BETWEEN 1 AND 65535", name="ck_setup_mail_port"),
+        CheckConstraint(
+            "mail_security IN ('none', 'starttls', 'tls')", name="ck_setup_mail_security"
+        ),
     )
 
     id: Mapped[Id]
@@ -34,6 +70,24 @@ class Setup(Model):
     exponent: Mapped[int]
     coin_minor: Mapped[int] = mapped_column(default=1)
     settlement: Mapped[str] = mapped_column(String(8), default="down")
+    logo: Mapped[str | None] = mapped_column(String(64), ForeignKey("logo.digest"))
+    receipt_header: Mapped[Text] = mapped_column(default="")
+    receipt_footer: Mapped[Text] = mapped_column(default="")
+    receipt_copies: Mapped[int] = mapped_column(default=1)
+    shifts_used: Mapped[bool] = mapped_column(default=False)
+    shift_hours: Mapped[int] = mapped_column(default=12)
+    cash_counted: Mapped[bool] = mapped_column(default=True)
+    smallest_minor: Mapped[Minor | None]
+    largest_minor: Mapped[Minor | None]
+    smallest_units: Mapped[Units | None]
+    largest_units: Mapped[Units | None]
+    tokens_a_day: Mapped[int | None]
+    mail_host: Mapped[Name] = mapped_column(default="")
+    mail_port: Mapped[int] = mapped_column(default=587)
+    mail_security: Mapped[str] = mapped_column(String(8), default="starttls")
+    mail_user: Mapped[Name] = mapped_column(default="")
+    mail_sender: Mapped[Name] = mapped_column(default="")
+    mail_password: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class Installation(Model):

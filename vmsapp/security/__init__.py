@@ -14,9 +14,11 @@ from vmsapp.security.manager import EPOCH, OfficeSecurityManager
 from vmsapp.security.permissions import (
     CLOCK,
     COUNTER,
+    FIRST_STEPS,
     LICENCE,
     SECOND_FACTOR,
     SESSIONS,
+    SETUP,
     Permission,
 )
 
@@ -25,6 +27,7 @@ __all__ = [
     "CLOCK",
     "COUNTER",
     "EPOCH",
+    "FIRST_STEPS",
     "GROUPS",
     "LICENCE",
     "NAME_LENGTH",
@@ -32,6 +35,7 @@ __all__ = [
     "READY_MADE",
     "SECOND_FACTOR",
     "SESSIONS",
+    "SETUP",
     "TICKET",
     "NotActing",
     "OfficeSecurityManager",

@@ -33,6 +33,7 @@ _SEES_SYSTEM: Final = frozenset(
         "Users.see",
         "UserGroups.see",
         "Licence.see",
+        "Setup.see",
     }
 )
 

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from vmsapp.errors import N_
-from vmsapp.security.permissions import CLOCK, COUNTER, LICENCE, Permission
+from vmsapp.security.permissions import (
+    CLOCK,
+    COUNTER,
+    FIRST_STEPS,
+    LICENCE,
+    SETUP,
+    Permission,
+)
 
 DEEDS: Final[Mapping[str, str]] = {
     "see": N_("See"),
@@ -150,6 +157,11 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                  (("reset_second_factor", _USERS),)),
         )),
         Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN),
+        Screen("FirstSteps", N_("First steps"), "System first steps", see=("can_show",),
+               known_as=FIRST_STEPS),
+        Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
+            Deed("change", N_("Edit"), (("can_change", SETUP),)),
+        )),
         Screen(LICENCE, N_("Licence"), "System licence", see=("can_show",), others=(
             Deed("install", N_("Install"), (("can_install", LICENCE),)),
             Deed("give_up", N_("Return to the open edition"), (("can_give_up", LICENCE),)),

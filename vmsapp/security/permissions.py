@@ -14,6 +14,8 @@ CLOCK: Final = "Clock"
 LICENCE: Final = "Licence"
 SESSIONS: Final = "Sessions"
 SECOND_FACTOR: Final = "Second factor"
+SETUP: Final = "Setup"
+FIRST_STEPS: Final = "First steps"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -5,7 +5,9 @@ from flask_appbuilder import IndexView, expose
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from vmsapp.security import COUNTER
+from vmsapp.security import COUNTER, FIRST_STEPS
+from vmsapp.services.first_steps import is_ready
+from vmsapp.views.base import session
 
 
 class Start(IndexView):
@@ -13,9 +15,12 @@ class Start(IndexView):
 
     @expose("/")
     def index(self) -> str | Response:
-        """Lead to the counter, or to the sign-in page."""
+        """Lead to what is still missing, who may do it, else to the counter or to sign in."""
         if not current_user.is_authenticated:
             return redirect(self.appbuilder.get_url_for_login)
-        if self.appbuilder.sm.has_access("can_find", COUNTER):
+        may = self.appbuilder.sm.has_access
+        if may("can_show", FIRST_STEPS) and not is_ready(session()):
+            return redirect(url_for("FirstSteps.show"))
+        if may("can_find", COUNTER):
             return redirect(url_for("Counter.find"))
         return str(self.render_template("office/start.html"))

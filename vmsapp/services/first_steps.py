@@ -1,0 +1,81 @@
+"""What a new instance still lacks before a token can be sold: the steps, and what is there."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import exists, func, literal, select, true
+from sqlalchemy.orm import Session
+
+from vmsapp.models import (
+    Consumer,
+    Meter,
+    Product,
+    Region,
+    Setup,
+    SmAlgorithm,
+    TariffPlan,
+    VendingKey,
+    VendingPoint,
+)
+from vmsapp.models.base import Model
+from vmsapp.scope import unscoped
+
+MOST: Final = 1000
+"""Rows are counted as far as this: a checklist need not know how many millions there are."""
+
+WHY: Final = "whether an instance is ready does not depend on who asks"
+
+STEPS: Final[dict[str, type[Model]]] = {
+    "region": Region,
+    "product": Product,
+    "vending_point": VendingPoint,
+    "tariff": TariffPlan,
+    "security_module": VendingKey,
+    "setup": Setup,
+    "consumer": Consumer,
+    "meter": Meter,
+}
+"""In the order in which they are done, each with the table that tells it is done.
+
+A security module is ready when it serves an algorithm and has a vending key.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the steps.
+
+    Attributes:
+        count: Rows there are, at most ``MOST`` and one more.
+        state: ``done``, ``next`` for the first that is not, else ``later``.
+    """
+
+    name: str
+    count: int
+    state: str
+
+
+def first_steps(session: Session) -> list[Step]:
+    """Look how far an instance is, in one statement."""
+    counts = []
+    for name, model in STEPS.items():
+        most = 1 if model is Setup else MOST + 1  # of dated rows one is in force
+        some = select(literal(1).label("one")).select_from(model).limit(most)
+        if name == "security_module":
+            some = some.where(exists(SmAlgorithm.algorithm))
+        counts.append(select(func.count()).select_from(some.subquery()).scalar_subquery())
+    with unscoped(WHY):
+        found = session.execute(select(*counts)).one()
+    missing = next((place for place, count in enumerate(found) if not count), len(counts))
+    return [
+        Step(name, count, "done" if count else "next" if place == missing else "later")
+        for place, (name, count) in enumerate(zip(STEPS, found, strict=True))
+    ]
+
+
+def is_ready(session: Session) -> bool:
+    """Tell whether no step is missing."""
+    there = [exists(select(literal(1)).select_from(model)) for model in STEPS.values()]
+    with unscoped(WHY):
+        every = select(true()).where(*there, exists(SmAlgorithm.algorithm))
+        return session.scalar(every) is not None

@@ -1,0 +1,414 @@
+"""The forms of the utility's settings, and how each setting is called and written."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from babel.numbers import get_currency_name
+from flask import url_for
+from flask_babel import get_locale
+from flask_wtf.file import FileField
+from markupsafe import Markup
+from werkzeug.datastructures import FileStorage
+from wtforms import (
+    BooleanField,
+    DateTimeLocalField,
+    Field,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, Email, Length, NumberRange, Optional, Regexp
+from wtforms.widgets import FileInput, TextInput
+
+from vmsapp.errors import N_
+from vmsapp.i18n import _, _l, money_text, units_text
+from vmsapp.models import Setup
+from vmsapp.services.mail import sealed_password
+from vmsapp.services.pictures import MAX_BYTES, MAX_PIXELS, read_picture
+from vmsapp.services.setup import currency_of
+from vmsapp.services.setup_changes import IN_MINOR_UNITS, MAIL_DOOR, NAMES
+from vmsapp.services.world import CODE, COMMON, currencies, decimals_of, zones
+from vmsapp.views.forms import MoneyField, NumberField, OfficeForm, UnitsField
+
+OWN: Final = "own"
+"""Chosen where the currency is none of the world's."""
+MOST_DECIMALS: Final = 4
+MOST_COPIES: Final = 5
+
+SETTLEMENTS: Final = {
+    "down": N_("Down: units that fit the money; the rest is change"),
+    "up": N_("Up: the money is taken whole, units are rounded up"),
+    "nearest": N_("Nearest: the money is taken whole, units are rounded to the nearest"),
+}
+SECURITIES: Final = {"starttls": "STARTTLS", "tls": "TLS", "none": N_("None")}
+
+LABELS: Final[Mapping[str, Any]] = {
+    "utility_name": _l("Name"),
+    "utility_address": _l("Address"),
+    "tax_number": _l("Tax number"),
+    "time_zone": _l("Time zone"),
+    "logo": _l("Logo"),
+    "currency": _l("Currency"),
+    "exponent": _l("Decimals"),
+    "coin_minor": _l("Smallest coin"),
+    "settlement": _l("Settlement"),
+    "receipt_header": _l("Text at the head"),
+    "receipt_footer": _l("Text at the foot"),
+    "receipt_copies": _l("Copies"),
+    "shifts_used": _l("Operators work in shifts"),
+    "shift_hours": _l("Longest shift, in hours"),
+    "cash_counted": _l("Cash is counted when a shift ends"),
+    "smallest_minor": _l("Smallest purchase, in money"),
+    "largest_minor": _l("Largest purchase, in money"),
+    "smallest_units": _l("Smallest purchase, in units"),
+    "largest_units": _l("Largest purchase, in units"),
+    "tokens_a_day": _l("Most tokens a day for one meter"),
+    "mail_host": _l("Server"),
+    "mail_port": _l("Port"),
+    "mail_security": _l("Encryption"),
+    "mail_user": _l("User"),
+    "mail_password": _l("Password"),
+    "mail_sender": _l("Sent from"),
+}
+
+
+class Suggested(TextInput):
+    """A text that suggests what fits while it is typed; works without script."""
+
+    def __init__(self, choices: Callable[[], Sequence[str]]) -> None:
+        super().__init__()
+        self.choices = choices
+
+    def __call__(self, field: Field, **attributes: Any) -> Markup:  # noqa: ANN401
+        """Draw the field and its suggestions."""
+        list_id = f"{field.id}-choices"
+        options = Markup("").join(
+            Markup('<option value="{}">').format(choice) for choice in self.choices()
+        )
+        drawn = super().__call__(field, list=list_id, autocomplete="off", **attributes)
+        return Markup('{}<datalist id="{}">{}</datalist>').format(drawn, list_id, options)
+
+
+def worded(words: Mapping[str, str]) -> Callable[[], list[tuple[str, str]]]:
+    """Offer codes under their words, translated when the form is made."""
+    return lambda: [(code, _(word)) for code, word in words.items()]
+
+
+class Number(NumberField):
+    """A number above zero."""
+
+    def read(self, text: str) -> Decimal | int:
+        """Read it."""
+        return above_zero(super().read(text))
+
+
+class Amount(MoneyField):
+    """Money above zero."""
+
+    def read(self, text: str) -> int:
+        """Read it."""
+        return int(above_zero(super().read(text)))
+
+
+class Quantity(UnitsField):
+    """Units above zero."""
+
+    def written(self) -> str:
+        """Without idle zeros."""
+        return f"{Decimal(self.data or 0).normalize():f}"
+
+    def read(self, text: str) -> Decimal | int:
+        """Read it."""
+        return above_zero(super().read(text))
+
+
+def above_zero(number: Decimal | int) -> Decimal | int:
+    """Refuse zero and less: a limit that is not wanted is left empty."""
+    if number <= 0:
+        raise ValueError(_("This must be more than zero."))
+    return number
+
+
+def whole(least: int, most: int) -> NumberRange:
+    """Make a validator of whole numbers."""
+    return NumberRange(least, most, _l("Between %(min)s and %(max)s."))
+
+
+class SectionForm(OfficeForm):
+    """A part of the settings, and when they begin."""
+
+    starts_at = DateTimeLocalField(
+        _l("In force from"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        description=_l("Leave it empty for now. Otherwise the utility's time counts."),
+    )  # fmt: skip
+
+    def values(self) -> dict[str, Any]:
+        """What was typed, as it is stored."""
+        return {name: self[name].data for name in NAMES if name in self}
+
+
+class UtilityForm(SectionForm):
+    """Who the utility is, and whose clock it keeps."""
+
+    utility_name = StringField(LABELS["utility_name"], [DataRequired(), Length(max=120)])
+    utility_address = StringField(LABELS["utility_address"], [Length(max=255)])
+    tax_number = StringField(LABELS["tax_number"], [Length(max=60)])
+    time_zone = StringField(
+        LABELS["time_zone"], [DataRequired()], widget=Suggested(lambda: list(zones().values())),
+        description=_l("Type a part of its name, such as Nairobi. It cannot change after the"
+                       " first sale."),
+    )  # fmt: skip
+    logo = FileField(
+        LABELS["logo"], widget=FileInput(),
+        description=_l("PNG, JPEG or GIF for the head of receipts, at most %(kilobytes)s kB and"
+                       " %(pixels)s pixels in width and height.",
+                       kilobytes=MAX_BYTES // 1024, pixels=MAX_PIXELS),
+    )  # fmt: skip
+    remove_logo = BooleanField(_l("Remove the logo"))
+
+    def validate_time_zone(self, field: Field) -> None:
+        """Take a zone however it is spelt."""
+        known = zones().get((field.data or "").lower().replace(" ", "_"))
+        if known is None:
+            raise ValidationError(_("There is no such time zone. Choose one of the list."))
+        field.data = known
+
+    def values(self) -> dict[str, Any]:
+        """A new picture is read; without one the old stays."""
+        values = super().values()
+        if isinstance(self.logo.data, FileStorage):
+            values["logo"] = read_picture(self.logo.data.stream.read(MAX_BYTES + 1))
+        elif self.remove_logo.data:
+            values["logo"] = None
+        else:
+            del values["logo"]
+        return values
+
+
+class CurrencyForm(SectionForm):
+    """The money it takes, and how sales are rounded."""
+
+    currency = SelectField(
+        LABELS["currency"], choices=list, description=_l("It cannot change after the first sale.")
+    )
+    own_currency = StringField(
+        _l("Code of a currency of your own"), [Optional(), Length(max=3)],
+        description=_l("Three letters; only where the list above has none that fits."),
+    )  # fmt: skip
+    exponent = SelectField(LABELS["exponent"], choices=list)
+    coin = Number(
+        LABELS["coin_minor"], places=MOST_DECIMALS,
+        description=_l("The smallest amount people can pay, such as 0.05. Empty means the smallest"
+                       " the decimals allow."),
+    )  # fmt: skip
+    settlement = SelectField(LABELS["settlement"], choices=worded(SETTLEMENTS))
+
+    def __init__(self, *args: Any, obj: Setup | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, obj=obj, **options)
+        offered = currencies(language())
+        known = {code for code, _name in offered}
+        named = [(code, f"{code} – {name}") for code, name in offered]
+        self.currency.choices = {
+            _("Common"): named[: len(COMMON)],
+            _("All"): named[len(COMMON) :],
+            _("Other"): [(OWN, _("Another: its code stands below"))],
+        }
+        self.exponent.choices = [
+            ("", _("As is usual for the currency")),
+            *((str(count), str(count)) for count in range(MOST_DECIMALS + 1)),
+        ]
+        if obj is not None and not self.is_submitted():
+            self._fill(obj, known)
+
+    def _fill(self, row: Setup, known: set[str]) -> None:
+        usual = row.exponent == decimals_of(row.currency)
+        self.exponent.data = "" if usual else str(row.exponent)
+        if row.coin_minor > 1:
+            self.coin.data = currency_of(row).decimal(row.coin_minor)
+        if row.currency not in known:
+            self.currency.data, self.own_currency.data = OWN, row.currency
+
+    @property
+    def code(self) -> str:
+        """The code that was chosen or typed."""
+        own = self.currency.data == OWN
+        return (self.own_currency.data or "").upper() if own else str(self.currency.data)
+
+    @property
+    def decimals(self) -> int | None:
+        """The decimals chosen, or those that are usual."""
+        return int(self.exponent.data) if self.exponent.data else decimals_of(self.code)
+
+    def validate_own_currency(self, field: Field) -> None:
+        """It is needed only where none of the list was chosen."""
+        if self.currency.data == OWN and not CODE.fullmatch(self.code):
+            raise ValidationError(_("A currency's code has three letters, such as USD."))
+
+    def validate_exponent(self, field: Field) -> None:
+        """Nothing is usual for a currency that the world does not know."""
+        if self.decimals is None:
+            raise ValidationError(_("Choose how many decimals this currency has."))
+
+    def validate_coin(self, field: Field) -> None:
+        """The coin is whole in the smallest part of the currency."""
+        if field.data is None or self.decimals is None:
+            return
+        minor = Decimal(field.data).scaleb(self.decimals)
+        if minor != int(minor):
+            raise ValidationError(_("The currency has no amount that small."))
+
+    def values(self) -> dict[str, Any]:
+        """Code and decimals, and the coin in minor units."""
+        exponent = self.decimals or 0
+        coin = Decimal(self.coin.data).scaleb(exponent) if self.coin.data is not None else 1
+        return super().values() | {
+            "currency": self.code, "exponent": exponent, "coin_minor": int(coin),
+        }  # fmt: skip
+
+
+class BeginForm(UtilityForm, CurrencyForm):
+    """What a new instance must know before anything is sold."""
+
+
+class ReceiptsForm(SectionForm):
+    """What the customer takes home."""
+
+    receipt_header = TextAreaField(
+        LABELS["receipt_header"], [Length(max=255)],
+        description=_l("Under name and address, such as a telephone number."),
+    )  # fmt: skip
+    receipt_footer = TextAreaField(
+        LABELS["receipt_footer"], [Length(max=255)],
+        description=_l("Printed as it is typed, whatever the language of the receipt."),
+    )  # fmt: skip
+    receipt_copies = SelectField(
+        LABELS["receipt_copies"], coerce=int,
+        choices=lambda: [(count, str(count)) for count in range(1, MOST_COPIES + 1)],
+    )  # fmt: skip
+
+
+class ShiftsForm(SectionForm):
+    """How operators hand over."""
+
+    shifts_used = BooleanField(LABELS["shifts_used"])
+    shift_hours = IntegerField(LABELS["shift_hours"], [DataRequired(), whole(1, 48)])
+    cash_counted = BooleanField(LABELS["cash_counted"])
+
+
+class LimitsForm(SectionForm):
+    """How little and how much is sold at once."""
+
+    smallest_minor = Amount(LABELS["smallest_minor"])
+    largest_minor = Amount(LABELS["largest_minor"])
+    smallest_units = Quantity(LABELS["smallest_units"], unit=_l("units"), places=1)
+    largest_units = Quantity(LABELS["largest_units"], unit=_l("units"), places=1)
+    tokens_a_day = IntegerField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
+
+
+class MailForm(SectionForm):
+    """The server that sends the utility's mail."""
+
+    mail_host = StringField(
+        LABELS["mail_host"],
+        [Optional(), Length(max=120), Regexp(r"[A-Za-z0-9.:_-]+\Z", 0, _l("This is no server."))],
+        description=_l("Such as mail.example.org. Leave it empty and no mail is sent."),
+    )  # fmt: skip
+    mail_port = IntegerField(LABELS["mail_port"], [DataRequired(), whole(1, 65535)])
+    mail_security = SelectField(LABELS["mail_security"], choices=worded(SECURITIES))
+    mail_user = StringField(LABELS["mail_user"], [Length(max=120)])
+    mail_password = PasswordField(
+        LABELS["mail_password"], [Length(max=120)],
+        description=_l("It is kept encrypted and never shown. Empty means that it stays."),
+    )  # fmt: skip
+    mail_sender = StringField(
+        LABELS["mail_sender"],
+        [Optional(), Email(_l("This is no e-mail address.")), Length(max=120)],
+    )  # fmt: skip
+
+    def sealed(self, key: bytes) -> dict[str, Any]:
+        """What was typed, the password sealed; without one the old stays."""
+        values = self.values()
+        password = values.pop("mail_password")
+        if password:
+            door = Setup(**{name: values[name] for name in MAIL_DOOR})
+            values["mail_password"] = sealed_password(key, door, password)
+        return values
+
+
+class TestMailForm(OfficeForm):
+    """Where a test mail goes."""
+
+    to = StringField(
+        _l("Send a test mail to"),
+        [DataRequired(), Email(_l("This is no e-mail address.")), Length(max=120)],
+    )  # fmt: skip
+
+
+FORMS: Final[Mapping[str, type[SectionForm]]] = {
+    "utility": UtilityForm,
+    "currency": CurrencyForm,
+    "receipts": ReceiptsForm,
+    "shifts": ShiftsForm,
+    "limits": LimitsForm,
+    "mail": MailForm,
+}
+COLUMNS: Final[Mapping[str, Sequence[str]]] = {
+    "utility": ("utility_name", "utility_address", "tax_number", "time_zone", "logo",
+                "remove_logo"),
+    "currency": ("currency", "own_currency", "exponent", "coin", "settlement"),
+    "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
+    "shifts": ("shifts_used", "shift_hours", "cash_counted"),
+    "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",
+               "tokens_a_day"),
+    "mail": ("mail_host", "mail_port", "mail_security", "mail_user", "mail_password",
+             "mail_sender"),
+}  # fmt: skip
+"""The fields of each form, in their order."""
+
+
+def language() -> str:
+    """The reader's language."""
+    locale = get_locale()
+    return str(locale.language) if locale else "en"
+
+
+def said(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever was recorded
+    """Write a setting the reader's way, from how the audit trail keeps it."""
+    return value if value is None else WRITERS.get(name, lambda same: same)(value)
+
+
+def _money(recorded: str) -> str:
+    number, code = recorded.split(" ")
+    places = max(0, -int(Decimal(number).as_tuple().exponent))
+    return money_text(int(Decimal(number).scaleb(places)), code, places)
+
+
+def _units(recorded: str) -> str:
+    return units_text(Decimal(recorded))
+
+
+def _currency(code: str) -> str:
+    known = decimals_of(code) is not None
+    return f"{code} – {get_currency_name(code, locale=language())}" if known else code
+
+
+def _logo(digest: str) -> Markup:
+    source = url_for("UtilitySetup.logo", digest=digest)
+    return Markup('<img class="slip-logo" src="{}" alt="{}">').format(source, _("Logo"))
+
+
+WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "settlement": lambda code: _(SETTLEMENTS[code]),
+    "mail_security": lambda code: _(SECURITIES[code]),
+    "mail_password": lambda kept: _("kept, never shown") if kept else None,
+    "logo": _logo,
+    "currency": _currency,
+    "smallest_units": _units,
+    "largest_units": _units,
+    **dict.fromkeys(IN_MINOR_UNITS, _money),
+}
+"""How settings are written that are neither words nor plain numbers."""
