@@ -14,9 +14,12 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
+from tests.services.pair import make_pair
 from vmsapp.models import (
+    ApprovalRequest,
     AuditEvent,
     Consumer,
+    FloatMovement,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
@@ -40,6 +43,7 @@ from vmsapp.scope import (
     take_on,
     unscoped,
 )
+from vmsapp.services.floats import PAY_IN
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
 AT_A_POINT = (
@@ -50,6 +54,8 @@ AT_A_POINT = (
     LedgerEntry,
     VendingPointAccount,
     ReceiptCounter,
+    FloatMovement,
+    ApprovalRequest,
 )
 SEEN = REGIONAL + AT_A_POINT
 
@@ -72,6 +78,7 @@ NOT_SCOPED = {
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
     "Job": "runs without a person",
+    "ApprovalRule": "one rule for the whole utility",
     "OfficeUser": "shown to administrators alone",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
@@ -82,6 +89,12 @@ def sold(shop):
     """A sale in each region, so that every table has rows on both sides."""
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    pair = make_pair(shop)
+    for point in (HARBOUR, MARKET):
+        pair.ask(key=f"paid in at {point}", point=point)
+    pair.rule(PAY_IN)
+    for point in (HARBOUR, MARKET):
+        pair.ask(key=f"asked at {point}", point=point)
     return {"north": north, "south": south}
 
 

@@ -44,6 +44,9 @@ class VendingPoint(RegionScoped, Model):
     paper_size: Mapped[str] = mapped_column(String(8), default=PaperSize.ROLL_80)
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")
+    account: Mapped["VendingPointAccount | None"] = relationship(
+        lazy="raise_on_sql", viewonly=True, uselist=False
+    )
 
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:

@@ -8,13 +8,25 @@ from vmsapp.security.asking import (
     sight_of,
 )
 from vmsapp.security.manager import OfficeSecurityManager
-from vmsapp.security.permissions import CLOCK, COUNTER, GROUPS, SESSIONS, Permission
+from vmsapp.security.permissions import (
+    APPROVALS,
+    CLOCK,
+    COUNTER,
+    FLOATS,
+    GROUPS,
+    SECOND_PERSON,
+    SESSIONS,
+    Permission,
+)
 
 __all__ = [
+    "APPROVALS",
     "CLOCK",
     "COUNTER",
+    "FLOATS",
     "GROUPS",
     "NAME_LENGTH",
+    "SECOND_PERSON",
     "SESSIONS",
     "TICKET",
     "OfficeSecurityManager",

@@ -11,6 +11,9 @@ Permission = tuple[str, str]
 COUNTER: Final = "Counter"
 CLOCK: Final = "Clock"
 SESSIONS: Final = "Sessions"
+APPROVALS: Final = "Approvals"
+SECOND_PERSON: Final = "Second person"
+FLOATS: Final = "Floats"
 
 _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
     {
@@ -56,10 +59,34 @@ _LOOKS: Final[frozenset[Permission]] = frozenset(
     }
 )
 
+_SEES_FLOATS: Final[frozenset[Permission]] = frozenset(
+    {
+        ("can_list", FLOATS),
+        ("can_show", FLOATS),
+        ("menu_access", "Vending"),
+        ("menu_access", "Floats list"),
+    }
+)
+_SEES_REQUESTS: Final[frozenset[Permission]] = frozenset(
+    {
+        ("can_list", APPROVALS),
+        ("can_show", APPROVALS),
+        ("menu_access", "Vending"),
+        ("menu_access", "Approvals list"),
+    }
+)
+_DECIDES: Final = _SEES_REQUESTS | {("can_decide", APPROVALS), ("can_withdraw", APPROVALS)}
+"""The second person; each deed asks for its own permission besides."""
+
 GROUPS: Final[dict[str, frozenset[Permission]]] = {
-    "Supervisor": _SIGNED_IN | _FINDS | _SELLS | {("can_give_back", COUNTER)},
-    "Operator": _SIGNED_IN | _FINDS | _SELLS,
+    "Supervisor": _SIGNED_IN
+    | _FINDS
+    | _SELLS
+    | _SEES_FLOATS
+    | _DECIDES
+    | {("can_give_back", COUNTER)},
+    "Operator": _SIGNED_IN | _FINDS | _SELLS | _SEES_FLOATS,
     "Engineer": _SIGNED_IN | _FINDS | _LOOKS,
-    "Auditor": _SIGNED_IN | _FINDS | _LOOKS,
+    "Auditor": _SIGNED_IN | _FINDS | _LOOKS | _SEES_FLOATS | _SEES_REQUESTS,
 }
 """The ready-made groups but the administrators', who may do everything."""
