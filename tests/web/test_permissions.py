@@ -19,6 +19,8 @@ SELLS = frozenset({ADMIN, SUPERVISOR, OPERATOR})
 SETTLES = frozenset({ADMIN, SUPERVISOR})
 ADMINS = frozenset({ADMIN})
 NOBODY: frozenset[str | None] = frozenset()
+OF_FLOATS = frozenset({ADMIN, SUPERVISOR, OPERATOR, AUDITOR})
+OF_REQUESTS = frozenset({ADMIN, SUPERVISOR, AUDITOR})
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
 WRITE = frozenset({("add", "GET"), ("add", "POST"), ("edit", "GET"), ("edit", "POST")})
@@ -58,6 +60,18 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.printed", "POST"): SELLS,
     ("Counter.open", "GET"): SELLS,
     ("Counter.give_back", "POST"): SETTLES,
+    **{("Floats." + route, method): OF_FLOATS for route, method in READ},
+    ("Floats.move", "GET"): ADMINS,
+    ("Floats.move", "POST"): ADMINS,
+    ("Floats.terms", "GET"): ADMINS,
+    ("Floats.terms", "POST"): ADMINS,
+    **{("Approvals." + route, method): OF_REQUESTS for route, method in READ},
+    ("Approvals.approve", "POST"): SETTLES,
+    ("Approvals.refuse", "POST"): SETTLES,
+    ("Approvals.withdraw", "POST"): SETTLES,
+    ("SecondPerson.show", "GET"): ADMINS,
+    ("SecondPerson.change", "GET"): ADMINS,
+    ("SecondPerson.change", "POST"): ADMINS,
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
     ("ResetMyPasswordView.this_form_get", "GET"): IN_A_GROUP,
@@ -93,6 +107,7 @@ ACTIONS = {
 DEEDS = [("/users/action/resetpasswords/1", "resetpasswords", ADMINS)]
 
 VALUES = {"meter_id": 1, "sale_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
+          "way": "pay-in", "action": "float.pay_in",
           "filename": "none.css", "locale": "fr"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"

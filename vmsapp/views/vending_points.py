@@ -1,7 +1,9 @@
 """Vending points: the counters where tokens are sold."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from flask import url_for
 from sqlalchemy import delete
 from sqlalchemy.orm import joinedload
 from wtforms import SelectField, StringField
@@ -10,6 +12,7 @@ from wtforms.validators import DataRequired, Email, Length, Optional
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
 from vmsapp.models import ReceiptCounter, Region, Sale, VendingPoint, VendingPointAccount
+from vmsapp.security import FLOATS
 from vmsapp.views.base import session
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import Choice, Searched
@@ -70,6 +73,12 @@ class VendingPoints(OfficeModelView):
     loads = (joinedload(VendingPoint.region),)
     cells = {"paper_size": lambda point: _(PAPER[point.paper_size])}
     related = (Related("Sales", "point", Sale.vending_point_id),)
+
+    def links(self, row: VendingPoint) -> Sequence[tuple[str, str]]:
+        """Its float."""
+        if not self.appbuilder.sm.has_access("can_show", FLOATS):
+            return ()
+        return [(_("Float"), url_for("Floats.show", pk=row.id))]
 
     def pre_delete(self, item: VendingPoint) -> None:
         """Close its account and receipts; what was sold there keeps it from being deleted."""
