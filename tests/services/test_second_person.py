@@ -287,6 +287,19 @@ def test_a_request_waits_a_day_and_not_longer(pair):
     assert pair.ask(key="k2").state == "pending"  # it may be asked for again
 
 
+def test_two_sweeps_at_once_write_an_expiry_down_once(pair):
+    pair.rule(PAY_IN)
+    pair.ask()
+    pair.shop.clock.forward(hours=24)
+
+    def sweep():
+        with pair.shop.session() as session, seen_by(SYSTEM):
+            return requests.expire(session)
+
+    assert sum(in_threads(*[sweep] * 3)) == 1
+    assert pair.trail("approval.") == ["approval.asked", "approval.expired"]
+
+
 def test_a_refusal_says_why(pair):
     pair.rule(PAY_IN)
     request = pair.ask()

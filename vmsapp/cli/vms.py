@@ -22,6 +22,7 @@ from vmsapp.models import OfficeUser, Setup
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import GROUPS
 from vmsapp.services import clock, demo, instance, ledger
+from vmsapp.services.approvals import rules
 from vmsapp.services.users import Account, add_user, new_password
 from vmsapp.services.vending.reconcile import reconcile
 
@@ -81,6 +82,15 @@ def new_password_command(username: str) -> None:
             db.session(), SYSTEM, username=username, hash_password=generate_password_hash
         )
     hand_out([account], settings)
+
+
+@vms.command("second-person-off")
+@click.confirmation_option(prompt="From now on one person alone may do everything. Go on?")
+def second_person_off_command() -> None:
+    """Ask for no second person any more, where nobody is left who could approve it."""
+    with seen_by(SYSTEM):
+        count = rules.switch_all_off(db.session(), SYSTEM)
+    click.echo(f"{count} rules were switched off.")
 
 
 @vms.command("prove")

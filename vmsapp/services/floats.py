@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final
 
 from sqlalchemy import ColumnElement, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import N_, InvalidInput, NotFound, Refused
@@ -233,24 +233,29 @@ def statement(session: Session, vending_point_id: int, first: date, last: date) 
     )  # fmt: skip
 
 
-def _point(session: Session, vending_point_id: int) -> VendingPoint:
-    """Fetch a vending point the asker sees."""
-    found = session.scalars(select(VendingPoint).where(VendingPoint.id == vending_point_id)).first()
-    if found is None:
-        raise NotFound
-    return found
-
-
 def _locked(session: Session, vending_point_id: int) -> VendingPointAccount:
-    """Lock the account of a vending point the asker sees."""
-    return lock_account(session, _point(session, vending_point_id).id)
+    """Lock the account of a vending point the asker sees.
+
+    Raises:
+        NotFound: There is none, or it is out of sight.
+    """
+    seen = select(VendingPoint.id).where(VendingPoint.id == vending_point_id)
+    if session.scalar(seen) is None:
+        raise NotFound
+    return lock_account(session, vending_point_id)
 
 
-def _present(session: Session, vending_point_id: int) -> VendingPointAccount:
-    """Read an account as it stands, without its lock."""
-    mine = VendingPointAccount.vending_point_id == vending_point_id
-    fresh = select(VendingPointAccount).where(mine).execution_options(populate_existing=True)
-    return session.scalars(fresh).first() or account_of(VendingPoint(id=vending_point_id))
+def _present(session: Session, vending_point_id: int) -> tuple[str, VendingPointAccount]:
+    """Read a vending point's name and account as they stand, without a lock."""
+    point = session.scalars(
+        select(VendingPoint)
+        .where(VendingPoint.id == vending_point_id)
+        .options(joinedload(VendingPoint.account))
+        .execution_options(populate_existing=True)
+    ).first()
+    if point is None:
+        raise NotFound
+    return point.name, account_of(point)
 
 
 def _place(_session: Session, params: Movement | Terms) -> Place:
@@ -357,10 +362,11 @@ def _change_terms(session: Session, actor: Actor, params: Terms, _key: str) -> N
 
 
 def _describe_movement(session: Session, params: Movement, amount_minor: int) -> Sequence[Line]:
-    currency, account = _currency(session), _present(session, params.vending_point_id)
+    currency = _currency(session)
+    name, account = _present(session, params.vending_point_id)
     balance = account.balance_minor
     return (
-        Line(N_("Vending point"), _point(session, params.vending_point_id).name),
+        Line(N_("Vending point"), name),
         Line(N_("Amount"), Money(params.amount_minor, currency)),
         Line(N_("Reference"), params.reference),
         Line(N_("Date on the slip"), params.paid_on),
@@ -372,9 +378,10 @@ def _describe_movement(session: Session, params: Movement, amount_minor: int) ->
 
 
 def _describe_terms(session: Session, params: Terms) -> Sequence[Line]:
-    currency, account = _currency(session), _present(session, params.vending_point_id)
+    currency = _currency(session)
+    name, account = _present(session, params.vending_point_id)
     return (
-        Line(N_("Vending point"), _point(session, params.vending_point_id).name),
+        Line(N_("Vending point"), name),
         Line(N_("Sells from a float"), params.limited, account.limited),
         Line(
             N_("Credit limit"),

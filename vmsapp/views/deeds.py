@@ -4,13 +4,15 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from flask import flash
+from flask import current_app, flash, redirect, url_for
 from flask_babel import gettext
+from werkzeug.wrappers import Response
 from wtforms import HiddenField
 from wtforms.validators import DataRequired, Length
 
 from vmsapp.i18n import _, money_text, readable
 from vmsapp.models import ApprovalRequest, ApprovalRule
+from vmsapp.security import APPROVALS
 from vmsapp.services.approvals import requests
 from vmsapp.services.approvals.deed import Deed, DeedName, Line
 from vmsapp.services.approvals.deeds import DEEDS
@@ -47,6 +49,14 @@ def tell(request: ApprovalRequest | None, done: str) -> None:
         flash(done, "success")
     else:
         flash(_("A second person must approve this: it is request %(id)s.", id=request.id), "info")
+
+
+def after(asked: ApprovalRequest | None, done: str) -> Response:
+    """Lead on to the request that waits, where the asker may see it, else to what was done."""
+    allowed = current_app.extensions["appbuilder"].sm.has_access("can_show", APPROVALS)
+    if asked is None or not allowed:
+        return redirect(done)
+    return redirect(url_for("Approvals.show", pk=asked.id))
 
 
 def deed_name(action: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Final
 
-from flask import redirect, request
+from flask import request
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy.orm import joinedload
 from wtforms import BooleanField, DateField, StringField
@@ -13,13 +13,13 @@ from wtforms.validators import DataRequired, Length, Optional
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import Region, VendingPoint
+from vmsapp.models import ApprovalRequest, Region, VendingPoint
 from vmsapp.security import FLOATS
 from vmsapp.services import floats
 from vmsapp.services.approvals.rules import rule_of
 from vmsapp.services.floats import CHANGE_TERMS, PAY_IN, TAKE_OUT, Movement, Terms, account_of
 from vmsapp.views.base import session, status_of, utility, zone
-from vmsapp.views.deeds import DeedForm, a_key, readable_minor, rule_said, submit
+from vmsapp.views.deeds import DeedForm, a_key, after, readable_minor, rule_said, submit
 from vmsapp.views.filters import Days, Searched
 from vmsapp.views.forms import MoneyField, put_error, tidy
 from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
@@ -35,7 +35,7 @@ class MoveForm(DeedForm):
         _l("Reference"), [DataRequired(), Length(max=120)],
         description=_l("Number of the deposit slip, transfer or voucher."),
     )  # fmt: skip
-    paid_on = DateField(_l("Date on the slip"), [DataRequired()])
+    paid_on = DateField(_l("Date on the slip"), [DataRequired(_l("Enter a date."))])
 
 
 class TermsForm(DeedForm):
@@ -108,7 +108,7 @@ class Floats(OfficeListView):
         form = MoveForm(data={"key": a_key(), "paid_on": _today()})
         done = _("Paid in.") if deed is PAY_IN else _("Taken out.")
 
-        def save() -> object:
+        def save() -> ApprovalRequest | None:
             params = Movement(
                 pk,
                 int(form.amount.data or 0),
@@ -117,7 +117,11 @@ class Floats(OfficeListView):
             )
             return submit(deed, params, form.key.data, done)
 
-        title = _("Pay in") if deed is PAY_IN else _("Take out")
+        name = point.name
+        if deed is PAY_IN:
+            title = _("Pay into the float of %(name)s", name=name)
+        else:
+            title = _("Take out of the float of %(name)s", name=name)
         return self._form(point, form, title, rule_said(rule_of(session(), deed.action)), save)
 
     @expose("/<int:pk>/terms", methods=["GET", "POST"])
@@ -135,12 +139,13 @@ class Floats(OfficeListView):
             }
         )
 
-        def save() -> object:
+        def save() -> ApprovalRequest | None:
             params = Terms(pk, bool(form.limited.data), int(form.credit_limit.data or 0))
             return submit(CHANGE_TERMS, params, form.key.data, _("Saved."))
 
         said = rule_said(rule_of(session(), CHANGE_TERMS.action))
-        return self._form(point, form, _("Terms"), said, save)
+        title = _("Terms of the float of %(name)s", name=point.name)
+        return self._form(point, form, title, said, save)
 
     def tools(self, row: VendingPoint) -> Sequence[tuple[str, str]]:
         """What the asker may do with a float: words and addresses."""
@@ -158,7 +163,7 @@ class Floats(OfficeListView):
         form: DeedForm,
         title: str,
         rule: str,
-        save: Callable[[], object],
+        save: Callable[[], ApprovalRequest | None],
     ) -> Answer:
         status = 200
         if form.is_submitted():
@@ -166,13 +171,12 @@ class Floats(OfficeListView):
             tidy(form)
             if form.validate():
                 try:
-                    save()
-                    return redirect(self.url("show", pk=point.id))
+                    return after(save(), self.url("show", pk=point.id))
                 except VmsError as error:
                     put_error(form, error)
                     status = status_of(error)
         page = self._page(
-            "floats/form.html", title=f"{title} · {point.name}", form=form, row=point, rule=rule,
+            "floats/form.html", title=title, form=form, row=point, rule=rule,
             columns=[name for name in form.data if name != "key"],
             back=self.url("show", pk=point.id),
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import abort, redirect, url_for
+from flask import abort, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from wtforms import BooleanField
 from wtforms.validators import Optional
@@ -15,7 +15,7 @@ from vmsapp.services.approvals import requests
 from vmsapp.services.approvals.deeds import RULED
 from vmsapp.services.approvals.rules import RuleChange, rule_of, rules
 from vmsapp.views.base import OfficeView, actor, session, status_of
-from vmsapp.views.deeds import DeedForm, a_key, deed_name, rule_said, tell
+from vmsapp.views.deeds import DeedForm, a_key, after, deed_name, rule_said, tell
 from vmsapp.views.forms import MoneyField, put_error
 from vmsapp.views.lists import Answer
 
@@ -76,6 +76,4 @@ class SecondPerson(OfficeView):
         change = RuleChange(action, bool(form.active.data), None if amount is None else int(amount))
         asked = requests.change_rule(session(), actor(), change, form.key.data)
         tell(asked, _("Saved."))
-        if asked is not None:
-            return redirect(url_for("Approvals.show", pk=asked.id))
-        return redirect(url_for("SecondPerson.show"))
+        return after(asked, url_for("SecondPerson.show"))

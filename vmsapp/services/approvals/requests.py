@@ -167,9 +167,12 @@ def expire(session: Session) -> int:
         ApprovalRequest.state == ApprovalState.PENDING, ApprovalRequest.expires_at <= now_utc()
     )
     with unscoped("time passes for every request alike"), atomic(session):
-        ended = list(session.scalars(late))
+        ended = [
+            request
+            for request in session.scalars(late)
+            if _moved(session, request, ApprovalState.EXPIRED, SYSTEM)  # or another was first
+        ]
         for request in ended:
-            _move(session, request, ApprovalState.EXPIRED, SYSTEM)
             _note(session, SYSTEM, "expired", request)
     return len(ended)
 
@@ -295,17 +298,27 @@ def _move(
     request: ApprovalRequest,
     to: ApprovalState,
     actor: Actor,
-    **values: Any,  # noqa: ANN401
+    **values: Any,  # noqa: ANN401 - of its columns
 ) -> None:
-    """End a request by compare-and-set: whatever the locks, it ends once."""
-    moved = rows_changed(
-        session,
+    """End a request; whatever the locks, it ends once."""
+    if not _moved(session, request, to, actor, **values):
+        raise AlreadyDecided
+
+
+def _moved(
+    session: Session,
+    request: ApprovalRequest,
+    to: ApprovalState,
+    actor: Actor,
+    **values: Any,  # noqa: ANN401
+) -> bool:
+    """Tell whether this ended a request, by compare-and-set."""
+    statement = (
         update(ApprovalRequest)
         .where(ApprovalRequest.id == request.id, ApprovalRequest.state == ApprovalState.PENDING)
-        .values(state=to, decided_at=now_utc(), decided_by_id=actor.user_id, **values),
+        .values(state=to, decided_at=now_utc(), decided_by_id=actor.user_id, **values)
     )
-    if moved != 1:
-        raise AlreadyDecided
+    return rows_changed(session, statement) == 1
 
 
 def _do_for_asker(session: Session, request: ApprovalRequest, deed: Deed[Any]) -> None:
