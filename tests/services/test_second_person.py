@@ -33,6 +33,7 @@ from vmsapp.services.approvals.errors import (
 )
 from vmsapp.services.approvals.rules import RuleChange
 from vmsapp.services.floats import PAY_IN, TAKE_OUT, FloatTooSmall, ReferenceMissing
+from vmsapp.tasks.approvals import end_late_requests
 
 
 @pytest.fixture
@@ -456,6 +457,27 @@ def test_the_servers_command_line_switches_all_rules_off(pair):
         assert rules.switch_all_off(session, SYSTEM) == 0
     assert pair.ask() is None
     assert pair.trail("approval_rule") == ["approval_rule.changed"] * 2
+
+
+def test_the_command_asks_before_it_switches_them_off(pair, app):
+    pair.rule(PAY_IN)
+    runner = app.test_cli_runner()
+    asked = runner.invoke(args=["vms", "second-person-off"], input="n\n")
+    assert (asked.exit_code, the_rule(pair)[0]) == (1, True)
+    done = runner.invoke(args=["vms", "second-person-off"], input="y\n")
+    assert "Rules switched off: 1." in done.output
+    assert not the_rule(pair)[0]
+
+
+def test_the_worker_ends_what_waited_too_long(pair, app):
+    pair.rule(PAY_IN)
+    request = pair.ask()
+    pair.shop.clock.forward(hours=24)
+    with app.app_context():
+        end_late_requests.run()
+    assert state(pair, request) == "expired"
+    schedule = app.extensions["celery"].conf.beat_schedule
+    assert end_late_requests.name in {entry["task"] for entry in schedule.values()}
 
 
 # the deeds

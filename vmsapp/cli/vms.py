@@ -90,7 +90,7 @@ def second_person_off_command() -> None:
     """Ask for no second person any more, where nobody is left who could approve it."""
     with seen_by(SYSTEM):
         count = rules.switch_all_off(db.session(), SYSTEM)
-    click.echo(f"{count} rules were switched off.")
+    click.echo(f"Rules switched off: {count}.")
 
 
 @vms.command("prove")

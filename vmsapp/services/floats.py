@@ -372,7 +372,7 @@ def _describe_movement(session: Session, params: Movement, amount_minor: int) ->
         Line(N_("Date on the slip"), params.paid_on),
         Line(
             N_("Balance of the float"),
-            Money(balance + amount_minor, currency), Money(balance, currency),
+            Money(balance + amount_minor, currency), Money(balance, currency), passing=True,
         ),
     )  # fmt: skip
 
@@ -387,7 +387,7 @@ def _describe_terms(session: Session, params: Terms) -> Sequence[Line]:
             N_("Credit limit"),
             Money(params.credit_limit_minor, currency), Money(account.credit_limit_minor, currency),
         ),
-        Line(N_("Balance of the float"), Money(account.balance_minor, currency)),
+        Line(N_("Balance of the float"), Money(account.balance_minor, currency), passing=True),
     )  # fmt: skip
 
 

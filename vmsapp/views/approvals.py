@@ -177,7 +177,7 @@ class Approvals(OfficeListView):
         row = self.row(pk)
         waits = row.state_at(now_utc()) == ApprovalState.PENDING
         mine = row.asked_by_id == actor().user_id
-        lines, hindrance = self._lines(row), None
+        lines, hindrance = self._lines(row, waits=waits), None
         if waits and not mine and row.action in _may_decide():
             hindrance = _hindrance(row)
         return self._page(
@@ -195,11 +195,12 @@ class Approvals(OfficeListView):
             reason=reason,
         )
 
-    def _lines(self, row: ApprovalRequest) -> Any:  # noqa: ANN401 - lines, or why there are none
+    def _lines(self, row: ApprovalRequest, *, waits: bool) -> Any:  # noqa: ANN401 - lines, or why there are none
         """Tell what it will do; of what was altered there is nothing to tell."""
         deed = DEEDS[row.action]
         try:
-            return told(deed.describe(session(), deed.thaw(row.params, row.hash)))
+            lines = deed.describe(session(), deed.thaw(row.params, row.hash))
+            return told(lines, waits=waits)
         except VmsError:
             return []
 

@@ -64,9 +64,13 @@ def deed_name(action: str) -> str:
     return str(gettext(DEEDS[action].label)) if action in DEEDS else action
 
 
-def told(lines: Sequence[Line]) -> Told:
-    """Put the lines of a deed into the reader's language."""
-    return [(gettext(line.label), _value(line.after), _value(line.before)) for line in lines]
+def told(lines: Sequence[Line], *, waits: bool) -> Told:
+    """Put the lines of a deed into the reader's language; what is now, only while it waits."""
+    return [
+        (gettext(line.label), _value(line.after), _value(line.before) if waits else None)
+        for line in lines
+        if waits or not line.passing
+    ]
 
 
 def rule_said(rule: ApprovalRule | None) -> str:

@@ -50,11 +50,13 @@ class Line:
         label: Message id of what it is about.
         after: The value it will have, or the fact there is.
         before: The value it has now; ``None`` where there is nothing to compare.
+        passing: It hangs on how things are now: told only while the request waits.
     """
 
     label: str
     after: object
     before: object | None = None
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
