@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select, true
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import business_day, now_utc
@@ -180,7 +180,8 @@ def account_of(point: VendingPoint) -> VendingPointAccount:
 def statement(session: Session, vending_point_id: int, first: date, last: date) -> Statement:
     """Read a float's movements of some days, with the running balance.
 
-    A sale stands on its business date once its token was made.
+    A sale stands on its business date once its token was made. The balance before is
+    reckoned back from the present one, so that no more is read than what came since.
     """
     day = LedgerTransfer.business_date
     grew = -LedgerEntry.amount_minor  # the float is owed: a credit makes it grow
@@ -189,18 +190,19 @@ def statement(session: Session, vending_point_id: int, first: date, last: date) 
         LedgerAccount.kind == AccountKind.FLOAT,
         LedgerTransfer.state == TransferState.POSTED,
     )
-    before, within = day < first, day.between(first, last)
+    within = day.between(first, last)
 
     def total(*which: ColumnElement[bool]) -> ColumnElement[int]:
-        condition = which[0]
-        for one in which[1:]:
-            condition = condition & one
-        return func.coalesce(func.sum(case((condition, grew), else_=0)), 0)
+        return func.coalesce(func.sum(case((and_(true(), *which), grew), else_=0)), 0)
 
     kind = LedgerTransfer.kind
-    opening, paid_in, taken_out, sold, taken_back = session.execute(
+    present = select(VendingPointAccount.balance_minor).where(
+        VendingPointAccount.vending_point_id == vending_point_id
+    )
+    balance_now, since, paid_in, taken_out, sold, taken_back = session.execute(
         select(
-            total(before),
+            present.scalar_subquery(),
+            total(),
             total(within, kind == "float", LedgerEntry.amount_minor < 0),
             total(within, kind == "float", LedgerEntry.amount_minor > 0),
             total(within, kind == "sale"),
@@ -208,8 +210,9 @@ def statement(session: Session, vending_point_id: int, first: date, last: date) 
         )
         .join_from(LedgerEntry, LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
         .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
-        .where(*mine)
+        .where(*mine, day >= first)
     ).one()
+    opening = int(balance_now or 0) - int(since)
     found = session.execute(
         select(
             day, kind, grew, LedgerTransfer.sale_id, FloatMovement.reference,
@@ -223,12 +226,12 @@ def statement(session: Session, vending_point_id: int, first: date, last: date) 
         .order_by(day, LedgerTransfer.id)
         .limit(MAX_ROWS + 1)
     ).all()  # fmt: skip
-    rows, balance = [], int(opening)
+    rows, balance = [], opening
     for on, what, amount, sale_id, reference, paid_on, by in found[:MAX_ROWS]:
         balance += int(amount)
         rows.append(Row(on, what, int(amount), balance, sale_id, reference, paid_on, by))
     return Statement(
-        first, last, int(opening), int(paid_in), -int(taken_out), -int(sold), int(taken_back),
+        first, last, opening, int(paid_in), -int(taken_out), -int(sold), int(taken_back),
         rows, len(found) > MAX_ROWS,
     )  # fmt: skip
 

@@ -197,7 +197,9 @@ class Approvals(OfficeListView):
 
     def _lines(self, row: ApprovalRequest, *, waits: bool) -> Any:  # noqa: ANN401 - lines, or why there are none
         """Tell what it will do; of what was altered there is nothing to tell."""
-        deed = DEEDS[row.action]
+        deed = DEEDS.get(row.action)
+        if deed is None:  # of a former version
+            return []
         try:
             lines = deed.describe(session(), deed.thaw(row.params, row.hash))
             return told(lines, waits=waits)
