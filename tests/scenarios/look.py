@@ -4,11 +4,13 @@ A walk goes through all scenes one way: in one theme, language and width. What i
 is judged by the tests; nothing is asserted here.
 """
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +25,7 @@ from playwright.sync_api import (
 )
 
 from config import ROOT
+from vmsapp.services.floats import PAY_IN, Movement
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Product
@@ -207,6 +210,18 @@ SCENES: Final = (
     *(Scene(f"setup-{name}", f"/setup/change/{name}")
       for name in ("utility", "currency", "limits", "mail")),
     Scene("setup-errors", "/setup/change/utility", act=shown(SAVE, "#errors"), part="main"),
+    Scene("floats", "/floats/list/"),
+    Scene("float", "/floats/show/1"),
+    Scene("pay-in", "/floats/1/pay-in"),
+    Scene("pay-in-errors", "/floats/1/pay-in", part="main", act=shown(SAVE, "#errors"),
+          status=422),
+    Scene("terms", "/floats/1/terms"),
+    Scene("approvals", "/approvals/list/?box=waiting"),
+    Scene("request", "/approvals/show/1"),
+    Scene("request-confirm", "/approvals/show/1", part="dialog",
+          act=shown(".deeds [data-confirm]", "dialog[open]")),
+    Scene("second-person", "/second-person/"),
+    Scene("second-person-rule", "/second-person/float.pay_in"),
     Scene("menu-languages", "/clock/", part=".top", act=pressed(".pop:nth-child(1) summary")),
     Scene("menu-appearance", "/clock/", part=".top", act=pressed(".pop:nth-child(2) summary")),
     Scene("menu-account", "/clock/", part=".top", act=pressed(".pop:nth-child(3) summary")),
@@ -480,11 +495,28 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             row = sold | _of_its_own(number) | changes(sold["issued_at"])
             places = ", ".join(f":{name}" for name in row)
             database.execute(f"INSERT INTO sale ({', '.join(row)}) VALUES ({places})", row)
+        _ask(database, sold["issued_at"])
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
         database.execute(
             "DELETE FROM ab_user_role WHERE user_id ="
             " (SELECT id FROM ab_user WHERE username = ?)", (NEWCOMER,),
         )  # fmt: skip
+
+
+def _ask(database: sqlite3.Connection, now: str) -> None:
+    """Have the operator ask for money to be paid into a float: request 1, which waits."""
+    stored, digest = PAY_IN.freeze(Movement(1, 125_050, "SLIP 7", date.fromisoformat(now[:10])))
+    row = {
+        "action": PAY_IN.action, "params": json.dumps(stored), "hash": digest, "key": "look",
+        "amount_minor": 125_050, "made_at": now, "expires_at": "2999-01-01 00:00:00.000000",
+        "vending_point_id": 1, "state": "pending", "reason": "", "name": "operator",
+    }  # fmt: skip
+    columns = ", ".join([*row][:-1])
+    values = ", ".join(f":{name}" for name in [*row][:-1])
+    database.execute(
+        f"INSERT INTO approval_request ({columns}, asked_by_id)"
+        f" SELECT {values}, id FROM ab_user WHERE username = :name", row,
+    )  # fmt: skip
 
 
 def _of_its_own(number: int) -> dict[str, Any]:

@@ -14,9 +14,12 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
+from tests.services.pair import make_pair
 from vmsapp.models import (
+    ApprovalRequest,
     AuditEvent,
     Consumer,
+    FloatMovement,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
@@ -42,6 +45,7 @@ from vmsapp.scope import (
     unscoped,
 )
 from vmsapp.security import NotActing, actor_for
+from vmsapp.services.floats import PAY_IN
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
 AT_A_POINT = (
@@ -52,11 +56,14 @@ AT_A_POINT = (
     LedgerEntry,
     VendingPointAccount,
     ReceiptCounter,
+    FloatMovement,
+    ApprovalRequest,
 )
 SEEN = REGIONAL + AT_A_POINT
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
+    "Logo": "a picture on every receipt",
     "Installation": "one row; says which installation this is",
     "Product": "reference data of the whole utility",
     "Tariff": "reference data of the whole utility",
@@ -76,6 +83,7 @@ NOT_SCOPED = {
     "LicenceChange": "one licence for all regions; shown to who may see its page",
     "Job": "runs without a person",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
+    "ApprovalRule": "one rule for the whole utility",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 
@@ -85,6 +93,12 @@ def sold(shop):
     """A sale in each region, so that every table has rows on both sides."""
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    pair = make_pair(shop)
+    for point in (HARBOUR, MARKET):
+        pair.ask(key=f"paid in at {point}", point=point)
+    pair.rule(PAY_IN)
+    for point in (HARBOUR, MARKET):
+        pair.ask(key=f"asked at {point}", point=point)
     return {"north": north, "south": south}
 
 

@@ -20,6 +20,8 @@ SETTLES = frozenset({ADMIN, SUPERVISOR})
 ADMINS = frozenset({ADMIN})
 AUDITS = frozenset({ADMIN, AUDITOR})
 NOBODY: frozenset[str | None] = frozenset()
+OF_FLOATS = frozenset({ADMIN, SUPERVISOR, OPERATOR, AUDITOR})
+OF_REQUESTS = frozenset({ADMIN, SUPERVISOR, AUDITOR})
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
 WRITE = frozenset({("add", "GET"), ("add", "POST"), ("edit", "GET"), ("edit", "POST")})
@@ -67,6 +69,18 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.printed", "POST"): SELLS,
     ("Counter.open", "GET"): SELLS,
     ("Counter.give_back", "POST"): SETTLES,
+    **{("Floats." + route, method): OF_FLOATS for route, method in READ},
+    ("Floats.move", "GET"): ADMINS,
+    ("Floats.move", "POST"): ADMINS,
+    ("Floats.terms", "GET"): ADMINS,
+    ("Floats.terms", "POST"): ADMINS,
+    **{("Approvals." + route, method): OF_REQUESTS for route, method in READ},
+    ("Approvals.approve", "POST"): SETTLES,
+    ("Approvals.refuse", "POST"): SETTLES,
+    ("Approvals.withdraw", "POST"): SETTLES,
+    ("SecondPerson.show", "GET"): ADMINS,
+    ("SecondPerson.change", "GET"): ADMINS,
+    ("SecondPerson.change", "POST"): ADMINS,
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
     ("Licence.show", "GET"): AUDITS,
@@ -139,7 +153,7 @@ DEEDS = [
 
 VALUES = {"meter_id": 1, "sale_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
           "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
-          "plan_id": NOWHERE}  # fmt: skip
+          "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
 )

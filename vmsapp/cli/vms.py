@@ -26,6 +26,7 @@ from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import ADMINISTRATORS, GROUPS, NOBODY
 from vmsapp.services import clock, demo, instance, ledger
+from vmsapp.services.approvals import rules
 from vmsapp.services.licence import changes
 from vmsapp.services.licence.file import MOST_BYTES
 from vmsapp.services.setup import zone_at
@@ -98,6 +99,15 @@ def new_password_command(username: str) -> None:
             db.session(), SYSTEM, username=username, hash_password=generate_password_hash
         )
     hand_out([account], settings)
+
+
+@vms.command("second-person-off")
+@click.confirmation_option(prompt="From now on one person alone may do everything. Go on?")
+def second_person_off_command() -> None:
+    """Ask for no second person any more, where nobody is left who could approve it."""
+    with seen_by(SYSTEM):
+        count = rules.switch_all_off(db.session(), SYSTEM)
+    click.echo(f"Rules switched off: {count}.")
 
 
 @vms.command("prove")

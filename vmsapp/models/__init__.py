@@ -1,10 +1,12 @@
 """Rows: one aggregate a file. Importing the package maps every table."""
 
+from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent
 from vmsapp.models.consumer import Consumer
 from vmsapp.models.job import Job
 from vmsapp.models.ledger import (
     AccountKind,
+    FloatMovement,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
@@ -42,11 +44,15 @@ __all__ = [
     "MOVES",
     "AccountKind",
     "Algorithm",
+    "ApprovalRequest",
+    "ApprovalRule",
+    "ApprovalState",
     "AuditEvent",
     "ClockAcceptance",
     "Consumer",
     "Counter",
     "FeePayment",
+    "FloatMovement",
     "Installation",
     "Job",
     "LedgerAccount",

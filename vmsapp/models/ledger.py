@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vmsapp.models.base import Model
 from vmsapp.models.mixins import PointScoped
-from vmsapp.models.types import Id, Minor, Moment, UtcDateTime
+from vmsapp.models.types import Id, Minor, Moment, Name, UtcDateTime
 
 
 class AccountKind(StrEnum):
@@ -62,7 +62,7 @@ class LedgerTransfer(PointScoped, Model):
         CheckConstraint(
             "state IN ('pending', 'posted', 'voided')", name="ck_ledger_transfer_state"
         ),
-        CheckConstraint("kind IN ('sale', 'reversal')", name="ck_ledger_transfer_kind"),
+        CheckConstraint("kind IN ('sale', 'reversal', 'float')", name="ck_ledger_transfer_kind"),
         CheckConstraint(
             "(kind = 'reversal') = (answers_id IS NOT NULL)", name="ck_ledger_transfer_answers"
         ),
@@ -99,3 +99,30 @@ class LedgerEntry(PointScoped, Model):
     transfer_id: Mapped[int] = mapped_column(ForeignKey("ledger_transfer.id"), index=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("ledger_account.id"), index=True)
     amount_minor: Mapped[Minor]
+
+
+class FloatMovement(PointScoped, Model):
+    """Money paid into or taken out of a vending point's float: the paper behind its transfer.
+
+    Attributes:
+        key: Made with the form: the same form sent twice moves money once.
+        amount_minor: Positive for paid in, negative for taken out.
+        reference: Number of the deposit slip, transfer or voucher.
+        paid_on: The day that paper bears; the transfer's business date is when it was entered.
+        balance_minor: What the float held afterwards.
+    """
+
+    __tablename__ = "float_movement"
+    __table_args__ = (
+        UniqueConstraint("vending_point_id", "key", name="uq_float_movement_key"),
+        CheckConstraint("amount_minor <> 0", name="ck_float_movement_amount"),
+    )
+
+    id: Mapped[Id]
+    transfer_id: Mapped[int] = mapped_column(ForeignKey("ledger_transfer.id"), unique=True)
+    key: Mapped[str] = mapped_column(String(60))
+    amount_minor: Mapped[Minor]
+    reference: Mapped[Name]
+    paid_on: Mapped[date]
+    balance_minor: Mapped[Minor]
+    entered_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))

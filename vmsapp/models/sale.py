@@ -17,7 +17,6 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
-    select,
     text,
 )
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
@@ -28,10 +27,8 @@ from vmsapp.models.meter import Meter
 from vmsapp.models.mixins import PointScoped
 from vmsapp.models.token import Token
 from vmsapp.models.types import Id, Minor, Moment, Units, UtcDateTime
-from vmsapp.models.user import OfficeUser
+from vmsapp.models.user import username_of
 from vmsapp.models.vending_point import VendingPoint
-
-user_table = OfficeUser.__table__
 
 
 class SaleState(StrEnum):
@@ -150,7 +147,7 @@ class Sale(PointScoped, Model):
 
     vending_point: Mapped[VendingPoint] = relationship(lazy="raise_on_sql")
     operator_name: Mapped[str] = column_property(
-        select(user_table.c.username).where(user_table.c.id == operator_id).scalar_subquery(),
+        username_of(operator_id),
         deferred=True,
         raiseload=True,
     )

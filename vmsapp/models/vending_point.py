@@ -49,6 +49,9 @@ class VendingPoint(RegionScoped, Model):
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")
+    account: Mapped["VendingPointAccount | None"] = relationship(
+        lazy="raise_on_sql", viewonly=True, uselist=False
+    )
 
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:

@@ -12,11 +12,14 @@ from vmsapp.security.asking import (
 from vmsapp.security.groups import ADMINISTRATORS, GROUPS, NOBODY, READY_MADE
 from vmsapp.security.manager import EPOCH, OfficeSecurityManager
 from vmsapp.security.permissions import (
+    APPROVALS,
     CLOCK,
     COUNTER,
     FIRST_STEPS,
+    FLOATS,
     LICENCE,
     SECOND_FACTOR,
+    SECOND_PERSON,
     SESSIONS,
     SETUP,
     Permission,
@@ -24,16 +27,19 @@ from vmsapp.security.permissions import (
 
 __all__ = [
     "ADMINISTRATORS",
+    "APPROVALS",
     "CLOCK",
     "COUNTER",
     "EPOCH",
     "FIRST_STEPS",
+    "FLOATS",
     "GROUPS",
     "LICENCE",
     "NAME_LENGTH",
     "NOBODY",
     "READY_MADE",
     "SECOND_FACTOR",
+    "SECOND_PERSON",
     "SESSIONS",
     "SETUP",
     "TICKET",

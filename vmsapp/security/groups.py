@@ -34,6 +34,8 @@ _SEES_SYSTEM: Final = frozenset(
         "UserGroups.see",
         "Licence.see",
         "Setup.see",
+        "Floats.see",
+        "Approvals.see",
     }
 )
 
@@ -44,10 +46,13 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     "Supervisor": ReadyMade(
         N_("Supervisor"),
         N_("Sells, and gives money back for sales in doubt."),
-        _FINDS | {"Counter.sell", "Counter.give_back"},
+        _FINDS
+        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"},
     ),
     "Operator": ReadyMade(
-        N_("Operator"), N_("Sells at the own vending point."), _FINDS | {"Counter.sell"}
+        N_("Operator"),
+        N_("Sells at the own vending point."),
+        _FINDS | {"Counter.sell", "Floats.see"},
     ),
     "Engineer": ReadyMade(N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS),
     "Auditor": ReadyMade(

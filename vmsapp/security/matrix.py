@@ -15,10 +15,13 @@ from typing import Final, Literal
 
 from vmsapp.errors import N_
 from vmsapp.security.permissions import (
+    APPROVALS,
     CLOCK,
     COUNTER,
     FIRST_STEPS,
+    FLOATS,
     LICENCE,
+    SECOND_PERSON,
     SETUP,
     Permission,
 )
@@ -134,6 +137,14 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS),
+        Screen(FLOATS, N_("Floats"), "Floats list", others=(
+            Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
+            Deed("terms", N_("Set the terms"), (("can_terms", FLOATS),)),
+        )),
+        Screen(APPROVALS, N_("Approvals"), "Approvals list", others=(
+            Deed("decide", N_("Ask and decide"),
+                 (("can_decide", APPROVALS), ("can_withdraw", APPROVALS))),
+        )),
     ),
     N_("Registration"): (
         Screen("Consumers", N_("Consumers"), "Consumers list", looks_up=_REGIONS),
@@ -161,6 +172,9 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                known_as=FIRST_STEPS),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Edit"), (("can_change", SETUP),)),
+        )),
+        Screen("SecondPerson", N_("Second person"), "Second person", see=(), others=(
+            Deed("change", N_("Edit"), (("can_change", SECOND_PERSON),), ()),
         )),
         Screen(LICENCE, N_("Licence"), "System licence", see=("can_show",), others=(
             Deed("install", N_("Install"), (("can_install", LICENCE),)),

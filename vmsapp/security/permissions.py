@@ -16,6 +16,9 @@ SESSIONS: Final = "Sessions"
 SECOND_FACTOR: Final = "Second factor"
 SETUP: Final = "Setup"
 FIRST_STEPS: Final = "First steps"
+APPROVALS: Final = "Approvals"
+SECOND_PERSON: Final = "Second person"
+FLOATS: Final = "Floats"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

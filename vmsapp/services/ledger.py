@@ -62,7 +62,8 @@ def reserve(
     return _write(
         session,
         kind="sale",
-        sale=sale,
+        vending_point_id=sale.vending_point_id,
+        sale_id=sale.id,
         made_at=sale.sold_at,
         business_date=sale.business_date,
         amounts={(source, ""): sale.charged_minor}
@@ -74,8 +75,8 @@ def post(session: Session, sale: Sale, account: VendingPointAccount, at: datetim
     """Make the pending transfer of a sale final."""
     _settle(session, sale, TransferState.POSTED, at)
     account.pending_minor -= sale.charged_minor
-    if account.limited:
-        account.balance_minor -= sale.charged_minor
+    # what was reserved from the float, however the point sells by now
+    account.balance_minor -= _float_debit(session, sale)
 
 
 def void(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
@@ -103,12 +104,12 @@ def reverse(
             .where(LedgerEntry.transfer_id == first.id)
         )
     }
-    if account.limited:
-        account.balance_minor += sale.charged_minor
+    account.balance_minor -= mirrored.get((AccountKind.FLOAT, ""), 0)
     answer = _write(
         session,
         kind="reversal",
-        sale=sale,
+        vending_point_id=sale.vending_point_id,
+        sale_id=sale.id,
         made_at=at,
         business_date=business_date,
         amounts=mirrored,
@@ -118,6 +119,39 @@ def reverse(
     answer.state = TransferState.POSTED
     answer.settled_at = at
     return answer
+
+
+def move_float(
+    session: Session,
+    account: VendingPointAccount,
+    amount_minor: int,
+    *,
+    at: datetime,
+    business_date: date,
+) -> LedgerTransfer:
+    """Post money paid into a vending point's float, or taken out of it.
+
+    What is paid in, the utility owes the vending point until it is sold from.
+
+    Args:
+        session: Inside a transaction, the account locked.
+        account: The vending point's locked account.
+        amount_minor: Positive for paid in, negative for taken out.
+        at: Now.
+        business_date: Today in the utility's zone.
+    """
+    account.balance_minor += amount_minor
+    transfer = _write(
+        session,
+        kind="float",
+        vending_point_id=account.vending_point_id,
+        made_at=at,
+        business_date=business_date,
+        amounts={(AccountKind.CASH, ""): amount_minor, (AccountKind.FLOAT, ""): -amount_minor},
+    )
+    transfer.state = TransferState.POSTED
+    transfer.settled_at = at
+    return transfer
 
 
 def trial_balance(session: Session) -> int:
@@ -136,6 +170,18 @@ def _transfer_of(session: Session, sale: Sale) -> LedgerTransfer:
             LedgerTransfer.sale_id == sale.id, LedgerTransfer.kind == "sale"
         )
     ).one()
+
+
+def _float_debit(session: Session, sale: Sale) -> int:
+    """Tell what a sale took from the float: all it charged, or nothing."""
+    taken = session.scalar(
+        select(LedgerEntry.amount_minor)
+        .join(LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
+        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
+        .where(LedgerTransfer.sale_id == sale.id, LedgerTransfer.kind == "sale")
+        .where(LedgerAccount.kind == AccountKind.FLOAT)
+    )
+    return int(taken or 0)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
@@ -157,20 +203,21 @@ def _write(
     session: Session,
     *,
     kind: str,
-    sale: Sale,
+    vending_point_id: int,
     made_at: datetime,
     business_date: date,
     amounts: Mapping[AccountName, int],
+    sale_id: int | None = None,
     answers_id: int | None = None,
     reason: str = "",
 ) -> LedgerTransfer:
     if sum(amounts.values()) != 0:
         raise Unbalanced
-    accounts = _accounts(session, sale.vending_point_id, list(amounts))
+    accounts = _accounts(session, vending_point_id, list(amounts))
     transfer = LedgerTransfer(
-        vending_point_id=sale.vending_point_id,
+        vending_point_id=vending_point_id,
         kind=kind,
-        sale_id=sale.id,
+        sale_id=sale_id,
         made_at=made_at,
         business_date=business_date,
         answers_id=answers_id,
@@ -180,7 +227,7 @@ def _write(
     session.flush()
     session.add_all(
         LedgerEntry(
-            vending_point_id=sale.vending_point_id,
+            vending_point_id=vending_point_id,
             transfer_id=transfer.id,
             account_id=accounts[name],
             amount_minor=amount,

@@ -1,6 +1,6 @@
 """Doors without a person: ids in, a service called. Never a secret in a message."""
 
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, Task
 from flask import Flask
@@ -8,6 +8,9 @@ from flask import Flask
 from config import Settings
 
 celery = Celery("vms")
+
+EXPIRY_SECONDS: Final = 300.0
+"""How often requests that waited too long are written down as expired."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -29,13 +32,18 @@ def init_app(app: Flask, settings: Settings) -> None:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         timezone="UTC",
-        include=["vmsapp.tasks.reconcile"],
+        include=["vmsapp.tasks.reconcile", "vmsapp.tasks.approvals"],
         beat_schedule={
             "reconcile": {
                 "task": "vmsapp.tasks.reconcile.settle",
                 "schedule": float(settings.reconcile_seconds),
                 "options": {"expires": settings.reconcile_seconds},
-            }
+            },
+            "approvals": {
+                "task": "vmsapp.tasks.approvals.expire",
+                "schedule": EXPIRY_SECONDS,
+                "options": {"expires": EXPIRY_SECONDS},
+            },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file
     )

@@ -7,10 +7,12 @@ from flask_appbuilder import AppBuilder
 
 from vmsapp.i18n import _l
 from vmsapp.views import assets, base, gates, look, wire, words
+from vmsapp.views.approvals import Approvals
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
 from vmsapp.views.first_steps import FirstSteps
+from vmsapp.views.floats import Floats
 from vmsapp.views.language import LocaleView
 from vmsapp.views.licence import Licence
 from vmsapp.views.meters import Meters
@@ -19,6 +21,7 @@ from vmsapp.views.people import ScreensSecurityManager
 from vmsapp.views.products import Products
 from vmsapp.views.regions import Regions
 from vmsapp.views.sales import Sales
+from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.setup import UtilitySetup
 from vmsapp.views.start import Start
 from vmsapp.views.vending_points import VendingPoints
@@ -57,6 +60,11 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
     builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
     builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
+    builder.add_view(Floats, "Floats list", label=_l("Floats"), **VENDING)
+    builder.add_view(
+        Approvals, "Approvals list", label=_l("Approvals"), href="/approvals/list/?box=waiting",
+        **VENDING,
+    )  # fmt: skip
     builder.add_view(Consumers, "Consumers list", label=_l("Consumers"), **REGISTRATION)
     builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
@@ -65,6 +73,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(VendingPoints, "Vending points list", label=_l("Vending points"), **SYSTEM)
     builder.sm.register_people(SYSTEM)
     builder.add_view(UtilitySetup, "System setup", label=_l("Setup"), **SYSTEM)
+    builder.add_view(SecondPerson, "Second person", label=_l("Second person"), **SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
     builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
     if not production:

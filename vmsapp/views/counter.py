@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput, NotFound, VmsError
+from vmsapp.i18n import _
 from vmsapp.models import Meter, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER
@@ -27,9 +28,9 @@ from vmsapp.services.vending.errors import (
     VendingPointClosed,
     VendingPointNotChosen,
 )
+from vmsapp.services.vending.give_back import GIVE_BACK, give_back_for
 from vmsapp.services.vending.pricing import MAX_UNITS, History, Priced
 from vmsapp.services.vending.request import Mode
-from vmsapp.services.vending.settle import seal
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
@@ -43,6 +44,7 @@ from vmsapp.views.base import (
     utility,
     zone,
 )
+from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.numbers import ascii_digits, read_number
 
 Answer = str | BaseResponse | tuple[str, int]
@@ -167,6 +169,7 @@ class Counter(OfficeView):
             slip=self._slip(receipt),
             zone=receipt.utility.time_zone,
             may_give_back=self.may("can_give_back"),
+            key=a_key(),
         )
 
     @expose("/sale/<int:sale_id>/state")
@@ -201,8 +204,9 @@ class Counter(OfficeView):
     @permission_name("give_back")
     def give_back(self, sale_id: int) -> Answer:
         """Note that the customer got the money back while the sale was in doubt."""
-        receipts.state_of(session(), sale_id)
-        seal(session(), actor(), sale_id)
+        params = give_back_for(session(), sale_id)
+        key = request.form.get("key", "")[:MAX_KEY] or a_key()
+        submit(GIVE_BACK, params, key, _("Noted: the money was given back."))
         return redirect(url_for("Counter.sale", sale_id=sale_id))
 
     def may(self, deed: str) -> bool:

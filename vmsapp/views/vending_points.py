@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from flask import flash, redirect, request
+from flask import flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy import Select, inspect
 from sqlalchemy.orm import joinedload
@@ -14,6 +14,7 @@ from wtforms.validators import DataRequired, Email, Length, Optional
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
 from vmsapp.models import Region, Sale, VendingPoint, VendingPointAccount
+from vmsapp.security import FLOATS
 from vmsapp.services import vending_points
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
@@ -105,11 +106,14 @@ class VendingPoints(OfficeModelView):
         return super().offered().where(VendingPoint.closed_at.is_(None))
 
     def links(self, row: VendingPoint) -> Sequence[tuple[str, str]]:
-        """To the page on which it is closed, or opened again."""
-        if not self.may("close"):
-            return ()
-        word = _("Open again") if row.closed_at else _("Close for selling")
-        return [(word, self.url("close", pk=row.id))]
+        """To its float, and to the page on which it is closed, or opened again."""
+        links = []
+        if self.appbuilder.sm.has_access("can_show", FLOATS):
+            links.append((_("Float"), url_for("Floats.show", pk=row.id)))
+        if self.may("close"):
+            word = _("Open again") if row.closed_at else _("Close for selling")
+            links.append((word, self.url("close", pk=row.id)))
+        return links
 
     @expose("/close/<int:pk>", methods=["GET", "POST"])
     @has_access

@@ -117,20 +117,26 @@ def seal(session: Session, actor: Actor, sale_id: int) -> Sale:
         NotFound: There is none, or the actor may not see it.
     """
     with atomic(session, durable=True):
-        sale = read(session, sale_id)
-        if sale.state != SaleState.PENDING or sale.doubt_at is None:
-            raise IllegalTransition(sale_id=sale.id, state=sale.state)
-        if sale.sealed_at is None:
-            try:
-                _compare_and_set(session, sale, sealed_at=now_utc(), sealed_by_id=actor.user_id)
-            except LostRace:
-                now = read(session, sale_id)
-                raise IllegalTransition(sale_id=now.id, state=now.state) from None
-            audit.record(
-                session, actor, "sale.sealed", "sale", sale.id,
-                vending_point_id=sale.vending_point_id, charged_minor=sale.charged_minor,
-            )  # fmt: skip
+        stamp_seal(session, actor, sale_id)
     return read(session, sale_id)
+
+
+def stamp_seal(session: Session, actor: Actor, sale_id: int) -> None:
+    """Seal a sale inside the caller's transaction; one that is sealed stays as it is."""
+    sale = read(session, sale_id)
+    if sale.state != SaleState.PENDING or sale.doubt_at is None:
+        raise IllegalTransition(sale_id=sale.id, state=sale.state)
+    if sale.sealed_at is not None:
+        return
+    try:
+        _compare_and_set(session, sale, sealed_at=now_utc(), sealed_by_id=actor.user_id)
+    except LostRace:
+        now = read(session, sale_id)
+        raise IllegalTransition(sale_id=now.id, state=now.state) from None
+    audit.record(
+        session, actor, "sale.sealed", "sale", sale.id,
+        vending_point_id=sale.vending_point_id, charged_minor=sale.charged_minor,
+    )  # fmt: skip
 
 
 def read(session: Session, sale_id: int) -> Sale:

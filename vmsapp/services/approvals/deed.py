@@ -1,0 +1,143 @@
+"""A deed that may ask for a second person: what it must tell of itself.
+
+Its parameters are a frozen dataclass of whole numbers, texts, yes or no, and days. They
+are written as canonical JSON, whose SHA-256 is what an approver approves:
+
+>>> @dataclass(frozen=True)
+... class Lend:
+...     book: int
+...     until: date
+>>> canonical("book.lend", Lend(7, date(2026, 3, 17)))
+'{"action":"book.lend","params":{"book":7,"until":"2026-03-17"}}'
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
+
+from sqlalchemy.orm import Session
+
+from vmsapp.errors import N_, Refused
+from vmsapp.scope import Actor
+from vmsapp.security import Permission
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Params = TypeVar("Params", bound=DataclassInstance)
+else:
+    Params = TypeVar("Params")
+
+READERS: Final[dict[type, Callable[[Any], Any]]] = {date: date.fromisoformat}
+"""How values are read that JSON has no kind for."""
+
+
+class RequestAltered(Refused):
+    """What is stored is not what was asked for."""
+
+    code = "request_altered"
+    message = N_("This request was altered after it was made. Nothing was done.")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of what a deed will do.
+
+    Attributes:
+        label: Message id of what it is about.
+        after: The value it will have, or the fact there is.
+        before: The value it has now; ``None`` where there is nothing to compare.
+        passing: It hangs on how things are now: told only while the request waits.
+    """
+
+    label: str
+    after: object
+    before: object | None = None
+    passing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeedName:
+    """The name of an action, for a line about it."""
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the subject of a deed lies: at a vending point, in a region, or everywhere."""
+
+    vending_point_id: int | None = None
+    region_id: int | None = None
+
+
+def _never(_session: Session, _params: object, _key: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Deed(Generic[Params]):
+    """A deed, as the second person's machinery sees it.
+
+    Attributes:
+        action: Stable code.
+        label: Message id of its name.
+        params: Class of its parameters.
+        permission: Asked of who asks for it and of who approves it.
+        place: Where its subject lies.
+        amount_minor: The amount a rule compares; ``None`` where none tells how grave it is.
+        describe: The lines of what it will do, with the present values.
+        check: Refuses what cannot be done; takes the locks the deed needs.
+        run: Does it, in the caller's transaction; the key makes it happen once.
+        done: Whether it was done already under that key; refuses the key of another deed.
+        asks: Decides instead of the rule whether a second person is needed.
+    """
+
+    action: str
+    label: str
+    params: type[Params]
+    permission: Permission
+    place: Callable[[Session, Params], Place]
+    amount_minor: Callable[[Params], int | None]
+    describe: Callable[[Session, Params], Sequence[Line]]
+    check: Callable[[Session, Actor, Params], None]
+    run: Callable[[Session, Actor, Params, str], None]
+    done: Callable[[Session, Params, str], bool] = _never
+    asks: Callable[[Session, Params], bool] | None = None
+
+    def freeze(self, params: Params) -> tuple[dict[str, Any], str]:
+        """Write parameters as they are stored, with their hash."""
+        text = canonical(self.action, params)
+        return json.loads(text)["params"], hashlib.sha256(text.encode()).hexdigest()
+
+    def thaw(self, stored: dict[str, Any], digest: str) -> Params:
+        """Read stored parameters.
+
+        Raises:
+            RequestAltered: Their hash is another.
+        """
+        hints = get_type_hints(self.params)
+        try:
+            params = self.params(
+                **{name: READERS.get(hints[name], _same)(value) for name, value in stored.items()}
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RequestAltered from error
+        if self.freeze(params)[1] != digest:
+            raise RequestAltered
+        return params
+
+
+def canonical(action: str, params: "DataclassInstance") -> str:
+    """Write an action and its parameters as the one JSON text there is for them."""
+    body = {"action": action, "params": asdict(params)}
+    return json.dumps(
+        body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=date.isoformat
+    )
+
+
+def _same(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return value

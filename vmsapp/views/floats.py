@@ -1,0 +1,198 @@
+"""Floats: what vending points sell from, money paid in and taken out, statements."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Final
+
+from flask import request
+from flask_appbuilder import expose, has_access, permission_name
+from sqlalchemy.orm import joinedload
+from wtforms import BooleanField, DateField, StringField
+from wtforms.validators import DataRequired, Length, Optional
+
+from vmsapp.clock import business_day, now_utc
+from vmsapp.errors import VmsError
+from vmsapp.i18n import _, _l
+from vmsapp.models import ApprovalRequest, Region, VendingPoint
+from vmsapp.security import FLOATS
+from vmsapp.services import floats
+from vmsapp.services.approvals.rules import rule_of
+from vmsapp.services.floats import CHANGE_TERMS, PAY_IN, TAKE_OUT, Movement, Terms, account_of
+from vmsapp.views.base import session, status_of, utility, zone
+from vmsapp.views.deeds import DeedForm, a_key, after, readable_minor, rule_said, submit
+from vmsapp.views.filters import Days, Searched
+from vmsapp.views.forms import MoneyField, put_error, tidy
+from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+
+MOVES: Final = {"pay-in": PAY_IN, "take-out": TAKE_OUT}
+
+
+class MoveForm(DeedForm):
+    """Money that moves, on which paper."""
+
+    amount = MoneyField(_l("Amount"), [DataRequired(_l("Enter an amount above zero."))])
+    reference = StringField(
+        _l("Reference"), [DataRequired(), Length(max=120)],
+        description=_l("Number of the deposit slip, transfer or voucher."),
+    )  # fmt: skip
+    paid_on = DateField(_l("Date on the slip"), [DataRequired(_l("Enter a date."))])
+
+
+class TermsForm(DeedForm):
+    """How a vending point sells."""
+
+    limited = BooleanField(_l("Sells only from its float"))
+    credit_limit = MoneyField(
+        _l("Credit limit"), [Optional()],
+        description=_l("How far below zero the float may go. Empty is zero."),
+    )  # fmt: skip
+
+
+def _available(point: VendingPoint) -> str:
+    account = account_of(point)
+    return readable_minor(account.available_minor) if account.limited else str(_("without limit"))
+
+
+class Floats(OfficeListView):
+    """The floats of the vending points the asker sees; an operator's own one alone."""
+
+    datamodel = OfficeInterface(VendingPoint)
+    route_base = "/floats"
+    class_permission_name = FLOATS
+    base_permissions = names("can_list can_show can_move can_terms")
+    show_template = "floats/show.html"
+
+    list_title = _l("Floats")
+    list_columns = names("name region limited balance available")
+    show_columns = names("region limited balance pending credit_limit available")
+    order_columns = names("name")
+    base_order = ("name", "asc")
+    label_columns = {
+        "name": _l("Vending point"), "region": _l("Region"), "limited": _l("Sells from a float"),
+        "balance": _l("Balance of the float"), "pending": _l("Being sold"),
+        "credit_limit": _l("Credit limit"), "available": _l("Left to sell"),
+    }  # fmt: skip
+    numbers = frozenset({"balance", "available"})
+    searched = (VendingPoint.name,)
+    filters = (
+        Searched(name="region", label=_l("Region"), column=VendingPoint.region_id, model=Region,
+                 endpoint="Regions.lookup"),
+    )  # fmt: skip
+    loads = (joinedload(VendingPoint.region), joinedload(VendingPoint.account))
+    cells = {
+        "limited": lambda point: account_of(point).limited,
+        "balance": lambda point: readable_minor(account_of(point).balance_minor),
+        "pending": lambda point: readable_minor(account_of(point).pending_minor),
+        "credit_limit": lambda point: readable_minor(account_of(point).credit_limit_minor),
+        "available": _available,
+    }
+    empty = _l("A vending point has a float as soon as it is added.")
+
+    @expose("/show/<int:pk>", methods=["GET"])
+    @has_access
+    def show(self, pk: int) -> Answer:
+        """Show a float with its statement: this month, unless the address names days."""
+        point = self.row(pk)
+        first, last = _days()
+        statement = floats.statement(session(), pk, first, last)
+        return self._page(
+            self.show_template, title=point.name, row=point, statement=statement, utility=utility()
+        )
+
+    @expose("/<int:pk>/<any('pay-in', 'take-out'):way>", methods=["GET", "POST"])
+    @has_access
+    @permission_name("move")
+    def move(self, pk: int, way: str) -> Answer:
+        """Pay money in, or take it out."""
+        point, deed = self.row(pk), MOVES[way]
+        form = MoveForm(data={"key": a_key(), "paid_on": _today()})
+        done = _("Paid in.") if deed is PAY_IN else _("Taken out.")
+
+        def save() -> ApprovalRequest | None:
+            params = Movement(
+                pk,
+                int(form.amount.data or 0),
+                form.reference.data or "",
+                form.paid_on.data or _today(),
+            )
+            return submit(deed, params, form.key.data, done)
+
+        name = point.name
+        if deed is PAY_IN:
+            title = _("Pay into the float of %(name)s", name=name)
+        else:
+            title = _("Take out of the float of %(name)s", name=name)
+        return self._form(point, form, title, rule_said(rule_of(session(), deed.action)), save)
+
+    @expose("/<int:pk>/terms", methods=["GET", "POST"])
+    @has_access
+    @permission_name("terms")
+    def terms(self, pk: int) -> Answer:
+        """Say whether a vending point sells from its float, and how far below zero."""
+        point = self.row(pk)
+        account = account_of(point)
+        form = TermsForm(
+            data={
+                "key": a_key(),
+                "limited": account.limited,
+                "credit_limit": account.credit_limit_minor,
+            }
+        )
+
+        def save() -> ApprovalRequest | None:
+            params = Terms(pk, bool(form.limited.data), int(form.credit_limit.data or 0))
+            return submit(CHANGE_TERMS, params, form.key.data, _("Saved."))
+
+        said = rule_said(rule_of(session(), CHANGE_TERMS.action))
+        title = _("Terms of the float of %(name)s", name=point.name)
+        return self._form(point, form, title, said, save)
+
+    def tools(self, row: VendingPoint) -> Sequence[tuple[str, str]]:
+        """What the asker may do with a float: words and addresses."""
+        tools = []
+        if self.may("terms"):
+            tools.append((_("Terms"), self.url("terms", pk=row.id)))
+        if self.may("move"):
+            tools.append((_("Take out"), self.url("move", pk=row.id, way="take-out")))
+            tools.append((_("Pay in"), self.url("move", pk=row.id, way="pay-in")))
+        return tools
+
+    def _form(
+        self,
+        point: VendingPoint,
+        form: DeedForm,
+        title: str,
+        rule: str,
+        save: Callable[[], ApprovalRequest | None],
+    ) -> Answer:
+        status = 200
+        if form.is_submitted():
+            status = 422
+            tidy(form)
+            if form.validate():
+                try:
+                    return after(save(), self.url("show", pk=point.id))
+                except VmsError as error:
+                    put_error(form, error)
+                    status = status_of(error)
+        page = self._page(
+            "floats/form.html", title=title, form=form, row=point, rule=rule,
+            columns=[name for name in form.data if name != "key"],
+            back=self.url("show", pk=point.id),
+        )  # fmt: skip
+        return page, status
+
+
+STATEMENT_DAYS: Final = Days(name="day", label=_l("Days"), column=VendingPoint.id)
+
+
+def _days() -> tuple[date, date]:
+    """The days the address asks for; this month so far, where it names none."""
+    today = _today()
+    first, last = STATEMENT_DAYS.read(request.args) or (None, None)
+    last = last or max(today, first or today)
+    return first or last.replace(day=1), last
+
+
+def _today() -> date:
+    return business_day(now_utc(), zone())
