@@ -1,6 +1,6 @@
 """Rows: one aggregate a file. Importing the package maps every table."""
 
-from vmsapp.models.audit import AuditEvent
+from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.consumer import Consumer
 from vmsapp.models.job import Job
 from vmsapp.models.ledger import (
@@ -42,6 +42,9 @@ __all__ = [
     "AccountKind",
     "Algorithm",
     "AuditEvent",
+    "AuditHead",
+    "AuditSeal",
+    "AuditUnsealed",
     "ClockAcceptance",
     "Consumer",
     "Counter",
