@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from werkzeug.security import generate_password_hash
 
 from config import Settings
+from vmsapp.cli.audit import audit
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, Setup
@@ -38,6 +39,7 @@ class SpokenGroup(AppGroup):
 
 
 vms = SpokenGroup("vms", help="Look after this installation.")
+vms.add_command(audit)
 
 INIT_LOCK = 0x564D53
 """Advisory lock that keeps two machines from preparing one database at once."""

@@ -1,13 +1,21 @@
 """Doors without a person: ids in, a service called. Never a secret in a message."""
 
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, Task
+from celery.schedules import crontab
 from flask import Flask
 
 from config import Settings
 
 celery = Celery("vms")
+
+SIGN_MINUTE: Final = 7
+"""Of every hour, when the head of the audit trail is signed."""
+
+VERIFY_HOUR: Final = 2
+VERIFY_MINUTE: Final = 20
+"""UTC, when the whole trail is checked."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -29,13 +37,24 @@ def init_app(app: Flask, settings: Settings) -> None:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         timezone="UTC",
-        include=["vmsapp.tasks.reconcile"],
+        include=["vmsapp.tasks.audit", "vmsapp.tasks.reconcile"],
         beat_schedule={
             "reconcile": {
                 "task": "vmsapp.tasks.reconcile.settle",
                 "schedule": float(settings.reconcile_seconds),
                 "options": {"expires": settings.reconcile_seconds},
-            }
+            },
+            "seal": {
+                "task": "vmsapp.tasks.audit.seal",
+                "schedule": float(settings.seal_seconds),
+                "options": {"expires": settings.seal_seconds},
+            },
+            # by the clock, so that a product that is often started again misses none
+            "sign": {"task": "vmsapp.tasks.audit.sign", "schedule": crontab(minute=SIGN_MINUTE)},
+            "verify": {
+                "task": "vmsapp.tasks.audit.verify",
+                "schedule": crontab(hour=VERIFY_HOUR, minute=VERIFY_MINUTE),
+            },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file
     )
