@@ -127,8 +127,12 @@ class UserInfoEditView(framework.UserInfoEditView):
         """Keep it."""
         with atomic(session()):
             user = session().get_one(OfficeUser, actor().user_id)
+            before = {"first_name": user.first_name, "last_name": user.last_name}
             user.first_name, user.last_name = form.first_name.data, form.last_name.data
-            audit.record(session(), actor(), "user.renamed", "user", user.id)
+            audit.record(
+                session(), actor(), "user.renamed", "user", user.id, before=before,
+                after={"first_name": user.first_name, "last_name": user.last_name},
+            )  # fmt: skip
         flash(_("Saved."), "success")
         return redirect(url_for("Users.userinfo"))
 

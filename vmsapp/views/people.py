@@ -3,20 +3,22 @@
 from dataclasses import replace
 from typing import Any
 
-from flask import current_app, request
+from flask import Response, after_this_request, current_app, request
 
 from vmsapp.i18n import _l
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
+from vmsapp.scope import Actor
 from vmsapp.security import NAME_LENGTH, OfficeSecurityManager
 from vmsapp.services import sessions
+from vmsapp.services.audit.notes import BEARER_RENEWED, BEARER_USED
 from vmsapp.views.account import (
     AuthDBView,
     ResetMyPasswordView,
     ResetPasswordView,
     UserInfoEditView,
 )
-from vmsapp.views.base import actor, session
+from vmsapp.views.base import actor, note, session
 from vmsapp.views.lists import OfficeInterface
 from vmsapp.views.sessions import Sessions
 from vmsapp.views.user_groups import UserGroups
@@ -54,15 +56,33 @@ class ScreensSecurityManager(OfficeSecurityManager):
         )
         self.appbuilder.add_view(UserGroups, "List Roles", label=_l("User groups"), **category)
 
+    def load_user_jwt(self, jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> Any:  # noqa: ANN401 - the framework's
+        """Find whose bearer it is, and note that it was used or renewed."""
+        user = super().load_user_jwt(jwt_header, jwt_data)
+        if user is not None:
+            who = _as(user)
+            renewed = jwt_data.get("type") == "refresh"
+
+            @after_this_request
+            def note_it(response: Response) -> Response:
+                note(response, BEARER_RENEWED if renewed else BEARER_USED, who)
+                return response
+
+        return user
+
     def auth_user_db(self, username: str, password: str) -> OfficeUser | None:
         """Check a password, and write down who came or that nobody did."""
         user: OfficeUser | None = super().auth_user_db(username, password)
         if user is not None:
-            comer = replace(actor(), user_id=user.id, name=user.username[:NAME_LENGTH])
-            sessions.note_sign_in(session(), comer)
+            sessions.note_sign_in(session(), _as(user))
             return user
         # both are asked always: the time taken must not tell who is known
         by_name, by_email = self.find_user(username=username), self.find_user(email=username)
         known = by_name or by_email
         sessions.note_failed_sign_in(session(), actor(), known.id if known else None)
         return None
+
+
+def _as(user: OfficeUser) -> Actor:
+    """The asker, once it is known who it is."""
+    return replace(actor(), user_id=user.id, name=user.username[:NAME_LENGTH])
