@@ -18,6 +18,7 @@ FINDS = IN_A_GROUP
 SELLS = frozenset({ADMIN, SUPERVISOR, OPERATOR})
 SETTLES = frozenset({ADMIN, SUPERVISOR})
 ADMINS = frozenset({ADMIN})
+AUDITS = frozenset({ADMIN, AUDITOR})
 NOBODY: frozenset[str | None] = frozenset()
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
@@ -31,6 +32,7 @@ LISTS: dict[str, frozenset[tuple[str, str]]] = {
     "VendingPoints": READ | WRITE | {("delete", "POST")},
     "Users": READ | WRITE,  # people with a history stay
     "UserGroups": READ,
+    "AuditTrail": READ,
 }
 """The lists and what can be done in them."""
 
@@ -77,6 +79,9 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Products.lookup", "GET"): FINDS,  # what a list may be narrowed by
     ("Products.list", "GET"): FINDS,
     ("Products.columns", "POST"): FINDS,
+    **{(f"AuditTrail.{route}", method): AUDITS for route, method in READ},
+    ("AuditTrail.people", "GET"): AUDITS,
+    ("AuditTrail.export", "POST"): AUDITS,
     ("Parts.show", "GET"): ADMINS,
     ("Parts.send", "POST"): ADMINS,
     ("Parts.progress", "GET"): ADMINS,
@@ -93,7 +98,7 @@ ACTIONS = {
 DEEDS = [("/users/action/resetpasswords/1", "resetpasswords", ADMINS)]
 
 VALUES = {"meter_id": 1, "sale_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
-          "filename": "none.css", "locale": "fr"}  # fmt: skip
+          "filename": "none.css", "locale": "fr", "kind": "csv"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
 )

@@ -19,7 +19,8 @@ FRAMEWORKS_OWN = pytest.mark.filterwarnings(
 """The framework's screens use what the libraries below it call obsolete."""
 
 VALUES = {"meter_id": 1, "sale_id": 1, "session_id": 1, "pk": "2", "name": "copyrole",
-          "locale": "fr", "filename": "vms/counter.css"}  # fmt: skip
+          "locale": "fr", "filename": "vms/counter.css",
+          "kind": "csv"}  # fmt: skip
 
 
 def paths(app: Flask, method: str) -> list[str]:

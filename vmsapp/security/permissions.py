@@ -11,6 +11,7 @@ Permission = tuple[str, str]
 COUNTER: Final = "Counter"
 CLOCK: Final = "Clock"
 SESSIONS: Final = "Sessions"
+AUDIT: Final = "AuditTrail"
 
 _SIGNED_IN: Final[frozenset[Permission]] = frozenset(
     {
@@ -56,10 +57,20 @@ _LOOKS: Final[frozenset[Permission]] = frozenset(
     }
 )
 
+_AUDITS: Final[frozenset[Permission]] = frozenset(
+    {
+        ("can_list", AUDIT),
+        ("can_show", AUDIT),
+        ("can_export", AUDIT),
+        ("menu_access", "System"),
+        ("menu_access", "Audit trail"),
+    }
+)
+
 GROUPS: Final[dict[str, frozenset[Permission]]] = {
     "Supervisor": _SIGNED_IN | _FINDS | _SELLS | {("can_give_back", COUNTER)},
     "Operator": _SIGNED_IN | _FINDS | _SELLS,
     "Engineer": _SIGNED_IN | _FINDS | _LOOKS,
-    "Auditor": _SIGNED_IN | _FINDS | _LOOKS,
+    "Auditor": _SIGNED_IN | _FINDS | _LOOKS | _AUDITS,
 }
 """The ready-made groups but the administrators', who may do everything."""

@@ -7,6 +7,7 @@ from flask_appbuilder import AppBuilder
 
 from vmsapp.i18n import _l
 from vmsapp.views import assets, base, look, wire, words
+from vmsapp.views.audit import AuditTrail
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
@@ -59,6 +60,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
     builder.add_view(VendingPoints, "Vending points list", label=_l("Vending points"), **SYSTEM)
     builder.sm.register_people(SYSTEM)
+    builder.add_view(AuditTrail, "Audit trail", label=_l("Audit trail"), **SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
     if not production:
         builder.add_view_no_menu(Parts)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import AuditHead, Job
@@ -45,6 +45,11 @@ class ChainState:
     verifying_error: str | None
 
     @property
+    def checked(self) -> bool:
+        """Whether there was a check that came to its end."""
+        return "fault" in self.verified
+
+    @property
     def fault(self) -> tuple[str, int] | None:
         """What the last check found wrong: code and place."""
         found = self.verified.get("fault")
@@ -52,8 +57,9 @@ class ChainState:
 
 
 def chain_state(session: Session) -> ChainState:
-    """Read it, in three statements."""
+    """Read it, in two statements."""
     last = select(func.max(seals.c.place)).scalar_subquery()
+    signed = AuditHead.__table__
     head = select(func.max(AuditHead.id)).scalar_subquery()
     sealed_at = (
         select(events.c.at)
@@ -67,21 +73,24 @@ def chain_state(session: Session) -> ChainState:
         .join(unsealed, unsealed.c.event_id == events.c.id)
         .scalar_subquery()
     )
-    one = select(func.coalesce(last, 0), sealed_at, waiting, oldest)
-    signed = select(AuditHead.place, AuditHead.signed_at, AuditHead.module_name)
-    chain = session.execute(one).one()
-    newest = session.execute(signed.where(AuditHead.id == head)).first()
+    newest = select(literal(1)).subquery().outerjoin(signed, signed.c.id == head)
+    (place, at, count, since, signed_place, signed_at, signed_by) = session.execute(
+        select(
+            func.coalesce(last, 0), sealed_at, waiting, oldest,
+            signed.c.place, signed.c.signed_at, signed.c.module_name,
+        ).select_from(newest)
+    ).one()  # fmt: skip
     wanted = select(Job).where(Job.kind.in_((SIGNING, VERIFYING)), Job.recurring)
     jobs = {job.kind: job for job in session.scalars(wanted)}
     signing, verifying = jobs.get(SIGNING), jobs.get(VERIFYING)
     return ChainState(
-        sealed=chain[0],
-        sealed_at=chain[1],
-        waiting=chain[2],
-        waiting_since=chain[3],
-        signed=newest.place if newest else None,
-        signed_at=newest.signed_at if newest else None,
-        signed_by=newest.module_name if newest else None,
+        sealed=place,
+        sealed_at=at,
+        waiting=count,
+        waiting_since=since,
+        signed=signed_place,
+        signed_at=signed_at,
+        signed_by=signed_by,
         signing_error=signing.error if signing else None,
         verified_at=verifying.finished_at if verifying else None,
         verified=verifying.result if verifying else {},
