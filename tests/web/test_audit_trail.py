@@ -148,7 +148,8 @@ def test_every_action_with_a_word_belongs_to_a_family():
 
 
 def state(browser):
-    return read(browser.get("/audit/list/").text).all("div", "note")[-1].text
+    page = read(browser.get("/audit/list/").text)
+    return page.all("div", "note")[-1].text + page.one("section", id="chain").text
 
 
 def test_the_page_tells_the_state_of_the_chain(auditor, shop, registry, written, office):

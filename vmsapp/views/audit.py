@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import jsonify, request
+from flask import g, jsonify, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 from markupsafe import Markup
@@ -105,8 +105,11 @@ class AuditTrail(Exported):
         return str(_("Event %(id)s", id=row.id))
 
     def chain(self) -> ChainState:
-        """How the chain is."""
-        return chain_state(session())
+        """How the chain is, read once a page."""
+        if "chain" not in g:
+            g.chain = chain_state(session())
+        state: ChainState = g.chain
+        return state
 
     def fault(self, found: tuple[str, int]) -> str:
         """Say what the nightly check found wrong."""
