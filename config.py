@@ -285,6 +285,16 @@ class Settings(BaseModel):
         ),
     ] = 600
 
+    seal_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_SEAL_SECONDS",
+            ge=1,
+            le=60,
+            description="How often the worker chains new events of the audit trail.",
+        ),
+    ] = 3
+
     @property
     def production(self) -> bool:
         """True for ``VMS_ENV=production`` and for any address beyond loopback."""

@@ -20,6 +20,7 @@ from vmsapp.hsm.base import (
     ModuleStatus,
     NotExecuted,
     SecurityModule,
+    SignedHead,
 )
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
 
@@ -144,6 +145,14 @@ class FaultyModule:
 
     def cancel(self, request_id: str) -> IssuedToken | Cancelled:
         return self._do("cancel", request_id, lambda: self.inner.cancel(request_id))
+
+    def sign_head(self, place: int, digest: bytes, *, restart: bool = False) -> SignedHead:
+        return self._do(
+            "sign_head", str(place), lambda: self.inner.sign_head(place, digest, restart=restart)
+        )
+
+    def last_head(self) -> SignedHead | None:
+        return self._do("last_head", "", self.inner.last_head)
 
     def close(self) -> None:
         self.inner.close()

@@ -84,6 +84,16 @@ def end_reading(session: Session) -> None:
     session.commit()
 
 
+def begin_reading(session: Session) -> None:
+    """Begin a transaction that only reads, in a request that will write at its end.
+
+    For what takes long: as a writer, which such a request is from its beginning, it would
+    keep all others waiting on SQLite.
+    """
+    end_reading(session)
+    session.connection(execution_options={_WRITES: False})
+
+
 @event.listens_for(Engine, "connect")
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's
     if not isinstance(connection, sqlite3.Connection):
@@ -102,7 +112,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
 def _begin(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
         return
-    writes = connection.get_execution_options().get(_WRITES) or (
-        has_request_context() and request.method not in _READING
-    )
+    writes = connection.get_execution_options().get(_WRITES)
+    if writes is None:
+        writes = has_request_context() and request.method not in _READING
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -132,6 +132,7 @@ def office(app_on: AppOn, database_url: str, registry: Registry) -> Iterator[Fla
     app = app_on(database_url)
     app.extensions["vms_modules"] = registry
     app.extensions["appbuilder"].sm.limiter.reset()
+    app.extensions["vms_notes"].forget()
     yield app
     with app.app_context():
         db.session.remove()

@@ -276,9 +276,13 @@ def test_a_browser_keeps_the_columns_it_was_told_to_show(browse, operator):
 
 def test_a_list_that_can_be_had_as_a_file_says_where(browse, monkeypatch):
     admin = browse(ADMIN)
-    assert "Export" not in links(read(admin.get("/products/list/").text))
-    monkeypatch.setattr(Products, "export_url", lambda view: view.url("list") + "?as=file")
-    assert links(read(admin.get("/products/list/").text))["Export"] == "/products/list/?as=file"
+    assert "CSV" not in read(admin.get("/products/list/").text).text
+    monkeypatch.setattr(Products, "exports", lambda view: [("CSV", view.url("list") + "?as=file")])
+    monkeypatch.setattr(Products, "export_limit", 7, raising=False)
+    page = read(admin.get("/products/list/").text)
+    (form,) = page.all("form", action="/products/list/?as=file")
+    assert form.text == "CSV"
+    assert "At most 7 rows" in page.text
 
 
 def test_an_empty_list_says_what_to_do(browse):

@@ -130,6 +130,9 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Products.list", "GET"): FINDS,
     ("Products.columns", "POST"): FINDS,
     ("UserGroups.put_back", "POST"): ADMINS,
+    **{(f"AuditTrail.{route}", method): AUDITS for route, method in READ},
+    ("AuditTrail.people", "GET"): AUDITS,
+    ("AuditTrail.export", "POST"): AUDITS,
     ("Parts.show", "GET"): ADMINS,
     ("Parts.send", "POST"): ADMINS,
     ("Parts.progress", "GET"): ADMINS,
@@ -153,7 +156,8 @@ DEEDS = [
 
 VALUES = {"meter_id": 1, "sale_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
           "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
-          "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in"}  # fmt: skip
+          "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
+          "kind": "csv"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
 )

@@ -20,7 +20,8 @@ FRAMEWORKS_OWN = pytest.mark.filterwarnings(
 
 VALUES = {"meter_id": 1, "sale_id": 1, "session_id": 1, "pk": "2", "name": "copyrole",
           "locale": "fr", "filename": "vms/counter.css", "section": "mail", "plan_id": 1,
-          "digest": "none", "way": "pay-in", "action": "float.pay_in"}  # fmt: skip
+          "digest": "none", "way": "pay-in", "action": "float.pay_in",
+          "kind": "csv"}  # fmt: skip
 
 
 def paths(app: Flask, method: str) -> list[str]:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
 
 from config import Settings
+from vmsapp.cli.audit import audit
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
@@ -46,6 +47,7 @@ class SpokenGroup(AppGroup):
 
 
 vms = SpokenGroup("vms", help="Look after this installation.")
+vms.add_command(audit)
 
 INIT_LOCK = 0x564D53
 """Advisory lock that keeps two machines from preparing one database at once."""

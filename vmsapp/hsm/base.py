@@ -6,7 +6,7 @@ question "was it done?" has an answer whatever happens to either side.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from vmsapp.sts import identifiers
@@ -159,6 +159,8 @@ class ModuleStatus:
         keys: How many vending keys it holds.
         table_set: Name of the STA tables in use.
         protection: ``process``, ``wrapped`` or ``hsm``: what keeps keys from this host.
+        head_key: Ed25519 public key, 32 bytes, that checks the heads it signs; None for a
+            module that is locked or signs none.
     """
 
     module_id: str
@@ -168,6 +170,49 @@ class ModuleStatus:
     keys: int
     table_set: str
     protection: str
+    head_key: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A head of the audit trail's chain, signed.
+
+    Attributes:
+        module_id: Who signed.
+        number: The how-manieth head of this module it is, from 1 without gaps.
+        place: Place of the last event in the chain.
+        digest: The chain's hash there, 32 bytes.
+        signed_at: The module's clock, to the second.
+        restart: The chain does not go on from the head before: an older database was
+            restored, and somebody answered for it.
+        public_key: Ed25519, 32 bytes.
+        signature: 64 bytes over ``message``.
+    """
+
+    module_id: str
+    number: int
+    place: int
+    digest: bytes
+    signed_at: datetime
+    restart: bool
+    public_key: bytes
+    signature: bytes
+
+    def message(self) -> bytes:
+        """What is signed: lines that say all of it.
+
+        >>> SignedHead("VSM-3F2A91", 7, 1200, bytes(32), datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        ...            False, b"", b"").message().decode().splitlines()[:4]
+        ['VMS audit head 1', 'VSM-3F2A91', '7 continued', '1200 2026-01-02T03:04:05+00:00']
+        """
+        lines = (
+            "VMS audit head 1",
+            self.module_id,
+            f"{self.number} {'restarted' if self.restart else 'continued'}",
+            f"{self.place} {self.signed_at.astimezone(UTC).isoformat(timespec='seconds')}",
+            self.digest.hex(),
+        )
+        return "\n".join(lines).encode()
 
 
 class SecurityModule(Protocol):
@@ -201,6 +246,26 @@ class SecurityModule(Protocol):
         """Write durably that the id will never be executed, or give the result it has.
 
         A request that was refused before is cancelled all the same.
+        """
+
+    def sign_head(self, place: int, digest: bytes, *, restart: bool = False) -> SignedHead:
+        """Sign a head of the audit trail's chain, or give the last one again if it is that.
+
+        Args:
+            place: Place of the last event, from 1.
+            digest: The chain's hash there, 32 bytes.
+            restart: Begin anew, whatever was signed before; the head says so for ever.
+
+        Raises:
+            HeadBehind: The module signed a later head before, or another in this place.
+            NotSupported: This kind of module signs no heads.
+        """
+
+    def last_head(self) -> SignedHead | None:
+        """Give the head signed last, from the module's own record.
+
+        Raises:
+            NotSupported: This kind of module signs no heads.
         """
 
     def close(self) -> None:

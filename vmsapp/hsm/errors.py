@@ -52,6 +52,26 @@ class RequestReused(Refused):
         super().__init__(request_id=request_id)
 
 
+class HeadBehind(Refused):
+    """The module signed a later head of the audit trail, or another one in its place."""
+
+    code = "head_behind"
+    message = N_(
+        "The security module has signed the audit trail up to event %(place)s already and signs"
+        " nothing that lies before it, or differs from it."
+    )
+
+    def __init__(self, *, place: int) -> None:
+        super().__init__(place=place)
+
+
+class NotSupported(Refused):
+    """This kind of module cannot do that, and never will."""
+
+    code = "not_supported"
+    message = N_("This kind of security module cannot do that.")
+
+
 class HsmUnavailable(Unavailable):
     """Not carried out by this call: down, locked, circuit open, clock or rate refused."""
 

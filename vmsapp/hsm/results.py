@@ -57,6 +57,17 @@ CREATE TABLE state (
 INSERT INTO state VALUES (1, 1, 0);
 """
 
+_HEADS: Final = """
+CREATE TABLE IF NOT EXISTS head (
+    number  INTEGER PRIMARY KEY,
+    place   INTEGER NOT NULL,
+    digest  BLOB NOT NULL,
+    at      INTEGER NOT NULL,
+    restart INTEGER NOT NULL
+)
+"""
+"""Added later, to files made before it too; a release that knows nothing of it reads the rest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -88,6 +99,17 @@ class Record:
     sealed: bytes | None = None
     reason: str | None = None
     highest_tid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head of the audit trail that was signed; the fields are as in ``SignedHead``."""
+
+    number: int
+    place: int
+    digest: bytes
+    at: datetime
+    restart: bool
 
 
 _COLUMNS: Final = ", ".join(Record.__slots__)
@@ -154,6 +176,17 @@ class Transaction:
         self._connection.execute(_INSERT, values)
         self._connection.execute("UPDATE state SET sequence = sequence + 1")
 
+    def last_head(self) -> Head | None:
+        """Give the head signed last."""
+        return _last_head(self._connection)
+
+    def add_head(self, head: Head) -> None:
+        """Write a head that will be signed; its number must be new."""
+        self._connection.execute(
+            "INSERT INTO head (number, place, digest, at, restart) VALUES (?, ?, ?, ?, ?)",
+            (head.number, head.place, head.digest, int(head.at.timestamp()), head.restart),
+        )
+
 
 class Results:
     """The file, opened when first asked, once in each process.
@@ -198,6 +231,11 @@ class Results:
         """Look a request id up; another process that writes is not waited for."""
         with self._connection() as connection:
             return _find(connection, request_id)
+
+    def last_head(self) -> Head | None:
+        """Give the head of the audit trail signed last."""
+        with self._connection() as connection:
+            return _last_head(connection)
 
     def epoch(self) -> int:
         """Tell the epoch, from 1, which a restore raises."""
@@ -267,6 +305,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         _check_version(connection)
+        connection.execute(_HEADS)
     except BaseException:
         connection.close()
         raise
@@ -301,3 +340,13 @@ def _find(connection: sqlite3.Connection, request_id: str) -> Record | None:
     values = dict(zip(Record.__slots__, row, strict=True))
     values["at"] = datetime.fromtimestamp(values["at"], UTC)
     return Record(**values)
+
+
+def _last_head(connection: sqlite3.Connection) -> Head | None:
+    row = connection.execute(
+        "SELECT number, place, digest, at, restart FROM head ORDER BY number DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return None
+    number, place, digest, at, restart = row
+    return Head(number, place, digest, datetime.fromtimestamp(at, UTC), bool(restart))

@@ -1,7 +1,7 @@
 """Rows: one aggregate a file. Importing the package maps every table."""
 
 from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
-from vmsapp.models.audit import AuditEvent
+from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.consumer import Consumer
 from vmsapp.models.job import Job
 from vmsapp.models.ledger import (
@@ -48,6 +48,9 @@ __all__ = [
     "ApprovalRule",
     "ApprovalState",
     "AuditEvent",
+    "AuditHead",
+    "AuditSeal",
+    "AuditUnsealed",
     "ClockAcceptance",
     "Consumer",
     "Counter",

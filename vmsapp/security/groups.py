@@ -34,6 +34,8 @@ _SEES_SYSTEM: Final = frozenset(
         "UserGroups.see",
         "Licence.see",
         "Setup.see",
+        "AuditTrail.see",
+        "AuditTrail.export",
         "Floats.see",
         "Approvals.see",
     }

@@ -16,6 +16,7 @@ from typing import Final, Literal
 from vmsapp.errors import N_
 from vmsapp.security.permissions import (
     APPROVALS,
+    AUDIT,
     CLOCK,
     COUNTER,
     FIRST_STEPS,
@@ -170,6 +171,9 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN),
         Screen("FirstSteps", N_("First steps"), "System first steps", see=("can_show",),
                known_as=FIRST_STEPS),
+        Screen(AUDIT, N_("Audit trail"), "Audit trail", others=(
+            Deed("export", N_("Export"), (("can_export", AUDIT),)),
+        )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Edit"), (("can_change", SETUP),)),
         )),

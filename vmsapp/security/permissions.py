@@ -19,6 +19,7 @@ FIRST_STEPS: Final = "First steps"
 APPROVALS: Final = "Approvals"
 SECOND_PERSON: Final = "Second person"
 FLOATS: Final = "Floats"
+AUDIT: Final = "AuditTrail"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

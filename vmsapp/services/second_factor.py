@@ -65,6 +65,7 @@ def begin(session: Session, actor: Actor, key: bytes) -> None:
             raise AlreadyOn
         secret = secrets.token_bytes(SECRET_BYTES)
         user.totp_secret = sealing.seal(key, secret, aad=_bound(user.id))
+        audit.record(session, actor, "user.second_factor_begun", "user", user.id)
 
 
 def secret_of(user: OfficeUser, key: bytes) -> bytes | None:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from celery import Celery, Task
+from celery.schedules import crontab
 from flask import Flask
 
 from config import Settings
@@ -11,6 +12,12 @@ celery = Celery("vms")
 
 EXPIRY_SECONDS: Final = 300.0
 """How often requests that waited too long are written down as expired."""
+SIGN_MINUTE: Final = 7
+"""Of every hour, when the head of the audit trail is signed."""
+
+VERIFY_HOUR: Final = 2
+VERIFY_MINUTE: Final = 20
+"""UTC, when the whole trail is checked."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -32,7 +39,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         timezone="UTC",
-        include=["vmsapp.tasks.reconcile", "vmsapp.tasks.approvals"],
+        include=["vmsapp.tasks.approvals", "vmsapp.tasks.audit", "vmsapp.tasks.reconcile"],
         beat_schedule={
             "reconcile": {
                 "task": "vmsapp.tasks.reconcile.settle",
@@ -43,6 +50,17 @@ def init_app(app: Flask, settings: Settings) -> None:
                 "task": "vmsapp.tasks.approvals.expire",
                 "schedule": EXPIRY_SECONDS,
                 "options": {"expires": EXPIRY_SECONDS},
+            },
+            "seal": {
+                "task": "vmsapp.tasks.audit.seal",
+                "schedule": float(settings.seal_seconds),
+                "options": {"expires": settings.seal_seconds},
+            },
+            # by the clock, so that a product that is often started again misses none
+            "sign": {"task": "vmsapp.tasks.audit.sign", "schedule": crontab(minute=SIGN_MINUTE)},
+            "verify": {
+                "task": "vmsapp.tasks.audit.verify",
+                "schedule": crontab(hour=VERIFY_HOUR, minute=VERIFY_MINUTE),
             },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file

@@ -8,6 +8,7 @@ from flask_appbuilder import AppBuilder
 from vmsapp.i18n import _l
 from vmsapp.views import assets, base, gates, look, wire, words
 from vmsapp.views.approvals import Approvals
+from vmsapp.views.audit import AuditTrail
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
@@ -74,6 +75,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.sm.register_people(SYSTEM)
     builder.add_view(UtilitySetup, "System setup", label=_l("Setup"), **SYSTEM)
     builder.add_view(SecondPerson, "Second person", label=_l("Second person"), **SYSTEM)
+    builder.add_view(AuditTrail, "Audit trail", label=_l("Audit trail"), **SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
     builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
     if not production:

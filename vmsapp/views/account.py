@@ -63,9 +63,13 @@ class UserInfoEditView(framework.UserInfoEditView):
         """Keep it."""
         with unscoped("everybody's own account"), atomic(session()):
             user = session().get_one(OfficeUser, actor().user_id)
+            before = {"first_name": user.first_name, "last_name": user.last_name}
             user.first_name, user.last_name = form.first_name.data, form.last_name.data
             user.language = form.language.data or None
-            audit.record(session(), actor(), "user.renamed", "user", user.id)
+            audit.record(
+                session(), actor(), "user.renamed", "user", user.id, before=before,
+                after={"first_name": user.first_name, "last_name": user.last_name},
+            )  # fmt: skip
         if user.language:
             cookie["locale"] = user.language
         flash(_("Saved."), "success")

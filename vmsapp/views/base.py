@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -44,6 +45,7 @@ from vmsapp.i18n import readable
 from vmsapp.models import Setup
 from vmsapp.scope import NOTHING, Actor, take_on
 from vmsapp.security import current_actor
+from vmsapp.services.audit.notes import REFUSED, Note, Notes
 from vmsapp.services.setup import NotSetUp, setup_at
 from vmsapp.views import words
 
@@ -153,7 +155,12 @@ def status_of(error: VmsError) -> int:
 
 
 def sentence(error: VmsError) -> str:
-    """Put an error into the reader's language, its values written the reader's way."""
+    """Put an error into the reader's language, its values written the reader's way.
+
+    A refusal that is said is remembered: once answered, it is written to the audit trail.
+    """
+    if isinstance(error, Refused | NotAllowed):
+        g.refusal = error.code
     try:
         exponent = utility().exponent
     except NotSetUp:
@@ -169,7 +176,9 @@ def init_app(app: Flask) -> None:
     """Take on the asker's scope for each request, set headers, show errors."""
     app.url_map.converters["int"] = RowId
     app.before_request(_begin)
+    app.extensions["vms_notes"] = Notes()
     app.after_request(_add_headers)
+    app.after_request(_note_refusal)
     app.teardown_request(_end)
     app.register_error_handler(VmsError, _show_error)
     app.register_error_handler(HTTPException, _show_http_error)
@@ -205,6 +214,25 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
+def note(response: Response, action: str, who: Actor, code: str = "") -> None:
+    """Have something written to the audit trail when the answer is out.
+
+    By then the request's own transaction has ended, whichever way.
+    """
+    ids = tuple((k, v) for k, v in sorted((request.view_args or {}).items()) if type(v) is int)
+    noted = Note(action, who, request.endpoint or "", code, ids)
+    notes, engine = current_app.extensions["vms_notes"], db.engine
+    response.call_on_close(lambda: notes.write(engine, noted))
+
+
+def _note_refusal(response: Response) -> Response:
+    code = g.get("refusal")
+    refused = request.method != "GET" or response.status_code >= HTTPStatus.BAD_REQUEST
+    if code and refused and "actor" in g and actor().user_id is not None:
+        note(response, REFUSED, actor(), code)
+    return response
+
+
 def _show_error(error: VmsError) -> tuple[Any, int]:
     status = status_of(error)
     log.info("refused %s: %s", _reference(), error.code)
@@ -218,6 +246,8 @@ def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Fl
         log.error("error page %s", _reference(), exc_info=error.original_exception)
     else:
         log.info("error page %s: %s %s", _reference(), error.code, request.endpoint)
+    if error.code == HTTPStatus.FORBIDDEN:
+        g.refusal = NotAllowed.code
     message = _http_sentence(error.code)
     try:
         db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed

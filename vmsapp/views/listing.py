@@ -5,7 +5,7 @@ thousandth page costs what the first does and rows added meanwhile move nothing.
 with equal sort values follow by id; rows without a value come last, going up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ from vmsapp.models.base import Model
 
 COUNT_LIMIT: Final = 10_000
 """Rows are counted up to here; beyond it a list says "more than"."""
+
+CHUNK: Final = 1_000
+"""Rows read at once where a whole list is wanted."""
 
 SIZES: Final = (10, 25, 50, 100)
 """Rows a page may have."""
@@ -117,6 +120,20 @@ def read_page(
     if place.backwards:
         return Page(rows[::-1], count, more, further, has_next=edge is not None)
     return Page(rows, count, more, has_previous=edge is not None, has_next=further)
+
+
+def rows_in_order(
+    session: Session, statement: Select[Any], order: Order, limit: int
+) -> Iterator[Any]:
+    """Read a list from its beginning, a chunk at a time, so that none is held whole."""
+    edge, left = None, limit
+    while left > 0:
+        rows, further = _rows(session, statement, order, min(CHUNK, left), edge)
+        yield from rows
+        if not further:
+            return
+        left -= len(rows)
+        edge = (getattr(rows[-1], order.column.key), rows[-1].id)
 
 
 def _rows(

@@ -249,17 +249,18 @@ class OfficeListView(ModelView):
     def listing(self) -> Listing:
         """Read the list the address asks for; what it says amiss is left out."""
         statement, search, chosen = self.narrowed(self.statement())
-        sorted_by, order = self._order(request.args.get("sort", ""))
+        sorted_by, order = self.order_wanted(request.args.get("sort", ""))
         size = request.args.get("size", type=int)
         size = size if size in SIZES else self.page_size
         page = read_page(session(), statement, order, size, _place())
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
 
-    def export_url(self) -> str | None:
-        """Where the list can be had as a file; ``None`` where it cannot."""
-        return None
+    def exports(self) -> Sequence[tuple[str, str]]:
+        """Kinds of file the list can be had as, and where: see ``vmsapp.views.exports``."""
+        return ()
 
-    def _order(self, wanted: str) -> tuple[str, Order]:
+    def order_wanted(self, wanted: str) -> tuple[str, Order]:
+        """Read how a list is to be sorted; what has no order is sorted as ever."""
         name = wanted.removeprefix("-")
         if name not in self.order_columns:
             name, direction = self.base_order or ("id", "desc")

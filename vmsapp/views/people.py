@@ -1,14 +1,18 @@
 """The framework's security manager, with our screens."""
 
+from dataclasses import replace
 from typing import Any
 
-from flask import current_app, request
+from flask import Response, after_this_request, current_app, request
 
 from vmsapp.i18n import _l
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
-from vmsapp.security import OfficeSecurityManager
+from vmsapp.scope import Actor
+from vmsapp.security import NAME_LENGTH, OfficeSecurityManager
+from vmsapp.services.audit.notes import BEARER_RENEWED, BEARER_USED
 from vmsapp.views.account import ResetMyPasswordView, UserInfoEditView
+from vmsapp.views.base import actor, note
 from vmsapp.views.bearers import SecurityApi
 from vmsapp.views.lists import OfficeInterface
 from vmsapp.views.second_factor import SecondFactor
@@ -48,3 +52,22 @@ class ScreensSecurityManager(OfficeSecurityManager):
             Users, "List Users", label=_l("Users"), **category
         )
         self.appbuilder.add_view(UserGroups, "List Roles", label=_l("User groups"), **category)
+
+    def load_user_jwt(self, jwt_header: dict[str, Any], jwt_data: dict[str, Any]) -> Any:  # noqa: ANN401 - the framework's
+        """Find whose bearer it is, and note that it was used or renewed."""
+        user = super().load_user_jwt(jwt_header, jwt_data)
+        if user is not None:
+            who = _as(user)
+            renewed = jwt_data.get("type") == "refresh"
+
+            @after_this_request
+            def note_it(response: Response) -> Response:
+                note(response, BEARER_RENEWED if renewed else BEARER_USED, who)
+                return response
+
+        return user
+
+
+def _as(user: OfficeUser) -> Actor:
+    """The asker, once it is known who it is."""
+    return replace(actor(), user_id=user.id, name=user.username[:NAME_LENGTH])

@@ -26,8 +26,10 @@ from vmsapp.hsm.base import (
     KeyInfo,
     ModuleStatus,
     NotExecuted,
+    SignedHead,
 )
 from vmsapp.hsm.errors import (
+    HeadBehind,
     HsmUnavailable,
     KeystoreError,
     ModuleRefused,
@@ -35,7 +37,7 @@ from vmsapp.hsm.errors import (
 )
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.policy import Limits
-from vmsapp.hsm.results import Record, Results, Transaction
+from vmsapp.hsm.results import Head, Record, Results, Transaction
 from vmsapp.sts import dkga, ea07
 from vmsapp.sts.codec import decode, encode
 from vmsapp.sts.credit import CreditToken
@@ -75,6 +77,7 @@ class SoftModule:
         self._keystore = keystore
         self._results = results
         self._result_key = keystore.sealing_key("results")
+        self._head_key = keystore.sealing_key("audit head")
         self._table_set = table_set
         self._limits = limits
         self._clock = clock
@@ -89,6 +92,7 @@ class SoftModule:
             keys=len(self.list_keys()),
             table_set=self._table_set,
             protection=PROTECTION,
+            head_key=sealing.public_key_of(self._head_key.reveal()),
         )
 
     def list_keys(self) -> list[KeyInfo]:
@@ -149,11 +153,38 @@ class SoftModule:
             return Cancelled()
         return self._unsealed(known)
 
+    def sign_head(self, place: int, digest: bytes, *, restart: bool = False) -> SignedHead:
+        """Sign a head of the audit trail's chain, or give the last one again if it is that.
+
+        The head is written down before it is signed: whoever later shows less than this
+        is refused, even if every trace of it is gone from the database.
+
+        Raises:
+            HeadBehind: The module signed a later head before, or another in this place.
+        """
+        with self._results.transaction() as records:
+            last = records.last_head()
+            if last is not None and (last.place, last.digest) == (place, digest):
+                return self._signed(last)
+            if last is not None and last.place >= place and not restart:
+                raise HeadBehind(place=last.place)
+            number = last.number + 1 if last else 1
+            at = self._clock().replace(microsecond=0)
+            head = Head(number, place, digest, at, restart)
+            records.add_head(head)
+        return self._signed(head)
+
+    def last_head(self) -> SignedHead | None:
+        """Give the head signed last."""
+        head = self._results.last_head()
+        return self._signed(head) if head else None
+
     def close(self) -> None:
         """Close the record and wipe the keys."""
         self._results.close()
         self._keystore.close()
         self._result_key.wipe()
+        self._head_key.wipe()
 
     def _admit(self, request: CreditRequest, records: Transaction) -> None:
         """Refuse what says nothing about the request itself."""
@@ -236,6 +267,14 @@ class SoftModule:
             raise HsmUnavailable("storage", sent=True) from error
         return IssuedToken(**json.loads(plain))
 
+    def _signed(self, head: Head) -> SignedHead:
+        key = self._head_key.reveal()
+        signed = SignedHead(
+            self._keystore.module_id, head.number, head.place, head.digest, head.at,
+            head.restart, sealing.public_key_of(key), b"",
+        )  # fmt: skip
+        return replace(signed, signature=sealing.sign(key, signed.message()))
+
     def _answer(self, known: Record) -> IssuedToken | ModuleRefused:
         if known.outcome == "issued":
             return self._unsealed(known)
@@ -283,6 +322,14 @@ class LockedModule:
 
     def cancel(self, request_id: str) -> IssuedToken | Cancelled:
         """Refuse: locked; the request is not cancelled."""
+        _locked()
+
+    def sign_head(self, place: int, digest: bytes, *, restart: bool = False) -> SignedHead:
+        """Refuse: locked."""
+        _locked()
+
+    def last_head(self) -> SignedHead | None:
+        """Refuse: locked."""
         _locked()
 
     def close(self) -> None:
