@@ -484,7 +484,8 @@ class Outside:
             headers["Content-Type"] = knock.kind
         talk = self._connect()
         try:
-            talk.putrequest(knock.method, knock.path, skip_host=True, skip_accept_encoding=True)
+            path = re.sub(r"[^!-~]", lambda mark: quote(mark[0]), knock.path)
+            talk.putrequest(knock.method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():
                 talk.putheader(name, re.sub(r"[\r\n]", " ", value).encode("utf-8"))
             talk.putheader("Content-Length", str(len(knock.body or b"")))
