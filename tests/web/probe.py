@@ -15,6 +15,7 @@ sign in, and out again.
 
 import ast
 import getpass
+import hashlib
 import http.client
 import json
 import re
@@ -90,6 +91,8 @@ BODIES: list[tuple[str, bytes]] = [
     ("text/plain;charset=utf-7", b"csrf_token=x"),
     ("", b"x"),
 ]
+LONG = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(140))
+"""Fits into no cookie, not even compressed."""
 NEVER_ROUTED = ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "ODD"]
 TOO_LARGE = b"a=" + b"x" * (1024 * 1024)
 
@@ -337,6 +340,7 @@ def odd_queries(plan: Plan, each: int) -> Iterator[Knock]:
             yield Knock(path=f"{route.address()}?{encoded(sent)}")
         yield Knock(path=f"{route.address()}?{RAW_QUERIES[plan.turn % len(RAW_QUERIES)]}")
         yield Knock(path=f"{route.address()}?{quote(plan.names[plan.turn % 9])}=%00")
+        yield Knock(path=f"{route.address()}?long={LONG}")
 
 
 def odd_headers(plan: Plan, each: int) -> Iterator[Knock]:
