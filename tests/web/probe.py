@@ -237,7 +237,9 @@ class Route:
     methods: frozenset[str]
 
     def address(self, value: str = "1") -> str:
-        return re.sub(r"<[^>]*>", value, self.rule)
+        """An address of the route; of a few words allowed, the first."""
+        rule = re.sub(r"<any\(['\"]?([\w-]+)[^>]*>", r"\1", self.rule)
+        return re.sub(r"<[^>]*>", value, rule)
 
     @property
     def has_value(self) -> bool:

@@ -29,6 +29,10 @@ NOTED = {"request.refused", "bearer.used", "bearer.renewed", "user.sign_in_faile
 """What may be written of requests that were not done: that they were not."""
 
 
+TRAIL = ("audit_event", "audit_unsealed")
+"""Where such notes stand, and wait for their seal."""
+
+
 @pytest.fixture
 def plan(office: Flask) -> Plan:
     return Plan.of(office)
@@ -48,7 +52,7 @@ def state(engine: Engine) -> tuple[dict[str, str], list[tuple[object, ...]]]:
         events = connection.execute(
             select(AuditEvent.id, AuditEvent.action).where(AuditEvent.action.not_in(NOTED))
         )
-        return contents(engine, "audit_event"), sorted(map(tuple, events))
+        return contents(engine, *TRAIL), sorted(map(tuple, events))
 
 
 def none_of(wrong: Counter[str]) -> None:
@@ -173,3 +177,9 @@ def test_a_form_that_is_taken_without_its_token_is_found():
     assert list(refusals_of(Knock(method="POST", path="/users/add"), taken))
     assert list(refusals_of(Knock(method="DELETE", path="/"), probe.Answer(
         status=200, headers=[], body=b"")))  # fmt: skip
+
+
+def test_an_address_is_made_of_any_rule():
+    route = probe.Route("/floats/<int:pk>/<any(pay, take):deed>", frozenset())
+    assert route.address("7") == "/floats/7/pay"
+    assert probe.Route("/static/<path:filename>", frozenset()).address("x") == "/static/x"
