@@ -391,7 +391,7 @@ class Settings(BaseModel):
             "BABEL_DEFAULT_LOCALE": "en",
             "BABEL_DEFAULT_TIMEZONE": "UTC",
             "BABEL_TRANSLATION_DIRECTORIES": str(ROOT / "translations"),
-            "SESSION_COOKIE_NAME": "vms",
+            "SESSION_COOKIE_NAME": "__Host-vms" if self.cookie_secure else "vms",
             "SESSION_COOKIE_HTTPONLY": True,
             "SESSION_COOKIE_SAMESITE": "Lax",
             "SESSION_COOKIE_SECURE": self.cookie_secure,
@@ -413,6 +413,9 @@ class Settings(BaseModel):
             "FAB_ADD_SECURITY_PERMISSION_VIEWS_VIEW": False,
             "FAB_ADD_SECURITY_VIEWS": True,
             "FAB_PASSWORD_COMPLEXITY_ENABLED": True,
+            "JWT_ALGORITHM": "HS256",
+            "JWT_ENCODE_AUDIENCE": "vms",
+            "JWT_DECODE_AUDIENCE": "vms",
         }
 
 

@@ -28,20 +28,23 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from config import ROOT, Settings
-    from vmsapp import cli, i18n, models, scope, tasks, views
+    from vmsapp import cli, i18n, logs, models, scope, tasks, views
     from vmsapp.extensions import csrf, db, migrate
-    from vmsapp.sealing import secret_file
+    from vmsapp.sealing import expand, secret_file
     from vmsapp.services import instance, security_modules
 
     settings = settings or Settings.from_environ(os.environ)
     os.umask(0o077)  # what is written is its owner's alone
-    logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    logs.begin(settings.log_level)
     for chatty, level in (("flask_appbuilder", "WARNING"), ("alembic", "WARNING"),
                           ("waitress", "WARNING"), ("kombu.connection", "ERROR")):  # fmt: skip
         logging.getLogger(chatty).setLevel(level)
     app = Flask(__name__, instance_path=str(settings.instance.resolve()))
     signing_key = settings.secret_key or secret_file(settings.instance / "secret_key")
-    app.config.from_mapping(settings.flask(), SECRET_KEY=signing_key)
+    app.config.from_mapping(
+        settings.flask(), SECRET_KEY=signing_key,
+        JWT_SECRET_KEY=expand(signing_key.encode(), "bearers"),
+    )  # fmt: skip
     app.extensions["vms_settings"] = settings
     if settings.proxies:
         hops = settings.proxies

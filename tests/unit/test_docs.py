@@ -37,3 +37,31 @@ def test_every_link_between_the_pages_leads_somewhere() -> None:
     for page in pages:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+ASVS = {
+    "1.1": 2, "1.2": 9, "1.3": 11, "1.4": 3, "1.5": 2, "2.1": 3, "2.2": 3, "2.3": 4, "2.4": 1,
+    "3.2": 2, "3.3": 4, "3.4": 6, "3.5": 5, "3.7": 2, "4.1": 3, "4.2": 1, "4.3": 2, "4.4": 4,
+    "5.1": 1, "5.2": 3, "5.3": 2, "5.4": 3, "6.1": 3, "6.2": 12, "6.3": 4, "6.4": 4, "6.5": 5,
+    "6.6": 3, "6.8": 4, "7.1": 3, "7.2": 4, "7.3": 2, "7.4": 5, "7.5": 2, "7.6": 2, "8.1": 2,
+    "8.2": 3, "8.3": 1, "8.4": 1, "9.1": 3, "9.2": 4, "11.1": 2, "11.2": 3, "11.3": 3, "11.4": 4,
+    "11.5": 1, "11.6": 1, "12.1": 3, "12.2": 2, "12.3": 4, "13.1": 1, "13.2": 5, "13.3": 2,
+    "13.4": 5, "14.1": 2, "14.2": 4, "14.3": 3, "15.1": 3, "15.2": 3, "15.3": 7, "16.1": 1,
+    "16.2": 5, "16.3": 4, "16.4": 3, "16.5": 3,
+}  # fmt: skip
+"""How many requirements of levels 1 and 2 each section has, counted from its first.
+
+Source: OWASP ASVS 5.0.0, English CSV; chapters 10 and 17 apply in nothing.
+"""
+
+
+def test_every_requirement_has_its_line_and_every_line_its_verdict_and_place() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"^\| (\d+\.\d+\.\d+[\d., ]*) \| .* \| ([^|]+) \|$", page, re.MULTILINE)
+    numbers = [number for row, _ in rows for number in row.split(", ")]
+    wanted = [f"{section}.{n + 1}" for section, count in ASVS.items() for n in range(count)]
+    assert sorted(numbers) == sorted(wanted)
+    for row, verdict in rows:
+        assert re.match(r"met\b|partly:|not met\b|does not apply:", verdict), row
+    for path in re.findall(r"`((?:tests|vmsapp|assets|docs)/[\w/.-]+)`", page):
+        assert (ROOT / path).exists(), path

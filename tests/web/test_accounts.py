@@ -298,7 +298,7 @@ def code_now(shop, steps: int = 0, secret: bytes = SECRET) -> str:
     return sealing.one_time_password(secret, int(shop.clock.now.timestamp()) // 30 + steps)
 
 
-def test_setting_up_asks_for_a_code_and_gives_ten_recovery_codes(browse, shop, office):
+def test_setting_up_asks_for_code_and_password_and_gives_ten_recovery_codes(browse, shop, office):
     browser, other = browse(OPERATOR), browse(OPERATOR)
     assert browser.post("/second-factor/begin").status_code == 302
     page = browser.get("/second-factor/").text
@@ -309,9 +309,12 @@ def test_setting_up_asks_for_a_code_and_gives_ten_recovery_codes(browse, shop, o
     assert second_factor.address_of(secret, issuer="VMS", account=OPERATOR).count(
         typed[1].replace(" ", "")
     )
-    assert browser.post("/second-factor/confirm", {"code": "000000"}).status_code == 422
+    code = code_now(shop, secret=secret)
+    for typed_so in ({"code": "000000", "password": PASSWORD}, {"code": code},
+                     {"code": code, "password": "not mine"}):  # fmt: skip
+        assert browser.post("/second-factor/confirm", typed_so).status_code == 422
     assert the_user(shop).totp_since is None
-    answer = browser.post("/second-factor/confirm", {"code": code_now(shop, secret=secret)})
+    answer = browser.post("/second-factor/confirm", {"code": code, "password": PASSWORD})
     codes = re.findall(r"<li><code>(\w{5}-\w{5})</code>", answer.text)
     assert len(set(codes)) == 10
     assert len(shop.rows(RecoveryCode)) == 10
@@ -362,7 +365,8 @@ def test_a_recovery_code_signs_in_once(browse, office, shop, people):
     browser = browse(OPERATOR)
     browser.post("/second-factor/begin")
     secret = second_factor.secret_of(the_user(shop), key_of(office)) or b""
-    page = browser.post("/second-factor/confirm", {"code": code_now(shop, secret=secret)}).text
+    typed = {"code": code_now(shop, secret=secret), "password": PASSWORD}
+    page = browser.post("/second-factor/confirm", typed).text
     (code, *_) = re.findall(r"<li><code>(\w{5}-\w{5})</code>", page)
     for expected in (302, 422):
         newcomer = browse()

@@ -1,7 +1,11 @@
 """What guards every request: the CSRF token, reading that only reads, headers, cookies."""
 
+import io
 import re
+import time
+from typing import Any
 
+import jwt
 import pytest
 from flask import Flask
 from flask.wrappers import Response
@@ -12,6 +16,7 @@ from tests.faults import request_lost
 from tests.web.office import ADMIN, BOTH, PASSWORD, Browser, contents, main_part
 from vmsapp import create_app
 from vmsapp.models import Consumer, Meter, OfficeUser
+from vmsapp.views.lists import columns_cookie, secure_cookies
 
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
@@ -152,6 +157,13 @@ def cookie_of(answer: Response) -> set[str]:
     return {part.partition("=")[0] for part in answer.headers["Set-Cookie"].split("; ")[1:]}
 
 
+def style_of(browser: Browser) -> str:
+    """The address of the styles a page asks for."""
+    found = re.search(r'rel="stylesheet" href="([^"]+)"', browser.get("/nowhere").text)
+    assert found
+    return found[1]
+
+
 def sign_in(browser: Browser) -> Response:
     return browser.post("/login/", {"username": "operator", "password": PASSWORD})
 
@@ -167,9 +179,71 @@ def test_the_session_cookie_stays_with_the_browser_and_the_site(browse):
 def test_with_secure_cookies_everything_stays_on_https(settings, people):
     secure = create_app(Settings.model_validate(settings.model_dump() | {"cookie_secure": True},
                                                 by_name=True, by_alias=False))  # fmt: skip
-    answer = sign_in(Browser(secure))
+    browser = Browser(secure)
+    answer = sign_in(browser)
     assert "Secure" in cookie_of(answer)
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
+    assert "Path=/" in answer.headers["Set-Cookie"].split("; ")
+    assert answer.headers["Set-Cookie"].startswith("__Host-vms=")
+    assert "Domain" not in answer.headers["Set-Cookie"]
+    guarded = [answer, browser.get("/nowhere"), browser.get(style_of(browser))]
+    for one in guarded:
+        assert one.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    with secure.app_context():
+        assert secure_cookies()
+        assert columns_cookie() == "__Secure-columns"
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "localhost"])
+def test_an_address_that_is_put_right_names_no_host(browse, host):
+    answer = browse().get("/counter?q=1", headers={"Host": host})
+    assert (answer.status_code, answer.location) == (308, "/counter/?q=1")
+    assert host not in answer.text
+
+
+def test_a_page_used_the_wrong_way_says_which_ways_there_are(operator):
+    assert set(operator.get("/clock/accept").allow) == {"OPTIONS", "POST"}
+
+
+def forged(office: Flask, user_id: int, **changed: Any) -> str:
+    """A bearer made by hand: good, but for what is changed."""
+    now = int(time.time())
+    claims = {"sub": str(user_id), "type": "refresh", "aud": "vms", "jti": "1", "fresh": False,
+              "iat": now, "nbf": now, "exp": now + 60, "epoch": 0}  # fmt: skip
+    key, algorithm = changed.pop("key", office.config["JWT_SECRET_KEY"]), changed.pop("by", "HS256")
+    return jwt.encode(claims | changed, key, algorithm)
+
+
+@pytest.mark.filterwarnings("ignore:The HMAC key is")
+def test_only_our_own_bearers_for_their_own_purpose_count(office, people):
+    def status(**changed: Any) -> int:
+        bearer = forged(office, people[ADMIN].id, **changed)
+        headers = {"Authorization": f"Bearer {bearer}"}
+        office.extensions["appbuilder"].sm.limiter.reset()
+        answer = office.test_client().post("/api/v1/security/refresh", headers=headers)
+        assert "access_token" not in answer.text or answer.status_code == 200
+        return answer.status_code
+
+    assert status(epoch=people[ADMIN].session_epoch) == 200
+    good = {"epoch": people[ADMIN].session_epoch}
+    for amiss in ({"aud": "another"}, {"type": "access"}, {"exp": 1}, {"nbf": 2**40}, {"epoch": -1},
+                  {"key": "x" * 48}, {"key": office.config["SECRET_KEY"]},
+                  {"by": "HS384", "key": office.config["JWT_SECRET_KEY"]},
+                  {"key": None, "by": "none"}, {"sub": "999999"}):  # fmt: skip
+        assert status(**good | amiss) in {401, 422}, amiss
+
+
+def test_json_nested_beyond_all_use_is_refused(office):
+    answer = office.test_client().post(
+        "/api/v1/security/login", data=b"[" * 100_000, content_type="application/json"
+    )
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "unreadable")
+
+
+def test_a_file_where_words_are_wanted_is_left_out(browse, engine):
+    before = contents(engine)
+    answer = browse(ADMIN).post("/users/add", {"username": (io.BytesIO(b"x"), "x.txt")})
+    assert answer.status_code == 422
+    assert contents(engine) == before
 
 
 SCRIPT = '<script>alert("x")</script>'

@@ -48,7 +48,18 @@ class OwnNameForm(OfficeForm):
         self.language.choices = language_choices()
 
 
-class UserInfoEditView(framework.UserInfoEditView):
+class LeadsToAccount:
+    """The framework's forms lead back by addresses kept in the cookie, which must stay small."""
+
+    def update_redirect(self) -> None:
+        """Keep no address."""
+
+    def get_redirect(self) -> str:
+        """Lead to the own account."""
+        return url_for("Users.userinfo")
+
+
+class UserInfoEditView(LeadsToAccount, framework.UserInfoEditView):
     """The own name and language."""
 
     form = OwnNameForm
@@ -76,7 +87,7 @@ class UserInfoEditView(framework.UserInfoEditView):
         return redirect(url_for("Users.userinfo"))
 
 
-class ResetMyPasswordView(framework.ResetMyPasswordView):
+class ResetMyPasswordView(LeadsToAccount, framework.ResetMyPasswordView):
     """The own password: whoever knows the old one may choose another."""
 
     form = OwnPasswordForm

@@ -14,11 +14,11 @@ from wsgiref.headers import Headers
 from flask import Flask, current_app, url_for
 from whitenoise import WhiteNoise
 
-from vmsapp.views.base import HEADERS
+from vmsapp.views.base import HEADERS, HTTPS_ALONE
 
 FOLDER: Final = "ui"
 HASHED: Final = r"\.[0-9a-f]{8}\.\w+$"
-POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
+POLICY: Final = "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """What a file may do that is opened by itself: nothing."""
 
 
@@ -69,4 +69,4 @@ def _add_headers(headers: Headers, _path: str, _url: str, *, secure: bool) -> No
         headers[name] = value
     headers["Content-Security-Policy"] = POLICY
     if secure:
-        headers["Strict-Transport-Security"] = "max-age=31536000"
+        headers["Strict-Transport-Security"] = HTTPS_ALONE

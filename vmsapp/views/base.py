@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from flask import (
     Flask,
@@ -19,6 +19,7 @@ from flask import (
     request,
     url_for,
 )
+from flask.json.provider import DefaultJSONProvider
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -64,8 +65,8 @@ STATUS: Final[tuple[tuple[type[VmsError], int], ...]] = (
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
-    "frame-ancestors 'none'"
+    "font-src 'self'; connect-src 'self'; object-src 'none'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 """Scripts and styles come from our own files alone: none stands in a page."""
 
@@ -76,8 +77,31 @@ HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+HTTPS_ALONE: Final = "max-age=31536000; includeSubDomains"
+"""What browsers are told where cookies go over HTTPS alone: a year without plain HTTP."""
+
+KEPT_FROM_ERRORS: Final = frozenset({"Allow", "Retry-After"})
+"""Headers of an error that go with its page."""
+
+
+class OfficeJson(DefaultJSONProvider):
+    """JSON as the product reads and writes it."""
+
+    def loads(self, s: str | bytes, **options: Any) -> Any:  # noqa: ANN401 - the framework's
+        """Read it; what is nested beyond all use is no JSON to us.
+
+        Raises:
+            ValueError: It cannot be read.
+        """
+        try:
+            return super().loads(s, **options)
+        except RecursionError:
+            msg = "nested too deeply"
+            raise ValueError(msg) from None
 
 
 class RowId(IntegerConverter):
@@ -174,6 +198,7 @@ def sentence(error: VmsError) -> str:
 
 def init_app(app: Flask) -> None:
     """Take on the asker's scope for each request, set headers, show errors."""
+    app.json = OfficeJson(app)
     app.url_map.converters["int"] = RowId
     app.before_request(_begin)
     app.extensions["vms_notes"] = Notes()
@@ -208,7 +233,9 @@ def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if current_app.config["SESSION_COOKIE_SECURE"]:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        response.headers.setdefault("Strict-Transport-Security", HTTPS_ALONE)
+    if response.location:
+        _lead_within(response)
     if request.endpoint is None or not request.endpoint.endswith("static"):
         response.headers.setdefault("Cache-Control", "no-store")
     return response
@@ -233,6 +260,16 @@ def _note_refusal(response: Response) -> Response:
     return response
 
 
+def _lead_within(response: Response) -> None:
+    """Leave of where an answer leads what stands behind the host: that is the asker's word."""
+    assert response.location
+    parts = urlsplit(response.location)
+    path = urlunsplit(("", "", "/" + parts.path.lstrip("/\\"), parts.query, parts.fragment))
+    if path != response.location:
+        response.location = path
+        response.set_data(b"")  # the page that names the host, too
+
+
 def _show_error(error: VmsError) -> tuple[Any, int]:
     status = status_of(error)
     log.info("refused %s: %s", _reference(), error.code)
@@ -251,7 +288,8 @@ def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Fl
     message = _http_sentence(error.code)
     try:
         db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
-        return _error_page(message, error.code), error.code
+        kept = [(k, v) for k, v in error.get_headers() if k in KEPT_FROM_ERRORS]
+        return _error_page(message, error.code), error.code, kept
     except SQLAlchemyError:  # the menu asks the database, and that is what does not work
         reference = _("Reference for support: %(reference)s", reference=_reference())
         return Response(f"{message}\n{reference}\n", error.code, mimetype="text/plain")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from flask import url_for
+from flask import request, url_for
 from flask_appbuilder import fieldwidgets as framework
 from flask_appbuilder.forms import DynamicForm
 from markupsafe import Markup
-from wtforms import Field, Form, ValidationError, widgets
+from werkzeug.datastructures import CombinedMultiDict, MultiDict
+from wtforms import Field, FileField, Form, ValidationError, widgets
 from wtforms.validators import StopValidation
 from wtforms.widgets import html_params
 
@@ -36,6 +37,22 @@ LARGEST: Final = 10**12
 
 class OfficeForm(DynamicForm):
     """A form of ours: like the framework's, and written out field by field."""
+
+    class Meta(DynamicForm.Meta):
+        """How it reads what was sent."""
+
+        def wrap_formdata(self, form: Form, formdata: Any) -> Any:  # noqa: ANN401 - the library's
+            """Take a form's fields alone, and files only where a field takes one.
+
+            The library would hand a file to any field of its name, and JSON of any shape.
+            """
+            if formdata is None or hasattr(formdata, "getlist"):
+                return formdata
+            if request.method != "POST":
+                return None
+            taking = {field.name for field in form if isinstance(field, FileField)}
+            files = [pair for pair in request.files.items(multi=True) if pair[0] in taking]
+            return CombinedMultiDict([MultiDict(files), request.form]) if files else request.form
 
 
 class LookupWidget:

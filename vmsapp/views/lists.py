@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
-from flask import abort, flash, jsonify, make_response, redirect, request, url_for
+from flask import abort, current_app, flash, jsonify, make_response, redirect, request, url_for
 from flask_appbuilder import AppBuilder, ModelView, expose, has_access, permission_name
 from flask_appbuilder.forms import DynamicForm
 from flask_appbuilder.models.filters import BaseFilterConverter
@@ -206,9 +206,9 @@ class OfficeListView(ModelView):
         query = urlencode(parse_qsl(request.form.get("query", ""), keep_blank_values=True))
         answer = make_response(redirect(self.url("list") + (f"?{query}" if query else "")))
         answer.set_cookie(
-            "columns", ".".join(wanted or self.list_columns), max_age=YEAR,
+            columns_cookie(), ".".join(wanted or self.list_columns), max_age=YEAR,
             path=request.script_root + self.route_base,
-            samesite="Lax", httponly=True, secure=request.is_secure,
+            samesite="Lax", httponly=True, secure=secure_cookies(),
         )  # fmt: skip
         return answer
 
@@ -268,7 +268,7 @@ class OfficeListView(ModelView):
         return wanted, Order(getattr(self.model, name), self.model.id, wanted.startswith("-"))
 
     def _columns(self) -> Sequence[str]:
-        kept = request.cookies.get("columns", "").split(".")
+        kept = request.cookies.get(columns_cookie(), "").split(".")
         chosen = [name for name in self.list_columns if name in kept]
         return chosen or [name for name in self.list_columns if name not in self.folded]
 
@@ -416,3 +416,13 @@ def _place() -> Place:
     if after is not None:
         return Place(after=after)
     return Place(before=before, last="last" in request.args)
+
+
+def secure_cookies() -> bool:
+    """Tell whether cookies go over HTTPS alone."""
+    return bool(current_app.config["SESSION_COOKIE_SECURE"])
+
+
+def columns_cookie() -> str:
+    """The cookie that holds which columns a browser shows, each list its own."""
+    return "__Secure-columns" if secure_cookies() else "columns"

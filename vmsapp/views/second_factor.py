@@ -48,10 +48,11 @@ class SecondFactor(OfficeView):
     @has_access
     @permission_name("set_up")
     def confirm(self) -> Answer:
-        """Switch it on once the telephone shows the right code."""
+        """Switch it on once the telephone shows the right code; a thief would want to, too."""
         typed = request.form.get("code", "")[:20]
 
         def switch_on() -> list[str]:
+            self._ask_password()
             codes = second_factor.confirm(session(), actor(), key(), typed)
             cookie[TICKET] = sessions.begin(session(), current_user.id, **whence())
             return codes
