@@ -7,10 +7,11 @@ from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from tests import factories
-from tests.factories import HARBOUR, MARKET, OPERATOR, SOUTHERN, SUPERVISOR
+from tests.factories import HARBOUR, MARKET, NOW, OPERATOR, SOUTHERN, SUPERVISOR
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import (
+    ApprovalRequest,
     AuditEvent,
     Consumer,
     Meter,
@@ -203,6 +204,11 @@ def everything_at(shop, region_id: int) -> dict[str, int]:
 
 def test_a_merge_takes_everything_along_that_points_at_the_region(tree, ids, shop):
     tree(regions.add, name="Town", parent_id=ids["south"])
+    asked = ApprovalRequest(
+        action="x", params={}, hash="0" * 64, key="x", made_at=NOW, expires_at=NOW,
+        asked_by_id=shop.utility.users[OPERATOR].id, region_id=ids["south"],
+    )  # fmt: skip
+    shop.change(lambda session: factories.add(session, asked))
     before = {name: everything_at(shop, ids[name]) for name in ("north", "south")}
     assert all(before["south"].values()), "a table with nothing to move proves nothing"
     tree(regions.merge, ids["south"], ids["north"])
