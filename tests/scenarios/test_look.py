@@ -487,9 +487,9 @@ def test_rows_are_chosen_one_by_one_between_and_all_at_once(opened) -> None:
     every.uncheck()
     expect(bulk).to_be_hidden()
     boxes.nth(2).check()
-    bulk.get_by_role("button", name="Make inactive").click()
+    bulk.get_by_role("button", name="Suspend").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Make inactive and sign out everywhere?")
+    expect(dialog).to_contain_text("Suspend and sign out everywhere?")
     dialog.get_by_role("button", name="Cancel").click()
     expect(boxes.nth(2)).to_be_checked()
 

@@ -143,7 +143,6 @@ ELSEWHERE = {
     "Regions.edit": "tests/services/test_regions.py",
     "Regions.merge": "tests/services/test_regions.py",
     "Regions.move": "tests/services/test_regions.py",
-    "SecondFactor.confirm": "tests/web/test_accounts.py",
     "UserGroups.add": "tests/web/test_user_groups.py",
     "UserGroups.delete": "tests/web/test_user_groups.py",
     "UserGroups.edit": "tests/web/test_user_groups.py",

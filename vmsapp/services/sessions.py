@@ -171,6 +171,8 @@ def end_all(session: Session, actor: Actor, user_id: int) -> None:
     with atomic(session):
         user = session.get_one(OfficeUser, user_id)
         user.session_epoch += 1
+        if user.totp_since is None:
+            user.totp_secret = None
         session.execute(_ending(EndedWhy.ENDED, UserSession.user_id == user_id))
         audit.record(session, actor, "user.sessions_ended", "user", user_id)
 
@@ -188,4 +190,6 @@ def _sign_out_everywhere(_mapper: Mapper[Any], connection: Connection, user: Off
     else:
         return
     user.session_epoch += 1
+    if user.totp_since is None:
+        user.totp_secret = None  # whoever sat there may have begun to set one up
     connection.execute(_ending(why, UserSession.user_id == user.id))

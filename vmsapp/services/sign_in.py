@@ -21,11 +21,15 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import OfficeUser, UserState
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
+from vmsapp.services.passwords import check_strength
 from vmsapp.services.rows import rows_changed
 from vmsapp.services.second_factor import hashed_code
 
 NAME_LENGTH: Final = 64
 COMING: Final = "who comes is not known before the password is right"
+
+NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
+"""In the place of a hash: nothing that is typed matches it."""
 
 Matches = Callable[[str, str], bool]
 """Tells whether a hash, the first, is that of a password, the second."""
@@ -96,8 +100,11 @@ def by_password(
     """
     user = _find(session, name)
     end_reading(session)  # no transaction stays open while the password is hashed
-    known = user.password if user is not None else _nobodys(hash_password)
-    right = matches(known, password)
+    known = user.password if user is not None else NO_PASSWORD
+    # where there is no hash, one of nobody's is compared: the time taken must not tell
+    right = matches(_nobodys(hash_password) if known == NO_PASSWORD else known, password)
+    if user is not None:
+        _look_again(session, user)  # others may have tried meanwhile
     if user is None or not right:
         note_failure(session, actor, user, rule)
         raise NotLetIn(rule)
@@ -123,6 +130,7 @@ def check_own(
         user = session.get_one(OfficeUser, actor.user_id)
     end_reading(session)
     right = matches(user.password, password)
+    _look_again(session, user)
     if user.state_at(now_utc()) is UserState.LOCKED:
         raise Resting(rule)
     if not right:
@@ -138,12 +146,14 @@ def by_code(
     code: str,
     *,
     key: bytes,
-    hashed_password: str,
+    password: str,
+    hash_password: Callable[[str], str],
     rule: LockRule,
 ) -> OfficeUser:
     """Take a one-time code for the forgotten password, and put the new one in its place.
 
     Raises:
+        WeakPassword: The code is right and stays good; the password is guessed too soon.
         NotLetIn: The code is not this user's, was used, is too old, or the account rests.
     """
     user = _find(session, name)
@@ -159,6 +169,8 @@ def by_code(
     if user is None or not fits:
         note_failure(session, actor, user, rule)
         raise NotLetIn(rule)
+    check_strength(password, (user.username, user.first_name, user.last_name, user.email))
+    hashed = hash_password(password)
     with unscoped(COMING), atomic(session):
         used = rows_changed(
             session,
@@ -169,9 +181,15 @@ def by_code(
         if not used:
             raise NotLetIn(rule)
         user.code_hash = user.code_until = None
-        user.password, user.must_change_password = hashed_password, False
+        user.password, user.must_change_password = hashed, False
         audit.record(session, _as(actor, user), "user.password_chosen", "user", user.id)
     return user
+
+
+def note_half_way(session: Session, actor: Actor, user: OfficeUser) -> None:
+    """Write down that somebody gave the right password and owes the second step."""
+    with unscoped(COMING), atomic(session):
+        audit.record(session, actor, "user.second_step_asked", "user", user.id)
 
 
 def admit(session: Session, actor: Actor, user: OfficeUser) -> None:
@@ -232,6 +250,13 @@ def _find(session: Session, name: str) -> OfficeUser | None:
 def _as(actor: Actor, user: OfficeUser) -> Actor:
     """The same door, opened by a known person."""
     return replace(actor, user_id=user.id, name=user.username[:NAME_LENGTH])
+
+
+def _look_again(session: Session, user: OfficeUser) -> None:
+    """Read whether the account rests or is suspended as it is now."""
+    with unscoped(COMING):
+        session.refresh(user, ["active", "locked_until"])
+    end_reading(session)
 
 
 @cache

@@ -17,6 +17,7 @@ from vmsapp.models.user import Role
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit, reach
 from vmsapp.services.second_factor import hashed_code, new_code, written_code
+from vmsapp.services.sign_in import NO_PASSWORD
 
 UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 LOWER: Final = "abcdefghijkmnpqrstuvwxyz"
@@ -190,10 +191,6 @@ def other(session: Session, actor: Actor, user_id: int) -> OfficeUser:
         raise NotFound
     reach.check_reach(session, actor, [user_id])
     return user
-
-
-NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
-"""In the place of a hash: nothing that is typed matches it."""
 
 
 def suspend(session: Session, actor: Actor, user_ids: Sequence[int]) -> int:

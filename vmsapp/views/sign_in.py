@@ -20,7 +20,7 @@ from vmsapp.errors import InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
 from vmsapp.security import LICENCE, TICKET, current_session
-from vmsapp.services import passwords, second_factor, sessions, sign_in
+from vmsapp.services import second_factor, sessions, sign_in
 from vmsapp.services.passwords import LONGEST, SHORTEST
 from vmsapp.services.sign_in import LockRule
 from vmsapp.views.base import actor, session
@@ -129,10 +129,9 @@ class AuthDBView(framework.AuthDBView):
             return self._door("office/one_time_code.html", form)
         name, password = form.username.data, form.password.data
         try:
-            passwords.check_strength(password, [name])
             user = sign_in.by_code(
                 session(), actor(), name, form.code.data, key=key_for("one-time codes"),
-                hashed_password=generate_password_hash(password), rule=lock_rule(),
+                password=password, hash_password=generate_password_hash, rule=lock_rule(),
             )  # fmt: skip
         except InvalidInput as error:
             put_error(form, error)
@@ -156,6 +155,7 @@ class AuthDBView(framework.AuthDBView):
         if user.totp_since is None:
             enter(user)
             return redirect(wanted)
+        sign_in.note_half_way(session(), actor(), user)
         since = int(now_utc().timestamp())
         cookie[HALF_WAY] = {"user": user.id, "epoch": user.session_epoch, "since": since}
         return redirect(url_for("AuthDBView.second", next=request.args.get("next")))

@@ -26,6 +26,7 @@ from vmsapp.models.user import Role
 from vmsapp.security import ADMINISTRATORS, NOBODY
 from vmsapp.services import audit, passwords, reach, second_factor, sessions, users
 from vmsapp.services.passwords import LONGEST, SHORTEST
+from vmsapp.services.sign_in import NO_PASSWORD
 from vmsapp.views.account import known_of, language_choices
 from vmsapp.views.base import actor, session, zone
 from vmsapp.views.crud import OfficeModelView
@@ -162,7 +163,7 @@ class NewUserForm(UserForm):
         super().populate_obj(obj)
         given = self.password.data
         obj.active, obj.must_change_password = True, bool(given)
-        obj.password = generate_password_hash(given) if given else users.NO_PASSWORD
+        obj.password = generate_password_hash(given) if given else NO_PASSWORD
 
 
 class ChangedUserForm(UserForm):
@@ -172,6 +173,11 @@ class ChangedUserForm(UserForm):
         _l("Active"),
         description=_l("Who is suspended cannot sign in; everything done stays on record."),
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        if not actor().may("suspend", "UserDBModelView"):
+            del self.active
 
 
 def _state(user: OfficeUser) -> Any:  # noqa: ANN401 - markup

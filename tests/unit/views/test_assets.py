@@ -127,7 +127,7 @@ def test_where_cookies_ask_for_https_files_do_too() -> None:
     app.config["SESSION_COOKIE_SECURE"] = True
     assets.init_app(app)
     headers = get(app.test_client(), address("ui.css")).headers
-    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
 
 
 @pytest.mark.parametrize("path", ["ui.css", "ui.00000000.css", "../vms", "..%2f..%2fcli.py", ""])
