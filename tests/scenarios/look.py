@@ -193,7 +193,7 @@ SCENES: Final = (
     Scene("name", "/userinfoeditview/form"),
     Scene("password", "/resetmypassword/form"),
     Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main"),
-    Scene("code-given", "/users/show/2", act=confirmed("give_code", ".digits")),
+    Scene("code-given", "/users/show/6", act=confirmed("give_code", ".digits")),
     Scene("second-factor-off", "/second-factor/"),
     Scene("second-factor-new", "/second-factor/", act=shown("main form button", ".qr")),
     Scene("code-typed", "/login/code", who=None, act=shown("form .btn-primary", "#errors")),

@@ -250,7 +250,7 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
     form["permissions"].append("Products.edit")  # without seeing, which comes with it
     assert admin.post(path, form).status_code == 302
     assert held("Operator") == permissions_of(
-        "Counter.see", "Sales.see", "Consumers.see", "Meters.see", "Products.edit"
+        "Counter.see", "Sales.see", "Floats.see", "Consumers.see", "Meters.see", "Products.edit"
     )
     (event,) = events(shop, "changed")
     assert (event.subject, event.subject_id) == ("user_group", str(group.id))

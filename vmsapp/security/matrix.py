@@ -175,10 +175,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("export", N_("Export"), (("can_export", AUDIT),)),
         )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
-            Deed("change", N_("Edit"), (("can_change", SETUP),)),
+            Deed("change", N_("Change the setup"), (("can_change", SETUP),)),
         )),
         Screen("SecondPerson", N_("Second person"), "Second person", see=(), others=(
-            Deed("change", N_("Edit"), (("can_change", SECOND_PERSON),), ()),
+            Deed("change", N_("Set the rules"), (("can_change", SECOND_PERSON),), ()),
         )),
         Screen(LICENCE, N_("Licence"), "System licence", see=("can_show",), others=(
             Deed("install", N_("Install"), (("can_install", LICENCE),)),
