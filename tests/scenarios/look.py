@@ -149,7 +149,7 @@ SAVE: Final = "main form .card-foot .btn-primary"
 
 SCENES: Final = (
     Scene("sign-in", "/login/", who=None),
-    Scene("sign-in-refused", "/login/", who=None, act=sign_in_wrongly),
+    Scene("sign-in-refused", "/login/", who=None, act=sign_in_wrongly, status=422),
     Scene("nothing-here-outside", "/login/nothing-here", who=None, status=404),
     Scene("start", "/", who=NEWCOMER, shell=True),
     Scene("not-allowed", "/users/list/", who=NEWCOMER, status=403),
@@ -200,6 +200,8 @@ SCENES: Final = (
     Scene("sessions", "/sessions/"),
     Scene("sign-out", "/logout/"),
     Scene("clock", "/clock/"),
+    Scene("audit", "/audit/list/"),
+    Scene("audit-show", "/audit/show/1"),
     Scene("licence", "/licence/"),
     Scene("licence-errors", "/licence/", act=shown(SAVE, "#errors"), part="main", status=422),
     Scene("licence-give-up", "/licence/give-up"),
@@ -209,7 +211,8 @@ SCENES: Final = (
     Scene("setup", "/setup/"),
     *(Scene(f"setup-{name}", f"/setup/change/{name}")
       for name in ("utility", "currency", "limits", "mail")),
-    Scene("setup-errors", "/setup/change/utility", act=shown(SAVE, "#errors"), part="main"),
+    Scene("setup-errors", "/setup/change/utility", act=shown(SAVE, "#errors"), part="main",
+          status=422),
     Scene("floats", "/floats/list/"),
     Scene("float", "/floats/show/1"),
     Scene("pay-in", "/floats/1/pay-in"),

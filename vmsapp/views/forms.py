@@ -242,7 +242,7 @@ def control(field: Field, **attributes: Any) -> Markup:  # noqa: ANN401 - attrib
     if said_by:
         attributes["aria_describedby"] = " ".join(said_by)
     attributes["class"] = f"{look} {attributes.pop('class', '')}".strip()
-    for name, value in _typing(field).items():
+    for name, value in {**_typing(field), **(field.render_kw or {})}.items():
         attributes.setdefault(name, value)
     if field.flags.required and look != CHECKBOX:
         attributes.setdefault("required", True)

@@ -319,7 +319,9 @@ class MailForm(SectionForm):
     )  # fmt: skip
     mail_port = IntegerField(LABELS["mail_port"], [DataRequired(), whole(1, 65535)])
     mail_security = SelectField(LABELS["mail_security"], choices=worded(SECURITIES))
-    mail_user = StringField(LABELS["mail_user"], [Length(max=120)])
+    mail_user = StringField(
+        LABELS["mail_user"], [Length(max=120)], render_kw={"autocomplete": "off"}
+    )
     mail_password = PasswordField(
         LABELS["mail_password"], [Length(max=120)],
         description=_l("It is kept encrypted and never shown. Empty means that it stays."),
