@@ -7,12 +7,12 @@ in production that is the only way.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 ROOT = Path(__file__).resolve().parent
@@ -44,6 +44,17 @@ def _beyond_loopback(host: str) -> bool:
         return not ip_address(host).is_loopback
     except ValueError:
         return True
+
+
+def _networks(text: str) -> str:
+    for network in text.split(","):
+        try:
+            ip_network(network.strip())
+        except ValueError:
+            raise PydanticCustomError(
+                "networks", "name networks such as 10.0.0.0/8, separated by commas"
+            ) from None
+    return text
 
 
 class Settings(BaseModel):
@@ -158,6 +169,15 @@ class Settings(BaseModel):
             description="Sign-in attempts allowed from one address.",
         ),
     ] = "10 per 1 minute"
+    mail_ports: Annotated[
+        str,
+        Field(
+            alias="VMS_MAIL_PORTS",
+            pattern=r"^\d{1,5}(, ?\d{1,5})*$",
+            description="Ports on which mail may be handed in, with commas between them. "
+            "Others are refused before anything is sent there.",
+        ),
+    ] = "25,465,587,2525"
     lock_failures: Annotated[
         int,
         Field(
@@ -231,6 +251,45 @@ class Settings(BaseModel):
             description="Credit tokens the embedded module makes for one meter in a day.",
         ),
     ] = 60
+    module_server: Annotated[
+        bool,
+        Field(
+            alias="VMS_MODULE_SERVER",
+            description="The embedded module is asked for through the module server of this "
+            "machine ([security-module-server.md](security-module-server.md)). `make run` starts "
+            "one and sets this, unless it is `0`.",
+        ),
+    ] = False
+    module_host: Annotated[
+        str,
+        Field(alias="VMS_MODULE_HOST", description="Address the module server listens on."),
+    ] = "127.0.0.1"
+    module_port: Annotated[
+        int,
+        Field(
+            alias="VMS_MODULE_PORT",
+            ge=1,
+            le=65535,
+            description="Port the module server listens on.",
+        ),
+    ] = 8770
+    module_networks: Annotated[
+        str,
+        AfterValidator(_networks),
+        Field(
+            alias="VMS_MODULE_NETWORKS",
+            description="Networks a security module may be in, separated by commas: no other "
+            "address is dialled when one is tried.",
+        ),
+    ] = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    module_ports: Annotated[
+        str,
+        Field(
+            alias="VMS_MODULE_PORTS",
+            pattern=r"^[1-9]\d{0,4}(,[1-9]\d{0,4})*$",
+            description="Ports a security module may be at, separated by commas.",
+        ),
+    ] = "8770,9443"
     licence: Annotated[
         Path | None,
         Field(
@@ -257,6 +316,53 @@ class Settings(BaseModel):
             description="Days for which tokens are still sold after a licence's last day.",
         ),
     ] = 30
+    import_mb: Annotated[
+        int,
+        Field(
+            alias="VMS_IMPORT_MB",
+            ge=1,
+            le=200,
+            description="Megabytes of a file that is imported; unpacked it may have ten times as "
+            "many.",
+        ),
+    ] = 20
+    import_rows: Annotated[
+        int,
+        Field(
+            alias="VMS_IMPORT_ROWS",
+            ge=1,
+            le=1_000_000,
+            description="Rows of a file that is imported.",
+        ),
+    ] = 100_000
+    import_memory_mb: Annotated[
+        int,
+        Field(
+            alias="VMS_IMPORT_MEMORY_MB",
+            ge=256,
+            le=16_384,
+            description="Megabytes of memory for the process that reads such a file.",
+        ),
+    ] = 1_024
+    import_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_IMPORT_SECONDS",
+            ge=5,
+            le=3_600,
+            description="Seconds after which that process is stopped.",
+        ),
+    ] = 60
+    file_days: Annotated[
+        int,
+        Field(
+            alias="VMS_FILE_DAYS",
+            ge=1,
+            le=365,
+            description="Days for which files of imports and exports are kept in the instance "
+            "folder, and what an import changed can be put back.",
+        ),
+    ] = 14
     reconcile_seconds: Annotated[
         int,
         Field(
@@ -284,7 +390,15 @@ class Settings(BaseModel):
             description="Age at which a sale without a token is cancelled at its module.",
         ),
     ] = 600
-
+    module_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_MODULE_SECONDS",
+            ge=10,
+            le=3600,
+            description="How often the worker asks every security module how it is.",
+        ),
+    ] = 60
     seal_seconds: Annotated[
         int,
         Field(
@@ -319,6 +433,11 @@ class Settings(BaseModel):
     def licence_path(self) -> Path:
         """Where a start looks for a licence."""
         return self.licence or self.instance / "licence.json"
+
+    @property
+    def ports_for_mail(self) -> frozenset[int]:
+        """The ports on which mail may be handed in."""
+        return frozenset(map(int, self.mail_ports.split(",")))
 
     @property
     def results_path(self) -> Path:

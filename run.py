@@ -1,8 +1,10 @@
-"""Start everything one machine needs: web server and worker, as one supervised group.
+"""Start everything one machine needs: module server, web server and worker, supervised.
 
-``python run.py`` prepares the instance, starts both, prints the address and stays. When
-it is told to stop, or dies, nothing of it stays behind. ``python run.py web`` and
-``python run.py worker`` are the two children.
+``python run.py`` prepares the instance, starts them, prints the address and stays. When
+it is told to stop, or dies, nothing of it stays behind. ``python run.py web``, ``worker`` and
+``module`` are the children. The keystore's passphrase goes to the module server alone, so that
+no web process ever holds a vending key; with ``VMS_MODULE_SERVER=0`` there is none, and web
+server and worker open the keystore themselves.
 """
 
 import ctypes
@@ -19,38 +21,48 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config import Settings
 
 ROOT = Path(__file__).resolve().parent
 READY_SECONDS = 60
+MODULE_SECONDS = 20
 STOP_SECONDS = 15
 RESTARTS = 5
 """A child that dies more often than this within a minute stops the group."""
 
 
 class Child:
-    """One process of the group, with the passphrase handed over by a pipe."""
+    """One process of the group; the passphrase, if it gets it, is handed over by a pipe."""
 
-    def __init__(self, role: str, passphrase: bytes) -> None:
+    def __init__(self, role: str, environ: dict[str, str], passphrase: bytes | None) -> None:
         self.role = role
+        self._environ = environ
         self._passphrase = passphrase
         self._deaths: list[float] = []
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
+        if self._passphrase is None:
+            return self._spawn({}, [])
         reader, writer = os.pipe()
         os.write(writer, self._passphrase)
         os.close(writer)
         try:
-            return subprocess.Popen(  # noqa: S603 - our own
-                [sys.executable, str(ROOT / "run.py"), self.role],
-                cwd=ROOT,
-                env={**os.environ, "VMS_KEYSTORE_PASSPHRASE_FD": str(reader)},
-                pass_fds=[reader],
-                start_new_session=True,  # Ctrl-C reaches the parent alone, which stops them
-            )
+            return self._spawn({"VMS_KEYSTORE_PASSPHRASE_FD": str(reader)}, [reader])
         finally:
             os.close(reader)
+
+    def _spawn(self, more: dict[str, str], handed: list[int]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own
+            [sys.executable, str(ROOT / "run.py"), self.role],
+            cwd=ROOT,
+            env={**os.environ, **self._environ, **more},
+            pass_fds=handed,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which stops them
+        )
 
     def revive(self) -> bool:
         """Start again if it died; False when it dies too often."""
@@ -89,8 +101,11 @@ def main() -> int:
     try:
         settings = Settings.from_environ(os.environ)
         alone = hold(settings.instance)
-        check_port(settings.host, settings.port)
-        app = create_app(settings)
+        check_port(settings.host, settings.port, "VMS_PORT")
+        served = settings.module_server or "VMS_MODULE_SERVER" not in os.environ
+        module_port = module_port_of(settings) if served else settings.module_port
+        # The instance is prepared before anything is started, with the keystore open here.
+        app = create_app(settings.model_copy(update={"module_server": False}))
         with app.app_context():
             from vmsapp.cli.vms import hand_out, initialise  # noqa: PLC0415
 
@@ -100,7 +115,12 @@ def main() -> int:
         return 2
     with alone:
         passphrase = settings.passphrase_path.read_bytes().strip()
-        return supervise(settings.host, settings.port, passphrase)
+        environ = {"VMS_MODULE_SERVER": str(int(served)), "VMS_MODULE_PORT": str(module_port)}
+        with_keys = {"module"} if served else {"web", "worker"}
+        roles = [*(["module"] if served else []), "web", "worker"]
+        children = {role: (environ, passphrase if role in with_keys else None) for role in roles}
+        where = (settings.module_host, module_port) if served else None
+        return supervise(settings.host, settings.port, children, where)
 
 
 class CannotStart(Exception):
@@ -124,8 +144,13 @@ def hold(instance: Path) -> IO[str]:
     return file
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, setting: str) -> None:
     """See that the port is free, before anything is started.
+
+    Args:
+        host: Address.
+        port: Port.
+        setting: Which names another one.
 
     Raises:
         CannotStart: Something listens there, or may not.
@@ -136,12 +161,41 @@ def check_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            msg = f"Port {port} on {host}: {error.strerror}. Name another one with VMS_PORT."
+            msg = f"Port {port} on {host}: {error.strerror}. Name another one with {setting}."
             raise CannotStart(msg) from None
 
 
-def supervise(host: str, port: int, passphrase: bytes) -> int:
-    """Keep both children alive until told to stop."""
+def module_port_of(settings: "Settings") -> int:
+    """Tell where the module server will listen: where it is told to, or where it is free.
+
+    Raises:
+        CannotStart: The port that was asked for is taken.
+    """
+    try:
+        check_port(settings.module_host, settings.module_port, "VMS_MODULE_PORT")
+    except CannotStart:
+        if "VMS_MODULE_PORT" in os.environ:
+            raise
+        with socket.socket() as probe:
+            probe.bind((settings.module_host, 0))
+            return int(probe.getsockname()[1])
+    return settings.module_port
+
+
+def supervise(
+    host: str,
+    port: int,
+    roles: dict[str, tuple[dict[str, str], bytes | None]],
+    module: tuple[str, int] | None,
+) -> int:
+    """Keep the children alive until told to stop.
+
+    Args:
+        host: Where the web server listens.
+        port: Where the web server listens.
+        roles: The children, each with its environment and, if it gets it, the passphrase.
+        module: Where the module server listens; None where there is none.
+    """
     stopping: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -149,10 +203,11 @@ def supervise(host: str, port: int, passphrase: bytes) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
-    children = [Child("web", passphrase), Child("worker", passphrase)]
+    children = [Child(role, environ, handed) for role, (environ, handed) in roles.items()]
+    web = next(child for child in children if child.role == "web")
     address = f"http://{'localhost' if host in ('127.0.0.1', '::1') else host}:{port}/"
     try:
-        if _answers(host, port, children[0], stopping):
+        if _listens(module, stopping) and _answers(host, port, web, stopping):
             print(f"\nVMS is ready: {address}   (Ctrl-C stops it)\n", flush=True)
         elif not stopping:
             print(f"The web server does not answer on {address}", file=sys.stderr)
@@ -170,6 +225,19 @@ def supervise(host: str, port: int, passphrase: bytes) -> int:
             child.wait(until)
     print("VMS has stopped.", flush=True)
     return 0
+
+
+def _listens(module: tuple[str, int] | None, stopping: list[int]) -> bool:
+    """Wait for the module server; one that never comes is told of by the web server's pages."""
+    until = time.monotonic() + MODULE_SECONDS
+    while module is not None and time.monotonic() < until and not stopping:
+        try:
+            socket.create_connection(module, 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            break
+    return not stopping
 
 
 def _answers(host: str, port: int, web: Child, stopping: list[int]) -> bool:
@@ -207,6 +275,8 @@ def web() -> None:
     serve(
         app, host=settings.host, port=settings.port, threads=settings.threads, ident=None,
         clear_untrusted_proxy_headers=settings.proxies == 0,
+        # Whoever holds connections open shuts nobody out as soon as by the library's 100 and 120 s.
+        connection_limit=1000, channel_timeout=30, cleanup_interval=10, asyncore_use_poll=True,
     )  # fmt: skip
 
 
@@ -220,13 +290,41 @@ def worker() -> None:
 
     beat_embedded_init.connect(_die_with_parent, weak=False)
     create_app().extensions["celery"].worker_main(
-        ["--quiet", "worker", "-B", "-P", "threads", "-c", "2", "--loglevel", "WARNING",
+        ["--quiet", "worker", "-B", "-P", "threads", "-c", "4", "--loglevel", "WARNING",
          "--without-gossip", "--without-mingle", "--without-heartbeat"]
     )  # fmt: skip
+
+
+def module() -> int:
+    """Serve the embedded module's keys to clients that prove who they are."""
+    from config import Settings  # noqa: PLC0415
+    from vmsapp.hsm.server.process import run  # noqa: PLC0415
+    from vmsapp.hsm.server.settings import ClientSettings, ServerSettings  # noqa: PLC0415
+    from vmsapp.hsm.wire.ops import Role  # noqa: PLC0415
+
+    settings = Settings.from_environ(os.environ)
+    server = ServerSettings(
+        folder=settings.keystore_path.parent,
+        keystore=settings.keystore_path,
+        host=settings.module_host,
+        port=settings.module_port,
+        env="production" if settings.production else "development",
+        sta_tables=settings.sta_tables,
+        tokens_per_meter_minute=settings.tokens_per_meter_minute,
+        tokens_per_meter_day=settings.tokens_per_meter_day,
+        passphrase_files=(settings.passphrase_path,),
+        log_level=settings.log_level,
+        clients=(
+            ClientSettings(id="web", roles=frozenset({Role.ISSUER, Role.AUDITOR})),
+            ClientSettings(id="keys", roles=frozenset({Role.ADMIN, Role.AUDITOR})),
+        ),
+    )
+    handed = settings.keystore_passphrase_fd
+    return run(server, [] if handed is None else [handed])
 
 
 if __name__ == "__main__":
     role = sys.argv[1] if len(sys.argv) > 1 else ""
     if role:
         _die_with_parent()
-    sys.exit({"web": web, "worker": worker}.get(role, main)())
+    sys.exit({"web": web, "worker": worker, "module": module}.get(role, main)())

@@ -1,7 +1,9 @@
 """Alembic's environment: one history for our tables and the framework's."""
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext
 from flask import current_app
+from sqlalchemy import Connection
 
 import vmsapp.models
 from vmsapp.models.base import Model
@@ -19,19 +21,54 @@ def plain_types(kind: str, item: object, _context: object) -> str | bool:
     return False
 
 
+def follow_keys(connection: Connection, *, follow: bool) -> None:
+    """Have SQLite look after foreign keys, or not; it listens outside transactions only."""
+    if connection.dialect.name == "sqlite":
+        connection.connection.execute(f"PRAGMA foreign_keys = {'ON' if follow else 'OFF'}")
+
+
+def check_keys(ctx: MigrationContext, **_: object) -> None:
+    """Refuse a revision that leaves rows hanging on nothing.
+
+    Raises:
+        RuntimeError: Names the tables.
+    """
+    connection = ctx.connection
+    assert connection is not None
+    if connection.dialect.name != "sqlite":
+        return
+    if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
+        msg = f"rows of {', '.join(sorted({row[0] for row in broken}))} hang on nothing"
+        raise RuntimeError(msg)
+
+
 def run_migrations_online() -> None:
-    """Upgrade the application's database, in one transaction a revision."""
+    """Upgrade the application's database, in one transaction a revision.
+
+    SQLite changes a table by making it anew and dropping the old one, on which rows of others
+    hang: it looks after foreign keys again when all is done, and each revision is checked.
+    """
     engine = current_app.extensions["migrate"].db.engine
     with engine.connect() as connection:
-        context.configure(
-            connection=connection,
-            target_metadata=Model.metadata,
-            render_item=plain_types,
-            transaction_per_migration=True,
-            **current_app.extensions["migrate"].configure_args,
-        )
-        with context.begin_transaction():
-            context.run_migrations()
+        follow_keys(connection, follow=False)
+        try:
+            run(connection)
+        finally:
+            follow_keys(connection, follow=True)
+
+
+def run(connection: Connection) -> None:
+    """Run what the command asked for."""
+    context.configure(
+        connection=connection,
+        target_metadata=Model.metadata,
+        render_item=plain_types,
+        transaction_per_migration=True,
+        on_version_apply=check_keys,
+        **current_app.extensions["migrate"].configure_args,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
 
 
 run_migrations_online()

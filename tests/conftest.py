@@ -21,9 +21,11 @@ from sqlalchemy.engine import make_url
 
 from config import ROOT, Settings
 from tests import factories
+from tests.debug_log import KNOWN, report
 from tests.factories import FrozenClock, Utility
 from tests.faults import FaultyModule
 from tests.shop import Shop
+from tests.traces import found_in_database
 from vmsapp.clock import clock_reads
 from vmsapp.extensions import atomic, db, migrate
 from vmsapp.hsm.drivers.soft import SoftModule
@@ -73,7 +75,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def new_postgres_database(postgres_server: str) -> Iterator[Callable[..., str]]:
-    """Make databases, empty or copies of one; all are dropped at the end."""
+    """Make databases, empty or copies of one; all are searched and dropped at the end."""
     engine = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
     made: list[str] = []
 
@@ -82,13 +84,19 @@ def new_postgres_database(postgres_server: str) -> Iterator[Callable[..., str]]:
         with engine.connect() as connection:
             connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
         made.append(name)
+        return url_of(name)
+
+    def url_of(name: str) -> str:
         return make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
 
     yield make
+    finds: list[str] = []
     with engine.connect() as connection:
         for name in reversed(made):
+            finds += found_in_database(KNOWN, url_of(name))
             connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
     engine.dispose()
+    report(finds)
 
 
 @pytest.fixture(params=BACKENDS)
@@ -190,15 +198,26 @@ def copy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def database_url(backend: str, template_of: Callable[[str], Template], copy_path: Path) -> str:
-    """URL of a fresh copy of the utility: the same for every test, one after the other."""
-    template = template_of(backend)
-    if backend == "postgres":
-        put_back(template.url)
-        return template.url
+def database_url(
+    backend: str, template_of: Callable[[str], Template], copy_path: Path
+) -> Iterator[str]:
+    """URL of a fresh copy of the utility: the same for every test, one after the other.
+
+    What the test wrote is searched for secrets.
+    """
+    url = fresh(template_of(backend).url, copy_path)
+    yield url
+    report(found_in_database(KNOWN, url))
+
+
+def fresh(template: str, copy_path: Path) -> str:
+    """Copy a template, or put it back as it was, and give the URL of it."""
+    if not template.startswith("sqlite"):
+        put_back(template)
+        return template
     for suffix in ("-wal", "-shm"):
         copy_path.with_name(copy_path.name + suffix).unlink(missing_ok=True)
-    shutil.copyfile(str(make_url(template.url).database), copy_path)
+    shutil.copyfile(str(make_url(template).database), copy_path)
     return f"sqlite:///{copy_path}"
 
 
@@ -215,7 +234,7 @@ ENGINES: dict[str, Engine] = {}
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """An engine on the fresh copy."""
-    engine = ENGINES.setdefault(database_url, create_engine(database_url))
+    engine = ENGINES.setdefault(database_url, create_engine(database_url, hide_parameters=True))
     yield engine
     engine.dispose()
 

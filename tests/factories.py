@@ -11,8 +11,9 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from vmsapp.hsm.base import KeyInfo, KeyRef
+from vmsapp.hsm.answers import KeyInfo
 from vmsapp.hsm.keystore import Keystore, NewKey, demo_key
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.models import (
     Algorithm,
     Consumer,
@@ -31,13 +32,15 @@ from vmsapp.models import (
     SmAlgorithm,
     Tariff,
     TariffPlan,
-    TariffStep,
     VendingPoint,
 )
 from vmsapp.models import VendingKey as KeyRow
+from vmsapp.money import Currency
+from vmsapp.services.tariffs import rules_text
 from vmsapp.sts import identifiers
 from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.secret import SecretBytes
+from vmsapp.tariffs.plan import FeePeriod, FixedFee, Plan, Step
 
 NOW = datetime(2026, 3, 17, 9, 30, tzinfo=UTC)
 """A Tuesday; half past twelve in the utility's zone."""
@@ -45,6 +48,7 @@ TODAY = date(2026, 3, 17)
 THIS_MONTH = date(2026, 3, 1)
 ZONE = "Africa/Nairobi"
 CURRENCY = "USD"
+MONEY = Currency(CURRENCY, 2)
 EPOCH = 1
 PASSPHRASE = b"correct horse battery staple"
 CHEAP_N = 2**14
@@ -214,26 +218,40 @@ def add_product(session: Session, code: str, meter_type: str = MeterType.ELECTRI
     )  # fmt: skip
 
 
-def step(position: int, start: str, end: str | None, price: str, tax: str = "0") -> TariffStep:
+def step(start: str, end: str | None, price: str, tax: str = "0") -> Step:
     """Make one step of a plan."""
-    return TariffStep(
-        position=position, start_units=Decimal(start), end_units=end and Decimal(end),
-        price=Decimal(price), tax_percent=Decimal(tax),
-    )  # fmt: skip
+    return Step(Decimal(start), None if end is None else Decimal(end), Decimal(price), Decimal(tax))
+
+
+def fee(amount_minor: int, period: str = "month", **changed) -> FixedFee:
+    """Make a fixed fee whose missed periods are recovered, or one that differs."""
+    values = {"recover_missed": True, "max_periods": None} | changed
+    return FixedFee(amount_minor, FeePeriod(period), **values)
 
 
 def add_tariff(
-    session: Session, name: str, *steps: TariffStep, effective_on: date = date(2025, 1, 1), **plan
+    session: Session,
+    name: str,
+    *steps: Step,
+    meter_type: str = MeterType.ELECTRICITY,
+    effective_on: date = date(2025, 1, 1),
+    **plan,
 ) -> Tariff:
-    """Add a tariff with one plan."""
-    tariff = add(session, Tariff(name=name, meter_type=MeterType.ELECTRICITY))
+    """Add a tariff with one plan; ``plan`` takes the fields of the price engine's plan."""
+    tariff = add(session, Tariff(name=name, meter_type=meter_type))
     add_plan(session, tariff.id, *steps, effective_on=effective_on, name=name, **plan)
     return tariff
 
 
-def add_plan(session: Session, tariff_id: int, *steps: TariffStep, **plan) -> TariffPlan:
+def add_plan(
+    session: Session, tariff_id: int, *steps: Step, name: str, effective_on: date, **plan
+) -> TariffPlan:
     """Add a plan to a tariff."""
-    return add(session, TariffPlan(tariff_id=tariff_id, steps=list(steps), **plan))
+    rules = rules_text(Plan(name, steps, **{"fixed_fee": None} | plan), MONEY)
+    return add(
+        session,
+        TariffPlan(tariff_id=tariff_id, name=name, effective_on=effective_on, rules=rules),
+    )
 
 
 def drn_of(code: str, serial: int) -> str:
@@ -246,14 +264,12 @@ def add_meters(session: Session, north: Region, south: Region) -> dict[str, int]
     """Add one meter of each kind; all but the southern one are in the north."""
     short, long = add_product(session, "07"), add_product(session, "0107")
     water = add_product(session, "08", MeterType.WATER)
-    flat = add_tariff(session, "Flat", step(1, "0", None, str(FLAT_PRICE)))
+    flat = add_tariff(session, "Flat", step("0", None, str(FLAT_PRICE)))
     domestic = add_tariff(
-        session, "Domestic", step(1, "0", "100", "0.10"), step(2, "100", None, "0.20", "5"),
-        fixed_fee_minor=FEE_MINOR, fee_period="month",
+        session, "Domestic", step("0", "100", "0.10"), step("100", None, "0.20", "5"),
+        fixed_fee=fee(FEE_MINOR),
     )  # fmt: skip
-    future = add_tariff(
-        session, "Future", step(1, "0", None, "0.10"), effective_on=date(2027, 1, 1)
-    )
+    future = add_tariff(session, "Future", step("0", None, "0.10"), effective_on=date(2027, 1, 1))
     sts6 = {"algorithm": Algorithm.STS6, "sgc": STS6_SGC}
     special: dict[str, dict] = {
         LEGACY_11: {},

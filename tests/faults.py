@@ -12,17 +12,17 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from vmsapp.extensions import _DEPTH
-from vmsapp.hsm.base import (
+from vmsapp.hsm.answers import (
     Cancelled,
-    CreditRequest,
     IssuedToken,
     KeyInfo,
     ModuleStatus,
     NotExecuted,
-    SecurityModule,
     SignedHead,
 )
+from vmsapp.hsm.base import SecurityModule
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
+from vmsapp.hsm.requests import CreditRequest
 
 Call = Callable[[], Any]
 Fault = Callable[[Call], Any]
@@ -153,6 +153,13 @@ class FaultyModule:
 
     def last_head(self) -> SignedHead | None:
         return self._do("last_head", "", self.inner.last_head)
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a module does, with faults planned by name."""
+        value = getattr(self.inner, name)
+        if not callable(value):
+            return value
+        return lambda *args, **named: self._do(name, "", lambda: value(*args, **named))
 
     def close(self) -> None:
         self.inner.close()

@@ -47,8 +47,23 @@ GROUPS = (
         "the Debian package redis-server",
         lambda: shutil.which("redis-server") is not None,
     ),
+    Group(
+        "softhsm",
+        "keys in a token, through PKCS#11",
+        "the Debian package softhsm2",
+        lambda: shutil.which("softhsm2-util") is not None,
+    ),
+    Group(
+        "office",
+        "written files opened in LibreOffice",
+        "the Debian package libreoffice-calc",
+        lambda: shutil.which("soffice") is not None,
+    ),
     Group("processes", "several processes, kills", "Linux", lambda: sys.platform == "linux"),
 )
+
+
+WORKERS_MAX = 4
 
 
 class NothingSkipped:
@@ -63,13 +78,23 @@ class NothingSkipped:
             self.skipped.append(report.nodeid)
 
 
+def _side_by_side() -> list[str]:
+    """Run everything on all processors, a file on one of them: it shares what it made.
+
+    The product's own processes compete with them; more than a few at a time gain nothing.
+    """
+    workers = min(os.cpu_count() or 1, WORKERS_MAX)
+    return ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
+
+
 def main(arguments: list[str]) -> int:
     """Run the tests; 0 when all passed."""
     strict = os.environ.get("VMS_TEST_ALL") == "1"
     missing = [group for group in GROUPS if not group.possible()]
     without = " and ".join(f"not {group.marker}" for group in missing)
+    chosen = [*(["-m", without] if without else []), *(arguments or _side_by_side())]
     watch = NothingSkipped()
-    status = int(pytest.main([*(["-m", without] if without else []), *arguments], plugins=[watch]))
+    status = int(pytest.main(chosen, plugins=[watch]))
     for group in missing:
         print(f"Not run: {group.what}; to run them: {group.enabled_by}.")
     for name in watch.skipped:

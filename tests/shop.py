@@ -25,9 +25,9 @@ from tests.factories import (
 )
 from tests.faults import WeatherySession
 from vmsapp.extensions import atomic
-from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.registry import Registry
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.models import (
     Counter,
     FeePayment,
@@ -180,11 +180,10 @@ class Shop:
         return self.rows(Meter, Meter.id == self.utility.meters[name])[0]
 
     def point_of(self, meter: str) -> int:
-        """Id of the service point a meter hangs at."""
-        meter_id = self.utility.meters[meter]
-        return self.rows(MeterInstallation, MeterInstallation.meter_id == meter_id)[
-            0
-        ].service_point_id
+        """Id of the service point a meter was last hung at."""
+        mine = MeterInstallation.meter_id == self.utility.meters[meter]
+        newest = max(self.rows(MeterInstallation, mine), key=lambda hung: hung.id)
+        return newest.service_point_id
 
     def counters(self, meter: str) -> dict[Any, Decimal]:
         """Units counted at a meter's service point, by period."""

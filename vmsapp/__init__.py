@@ -37,7 +37,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     os.umask(0o077)  # what is written is its owner's alone
     logs.begin(settings.log_level)
     for chatty, level in (("flask_appbuilder", "WARNING"), ("alembic", "WARNING"),
-                          ("waitress", "WARNING"), ("kombu.connection", "ERROR")):  # fmt: skip
+                          ("waitress", "WARNING"), ("kombu.connection", "ERROR"),
+                          ("sqlalchemy", "WARNING")):  # rows read, digits too  # fmt: skip
         logging.getLogger(chatty).setLevel(level)
     app = Flask(__name__, instance_path=str(settings.instance.resolve()))
     signing_key = settings.secret_key or secret_file(settings.instance / "secret_key")

@@ -4,7 +4,8 @@ Digits of meters, tokens and amounts are left as they are in every language; wor
 around them are translated.
 """
 
-from datetime import UTC, date, datetime
+from collections.abc import Iterable
+from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from flask import Flask, current_app, has_request_context, request, session
-from flask_babel import get_locale, gettext, lazy_gettext
+from flask_babel import force_locale, get_locale, gettext, lazy_gettext
 
 from vmsapp.money import Money
 
@@ -46,6 +47,16 @@ def choose_locale() -> str:
     return "en"
 
 
+def in_every_language(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Texts in each of the product's languages: by text, then by language."""
+    words: dict[str, dict[str, str]] = {text: {} for text in texts}
+    for language in current_app.config["LANGUAGES"]:
+        with force_locale(language):
+            for text, spoken in words.items():
+                spoken[language] = gettext(text)
+    return words
+
+
 def money_text(minor: int, currency: str, exponent: int, *, symbol: bool = True) -> str:
     """Write minor units the reader's way, with the currency's code."""
     amount = Decimal(minor).scaleb(-exponent)
@@ -69,6 +80,11 @@ def rate_text(rate: Decimal) -> str:
     return format_decimal(rate, format="#,##0.######", locale=_locale())
 
 
+def figure_text(figure: Decimal) -> str:
+    """Write a mark of an axis the reader's way, without idle zeros."""
+    return format_decimal(figure, format="#,##0.######", locale=_locale())
+
+
 def moment_text(moment: datetime, zone: str = "UTC") -> str:
     """Write a moment the reader's way, in a time zone."""
     return format_datetime(
@@ -81,12 +97,13 @@ def day_text(day: str) -> str:
     return format_date(date.fromisoformat(day), locale=_locale())
 
 
-def readable(value: object, exponent: int) -> object:
+def readable(value: object, exponent: int, zone: str = "UTC") -> object:
     """Make a value of an error's sentence readable: money, numbers and times.
 
     Args:
         value: What the error carries.
         exponent: Decimals of the utility's currency.
+        zone: The utility's time zone.
     """
     match value:
         case Money():
@@ -94,8 +111,8 @@ def readable(value: object, exponent: int) -> object:
         case Decimal():
             return units_text(value)
         case datetime():
-            text = format_datetime(value.astimezone(UTC), format="medium", locale=_locale())
-            return f"{text} UTC"
+            text = moment_text(value, zone)
+            return f"{text} UTC" if zone == "UTC" else text
         case date():
             return format_date(value, locale=_locale())
         case _:

@@ -93,10 +93,11 @@ class Currency:
         if not amount.is_finite() or amount.adjusted() > 15:
             msg = f"{text!r} is not an amount"
             raise MoneyFormatError(msg)
-        minor = amount.scaleb(self.exponent)
-        if minor != minor.to_integral_value():
+        # Compared as typed: arithmetic would round away what comes after its 28th digit.
+        if amount != amount.quantize(Decimal(1).scaleb(-self.exponent)):
             msg = f"{text!r} has more than {self.exponent} decimals"
             raise MoneyFormatError(msg)
+        minor = amount.scaleb(self.exponent)
         if abs(minor) > MAX_MINOR:
             msg = f"{text!r} is too large"
             raise MoneyFormatError(msg)
@@ -113,9 +114,9 @@ class Currency:
 
 def round_half_up(exact: Exact) -> int:
     """Round to the nearest whole number, halves away from zero."""
-    exact = Fraction(exact)
-    whole = math.floor(abs(exact) + Fraction(1, 2))
-    return whole if exact >= 0 else -whole
+    above, below = exact.as_integer_ratio()
+    whole = (2 * abs(above) + below) // (2 * below)
+    return whole if above >= 0 else -whole
 
 
 def round_up(exact: Exact) -> int:

@@ -33,11 +33,13 @@ class Sight:
         everything: Administrators and auditors.
         region_path: Path of the region whose subtree is seen, ``None`` for none.
         vending_point_id: Set for an operator: sales of this point alone.
+        user_id: Whose own jobs and imports are seen.
     """
 
     everything: bool = False
     region_path: str | None = None
     vending_point_id: int | None = None
+    user_id: int | None = None
 
 
 NOTHING = Sight()

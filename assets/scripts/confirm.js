@@ -1,5 +1,5 @@
 // Asks before what cannot be undone: a form, or the button that sends it, says the question
-// in data-confirm, and the button may say its yes in data-confirm-yes.
+// in data-confirm, and either may say its yes in data-confirm-yes.
 
 const dialog = document.getElementById('confirm');
 const text = document.getElementById('confirm-text');
@@ -9,7 +9,7 @@ let agreed = false;
 
 function ask(form, submitter, question) {
   text.textContent = question;
-  yes.textContent = submitter?.dataset.confirmYes ?? usualYes;
+  yes.textContent = submitter?.dataset.confirmYes ?? form.dataset.confirmYes ?? usualYes;
   dialog.returnValue = '';
   dialog.onclose = () => {
     if (dialog.returnValue === 'yes') sendAgreed(form, submitter);

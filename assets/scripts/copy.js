@@ -1,6 +1,6 @@
 // Copies data-copy. Where a browser refuses (pages without HTTPS), the text of the element
-// named by data-copy-from is selected instead, ready for the person's own copying, and
-// data-refused says so.
+// named by data-copy-from is selected and copied as the person would; where that is refused,
+// too, it stays selected, ready for the person's own copying, and data-refused says so.
 
 import { on } from './dom.js';
 import { toast } from './toasts.js';
@@ -22,18 +22,19 @@ function showDone(button) {
   }, SHOWN_FOR);
 }
 
-function offerToCopy({ copyFrom, refused }) {
+function copySelected({ copyFrom, refused }) {
   const source = document.getElementById(copyFrom);
   if (source) document.getSelection().selectAllChildren(source);
+  if (source && document.execCommand('copy')) return true;
   if (refused) toast(refused, 'warning');
+  return false;
 }
 
 on('click', '[data-copy]', async (button) => {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
   } catch {
-    offerToCopy(button.dataset);
-    return;
+    if (!copySelected(button.dataset)) return;
   }
   showDone(button);
 });

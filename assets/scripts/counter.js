@@ -18,7 +18,9 @@ function followPrice(form) {
       return;
     }
     const { value: mode } = form.querySelector('[name=mode]:checked');
-    const query = new URLSearchParams({ mode, value: value.value });
+    const kept = new FormData(form);
+    const query = new URLSearchParams({ mode, value: value.value, key: kept.get('key') });
+    if (kept.get('vending_point')) query.set('vending_point', kept.get('vending_point'));
     try {
       const answer = await fetch(`${form.dataset.quote}?${query}`, { redirect: 'error' });
       const html = await answer.text();

@@ -11,6 +11,7 @@ import './keyboard.js';
 import './large.js';
 import './matrix.js';
 import './menus.js';
+import './plan.js';
 import './print.js';
 import './progress.js';
 import './side.js';

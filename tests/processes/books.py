@@ -13,9 +13,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.keystore import Keystore
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.hsm.results import Results
 from vmsapp.models import (
     Counter,
@@ -137,7 +137,7 @@ class Books:
         for attempt in self.attempts:
             record = self._results.find(attempt.request_id)
             if record is not None and record.outcome == "issued":
-                token = self._module.fetch_result(attempt.request_id)
+                (token,) = self._module.fetch_result(attempt.request_id)
                 made[attempt.sale_id].append(token.digits)
         assert made == {sale_id: [digits] for sale_id, digits in stored.items()}
 
@@ -171,16 +171,20 @@ class Books:
             assert account.balance_minor == left
 
     def check_counters(self) -> None:
-        """A counter holds the units of the sales that stand."""
+        """A counter holds the units and the money of the sales that stand."""
         units: dict[tuple[int, object], Decimal] = defaultdict(Decimal)
+        charged: dict[tuple[int, object], int] = defaultdict(int)
         for sale in self.issued():
             units[sale.service_point_id, sale.counter_period] += sale.units
-        counted = {
-            (row.service_point_id, row.period_start): row.units
+            charged[sale.service_point_id, sale.counter_period] += sale.charged_minor
+        rows = {
+            (row.service_point_id, row.period_start): row
             for row in self.session.scalars(select(Counter))
-            if row.units
         }
-        assert counted == units
+        assert {place: row.units for place, row in rows.items() if row.units} == units
+        assert {place: row.charged_minor for place, row in rows.items() if row.charged_minor} == (
+            charged
+        )
 
     def check_fees(self) -> None:
         """A fee is marked as paid once, by the sale that took its money."""

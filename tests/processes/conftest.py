@@ -66,7 +66,7 @@ def prepare(world):
     world.prepare()
     with world.session() as session, unscoped("preparing"), session.begin():
         operator = session.query(OfficeUser).filter_by(username="operator").one()
-        session.add(
+        session.merge(  # the demo may have opened it
             VendingPointAccount(
                 vending_point_id=operator.vending_point_id,
                 limited=True,

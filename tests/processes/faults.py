@@ -10,8 +10,10 @@ from itertools import cycle
 from typing import Any
 
 from vmsapp.errors import VmsError
-from vmsapp.hsm.base import CreditRequest, IssuedToken, SecurityModule
+from vmsapp.hsm.answers import IssuedToken
+from vmsapp.hsm.base import SecurityModule
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
+from vmsapp.hsm.requests import CreditRequest
 
 LATE_S = 0.05
 

@@ -114,7 +114,7 @@ class Seller:
             request = credit_request(sale)
         return {
             "issued": asdict(module.issue_credit(request)),
-            "fetched": asdict(module.fetch_result(request.request_id)),
+            "fetched": asdict(module.fetch_result(request.request_id)[0]),
         }
 
     def deliver(self) -> Answer:

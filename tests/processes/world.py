@@ -51,7 +51,7 @@ class World:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open the database from here, to look at it or to prepare it."""
-        engine = create_engine(self.url)
+        engine = create_engine(self.url, hide_parameters=True)
         try:
             with Session(engine) as session:
                 yield session

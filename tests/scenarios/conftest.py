@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from config import ROOT
 from tests.scenarios.look import launched
+from tests.scenarios.traces import found_in
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Product:
 
     process: subprocess.Popen[str]
     instance: Path
+    scratch: Path
     address: str
     reader: threading.Thread
     seconds: float = 0.0
@@ -73,6 +75,7 @@ def start_product(
 
     def start(instance: Path | None = None, **settings: str) -> Product:
         instance = instance or tmp_path_factory.mktemp("instance")
+        scratch = tmp_path_factory.mktemp("scratch")
         port = free_port()
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("VMS_", "DATABASE"))}
         began = time.monotonic()
@@ -86,6 +89,8 @@ def start_product(
                 "VMS_RECONCILE_SECONDS": "1",
                 "VMS_PENDING_SECONDS": "1",
                 "VMS_LOGIN_RATE": "1000 per 1 minute",
+                "VMS_LOG_LEVEL": "DEBUG",
+                "TMPDIR": str(scratch),
                 **settings,
             },
             stdout=subprocess.PIPE,
@@ -104,7 +109,7 @@ def start_product(
             ready.set()
 
         reader = threading.Thread(target=read, daemon=True)
-        product = Product(process, instance, f"http://localhost:{port}", reader)
+        product = Product(process, instance, scratch, f"http://localhost:{port}", reader)
         reader.start()
         assert ready.wait(60), "".join(product.output)
         started.append(product)
@@ -114,6 +119,8 @@ def start_product(
     for product in started:
         if product.process.poll() is None:
             product.stop()
+    for product in started:
+        assert found_in(product.instance, product.scratch, "".join(product.output)) == []
 
 
 @pytest.fixture(scope="session")

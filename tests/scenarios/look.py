@@ -25,7 +25,9 @@ from playwright.sync_api import (
 )
 
 from config import ROOT
+from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.floats import PAY_IN, Movement
+from vmsapp.services.vending.give_back import GIVE_BACK, GiveBack
 
 if TYPE_CHECKING:
     from tests.scenarios.conftest import Product
@@ -69,6 +71,9 @@ WAYS: Final = {
     "phone": Way(theme="dark", width=PHONE, height=740),
     "dark-arabic": Way(theme="dark", language="ar"),
 }
+PASSWORDS: dict[str, str] = {}
+"""Of who has signed in, for pages that ask once more."""
+
 WALKS: Final = (("light", "phone"), ("dark-arabic",))
 """Ways that differ in theme and width alone are looked at on one and the same page."""
 
@@ -132,6 +137,47 @@ def typed(text: str, then: str) -> Callable[[Page], object]:
     return act
 
 
+def slip_entered(page: Page, then: str = "#again-error") -> None:
+    """Pay the money of a slip in; entered once more it asks for a tick."""
+    page.locator("#amount").fill("20")
+    page.locator("#reference").fill("SLIP 20")
+    page.locator(SAVE).click()
+    page.locator(then).first.wait_for()
+
+
+def tried_in_vain(page: Page) -> None:
+    """Test the connection to a module where none may be."""
+    for field, text in (("host", "127.0.0.1"), ("port", "9"), ("client", "web-1")):
+        page.locator(f"#{field}").fill(text)
+    page.locator("#secret").fill("of no module at all")
+    page.locator(SAVE).click()
+    page.locator("#test").wait_for()
+
+
+def levy_added(page: Page) -> None:
+    """Unfold the levies of a plan and add two, of which the second may be of the first."""
+    page.locator("[data-plan-parts] > details:nth-of-type(2) summary").click()
+    for row in range(2):
+        page.locator("#levies-add").click()
+        page.locator(f"#levies-{row}-name:focus").wait_for()
+    page.evaluate("scrollTo(0, 0)")  # nothing lies half under the bar
+
+
+def settled_without_words(page: Page) -> None:
+    """Send the form of a finding with blanks, which the browser lets pass."""
+    page.locator("#note").fill("  ")
+    page.locator("main form .btn-primary").click()
+    page.locator("[role=alert]").wait_for()
+
+
+def second_factor_begun(page: Page) -> None:
+    """Say the password again and wait for the new key; on a later walk it is there already."""
+    if page.locator("#password-begin").count():
+        page.locator("#password-begin").fill(PASSWORDS["admin"])
+        page.locator("main form button").first.click()
+    page.locator(".qr").first.wait_for()
+
+
 def sign_in_wrongly(page: Page) -> None:
     page.locator("#username").fill("nobody")
     page.locator("#password").fill("wrong")
@@ -140,9 +186,12 @@ def sign_in_wrongly(page: Page) -> None:
 
 
 LISTS: Final = (
-    "sales", "consumers", "meters", "regions", "products", "vending-points", "users", "roles",
+    "sales", "consumers", "meters", "regions", "products", "vending-points", "tariffs", "users",
+    "roles",
 )  # fmt: skip
-FORMS: Final = ("regions", "products", "vending-points", "users", "roles")
+FORMS: Final = (
+    "consumers", "meters", "regions", "products", "vending-points", "tariffs", "users", "roles",
+)  # fmt: skip
 EDITED: Final = {"roles": 4}
 """Which record of a list is edited, if not the first; the administrators' group stays."""
 SAVE: Final = "main form .card-foot .btn-primary"
@@ -167,6 +216,10 @@ SCENES: Final = (
     Scene("failed", "/counter/sale/3"),
     Scene("given-back", "/counter/sale/4"),
     Scene("taken-back", "/counter/sale/5"),
+    Scene("pending-asked", "/counter/sale/6"),
+    Scene("why-quote", "/counter/meter/1/why?mode=quantity&value=250&shown=1"),
+    Scene("why-sale", "/counter/sale/1/why"),
+    Scene("why-failed", "/sales/why/3"),
     Scene("open", "/counter/open"),
     *(Scene(f"{name}-list", f"/{name}/list/?size=10") for name in LISTS if name != "consumers"),
     Scene("consumers-list", "/consumers/list/?q=C000019"),
@@ -175,6 +228,43 @@ SCENES: Final = (
     *(Scene(f"{name}-edit", f"/{name}/edit/{EDITED.get(name, 1)}") for name in FORMS),
     *(Scene(f"{name}-errors", f"/{name}/add", act=shown(SAVE, "#errors"), part="main",
             status=422) for name in FORMS),
+    Scene("meter-unbound", "/meters/show/200"),
+    Scene("meter-blocked", "/meters/show/3"),
+    Scene("meter-edit-whole", "/meters/edit/200"),
+    Scene("meter-block", "/meters/5/block"),
+    Scene("meter-block-errors", "/meters/5/block", act=shown(SAVE, "#errors"), part="main",
+          status=422),
+    Scene("meter-unbind", "/meters/5/unbind"),
+    Scene("meter-swap-find", "/meters/5/swap"),
+    Scene("meter-swap", "/meters/5/swap?by=200"),
+    Scene("meter-bind-find", "/meters/200/bind?q=Mwangi"),
+    Scene("meter-bind", "/meters/200/bind?consumer=5"),
+    Scene("meters-bind-to", "/meters/bind-to/5"),
+    Scene("meters-bind-to-none", "/meters/bind-to/5?q=999"),
+    Scene("meter-correct", "/meters/1/correct"),
+    Scene("tariff-retire", "/tariffs/retire/1"),
+    Scene("plan", "/tariffs/2/plans/2"),
+    Scene("plan-used", "/tariffs/1/plans/1"),
+    Scene("plan-new", "/tariffs/2/plans/new"),
+    Scene("plan-rows", "/tariffs/2/plans/new", part="main",
+          act=shown("#penalties-add", "#penalties-0-high")),
+    Scene("plan-levies", "/tariffs/2/plans/new", part="main", act=levy_added),
+    Scene("plan-errors", "/tariffs/2/plans/new", act=shown(SAVE, "#errors"), part="main",
+          status=422),
+    Scene("plan-copy", "/tariffs/2/plans/2/copy"),
+    Scene("plan-import", "/tariffs/2/plans/import"),
+    Scene("plan-import-errors", "/tariffs/2/plans/import", act=shown(SAVE, "#errors"),
+          part="main", status=422),
+    Scene("consumers-id-search", "/consumers/list/?q=C000019", part=".finder-more",
+          act=shown(".finder-more summary", ".finder-more .pop-menu")),
+    Scene("consumers-anonymise", "/consumers/anonymise/1"),
+    Scene("consumers-anonymise-errors", "/consumers/anonymise/1", part="main", status=422,
+          act=shown("main form .btn-danger", "#errors")),
+    Scene("imports", "/imports/list/"),
+    Scene("import-new", "/imports/new/consumers"),
+    Scene("import-new-errors", "/imports/new/consumers", part="main", status=422,
+          act=shown("main form .card-foot .btn-primary", "#errors")),
+    Scene("jobs", "/jobs/list/"),
     Scene("regions-tree", "/regions/?at=2"),
     Scene("regions-found", "/regions/?q=region"),
     Scene("regions-move", "/regions/move/3"),
@@ -195,18 +285,39 @@ SCENES: Final = (
     Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main"),
     Scene("code-given", "/users/show/6", act=confirmed("give_code", ".digits")),
     Scene("second-factor-off", "/second-factor/"),
-    Scene("second-factor-new", "/second-factor/", act=shown("main form button", ".qr")),
+    Scene("second-factor-new", "/second-factor/", act=second_factor_begun),
     Scene("code-typed", "/login/code", who=None, act=shown("form .btn-primary", "#errors")),
     Scene("sessions", "/sessions/"),
     Scene("sign-out", "/logout/"),
+    Scene("try-price", "/try-a-price/"),
+    Scene("try-price-beside", "/try-a-price/?plan=1&beside=2&value=250&before=60", part="main"),
+    Scene("try-price-errors", "/try-a-price/?value=0&before=-1", part="main", status=422),
     Scene("clock", "/clock/"),
     Scene("audit", "/audit/list/"),
     Scene("audit-show", "/audit/show/1"),
+    Scene("journal", "/journal/list/"),
+    Scene("journal-show", "/journal/show/1"),
+    Scene("journal-refused", "/journal/show/1", act=settled_without_words, part="main",
+          status=422),
     Scene("licence", "/licence/"),
     Scene("licence-errors", "/licence/", act=shown(SAVE, "#errors"), part="main", status=422),
     Scene("licence-give-up", "/licence/give-up"),
     Scene("licence-give-up-errors", "/licence/give-up", part="main", status=422,
           act=shown("main form .btn-danger", "#errors")),
+    Scene("modules", "/modules/list/"),
+    Scene("module", "/modules/show/1"),
+    Scene("module-tested", "/modules/show/1", act=shown("form[action*='/test/'] button", ".toast"),
+          part="main"),
+    Scene("module-add", "/modules/add"),
+    Scene("module-add-errors", "/modules/add", part="main", act=shown(SAVE, "#errors"), status=422),
+    Scene("module-add-failed", "/modules/add", part="main", act=tried_in_vain),
+    Scene("module-rename", "/modules/rename/1"),
+    Scene("module-retire", "/modules/retire/1"),
+    Scene("module-assign", "/modules/1/assign/sts6"),
+    Scene("module-key-file", "/modules/import/1"),
+    Scene("module-key-file-errors", "/modules/import/1", part="main", act=shown(SAVE, "#errors"),
+          status=422),
+    Scene("module-remove-key", "/modules/1/remove/1"),
     Scene("first-steps", "/first-steps/"),
     Scene("setup", "/setup/"),
     *(Scene(f"setup-{name}", f"/setup/change/{name}")
@@ -215,9 +326,11 @@ SCENES: Final = (
           status=422),
     Scene("floats", "/floats/list/"),
     Scene("float", "/floats/show/1"),
+    Scene("float-nothing-moved", "/floats/show/1?day_from=2001-01-01&day_to=2001-01-02"),
     Scene("pay-in", "/floats/1/pay-in"),
     Scene("pay-in-errors", "/floats/1/pay-in", part="main", act=shown(SAVE, "#errors"),
           status=422),
+    Scene("pay-in-again", "/floats/1/pay-in", act=slip_entered, part="main", status=409),
     Scene("terms", "/floats/1/terms"),
     Scene("approvals", "/approvals/list/?box=waiting"),
     Scene("request", "/approvals/show/1"),
@@ -473,7 +586,8 @@ def new_context(browser: Browser, product: "Product", way: Way, **options: Any) 
 def sign_in(page: Page, product: "Product", who: str) -> None:
     page.goto(f"{product.address}/login/")
     page.locator("#username").fill(who)
-    page.locator("#password").fill(product.passwords()[who])
+    PASSWORDS[who] = product.passwords()[who]
+    page.locator("#password").fill(PASSWORDS[who])
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "/login" not in url)
 
@@ -482,8 +596,12 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     """Sell once; the other sales are copies of it in the states a sale can be in.
 
     Sale 1 is sold, 2 being settled, 3 failed, 4 being settled with the money given back,
-    5 taken back. Meter 3 is blocked, and the newcomer is in no group.
+    5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
+    nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
+    nobody sold.
     """
+    page.goto(f"{product.address}/floats/1/pay-in")
+    slip_entered(page, "#statement")
     page.goto(f"{product.address}/counter/meter/1")
     if page.locator("#vending_point").count():
         page.locator("#vending_point").select_option(index=1)
@@ -498,21 +616,42 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             row = sold | _of_its_own(number) | changes(sold["issued_at"])
             places = ", ".join(f":{name}" for name in row)
             database.execute(f"INSERT INTO sale ({', '.join(row)}) VALUES ({places})", row)
-        _ask(database, sold["issued_at"])
+        now, received = sold["issued_at"], sold["received_minor"]
+        slip = Movement(1, 125_050, "SLIP 7", date.fromisoformat(now[:10]))
+        _ask(database, now, PAY_IN, slip, 125_050)
+        _ask(database, now, GIVE_BACK, GiveBack(6, received), received, sold["vending_point_id"])
+        database.execute(
+            "INSERT INTO journal_finding (module_id, kind, request_id, number, made_at, meter_pan,"
+            " tid, found_at, note) SELECT id, 'not_sold', 'beside-1', 7, ?, ?, ?, ?, '' FROM"
+            " security_module",
+            (now, sold["meter_pan"], sold["tid"] + 7, now),
+        )
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
+        database.execute("UPDATE meter SET state = 'stock' WHERE id = 200")
+        database.execute(
+            "UPDATE meter_installation SET removed_at = ?, removed_credit = 4200"
+            " WHERE meter_id = 200", (now,),
+        )  # fmt: skip
         database.execute(
             "DELETE FROM ab_user_role WHERE user_id ="
             " (SELECT id FROM ab_user WHERE username = ?)", (NEWCOMER,),
         )  # fmt: skip
 
 
-def _ask(database: sqlite3.Connection, now: str) -> None:
-    """Have the operator ask for money to be paid into a float: request 1, which waits."""
-    stored, digest = PAY_IN.freeze(Movement(1, 125_050, "SLIP 7", date.fromisoformat(now[:10])))
+def _ask(
+    database: sqlite3.Connection,
+    now: str,
+    deed: Deed[Any],
+    params: Any,
+    amount_minor: int,
+    point_id: int = 1,
+) -> None:
+    """Have the operator ask for money to move: a request that waits."""
+    stored, digest = deed.freeze(params)
     row = {
-        "action": PAY_IN.action, "params": json.dumps(stored), "hash": digest, "key": "look",
-        "amount_minor": 125_050, "made_at": now, "expires_at": "2999-01-01 00:00:00.000000",
-        "vending_point_id": 1, "state": "pending", "reason": "", "name": "operator",
+        "action": deed.action, "params": json.dumps(stored), "hash": digest, "key": deed.action,
+        "amount_minor": amount_minor, "made_at": now, "expires_at": "2999-01-01 00:00:00.000000",
+        "vending_point_id": point_id, "state": "pending", "reason": "", "name": "operator",
     }  # fmt: skip
     columns = ", ".join([*row][:-1])
     values = ", ".join(f":{name}" for name in [*row][:-1])
@@ -531,9 +670,10 @@ def _of_its_own(number: int) -> dict[str, Any]:
 
 OTHER_STATES: Final[tuple[Callable[[str], dict[str, Any]], ...]] = (
     lambda now: {"state": "pending", "doubt_at": now},
-    lambda now: {"state": "failed", "failed_at": now, "failure": "module_unavailable"},
+    lambda now: {"state": "failed", "failed_at": now, "failure": "unavailable_no_answer"},
     lambda now: {"state": "pending", "doubt_at": now, "sealed_at": now, "sealed_by_id": 1},
     lambda now: {"state": "reversed", "issued_at": now, "receipt_series": 99, "receipt_number": 5},
+    lambda now: {"state": "pending", "doubt_at": now},
 )
 
 

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 EACH_WAY = pytest.mark.parametrize("way", WAYS)
 LIST, FORM, COUNTER = "/meters/list/?size=10", "/vending-points/add", "/counter/meter/1"
+PLAN = "/tariffs/2/plans/new"
 KILOBYTE = 1024
 
 FORMER = re.compile(r"bootstrap|jquery|select2|font-?awesome|appbuilder", re.IGNORECASE)
@@ -148,6 +149,7 @@ WALKED = """() => {
         "/users/list/",
         FORM,
         "/users/edit/2",
+        PLAN,
         "/logout/",
         COUNTER,
         "/counter/sale/1",
@@ -339,7 +341,7 @@ def test_charts_come_after_the_page_and_are_kept(opened, product) -> None:
 # large text
 
 
-@pytest.mark.parametrize("path", [LIST, FORM, COUNTER, "/counter/sale/1"])
+@pytest.mark.parametrize("path", [LIST, FORM, PLAN, COUNTER, "/counter/sale/1"])
 def test_nothing_is_cut_off_when_letters_are_twice_as_large(opened, path) -> None:
     page = opened(path)
     page.evaluate("document.documentElement.style.fontSize = '200%'")
@@ -528,6 +530,15 @@ def test_the_token_is_copied_whole_and_the_button_says_so(opened) -> None:
     page.locator("#copy").click()
     expect(page.locator("#copy")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == digits
+
+
+def test_where_the_browser_keeps_the_clipboard_shut_what_is_selected_is_copied(opened) -> None:
+    page = opened("/counter/sale/1")
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    page.locator("#copy").click()
+    expect(page.locator("#copy")).to_have_text("Copied")
+    selected = page.evaluate("getSelection().toString()").replace(" ", "")
+    assert selected == page.locator(".token-digits").inner_text().replace(" ", "")
 
 
 def test_the_code_to_scan_is_a_drawing_with_a_name(opened) -> None:

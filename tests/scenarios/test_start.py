@@ -10,9 +10,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+
+from tests.scenarios.conftest import free_port
+from vmsapp.hsm.drivers.tcp import TcpModule
+from vmsapp.hsm.drivers.tcp_link import Account
+from vmsapp.sts.secret import SecretBytes
 
 pytestmark = pytest.mark.processes
 
@@ -131,6 +137,54 @@ def test_the_passphrase_is_handed_over_by_a_file_descriptor_alone(product) -> No
     for pid in children_of(str(product.instance)):
         assert passphrase not in Path(f"/proc/{pid}/environ").read_bytes()
         assert passphrase not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_the_module_server_alone_is_handed_the_passphrase(product) -> None:
+    handed = {"module": True}  # whose environment only root reads
+    for pid in children_of(str(product.instance)):
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        role = next(
+            (part.decode() for part in command if part in (b"web", b"worker", b"module")), ""
+        )
+        with suppress(PermissionError):
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+            handed[role] = b"VMS_KEYSTORE_PASSPHRASE_FD=" in environ
+    del handed[""]
+    assert handed == {"web": False, "worker": False, "module": True}
+
+
+def test_without_a_module_server_the_others_open_the_keystore(start_product) -> None:
+    product = start_product(VMS_MODULE_SERVER="0")
+    commands = [
+        Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children_of(str(product.instance))
+    ]
+    assert not any(b"\0module\0" in command for command in commands)
+    product.stop()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_module_server_starts_and_stops_with_it(start_product) -> None:
+    port = free_port()
+    product = start_product(VMS_MODULE_PORT=str(port))
+    tls = product.instance / "module" / "tls"
+    until = time.monotonic() + 30
+    while not listens(port) and time.monotonic() < until:
+        time.sleep(0.1)
+    fingerprint = bytes.fromhex((tls / "server.sha256").read_text().strip())
+    secret = SecretBytes((tls / "web.psk").read_bytes())
+    with closing(TcpModule(Account("127.0.0.1", port, fingerprint, "web", secret))) as module:
+        assert module.list_keys()
+        assert {key.demo for key in module.list_keys()} == {True}
+    assert stat.S_IMODE((tls / "web.psk").stat().st_mode) == 0o600
+    assert product.stop(signal.SIGTERM) == 0
+    assert wait_until_gone(product.instance) == []
 
 
 def test_without_the_demo_there_is_an_administrator_and_nothing_else(start_product) -> None:

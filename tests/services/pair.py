@@ -17,9 +17,10 @@ from vmsapp.models import ApprovalRequest, ApprovalRule, AuditEvent, OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import COUNTER, SECOND_PERSON, Permission, sight_of
-from vmsapp.services.approvals import requests
+from vmsapp.services.approvals import asking, deciding
 from vmsapp.services.approvals.requests import DECIDE
-from vmsapp.services.floats import MOVE, PAY_IN, TERMS, Movement
+from vmsapp.services.float_terms import TERMS
+from vmsapp.services.floats import MOVE, PAY_IN, Movement
 
 MAKER, CHECKER, THIRD = "maker", "checker", "third"
 ALL = (MOVE, TERMS, DECIDE, ("can_give_back", COUNTER), ("can_change", SECOND_PERSON))
@@ -55,23 +56,27 @@ class Pair:
 
     def ask(self, deed: Any = PAY_IN, key: str = "k1", by: str = MAKER, **values: Any) -> Any:
         params = values.pop("params", None) or self.movement(**values)
-        return self.do(by, requests.submit, deed, params, key)
+        return self.do(by, asking.submit, deed, params, key)
 
     def movement(self, amount_minor: int = 5000, point: str = HARBOUR, **values: Any) -> Movement:
         plain = {"reference": "SLIP 7", "paid_on": TODAY}
         return Movement(self.shop.utility.points[point], amount_minor, **(plain | values))
 
     def approve(self, request: ApprovalRequest, by: str = CHECKER, shown: str = "") -> Any:
-        return self.do(by, requests.approve, request.id, shown or request.hash)
+        return self.do(by, deciding.approve, request.id, shown or request.hash)
 
     def again(self, request: ApprovalRequest) -> ApprovalRequest:
         return self.shop.rows(ApprovalRequest, ApprovalRequest.id == request.id)[0]
 
-    def happened(self, action: str, by: str, subject: str, subject_id: object, **ago: int) -> None:
+    def happened(
+        self, action: str, by: str | None, subject: str, subject_id: object,
+        details: dict[str, Any] | None = None, **ago: int,
+    ) -> None:  # fmt: skip
         """Write an event into the trail, as if it had happened some time ago."""
         event = AuditEvent(
-            at=self.shop.clock.now - timedelta(**ago), actor_id=self.ids[by], actor_name=by,
-            action=action, subject=subject, subject_id=str(subject_id), details={},
+            at=self.shop.clock.now - timedelta(**ago), actor_id=by and self.ids[by],
+            actor_name=by or SYSTEM.name, action=action, subject=subject,
+            subject_id=str(subject_id), details=details or {},
         )  # fmt: skip
         self.shop.change(lambda session: session.add(event))
 

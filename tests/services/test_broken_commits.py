@@ -62,7 +62,7 @@ def test_a_completion_whose_commit_broke_leaves_the_sale_pending_and_the_worker_
 ):
     sale = shop.sell(weather=["fine", "broken"])
     assert (sale.state, shop.count(Token)) == ("pending", 0)
-    made = module.inner.fetch_result(sale.request_id).digits
+    made = module.inner.fetch_result(sale.request_id)[0].digits
     shop.clock.forward(minutes=1)
     assert shop.reconcile() == {"issued": 1}
     assert (shop.digits(sale), module.count("issue_credit")) == (made, 1)
@@ -111,7 +111,7 @@ def test_a_mistake_of_our_own_is_not_taken_for_weather(shop, monkeypatch):
 def test_of_two_completions_one_wins_and_both_tell_the_same(shop, module):
     module.once("issue_credit", answer_lost)
     sale = shop.sell()
-    token = module.inner.fetch_result(sale.request_id)
+    (token,) = module.inner.fetch_result(sale.request_id)
 
     def finish():
         with shop.session() as session, seen_by(SYSTEM):
@@ -151,7 +151,7 @@ def test_a_seller_whose_sale_the_worker_cancelled_obeys_that(shop, module):
 
 def sold_by_another_first(shop, monkeypatch, form):
     """The same form arrives at once: the other is through, then this one's commit breaks."""
-    looks, reserves, seen = vending.check_module_clock, vending.reserve, []
+    looks, reserves, seen = vending.check_module_ready, vending.reserve, []
 
     def look(*args):
         if not seen:
@@ -166,7 +166,7 @@ def sold_by_another_first(shop, monkeypatch, form):
             raise OperationalError("INSERT", {}, Exception("server closed the connection"))
         return reserves(*args, **options)
 
-    monkeypatch.setattr(vending, "check_module_clock", look)
+    monkeypatch.setattr(vending, "check_module_ready", look)
     monkeypatch.setattr(vending, "reserve", reserve)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults import Late, answer_lost, during, put_off, request_lost
-from vmsapp.hsm.base import NotExecuted
+from vmsapp.hsm.answers import NotExecuted
 from vmsapp.hsm.errors import ModuleRefused
 from vmsapp.models import Sale, SaleAttempt, Token
 
@@ -55,7 +55,7 @@ def test_while_the_module_is_silent_about_the_cancel_the_sale_stays_pending(
 def test_a_cancel_that_finds_a_token_completes_the_sale(shop, module):
     module.once("issue_credit", answer_lost)
     sale = shop.sell()
-    digits = module.inner.fetch_result(sale.request_id).digits
+    digits = module.inner.fetch_result(sale.request_id)[0].digits
     shop.clock.forward(minutes=11)
     module.once("fetch_result", lambda _: NotExecuted())  # it was executed after the question
     assert shop.reconcile() == {"issued": 1}

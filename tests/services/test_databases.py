@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from tests.factories import DOMESTIC, LEGACY_11, NOW
 from tests.shop import in_threads
 from vmsapp.extensions import NestedDurable, atomic, end_reading
-from vmsapp.models import Consumer, Counter, Meter, Setup, TariffStep, TidHead
+from vmsapp.models import Consumer, Counter, Meter, Setup, TidHead
 from vmsapp.scope import unscoped
 from vmsapp.services.rows import insert_missing, lock
 
@@ -85,11 +85,11 @@ def test_sums_are_exact(shop):
     assert Decimal(total) == Decimal(1)
 
 
-@pytest.mark.parametrize("price", [Decimal("0.1234567"), 0.1])
-def test_a_price_that_would_be_rounded_is_refused_instead(shop, price):
-    step = shop.rows(TariffStep)[0]
+@pytest.mark.parametrize("units", [Decimal("0.1234"), 0.1])
+def test_a_figure_that_would_be_rounded_is_refused_instead(shop, units):
+    setup = shop.rows(Setup)[0]
     with pytest.raises(StatementError, match=r"decimals|exact"):
-        shop.change(lambda s: setattr(s.merge(step), "price", price))
+        shop.change(lambda s: setattr(s.merge(setup), "largest_units", units))
 
 
 def test_a_moment_comes_back_aware_and_in_utc(shop):

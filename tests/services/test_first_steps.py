@@ -9,9 +9,7 @@ from vmsapp.models import (
     Region,
     Setup,
     SmAlgorithm,
-    TariffPenalty,
     TariffPlan,
-    TariffStep,
     VendingKey,
 )
 from vmsapp.scope import NOTHING, Actor, seen_by
@@ -48,7 +46,7 @@ def test_a_utility_that_sells_lacks_nothing(shop):
 
 
 @pytest.mark.parametrize(("gone", "missing"), [
-    ([Setup], "setup"), ([TariffStep, TariffPenalty, TariffPlan], "tariff"),
+    ([Setup], "setup"), ([TariffPlan], "tariff"),
     ([VendingKey], "security_module"), ([SmAlgorithm], "security_module"),
 ])  # fmt: skip
 def test_the_first_that_is_missing_is_next(shop, gone, missing):
@@ -56,6 +54,22 @@ def test_the_first_that_is_missing_is_next(shop, gone, missing):
     assert [name for name, state in steps(shop).items() if state != "done"] == [missing]
     assert steps(shop)[missing] == "next"
     assert not ready(shop)
+
+
+def test_a_step_waits_for_what_it_needs_and_another_is_next(shop):
+    without(shop, Setup, TariffPlan)
+    with shop.session() as session:
+        found = {step.name: step for step in first_steps(session)}
+    assert (found["tariff"].state, found["tariff"].waits_for) == ("later", "setup")
+    assert (found["setup"].state, found["setup"].waits_for) == ("next", None)
+    assert found["meter"].waits_for is None
+
+
+def test_a_step_that_cannot_be_done_here_is_never_next(shop):
+    without(shop, VendingKey, Setup)
+    with shop.session() as session:
+        found = {step.name: step.state for step in first_steps(session, ["region", "setup"])}
+    assert (found["security_module"], found["setup"]) == ("later", "next")
 
 
 def test_what_is_missing_after_the_next_comes_later(shop):

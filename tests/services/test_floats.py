@@ -20,19 +20,17 @@ from vmsapp.models import (
 )
 from vmsapp.money import Money
 from vmsapp.scope import seen_by, unscoped
-from vmsapp.services import floats, ledger
+from vmsapp.services import float_statements, ledger
 from vmsapp.services.approvals.errors import OtherFormSent
+from vmsapp.services.float_terms import CHANGE_TERMS, CreditInUse, CreditLimitNegative, Terms
 from vmsapp.services.floats import (
-    CHANGE_TERMS,
     PAY_IN,
     TAKE_OUT,
     AmountNotPositive,
-    CreditInUse,
-    CreditLimitNegative,
     DayToCome,
     FloatTooSmall,
     ReferenceMissing,
-    Terms,
+    SlipEntered,
 )
 from vmsapp.services.vending.errors import InsufficientFunds
 from vmsapp.services.vending.give_back import GIVE_BACK, GiveBack, NothingToGiveBack
@@ -73,7 +71,7 @@ def proves(shop):
 
 def read(shop, point=HARBOUR, who=OPERATOR, first=TODAY, last=TODAY):
     with shop.session() as session, seen_by(shop.actor(who)):
-        return floats.statement(session, shop.utility.points[point], first, last)
+        return float_statements.statement(session, shop.utility.points[point], first, last)
 
 
 def test_paid_in_money_is_owed_to_the_vending_point_and_kept_as_cash(pair, shop):
@@ -154,7 +152,10 @@ def test_what_is_being_sold_is_not_taken_out(pair, shop, module):
 def test_two_who_take_out_at_once_do_not_take_out_more_than_there_is(pair, shop):
     pair.ask(amount_minor=1000)
     outcomes = in_threads(
-        *[lambda n=n: pair.ask(TAKE_OUT, key=f"out {n}", amount_minor=700) for n in range(2)]
+        *[
+            lambda n=n: pair.ask(TAKE_OUT, key=f"out {n}", reference=f"V {n}", amount_minor=700)
+            for n in range(2)
+        ]
     )
     assert [type(one) for one in outcomes].count(FloatTooSmall) == 1, outcomes
     assert shop.account().balance_minor == 300
@@ -166,7 +167,10 @@ def test_selling_and_paying_in_at_once_loses_neither(pair, shop):
     terms(pair)
     in_threads(
         shop.sell,
-        *[lambda n=n: pair.ask(key=f"in {n}", amount_minor=100) for n in range(3)],
+        *[
+            lambda n=n: pair.ask(key=f"in {n}", reference=f"{n}", amount_minor=100)
+            for n in range(3)
+        ],
     )
     assert shop.account().balance_minor == 9 * FIFTY_UNITS + 300
     proves(shop)
@@ -243,6 +247,30 @@ def test_every_change_is_on_record_with_what_was_there_before(pair, shop):
     assert events[2].details["balance_minor"] == 400
 
 
+def test_the_same_slip_is_entered_once_unless_it_is_said_to_be_another(pair, shop):
+    pair.ask(amount_minor=100)
+    shop.clock.forward(days=400)
+    for reference in ("SLIP 7", " slip 7"):
+        with pytest.raises(SlipEntered) as refused:
+            pair.ask(key="k2", amount_minor=100, reference=reference)
+        assert refused.value.params == {"entered_on": TODAY, "by": MAKER}
+    pair.ask(key="k3", amount_minor=101)
+    pair.ask(key="k4", amount_minor=100, reference="SLIP 8")
+    pair.ask(key="k5", amount_minor=100, point=MARKET)
+    assert shop.account().balance_minor == 301
+    assert pair.ask(key="k6", amount_minor=100, again=True) is None
+    said = [event.details.get("again") for event in shop.rows(AuditEvent)]
+    assert said == [None, None, None, None, True]
+
+
+def test_two_who_enter_the_same_slip_at_once_pay_it_in_once(pair, shop):
+    outcomes = in_threads(
+        *[lambda who=who: pair.ask(key=who, by=who, amount_minor=100) for who in (MAKER, CHECKER)]
+    )
+    assert sorted(map(str, map(type, outcomes))) == sorted(map(str, (SlipEntered, type(None))))
+    assert shop.account().balance_minor == 100
+
+
 # who sees it
 
 
@@ -284,9 +312,9 @@ def test_a_statement_begins_where_the_one_before_ended(pair, shop):
 
 
 def test_a_long_statement_says_so_and_its_totals_count_every_row(pair, shop, monkeypatch):
-    monkeypatch.setattr(floats, "MAX_ROWS", 2)
+    monkeypatch.setattr(float_statements, "MAX_ROWS", 2)
     for number in range(3):
-        pair.ask(key=f"in {number}", amount_minor=100)
+        pair.ask(key=f"in {number}", reference=f"SLIP {number}", amount_minor=100)
     told = read(shop)
     assert (len(told.rows), told.more) == (2, True)
     assert (told.paid_in_minor, told.closing_minor) == (300, 300)
@@ -313,10 +341,10 @@ def test_a_sale_taken_back_comes_back_to_the_float(pair, shop, module):
 
 
 def give_back(session, actor, sale_id, key="g1"):
-    from vmsapp.services.approvals import requests  # noqa: PLC0415 - beside its only use
+    from vmsapp.services.approvals import asking  # noqa: PLC0415 - beside its only use
     from vmsapp.services.vending.give_back import give_back_for  # noqa: PLC0415
 
-    return requests.submit(session, actor, GIVE_BACK, give_back_for(session, sale_id), key)
+    return asking.submit(session, actor, GIVE_BACK, give_back_for(session, sale_id), key)
 
 
 @pytest.fixture

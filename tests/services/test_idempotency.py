@@ -31,7 +31,7 @@ def test_a_failed_sale_is_replayed_as_failed(shop, module):
     module.once("issue_credit", down)
     form = shop.form()
     assert [shop.submit(form).state, shop.submit(form).state] == ["failed", "failed"]
-    assert shop.submit(form).failure == "module_unavailable"
+    assert shop.submit(form).failure == "unavailable_down"
 
 
 def test_a_replay_is_served_though_the_price_has_changed_since(shop):

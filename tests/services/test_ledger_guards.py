@@ -182,15 +182,15 @@ def test_a_counter_cannot_go_below_zero(shop, module):
     )
 
 
-def test_units_go_back_to_the_month_they_were_counted_in_not_to_todays(shop, module):
+def test_units_go_back_to_the_day_they_were_counted_on_not_to_todays(shop, module):
     module.once("issue_credit", request_lost)
     shop.sell(DOMESTIC, units="60")
     shop.clock.forward(days=20)
     assert shop.reconcile() == {"failed": 1}
     shop.sell(DOMESTIC, units="10")
     assert shop.counters(DOMESTIC) == {
-        date(2026, 3, 1): Decimal(0),
-        date(2026, 4, 1): Decimal(10),
+        date(2026, 3, 17): Decimal(0),
+        date(2026, 4, 6): Decimal(10),
     }
 
 

@@ -1,14 +1,20 @@
 """The history of the database: both directions, on both databases, and nothing forgotten."""
 
+from datetime import date
+
 import pytest
 from alembic import command
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect, select, text
+from sqlalchemy.orm import Session
 
 from config import Settings
+from tests.services.pair import permitted
 from vmsapp import create_app
 from vmsapp.extensions import db
+from vmsapp.models import NEVER_REUSED, Tariff, TariffPlan
 from vmsapp.models.base import Model
+from vmsapp.models.user import Role
 
 
 @pytest.fixture
@@ -66,9 +72,75 @@ def test_user_groups_from_before_are_known_as_ready_made_and_own_ones_are_not(em
         }  # fmt: skip
 
 
+def test_groups_keep_the_searches_and_lose_screens_they_held_for_them_alone(empty):
+    upgrade()
+    downgrade(revision="0010")
+    pairs = [("can_list", "Regions"), ("can_show", "Regions"), ("can_list", "Products"),
+             ("menu_access", "Regions list"), ("can_list", "Sales")]  # fmt: skip
+    groups = {"Sees": pairs, "Searches": [*pairs[:3], pairs[4]], "Neither": [pairs[4]]}
+    with Session(db.engine) as session, session.begin():
+        for group, holds in groups.items():
+            permitted(session, group, *holds)
+    upgrade()
+    searches = {("can_look_up", "Regions"), ("can_look_up", "Products")}
+    assert held("Sees") == {*pairs, *searches} - {("can_list", "Products")}
+    assert held("Searches") == {("can_list", "Sales"), *searches}
+    assert held("Neither") == {("can_list", "Sales")}
+    downgrade(revision="0010")
+    assert held("Searches") >= set(groups["Searches"])
+    assert not held("Searches") & searches
+    assert held("Neither") == {("can_list", "Sales")}
+
+
+def held(group):
+    """What a group holds."""
+    with Session(db.engine) as session:
+        role = session.scalars(select(Role).where(Role.name == group)).one()
+        return {(one.permission.name, one.view_menu.name) for one in role.permissions}
+
+
 def test_the_frameworks_tables_are_in_the_same_history(empty):
     upgrade()
     assert {"ab_user", "ab_role", "ab_permission_view", "ab_user_role"} <= tables(empty)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_ids_of_rows_that_may_go_are_given_once(empty):
+    upgrade()
+    downgrade(revision="0017")
+    shapes = text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'table'")
+    add = text("INSERT INTO tariff (name, meter_type, retired) VALUES (:name, 'water', 0)")
+    with db.engine.begin() as connection:
+        before = set(map(tuple, connection.execute(shapes)))
+        connection.execute(add, {"name": "First"})
+        connection.execute(text(
+            "INSERT INTO audit_event (at, actor_name, action, subject, subject_id, details)"
+            " VALUES ('2026-01-01', 'Ann', 'tariff.deleted', 'tariff', '7', '{}')"
+        ))  # fmt: skip
+    upgrade()
+    with db.engine.begin() as connection:
+        assert set(map(tuple, connection.execute(shapes))) == before  # no index is lost
+        made = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINC%'"))
+        assert {row.name for row in made} == set(NEVER_REUSED)
+        for name in ("Eighth", "Ninth"):
+            number = connection.execute(add, {"name": name}).lastrowid
+            connection.execute(text("DELETE FROM tariff WHERE id = :id"), {"id": number})
+        assert number == 9
+
+
+def test_the_id_of_a_removed_plan_is_not_given_again(shop):
+    tariff_id = shop.rows(Tariff)[0].id
+    numbers = []
+    for name in ("A", "B"):
+        with shop.session() as session, session.begin():
+            row = TariffPlan(
+                tariff_id=tariff_id, name=name, rules="{}", effective_on=date(2030, 1, 1)
+            )
+            session.add(row)
+            session.flush()
+            numbers.append(row.id)
+            session.delete(row)
+    assert numbers[0] < numbers[1]
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])

@@ -1,15 +1,16 @@
 """The security module down before, during and after the call, and what the worker makes of it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.factories import DOMESTIC, HARBOUR, THIS_MONTH
+from tests.factories import DOMESTIC, HARBOUR, TODAY
 from tests.faults import Late, answer_lost, doubled, down, during, put_off, request_lost
 from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused
 from vmsapp.hsm.registry import Registry
-from vmsapp.models import AuditEvent, LedgerTransfer, SaleAttempt, Token, VendingPointAccount
+from vmsapp.models import AuditEvent, LedgerTransfer, Sale, SaleAttempt, Token, VendingPointAccount
 from vmsapp.services import ledger
 from vmsapp.services.vending.reconcile import Patience
 
@@ -31,10 +32,10 @@ def test_a_module_that_is_down_before_the_call_fails_the_sale_and_gives_all_back
     sale = shop.sell(DOMESTIC, units="7")
     assert (sale.state, sale.failure, sale.failed_at) == (
         "failed",
-        "module_unavailable",
+        "unavailable_down",
         shop.clock.now,
     )
-    assert shop.counters(DOMESTIC) == {THIS_MONTH: Decimal(10)}
+    assert shop.counters(DOMESTIC) == {TODAY: Decimal(10)}
     assert (shop.fees(DOMESTIC), shop.account().pending_minor) == (paid, 0)
     transfer = shop.rows(LedgerTransfer, LedgerTransfer.sale_id == sale.id)[0]
     assert (transfer.state, transfer.settled_at) == ("voided", shop.clock.now)
@@ -58,12 +59,29 @@ def test_a_failed_sale_gives_a_limited_point_its_money_back(shop, module):
     assert shop.sell().state == "issued"
 
 
-def test_a_module_nobody_can_open_fails_the_sale(shop, keystore):
-    def locked(_descriptor):
+@pytest.mark.parametrize("what", ["cannot be opened", "does not answer", "is locked"])
+def test_a_module_that_is_not_there_is_told_before_anything_is_written(shop, module, what):
+    """Whoever tries again and again must not send the meter's identifiers ahead of the clock."""
+
+    def unavailable(_):
         raise HsmUnavailable("locked", sent=False)
 
-    shop.registry = Registry((), {"soft": locked})
-    assert shop.sell().failure == "module_unavailable"
+    before = shop.sell().tid
+    works = shop.registry
+    if what == "cannot be opened":
+        shop.registry = Registry((), {"soft": unavailable})
+    elif what == "does not answer":
+        module.always("status", unavailable)
+    else:
+        module.always("status", lambda call: replace(call(), locked=True))
+    for _ in range(3):
+        with pytest.raises(HsmUnavailable) as told:
+            shop.sell()
+        assert told.value.why == "locked"
+    assert shop.count(Sale) == 1
+    shop.registry = works
+    module.always("status", lambda call: call())
+    assert shop.sell().tid == before + 1
 
 
 def test_a_failed_sales_identifier_stays_spent(shop, module):
@@ -82,7 +100,7 @@ def test_a_refusal_before_the_id_was_looked_up_leaves_the_sale_pending(shop, mod
 
 def test_a_lost_answer_is_fetched_and_the_same_digits_complete_the_sale(shop, module, keystore):
     sale = pending(shop, module, answer_lost)
-    made = module.inner.fetch_result(sale.request_id).digits
+    made = module.inner.fetch_result(sale.request_id)[0].digits
     shop.clock.forward(minutes=1)
     assert shop.reconcile() == {"issued": 1}
     assert shop.digits(sale) == made

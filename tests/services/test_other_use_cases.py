@@ -12,9 +12,9 @@ from tests.factories import LEGACY_SGC, NOW
 from vmsapp import create_app
 from vmsapp.cli.vms import initialise
 from vmsapp.extensions import db
-from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.hsm.registry import ModuleDescriptor
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.models import (
     AuditEvent,
     Installation,
@@ -33,6 +33,14 @@ from vmsapp.services.security_modules import copy_key_list, registry_from
 from vmsapp.services.setup import setup_at
 
 
+@pytest.fixture
+def as_system():
+    """Jobs are seen as the tasks see them."""
+    with seen_by(SYSTEM):
+        yield
+
+
+@pytest.mark.usefixtures("as_system")
 def test_a_job_that_runs_is_not_run_by_a_second_worker(shop):
     with shop.session() as first, jobs.recurring(first, "settle") as run:
         assert run is not None
@@ -43,6 +51,7 @@ def test_a_job_that_runs_is_not_run_by_a_second_worker(shop):
     assert (row.state, row.result, row.finished_at) == ("done", {"issued": 3}, NOW)
 
 
+@pytest.mark.usefixtures("as_system")
 @pytest.mark.parametrize(("minutes", "claimed"), [(1, False), (2, True), (-60, True)])
 def test_a_job_whose_worker_died_is_taken_over_after_a_minute(shop, minutes, claimed):
     with shop.session() as dead:
@@ -52,6 +61,7 @@ def test_a_job_whose_worker_died_is_taken_over_after_a_minute(shop, minutes, cla
         assert (run is not None) is claimed
 
 
+@pytest.mark.usefixtures("as_system")
 def test_a_job_that_fails_says_how_and_may_run_again(shop):
     session = shop.session()
     with pytest.raises(ZeroDivisionError), session, jobs.recurring(session, "settle"):

@@ -7,33 +7,46 @@ import pytest
 from sqlalchemy import update
 
 from tests import factories
-from tests.factories import DOMESTIC, LEGACY_11, NOT_INSTALLED, NOW, OPERATOR, THIS_MONTH, TODAY
+from tests.factories import (
+    DOMESTIC,
+    LEGACY_11,
+    MONEY,
+    NOT_INSTALLED,
+    NOW,
+    OPERATOR,
+    THIS_MONTH,
+    TODAY,
+)
 from tests.web.office import statements
-from vmsapp.models import Counter, FeePayment, MeterInstallation, ServicePoint, TariffPenalty
+from vmsapp.models import (
+    Counter,
+    FeePayment,
+    Meter,
+    MeterInstallation,
+    ServicePoint,
+    Setup,
+    TariffPlan,
+)
 from vmsapp.scope import seen_by
-from vmsapp.services import meters
+from vmsapp.services import meters, vending
 from vmsapp.services.setup import setup_at
-from vmsapp.services.tariffs import as_plan, plan_on
-from vmsapp.services.vending.pricing import History, history_of
-
-
-def penalty(position: int, low: str, high: str | None, fine_minor: int) -> TariffPenalty:
-    return TariffPenalty(
-        position=position, low_units=Decimal(low), high_units=high and Decimal(high),
-        fine_minor=fine_minor,
-    )  # fmt: skip
+from vmsapp.services.tariffs import as_plan, plans_between, rules_text
+from vmsapp.services.vending.history import History, history_of
+from vmsapp.tariffs.plan import Accumulation, Penalty, Plan
 
 
 @pytest.fixture
 def dear(shop):
-    """A plan with three steps and two penalties, in force from today, written out of order."""
+    """A plan with three steps and two penalties, in force from today."""
 
     def add(session):
         factories.add_plan(
             session, shop.meter(LEGACY_11).tariff_id,
-            factories.step(3, "100", None, "0.30"), factories.step(1, "0", "50", "0.10"),
-            factories.step(2, "50", "100", "0.20"), name="Dear", effective_on=TODAY,
-            penalties=[penalty(2, "100", None, 300), penalty(1, "60", "100", 100)],
+            factories.step("0", "50", "0.10"), factories.step("50", "100", "0.20"),
+            factories.step("100", None, "0.30"), name="Dear", effective_on=TODAY,
+            penalties=(
+                Penalty(Decimal(60), Decimal(100), 100), Penalty(Decimal(100), None, 300),
+            ),
         )  # fmt: skip
 
     shop.change(add)
@@ -43,6 +56,10 @@ def history(shop, meter: str) -> History:
     with shop.session() as session, seen_by(shop.actor()):
         point = session.get_one(ServicePoint, shop.point_of(meter))
         return history_of(session, setup_at(session, NOW), point, NOW)
+
+
+def month(found: History) -> Decimal:
+    return found.bought(Accumulation.MONTH)
 
 
 def write(shop, *rows):
@@ -60,33 +77,65 @@ def test_each_step_and_each_penalty_counts_once(shop, dear, units, charged_minor
 def test_a_plan_is_read_whole_in_one_statement(shop, dear):
     tariff_id = shop.meter(LEGACY_11).tariff_id
     with shop.session() as session, statements(shop.engine) as seen:
-        plan = as_plan(plan_on(session, tariff_id, TODAY))
+        (row,) = plans_between(session, tariff_id, TODAY, TODAY)
+        plan = as_plan(row, MONEY)
     assert [step.price for step in plan.steps] == [Decimal(p) for p in ("0.1", "0.2", "0.3")]
     assert [fine.fine_minor for fine in plan.penalties] == [100, 300]
     assert len([text for text in seen if text.startswith("SELECT")]) == 1
 
 
+def test_a_plan_that_is_changed_before_it_is_used_counts_at_once(shop):
+    row = shop.rows(TariffPlan, TariffPlan.name == "Flat")[0]
+    assert shop.quote(LEGACY_11, units="50")["charged_minor"] == 500
+    for price, charged_minor in (("0.12", 600), ("0.10", 500)):
+        rules = rules_text(Plan("Flat", (factories.step("0", None, price),), None), MONEY)
+        changed = update(TariffPlan).where(TariffPlan.id == row.id).values(rules=rules)
+        shop.change(lambda session, changed=changed: session.execute(changed))
+        assert shop.quote(LEGACY_11, units="50")["charged_minor"] == charged_minor
+
+
+def test_settings_that_change_count_at_once_though_the_plan_is_kept_ready(shop):
+    assert shop.quote(LEGACY_11, tender=999)["charged_minor"] == 999
+    coins = update(Setup).values(coin_minor=100)
+    shop.change(lambda session: session.execute(coins))
+    assert shop.quote(LEGACY_11, units="50.3")["charged_minor"] == 500  # 5.03, down to whole ones
+    shop.change(lambda session: session.execute(update(Setup).values(settlement="up")))
+    assert shop.quote(LEGACY_11, units="50.3")["charged_minor"] == 600
+
+
+def test_a_price_is_found_in_two_statements_beside_those_of_the_settings(shop):
+    with shop.session() as session, seen_by(shop.actor()):
+        meter = session.get_one(Meter, shop.utility.meters[DOMESTIC])
+        point = session.get_one(ServicePoint, shop.point_of(DOMESTIC))
+        setup = setup_at(session, NOW)
+        with statements(shop.engine) as seen:
+            purchase = shop.purchase(DOMESTIC, units="150")
+            vending.quote(session, meter, point, purchase, NOW, setup=setup)
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize(
-    ("month", "today", "bought"),
+    ("day", "today", "bought"),
     [
-        (date(2026, 2, 1), TODAY, "0"),
+        (date(2026, 2, 28), TODAY, "0"),
         (THIS_MONTH, TODAY, "60.5"),
+        (TODAY, TODAY, "60.5"),
         (date(2026, 4, 1), date(2026, 4, 1), "60.5"),  # the clock was set back
     ],
 )
-def test_units_count_in_their_own_month_and_the_newest_month_counts(shop, month, today, bought):
+def test_units_count_in_their_own_month_and_the_newest_day_counts(shop, day, today, bought):
     point = shop.point_of(LEGACY_11)
     units = Decimal("60.5")
-    write(shop, Counter(service_point_id=point, period_start=month, units=units))
+    write(shop, Counter(service_point_id=point, period_start=day, units=units))
     found = history(shop, LEGACY_11)
-    assert (found.today, found.month) == (today, today.replace(day=1))
-    assert found.bought == Decimal(bought)
+    assert found.today == today
+    assert month(found) == Decimal(bought)
 
 
 def test_only_the_place_asked_for_counts(shop):
     shop.sell(DOMESTIC, units="60")
-    assert (history(shop, DOMESTIC).bought, len(history(shop, DOMESTIC).paid)) == (Decimal(60), 1)
-    assert (history(shop, LEGACY_11).bought, history(shop, LEGACY_11).paid) == (0, frozenset())
+    assert (month(history(shop, DOMESTIC)), len(history(shop, DOMESTIC).paid)) == (Decimal(60), 1)
+    assert (month(history(shop, LEGACY_11)), history(shop, LEGACY_11).paid) == (0, frozenset())
 
 
 @pytest.mark.parametrize(("kind", "charged_minor"), [("month", 100), ("year", 300), ("day", 300)])

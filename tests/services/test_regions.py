@@ -343,7 +343,7 @@ def test_two_who_add_the_same_name_at_once_make_one(shop, ids):
         one.start()
     for one in both:
         one.join()
-    assert sorted(map(str, outcomes)) == ["Twin", "region_name_taken"]
+    assert sorted(map(str, outcomes)) == ["Twin", "region_there"]
 
 
 @pytest.mark.postgres

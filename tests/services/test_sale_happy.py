@@ -16,7 +16,7 @@ from tests.factories import (
     TODAY,
 )
 from tests.faults import down, during, request_lost
-from vmsapp.hsm.base import KeyRef
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.models import SaleAttempt, SpentTid
 from vmsapp.sts.credit import CreditToken
 from vmsapp.sts.tid import BaseDate, tid_from_datetime
@@ -41,7 +41,7 @@ def test_reserve_stores_every_input_of_the_token(shop):
     assert [getattr(sale, name) for name in same] == [getattr(meter, name) for name in same]
     assert (sale.dkga, sale.ken, sale.table_set, sale.subclass) == ("04", 255, "production", 0)
     assert sale.module_id == shop.utility.module_id
-    assert (sale.service_point_id, sale.counter_period) == (shop.point_of(STS6_13), THIS_MONTH)
+    assert (sale.service_point_id, sale.counter_period) == (shop.point_of(STS6_13), TODAY)
     assert (sale.bought_before, sale.bought_after) == (Decimal(0), Decimal(50))
 
 
@@ -98,7 +98,7 @@ FEE_DUE = [  # units, charged: the worked table of the tariff rules, fee of this
 def test_two_steps_and_a_fee_cost_what_the_worked_table_says(shop, units, charged):
     sale = shop.sell(DOMESTIC, units=units)
     assert (sale.state, sale.charged_minor, sale.units) == ("issued", charged, Decimal(units))
-    assert shop.counters(DOMESTIC) == {THIS_MONTH: Decimal(units)}
+    assert shop.counters(DOMESTIC) == {TODAY: Decimal(units)}
     assert shop.fees(DOMESTIC) == [THIS_MONTH]
 
 

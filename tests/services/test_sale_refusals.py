@@ -58,6 +58,7 @@ from vmsapp.services.vending.errors import (
     NothingToPay,
     NoVendingPoint,
     QuoteChanged,
+    TariffOfAnotherType,
 )
 from vmsapp.tariffs.errors import (
     AboveTokenLimit,
@@ -78,7 +79,7 @@ BY_METER = [
     (BLOCKED, MeterBlocked),
     (STOCK, MeterNotInUse),
     (RETIRED, MeterNotInUse),
-    (WATER, CannotSellKind),
+    (WATER, TariffOfAnotherType),
     (SOUTHERN, NoSuchMeter),
 ]
 
@@ -102,6 +103,15 @@ def written(shop: Shop) -> list[int]:
 @pytest.mark.parametrize(("meter", "error"), BY_METER)
 def test_a_meter_that_cannot_be_sold_to_is_refused_by_name(shop, module, meter, error):
     refused(shop, error, shop.form(meter, shown=SHOWN))
+    assert module.asked == []
+
+
+def test_a_meter_that_rates_itself_is_refused(shop, module):
+    in_money = update(Meter).where(Meter.id == shop.utility.meters[LEGACY_11])
+    shop.change(lambda session: session.execute(in_money.values(credit_mode="currency")))
+    with pytest.raises(CannotSellKind):
+        shop.quote(LEGACY_11)
+    refused(shop, CannotSellKind, shop.form(shown=SHOWN))
     assert module.asked == []
 
 
@@ -152,7 +162,7 @@ def test_more_than_a_token_can_carry_is_refused(shop, units):
 
 def test_a_quantity_whose_price_rounds_to_nothing_is_refused(shop):
     def cheap(session):
-        tariff = factories.add_tariff(session, "Cheap", factories.step(1, "0", None, "0.01"))
+        tariff = factories.add_tariff(session, "Cheap", factories.step("0", None, "0.01"))
         session.execute(
             update(Meter)
             .where(Meter.id == shop.utility.meters[LEGACY_11])
@@ -221,7 +231,7 @@ def test_a_price_that_changed_since_it_was_shown_is_not_charged(shop):
     plan = shop.rows(factories.TariffPlan, factories.TariffPlan.name == "Flat")[0]
     shop.change(
         lambda s: factories.add_plan(
-            s, plan.tariff_id, factories.step(1, "0", None, "0.12"), name="Flat 2",
+            s, plan.tariff_id, factories.step("0", None, "0.12"), name="Flat 2",
             effective_on=factories.TODAY,
         )
     )  # fmt: skip

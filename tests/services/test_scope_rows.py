@@ -20,6 +20,9 @@ from vmsapp.models import (
     AuditEvent,
     Consumer,
     FloatMovement,
+    ImportBatch,
+    Job,
+    JournalFinding,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
@@ -68,13 +71,13 @@ NOT_SCOPED = {
     "Product": "reference data of the whole utility",
     "Tariff": "reference data of the whole utility",
     "TariffPlan": "reference data of the whole utility",
-    "TariffStep": "part of a plan",
-    "TariffPenalty": "part of a plan",
     "AuditUnsealed": "numbers of events alone, for the sealer",
     "AuditSeal": "places and hashes alone; the events themselves are scoped",
     "AuditHead": "one chain for all regions; holds no secret",
     "SecurityModule": "one for all regions; holds no secret",
     "SmAlgorithm": "one for all regions",
+    "ModuleHealth": "of a module, which serves all regions",
+    "JournalCheck": "of a module, which serves all regions",
     "VendingKey": "public side of keys, one list for all regions",
     "MeterInstallation": "reached through a meter or a service point, which are scoped",
     "Counter": "reached through a service point, which is scoped",
@@ -84,7 +87,8 @@ NOT_SCOPED = {
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
     "LicenceChange": "one licence for all regions; shown to who may see its page",
-    "Job": "runs without a person",
+    "ImportRow": "reached through its import, which is scoped",
+    "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
@@ -101,7 +105,7 @@ def sold(shop):
         pair.ask(key=f"paid in at {point}", point=point)
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
-        pair.ask(key=f"asked at {point}", point=point)
+        pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
     return {"north": north, "south": south}
 
 
@@ -130,7 +134,7 @@ def test_every_model_is_scoped_or_named_with_its_reason():
     }
     scoped = set(ScopedMixin.scoped)
     assert {model.__name__ for model in ours - scoped} == set(NOT_SCOPED)
-    assert scoped == {*SEEN, AuditEvent, OfficeUser}
+    assert scoped == {*SEEN, AuditEvent, ImportBatch, Job, JournalFinding, OfficeUser}
 
 
 def test_an_operator_sees_the_own_side_and_nothing_of_the_other(shop, sold):
@@ -329,3 +333,33 @@ def test_a_worker_acts_for_somebody_as_that_person_is_now(shop):
     for nobody in (user_id, 10**6):
         with shop.session() as session, pytest.raises(NotActing):
             actor_for(session, nobody)
+
+
+def test_jobs_and_imports_are_seen_by_whoever_asked_for_them(shop):
+    ours, theirs = (shop.utility.users[name].id for name in (OPERATOR, SOUTH_OPERATOR))
+
+    def add(session):
+        for user_id in (ours, theirs):
+            job = Job(kind="export", actor_id=user_id, made_at=factories.NOW)
+            session.add(job)
+            session.flush()
+            session.add(ImportBatch(
+                kind="consumers", file_name="a", sha256="0" * 64, size=1, actor_id=user_id,
+                made_at=factories.NOW, job_id=job.id,
+            ))  # fmt: skip
+        session.add(Job(kind="nobodys", actor_id=None, made_at=factories.NOW))
+
+    shop.change(add)
+    for model in (Job, ImportBatch):
+        assert seen(shop, OPERATOR, model) == {(1,)}
+        assert seen(shop, SOUTH_OPERATOR, model) == {(2,)}
+        north = Actor(None, "x", Sight(region_path=shop.utility.regions["north"].path))
+        assert seen(shop, north, model) == set()
+    for maker in (Job, ImportBatch):
+        stranger = maker(kind="export", actor_id=theirs, made_at=factories.NOW)
+        if maker is ImportBatch:
+            stranger.file_name, stranger.sha256, stranger.size = "a", "0" * 64, 1
+        with shop.session() as session, seen_by(shop.actor(OPERATOR)):
+            session.add(stranger)
+            with pytest.raises(OutOfScope):
+                session.flush()

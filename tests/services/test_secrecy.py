@@ -5,6 +5,7 @@ import logging
 from sqlalchemy import select
 
 from tests.faults import answer_lost, down, put_off, request_lost
+from vmsapp import create_app
 from vmsapp.models import Token
 from vmsapp.models.base import Model
 
@@ -50,7 +51,7 @@ def test_the_log_holds_no_digits(shop, module, caplog):
 def test_a_tokens_repr_shows_no_digits(shop, module):
     sale = shop.sell()
     (token,) = shop.tokens(sale)
-    issued = module.inner.fetch_result(sale.request_id)
+    issued = module.inner.fetch_result(sale.request_id)[0]
     assert issued.digits == token.digits
     for text in (repr(token), repr(issued), repr(sale)):
         assert not any(s in text for s in spellings(token.digits))
@@ -63,3 +64,12 @@ def test_the_modules_own_record_keeps_digits_sealed(shop, module, tmp_path):
     for path in files:
         held = path.read_bytes()
         assert not [s for s in spellings(digits) if s.encode() in held]
+
+
+def test_neither_statements_nor_rows_are_logged_at_any_level(settings):
+    for name in ("sqlalchemy", "sqlalchemy.engine", "sqlalchemy.engine.Engine"):
+        logging.getLogger(name).setLevel(logging.NOTSET)  # as if nobody had said anything
+    logging.getLogger().setLevel(logging.DEBUG)
+    create_app(settings.model_copy(update={"log_level": "DEBUG"}))
+    assert logging.getLogger("vmsapp.views").isEnabledFor(logging.DEBUG)
+    assert not logging.getLogger("sqlalchemy.engine.Engine").isEnabledFor(logging.INFO)

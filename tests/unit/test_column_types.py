@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.dialects import postgresql, sqlite
 
-from vmsapp.models.types import PRICE_SCALE, UNITS_SCALE, FixedPoint, UtcDateTime
+from vmsapp.models.types import UNITS_SCALE, FixedPoint, UtcDateTime
 
 DIALECTS = [sqlite.dialect(), postgresql.dialect()]
 NAIROBI = timezone(timedelta(hours=3))
@@ -14,8 +14,8 @@ NAIROBI = timezone(timedelta(hours=3))
 STORED = [
     (UNITS_SCALE, "0", 0), (UNITS_SCALE, "0.001", 1), (UNITS_SCALE, "50", 50_000),
     (UNITS_SCALE, "-1.5", -1_500), (UNITS_SCALE, "1.500", 1_500),
-    (PRICE_SCALE, "0.185", 185_000), (PRICE_SCALE, "0.000001", 1),
-    (PRICE_SCALE, "9223372036854.775807", 2**63 - 1),
+    (6, "0.185", 185_000), (6, "0.000001", 1),
+    (6, "9223372036854.775807", 2**63 - 1),
 ]  # fmt: skip
 
 

@@ -48,6 +48,11 @@ def test_nothing_need_be_set_for_a_trial():
     assert settings.keystore_path.parent == settings.passphrase_path.parent
 
 
+def test_mail_has_its_ports_and_may_be_given_others():
+    assert read().ports_for_mail == {25, 465, 587, 2525}
+    assert read(VMS_MAIL_PORTS="587, 2587").ports_for_mail == {587, 2587}
+
+
 WRONG = [
     ("VMS_ENV", "prod"), ("VMS_PORT", "0"), ("VMS_PORT", "65536"), ("VMS_PORT", "http"),
     ("VMS_THREADS", "0"), ("VMS_THREADS", "65"), ("VMS_PROXIES", "-1"), ("VMS_PROXIES", "6"),
@@ -57,6 +62,8 @@ WRONG = [
     ("DATABASE_URL", "mysql://db/vms"), ("DATABASE_URL", "nonsense"), ("DATABASE_URL", ""),
     ("DATABASE_URL", "sqlite://"), ("DATABASE_URL", "sqlite:///:memory:"), ("VMS_INSTANCE", " "),
     ("DATABASE_URL", "postgresql://db/vms"),
+    ("VMS_MAIL_PORTS", "smtp"), ("VMS_MAIL_PORTS", ""), ("VMS_MAIL_PORTS", "25;465"),
+    ("VMS_MAIL_PORTS", "-25"), ("VMS_MAIL_PORTS", "25,"),
     ("BROKER_URL", "http://broker"), ("BROKER_URL", "nonsense"),
     ("VMS_RATELIMIT_URL", "nonsense"), ("VMS_RATELIMIT_URL", ""),
     ("VMS_LOGIN_RATE", "often"), ("VMS_LOGIN_RATE", "10 per fortnight"),
@@ -65,6 +72,10 @@ WRONG = [
     ("VMS_RECONCILE_SECONDS", "0"), ("VMS_RECONCILE_SECONDS", "301"),
     ("VMS_PENDING_SECONDS", "0"), ("VMS_PENDING_SECONDS", "601"),
     ("VMS_CANCEL_SECONDS", "0"), ("VMS_CANCEL_SECONDS", "86401"),
+    ("VMS_MODULE_SERVER", "maybe"), ("VMS_MODULE_PORT", "0"), ("VMS_MODULE_PORT", "65536"),
+    ("VMS_MODULE_NETWORKS", ""), ("VMS_MODULE_NETWORKS", "10.0.0.1/8"),
+    ("VMS_MODULE_NETWORKS", "10.0.0.0/8,"), ("VMS_MODULE_NETWORKS", "anywhere"),
+    ("VMS_MODULE_PORTS", ""), ("VMS_MODULE_PORTS", "8770,"), ("VMS_MODULE_PORTS", "http"),
 ]  # fmt: skip
 
 

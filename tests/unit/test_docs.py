@@ -65,3 +65,33 @@ def test_every_requirement_has_its_line_and_every_line_its_verdict_and_place() -
         assert re.match(r"met\b|partly:|not met\b|does not apply:", verdict), row
     for path in re.findall(r"`((?:tests|vmsapp|assets|docs)/[\w/.-]+)`", page):
         assert (ROOT / path).exists(), path
+
+
+def purposes() -> set[str]:
+    """What the code makes keys for, as it says where it makes them."""
+    made = re.compile(r"""(?:expand|key_for)\([^()]*(?:\(\))?[^()]*"([a-z -]+)"\)""")
+    rooms = [path for path in (ROOT / "vmsapp").iterdir() if path.name != "hsm"]
+    files = [file for room in rooms for file in (room.rglob("*.py") if room.is_dir() else [room])]
+    code = [file.read_text() for file in files if file.suffix == ".py"]
+    return {purpose for text in code for purpose in made.findall(text)}
+
+
+def test_every_key_the_code_makes_for_a_purpose_has_its_life_written_down() -> None:
+    page = (ROOT / "docs" / "security-policies.md").read_text()
+    found = purposes()
+    assert {"bearers", "second factor", "one-time codes", "mail password"} <= found
+    of_a_passphrase = {"seal", "check"}
+    for purpose in found - of_a_passphrase:
+        assert f"| *{purpose}* |" in page, purpose
+
+
+def test_the_places_the_policies_name_are_there() -> None:
+    page = (ROOT / "docs" / "security-policies.md").read_text()
+    named = re.findall(r"`?((?:tests|docs)/[\w/.-]+\.(?:py|md))", page)
+    assert len(named) > 10
+    for path in named:
+        assert (ROOT / path).exists(), path
+    sections = set(re.findall(r"^## ([^,\n]+)", page, re.MULTILINE))
+    security = (ROOT / "docs" / "security.md").read_text()
+    for section in re.findall(r"security-policies.md, \*([\w ]+)\*", security):
+        assert section in sections, section

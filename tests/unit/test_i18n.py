@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from flask import Flask, session
@@ -28,7 +29,11 @@ MOMENT = datetime(2026, 3, 17, 21, 30, tzinfo=UTC)
 def app():
     """An application of nothing but languages."""
     app = Flask("languages")
-    app.config.update(LANGUAGES=LANGUAGES, SECRET_KEY="test")
+    app.config.update(
+        LANGUAGES=LANGUAGES,
+        SECRET_KEY="test",
+        BABEL_TRANSLATION_DIRECTORIES=str(Path(__file__).parents[2] / "translations"),
+    )
     Babel(app)
     i18n.init_app(app)
     return app
@@ -150,3 +155,10 @@ def test_a_moment_in_an_error_says_that_it_is_utc(app):
         text = readable(MOMENT, 2)
     assert text.startswith("Mar 17, 2026")
     assert text.endswith("UTC")
+
+
+def test_a_text_is_given_in_every_language(app):
+    with app.app_context():
+        words = i18n.in_every_language(["Meter", "no such text"])
+    assert words["Meter"] == {"en": "Meter", "fr": "Compteur", "zh": "表计", "ar": "العداد"}
+    assert words["no such text"] == dict.fromkeys(LANGUAGES, "no such text")

@@ -38,7 +38,8 @@ def test_what_people_type_is_read(text, minor):
 
 
 UNREADABLE = ["", "abc", "1,5", "1.234", "NaN", "sNaN", "Infinity", "-Infinity", "1e99", "1e-9",
-              "10000000000000.01", "-10000000000000.01", "--1", "0x10"]  # fmt: skip
+              "10000000000000.01", "-10000000000000.01", "--1", "0x10",
+              "1.00" + "0" * 40 + "1"]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", UNREADABLE)

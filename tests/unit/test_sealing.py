@@ -87,6 +87,8 @@ def test_the_check_value_and_the_key_do_not_show_in_a_repr():
         (True, 8, 1, SALT),
         (2**15, 9, 1, SALT),
         (2**15, 8, 2, SALT),
+        (2**15, 8.0, 1, SALT),
+        (2**15, 8, True, SALT),
         (2**15, 8, 1, b""),
     ],
 )
@@ -98,6 +100,22 @@ def test_parameters_out_of_bounds_are_refused(n, r, p, salt):
 @pytest.mark.parametrize("n", [2**14, 2**20])
 def test_the_bounds_themselves_are_taken(n):
     assert ScryptParams(n, SALT).n == n
+
+
+def test_two_passphrases_make_a_key_of_which_neither_has_a_half():
+    first, second = ScryptParams(2**14, SALT), ScryptParams(2**14, bytes(15) + b"\1")
+    both = sealing.keys_of_two((b"one", first), (b"two", second))
+    others = (
+        sealing.keys_of_two((b"two", first), (b"one", second)),
+        sealing.keys_of_two((b"one", first), (b"other", second)),
+        sealing.keys_of_two((b"other", first), (b"two", second)),
+        sealing.keys_of_passphrase(b"one", first),
+        sealing.keys_of_passphrase(b"two", second),
+    )
+    assert both.check not in {other.check for other in others}
+    assert both.seal_key not in {other.seal_key for other in others}
+    again = sealing.keys_of_two((b"one", first), (b"two", second))
+    assert (again.seal_key, again.check) == (both.seal_key, both.check)
 
 
 # RFC 8032, 7.1, TEST 2
@@ -137,3 +155,16 @@ RFC_4226 = [
 @pytest.mark.parametrize(("counter", "password"), list(enumerate(RFC_4226)))
 def test_one_time_passwords_are_those_of_the_rfc(counter, password):
     assert sealing.one_time_password(b"12345678901234567890", counter) == password
+
+
+def test_a_secret_of_our_own_is_its_owners_alone_and_no_other_is_read(tmp_path):
+    path = tmp_path / "module" / "passphrase"
+    made = sealing.secret_file(path)
+    assert len(made) == 64
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert sealing.secret_file(path) == made
+    for mode in (0o640, 0o604, 0o620):
+        path.chmod(mode)
+        with pytest.raises(PermissionError, match="chmod 600"):
+            sealing.secret_file(path)

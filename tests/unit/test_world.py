@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from vmsapp.clock import NoSuchLocalTime, moment_of
-from vmsapp.services.world import COMMON, currencies, decimals_of, zones
+from vmsapp.services.world import COMMON, currencies, decimals_of, zones, zones_fitting
 
 
 @pytest.mark.parametrize(("code", "decimals"), [
@@ -33,6 +33,17 @@ def test_time_zones_are_those_of_places():
     assert zones()["africa/nairobi"] == "Africa/Nairobi"
     assert {"UTC", "Asia/Kolkata", "America/Argentina/Buenos_Aires"} <= set(zones().values())
     assert not any(name.startswith(("Etc/", "posix", "right")) for name in zones().values())
+
+
+@pytest.mark.parametrize(("typed", "meant"), [
+    ("nairobi", ["Africa/Nairobi"]), ("AFRICA/NAIROBI", ["Africa/Nairobi"]),
+    ("nairo", ["Africa/Nairobi"]), ("africa/nair", ["Africa/Nairobi"]), ("utc", ["UTC"]),
+    ("los angeles", ["America/Los_Angeles"]), ("Aden", ["Asia/Aden"]),
+    ("adela", ["Australia/Adelaide"]), ("Mars", []), ("", []), ("africa", []),
+    ("louisville", ["America/Kentucky/Louisville", "America/Louisville"]),
+])  # fmt: skip
+def test_a_part_of_a_city_names_its_time_zone(typed, meant):
+    assert zones_fitting(typed) == meant
 
 
 @pytest.mark.parametrize(("local", "zone", "utc"), [

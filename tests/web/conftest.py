@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from werkzeug.security import generate_password_hash
 
 from config import Settings
 from tests import factories
+from tests.debug_log import KNOWN, report
 from tests.factories import AUDITOR, OPERATOR, SOUTH_OPERATOR, SUPERVISOR, Utility
+from tests.traces import found_in_database
 from tests.web.office import ADMIN, ENGINEER, NEWCOMER, NORTH_SUPERVISOR, PASSWORD, Browser
 from vmsapp.cli.vms import _sync_permissions
 from vmsapp.extensions import atomic, db
@@ -97,25 +99,28 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def database_url(
     backend: str, place: Path, template_of, app_on: AppOn, request: pytest.FixtureRequest
-) -> str:
-    """URL of a fresh copy of the utility and its staff."""
+) -> Iterator[str]:
+    """URL of a fresh copy of the utility and its staff; what is written is searched."""
     if backend == "sqlite":
         for old in place.parent.iterdir():
             old.unlink()
         shutil.copyfile(request.getfixturevalue("staffed"), place)
-        return f"sqlite:///{place}"
-    from tests.conftest import put_back  # noqa: PLC0415 - only where there is PostgreSQL
+        url = f"sqlite:///{place}"
+    else:
+        from tests.conftest import put_back  # noqa: PLC0415 - only where there is PostgreSQL
 
-    template = template_of("postgres")
-    put_back(template.url)
-    staff(app_on(template.url), template.utility)
-    return template.url
+        template = template_of("postgres")
+        url = template.url
+        put_back(url)
+        staff(app_on(url), template.utility)
+    yield url
+    report(found_in_database(KNOWN, url))
 
 
 @pytest.fixture(scope="session")
 def engine_on() -> Callable[[str], Engine]:
     """Give the engine on a database, made once."""
-    return cache(create_engine)
+    return cache(partial(create_engine, hide_parameters=True))
 
 
 @pytest.fixture

@@ -15,9 +15,7 @@ sign in, and out again.
 
 import ast
 import getpass
-import hashlib
 import http.client
-import json
 import re
 import ssl
 import sys
@@ -36,65 +34,29 @@ from flask_wtf import FlaskForm
 from werkzeug.exceptions import HTTPException
 from wtforms.fields.core import UnboundField
 
+from tests.web.oddities import (
+    BEARERS,
+    BODIES,
+    DEEP,
+    ELSEWHERE,
+    INJECTED,
+    KINDS_OF_JSON,
+    LEADS,
+    LONG,
+    MARK,
+    NEVER_ROUTED,
+    NO_FORM,
+    ODD_HEADERS,
+    ODD_IDS,
+    ODD_TEXTS,
+    RAW_QUERIES,
+    TARGETS,
+    TOO_LARGE,
+)
 from vmsapp.views.lists import OfficeListView
 
 ROOT = Path(__file__).resolve().parents[2]
 VIEWS = ROOT / "vmsapp" / "views"
-
-ELSEWHERE = "elsewhere.example"
-"""A host that is not ours; no answer may lead there."""
-
-MARK = "<odd-mark>"
-INJECTED = "X-Odd"
-"""What may stand in no page as it is, and a header that no answer may have."""
-
-ODD_TEXTS = [
-    "", "0", "-1", "1e3", "٣", str(2**31), str(2**63), str(2**64), "9" * 4000, "NaN",
-    f'">{MARK}', "{{7*7}}%(x)s{0}", "' OR 1=1 --", "%", "\\", "../../../etc/passwd",
-    "a\x00b", f"a\r\n{INJECTED}: 1", "\u202egnp.exe", "\ufeff\ufffe", "\U0001f50c" * 40,
-    f"//{ELSEWHERE}/", f"http://{ELSEWHERE}/", f"/\\{ELSEWHERE}",
-    f"javascript:alert('{ELSEWHERE}')", "__class__", "2026-02-30", "[" * 2000, "\udc80",
-]  # fmt: skip
-RAW_QUERIES = ["%FF%FE=%ED%A0%80", "&&&===", "?", "q=%u1234", "q[]=1&q[x]=2", "_method=DELETE",
-               "_external=1&endpoint=x&_scheme=javascript&_anchor=x&self=1&values=1"]  # fmt: skip
-ODD_IDS = ["0", "-1", "+1", "1.0", "1e3", "x", "%00", "1%00", "%31", "٣", "1%0d%0a", "%20",
-           "..", "%2e%2e%2f", "1;x", str(2**31), str(2**63 - 1), str(2**63), str(2**64),
-           "9" * 4000, "999999999"]  # fmt: skip
-ODD_HEADERS: list[tuple[tuple[str, str], ...]] = [
-    (("Host", ELSEWHERE),),
-    (("Host", f"{ELSEWHERE}/x?y"),),
-    (("X-Forwarded-Host", ELSEWHERE), ("X-Forwarded-Proto", "javascript"),
-     ("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-Prefix", f"//{ELSEWHERE}"),
-     ("Forwarded", f"for=6.6.6.6;host={ELSEWHERE}"), ("X-Original-URL", "/users/list/"),
-     ("X-Rewrite-URL", "/users/list/"), ("X-Real-IP", "6.6.6.6")),
-    (("Referer", f"http://{ELSEWHERE}/x"), ("Origin", f"http://{ELSEWHERE}")),
-    (("Referer", "http://[::1"), ("Origin", "null")),
-    (("Referer", f"http://localhost//{ELSEWHERE}/"),),
-    (("Referer", f"a\r\n{INJECTED}: 1"), ("User-Agent", f"a\r\n{INJECTED}: 1"),
-     ("Accept-Language", f"a\r\n{INJECTED}: 1")),
-    (("User-Agent", f"{MARK}\xff" + "x" * 4000), ("Accept-Language", "x;q=é, *;q=9" * 90)),
-    (("Cookie", "vms=%00; vms=x.y.z; =; a=b=c"), ("Authorization", "Bearer x.y.z")),
-    (("Authorization", "Basic !!!"), ("Range", "bytes=-9,x"), ("If-Modified-Since", "now"),
-     ("If-None-Match", '"'), ("Accept", "x/y"), ("Accept-Encoding", "gzip;q=x, *;q=")),
-    (("X-HTTP-Method-Override", "DELETE"), ("X-HTTP-Method", "PUT")),
-]  # fmt: skip
-DEEP = "[" * 20_000
-BODIES: list[tuple[str, bytes]] = [
-    ("application/x-www-form-urlencoded", b"mode=quantity&value=5"),
-    ("application/x-www-form-urlencoded", b"%FF=%00&&==&a=\xff"),
-    ("application/json", json.dumps({"name": "x", "csrf_token": "x"}).encode()),
-    ("application/json", DEEP.encode()),
-    ("application/json", b'{"a":1,"a":NaN,"username":{"$gt":""}}'),
-    ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name="),
-    ("multipart/form-data", b"--"),
-    ("text/xml", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'),
-    ("text/plain;charset=utf-7", b"csrf_token=x"),
-    ("", b"x"),
-]
-LONG = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(140))
-"""Fits into no cookie, not even compressed."""
-NEVER_ROUTED = ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "ODD"]
-TOO_LARGE = b"a=" + b"x" * (1024 * 1024)
 
 TELLTALES = re.compile(
     r"Traceback \(most|werkzeug|sqlalchemy\.|psycopg|sqlite3\.|jinja2\.|File &#34;/|File \"/|"
@@ -113,6 +75,12 @@ WANTED: dict[str, tuple[str, ...]] = {
     "Permissions-Policy": ("camera=()",),
 }  # fmt: skip
 """Headers of every answer, with what must stand in each."""
+
+FILE_NAME = re.compile(
+    r"(?:inline|attachment); filename=[\w.-]+(?:; filename\*=UTF-8''(?:[\w.~-]|%[0-9A-F]{2})+)?",
+    re.ASCII,
+)
+"""How a file is called: by the product, never by what was sent."""
 
 UNWANTED = ("Server", "X-Powered-By", "Access-Control-Allow-Origin", "X-Debug", INJECTED)
 
@@ -164,6 +132,9 @@ def faults(knock: Knock, answer: Answer) -> Iterator[str]:
     yield from _headers(answer)
     yield from _led_away(answer)
     yield from _kept(knock, answer)
+    called = answer.header("Content-Disposition")
+    if called and not FILE_NAME.fullmatch(called):
+        yield f"calls a file {called[:100]}"
     if not _is_file(knock):
         yield from _written(answer)
 
@@ -316,14 +287,21 @@ def encoded(pairs: Iterable[tuple[str, str]]) -> str:
 # the knocks
 
 
-def odd_addresses(plan: Plan, share: int = 1) -> Iterator[Knock]:
-    """Odd numbers and words in place of ids; one of ``share`` of them."""
-    turn = 0
+def one_in(share: int, knocks: Iterable[Knock]) -> Iterator[Knock]:
+    """Every ``share``-th of them; of no divisor of how many there are a door, each kind gets its
+    turn."""
+    return islice(knocks, 0, None, share)
+
+
+def odd_ids(plan: Plan) -> Iterator[Knock]:
+    """Odd numbers and words in place of ids."""
     for route in [*plan.taking("GET"), Route("/nowhere/<x>", frozenset())]:
         for odd in ODD_IDS if route.has_value else ():
-            turn += 1
-            if turn % share == 0:
-                yield Knock(path=route.address(odd))
+            yield Knock(path=route.address(odd))
+
+
+def odd_addresses() -> Iterator[Knock]:
+    """Addresses of nothing, and such as lead out of where files lie."""
     for odd in ["/%00", "//", f"//{ELSEWHERE}/", f"/%5c{ELSEWHERE}", "/..", "/%2e%2e/", "/%ff", "*",
                 "/x" * 900, "/counter", f"/counter%0d%0a{INJECTED}:1", "/static", "/static/ui/",
                 "/static/../config.py", "/static/%2e%2e/%2e%2e/config.py", "/static/ui/..%2f..",
@@ -357,14 +335,44 @@ def odd_headers(plan: Plan, each: int) -> Iterator[Knock]:
             yield Knock(path=f"{path}?next=//{ELSEWHERE}/&next=http://{ELSEWHERE}", headers=odd)
 
 
+def led_away(plan: Plan, foreign_token: str) -> Iterator[Knock]:
+    """Everything that may name where to go next, at every door that leads on."""
+    doors = ["/", "/login/", "/login/second", "/login/code", "/logout/", "/lang/fr", "/counter"]
+    for turn, target in enumerate(TARGETS):
+        pairs = [(name, target) for name in LEADS]
+        for path in doors:
+            yield Knock(path=f"{path}?{encoded(pairs)}", headers=(("Referer", target),))
+        route = plan.taking("GET")[turn * 7 % len(plan.taking("GET"))]
+        yield Knock(path=f"{route.address()}?{encoded(pairs)}", headers=(("Host", ELSEWHERE),))
+        body = encoded([*pairs, ("csrf_token", foreign_token)]).encode()
+        for path in ("/login/", "/logout/", "/sales/columns"):
+            yield Knock(
+                method="POST", path=f"{path}?{encoded(pairs)}", body=body, kind=BODIES[0][0]
+            )
+
+
+def odd_programs(plan: Plan) -> Iterator[Knock]:
+    """What is no form of a program, of every kind, and bearers that are none."""
+    for route in plan.taking("POST"):
+        if not route.rule.startswith("/api/"):
+            continue
+        for turn, body in enumerate(NO_FORM):
+            for kind in (KINDS_OF_JSON[0], KINDS_OF_JSON[turn % len(KINDS_OF_JSON)]):
+                yield Knock(method="POST", path=route.address(), body=body, kind=kind)
+        for bearer in BEARERS:
+            yield Knock(method="POST", path=route.address(), body=b"{}", kind=KINDS_OF_JSON[0],
+                        headers=(("Authorization", bearer), ("X-Api-Key", bearer)))  # fmt: skip
+
+
 def other_methods(plan: Plan) -> Iterator[Knock]:
     """Methods that no door takes, and reading where only a form is taken."""
     for turn, route in enumerate(plan.routes):
         yield Knock(method=NEVER_ROUTED[turn % len(NEVER_ROUTED)], path=route.address())
+        yield Knock(method="TRACE", path=route.address(), headers=(("X-Told-Back", MARK),))
         yield Knock(method="OPTIONS", path=route.address())
+        yield Knock(method="HEAD", path=route.address())
         if "GET" not in route.methods:
             yield Knock(path=route.address())
-            yield Knock(method="HEAD", path=route.address())
     for method in NEVER_ROUTED:
         for path in ("/", "/login/", "/nowhere", "/static/none.css", "/api/v1/security/login"):
             yield Knock(method=method, path=path)
@@ -390,7 +398,9 @@ def odd_forms(plan: Plan, token: str, each: int) -> Iterator[Knock]:
     for route in plan.taking("POST"):
         addresses = [route.address()]
         if "string" in route.rule:
-            addresses += [route.address(quote(odd)) for odd in ("..", MARK, "__init__")]
+            addresses += [route.address(quote(odd)) for odd in ("..", MARK, "__init__", "a\r\nb")]
+        if "kind" in route.rule:
+            addresses += [route.address(kind) for kind in ("csv", "xlsx")]
         for path in addresses:
             for pairs in islice(plan.dealt(each), each):
                 sent = [(n, v) for n, v in pairs if n != "csrf_token" and "\0" not in v]
@@ -428,8 +438,20 @@ def refusals_of(knock: Knock, answer: Answer) -> Iterator[str]:
             yield f"answers {answer.status} to a form without its token"
     elif knock.method == "POST" and answer.status < 400:
         yield f"answers {answer.status} to nobody's word"
+    if knock.method == "TRACE" and MARK in answer.text:
+        yield "tells back what was asked"
+    if knock.method == "HEAD" and answer.body:
+        yield "has a body where only the head was asked for"
     if knock.method not in {"GET", "HEAD", "OPTIONS", "POST"} and answer.status < 300:
         yield f"answers {answer.status} to {knock.method}"
+
+
+def words_to_programs(knock: Knock, answer: Answer) -> Iterator[str]:
+    """A program that is not understood is told so in JSON, and never that it was our mistake."""
+    if not 400 <= answer.status < 500:
+        yield f"answers {answer.status} to what is no form"
+    if answer.header("Content-Type") != "application/json":
+        yield f"answers a program in {answer.header('Content-Type')}"
 
 
 Judge = Callable[[Knock, Answer], Iterator[str]]
@@ -549,11 +571,13 @@ def main(address: str, user: str) -> int:
     for door in (stranger, known):
         foreign = Outside(address).token()
         for knocks, judges in (
-            (odd_addresses(plan), ()),
+            (odd_ids(plan), ()),
+            (odd_addresses(), ()),
             (odd_queries(plan, 2), ()),
             (odd_headers(plan, 1), ()),
             (other_methods(plan), (refusals_of,)),
             (forged_posts(plan, foreign, 2), (refusals_of,)),
+            (led_away(plan, foreign), ()),
         ):
             count, found = knocked(door, knocks, *judges)
             total, wrong = total + count, wrong + found

@@ -160,12 +160,12 @@ def views_of(app: Flask) -> list[OfficeListView]:
     return [view for view in builder.baseviews if isinstance(view, OfficeListView)]
 
 
-def permit(shop: Shop, screen: str, *deeds: str) -> None:
-    """Give the supervisors' group permissions for a screen, as an administrator can."""
+def permit(shop: Shop, screen: str, *deeds: str, group: str = "Supervisor") -> None:
+    """Give a ready-made group permissions for a screen, as an administrator can."""
 
     def change(session: Any) -> None:
-        group = session.query(Role).where(Role.name == "Supervisor").one()
-        group.permissions += (
+        role = session.query(Role).where(Role.name == group).one()
+        role.permissions += (
             session.query(PermissionView)
             .join(Permission, Permission.id == PermissionView.permission_id)
             .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)

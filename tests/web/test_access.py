@@ -28,6 +28,7 @@ from tests.factories import (
 )
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
+from vmsapp.models import Tariff
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
 
@@ -36,7 +37,8 @@ SCOPES = ("own", "other", "none")
 LAST = ("Sessions.end_others", "AuthDBView.logout", "ResetMyPasswordView.this_form_post")
 OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "name": "suspend", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none", "way": "pay-in",
-          "action": "float.pay_in", "kind": "csv"}  # fmt: skip
+          "action": "float.pay_in", "kind": "csv", "sheet": "consumers", "hold": "block",
+          "move": "activate", "row_id": 1, "algorithm": "sts6"}  # fmt: skip
 """What stands in an address besides whose it is."""
 
 
@@ -67,6 +69,8 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "Regions": Thing(regions["north"].id, regions["south"].id),
         "VendingPoints": points,
         "Floats": points,
+        "Tariffs": Thing(*(shop.rows(Tariff)[0].id,) * 2),
+        "SecurityModules": Thing(utility.module_id, utility.module_id),
         "UserGroups": Thing(*(group_id(shop, "Operator"),) * 2),
         "Users": Thing(people[OPERATOR].id, people[SOUTH_OPERATOR].id),
     }
@@ -105,7 +109,12 @@ def address(office: Flask, endpoint: str, scope: str, things: dict[str, Thing]) 
         thing = things.get(kind)
         return (thing.other if scope == "other" else thing.own) if thing else 2
 
-    values = OTHERS | {"pk": of(view), "sale_id": of("sale"), "meter_id": of("meter")}
+    values = OTHERS | {
+        "pk": of(view),
+        "sale_id": of("sale"),
+        "meter_id": of("meter"),
+        "consumer_id": of("Consumers"),
+    }
     if endpoint == "Counter.purchase":
         values["key"] = "1-x"  # else a form leads on to itself with a key
     with office.test_request_context():

@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 from werkzeug.security import generate_password_hash
 
 from config import Settings
 from tests.factories import AUDITOR, HARBOUR, MARKET, NOW, OPERATOR, SUPERVISOR
 from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, PASSWORD, Browser, contents, said
+from tests.web.records import permit, read, sent, the_form
 from vmsapp import create_app, sealing
-from vmsapp.models import AuditEvent, OfficeUser, RecoveryCode
+from vmsapp.models import AuditEvent, OfficeUser, RecoveryCode, Setup
 from vmsapp.models.user import Role
 from vmsapp.scope import unscoped
 from vmsapp.services import second_factor
@@ -186,10 +188,49 @@ def test_nothing_else_is_open_before_a_given_password_is_changed(browse, shop, o
         assert browser.get(path).location == "/resetmypassword/form", path
     assert browser.post("/sessions/end-others").location == "/resetmypassword/form"
     assert by_json(office).status_code == 403
+    for page in (browser.get("/resetmypassword/form"), browser.post("/resetmypassword/form")):
+        assert "Choose a password of your own first." in said(page.text, "note note-warn")
+        assert ">Cancel</a>" not in page.text
     words = {"old_password": PASSWORD, "password": NEW, "conf_password": NEW}
-    assert browser.post("/resetmypassword/form", words).status_code == 302
+    answer = browser.post("/resetmypassword/form", words)
+    assert answer.location == "/", "on to the start page"
     assert is_in(browser)
     assert not the_user(shop).must_change_password
+    later = browser.get("/resetmypassword/form").text
+    assert ">Cancel</a>" in later
+    assert "of your own first" not in later
+    again = {"old_password": NEW, "password": NEW + "x", "conf_password": NEW + "x"}
+    assert browser.post("/resetmypassword/form", again).location == "/users/userinfo/"
+
+
+# names
+
+
+def test_a_new_name_and_language_are_on_record(browse, people, shop):
+    browser, pk = browse(OPERATOR), str(people[OPERATOR].id)
+    names = {"first_name": "Ada", "last_name": "Okoro", "language": "fr"}
+    assert browser.post("/userinfoeditview/form", names).status_code == 302
+    (event,) = told(shop, "user.renamed")
+    assert (event.actor_name, event.subject_id) == (OPERATOR, pk)
+    assert event.details == {
+        "before": {"first_name": "operator", "last_name": "Test", "language": None},
+        "after": {"first_name": "Ada", "last_name": "Okoro", "language": "fr"},
+    }
+
+
+def test_so_are_those_an_administrator_gives(browse, people, shop):
+    admin, path = browse(ADMIN), f"/users/edit/{people[OPERATOR].id}"
+    form = sent(the_form(read(admin.get(path).text)))
+    assert admin.post(path, form | {"email": "new@example.org"}).status_code == 302
+    assert told(shop, "user.renamed") == []  # another address is no other name
+    form = sent(the_form(read(admin.get(path).text)))
+    assert admin.post(path, form | {"username": "ada", "language": "ar"}).status_code == 302
+    (event,) = told(shop, "user.renamed")
+    assert (event.actor_name, event.subject_id) == (ADMIN, str(people[OPERATOR].id))
+    assert event.details == {
+        "before": {"username": OPERATOR, "language": "None"},
+        "after": {"username": "ada", "language": "ar"},
+    }
 
 
 # one-time codes
@@ -220,7 +261,10 @@ def test_a_forgotten_password_is_replaced_with_a_code_that_works_once(
     assert choose(browser, f" {code.upper()} ").location == "/"
     assert is_in(browser)
     assert at_the_form(office, NEW)
-    assert choose(browse(), code, "Yet-Another-Word-5").status_code == 422
+    refused = choose(browse(), code, "Yet-Another-Word-5")
+    assert refused.status_code == 422
+    assert "Check the username and the code: it counts once, and for 24 hours." in refused.text
+    assert "name and the password" not in refused.text
     assert at_the_form(office, NEW)
     with engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT * FROM audit_event").all()
@@ -298,9 +342,33 @@ def code_now(shop, steps: int = 0, secret: bytes = SECRET) -> str:
     return sealing.one_time_password(secret, int(shop.clock.now.timestamp()) // 30 + steps)
 
 
+def begin(browser: Browser) -> None:
+    answer = browser.post("/second-factor/begin", {"password": PASSWORD})
+    assert answer.location == "/second-factor/"
+
+
+def test_a_new_key_is_made_for_who_knows_the_password(browse, shop, office):
+    browser = browse(OPERATOR)
+    bare = browser.post("/second-factor/begin")
+    assert bare.status_code == 422
+    assert "Type your password" in said(bare.text)
+    assert the_user(shop).fail_login_count in {0, None}  # nothing typed is no wrong password
+    wrong = browser.post("/second-factor/begin", {"password": "wrong"})
+    assert wrong.status_code == 422
+    assert the_user(shop).fail_login_count == 1
+    assert the_user(shop).totp_secret is None
+    assert told(shop, "user.second_factor_begun") == []
+    begin(browser)
+    first = second_factor.secret_of(the_user(shop), key_of(office))
+    assert browser.post("/second-factor/begin").status_code == 422  # another key
+    assert second_factor.secret_of(the_user(shop), key_of(office)) == first
+    begin(browser)
+    assert second_factor.secret_of(the_user(shop), key_of(office)) != first
+
+
 def test_setting_up_asks_for_code_and_password_and_gives_ten_recovery_codes(browse, shop, office):
     browser, other = browse(OPERATOR), browse(OPERATOR)
-    assert browser.post("/second-factor/begin").status_code == 302
+    begin(browser)
     page = browser.get("/second-factor/").text
     typed = re.search(r'<code dir="ltr">([A-Z2-7 ]+)</code>', page)
     assert typed
@@ -317,6 +385,10 @@ def test_setting_up_asks_for_code_and_password_and_gives_ten_recovery_codes(brow
     answer = browser.post("/second-factor/confirm", {"code": code, "password": PASSWORD})
     codes = re.findall(r"<li><code>(\w{5}-\w{5})</code>", answer.text)
     assert len(set(codes)) == 10
+    copied = re.search(r'data-copy="([^"]+)" data-copy-from="codes"', answer.text)
+    assert copied
+    assert copied[1].split() == codes
+    assert 'id="codes"' in answer.text
     assert len(shop.rows(RecoveryCode)) == 10
     assert [is_in(browser), is_in(other)] == [True, False]
     assert len(told(shop, "user.second_factor_on")) == 1
@@ -324,7 +396,7 @@ def test_setting_up_asks_for_code_and_password_and_gives_ten_recovery_codes(brow
 
 
 def test_the_secret_is_sealed_in_the_database(browse, shop, office, engine):
-    browse(OPERATOR).post("/second-factor/begin")
+    begin(browse(OPERATOR))
     secret = second_factor.secret_of(the_user(shop), key_of(office))
     sealed = the_user(shop).totp_secret
     assert secret
@@ -344,7 +416,11 @@ def test_the_code_of_a_telephone_signs_in_and_counts_once(browse, office, shop, 
     assert is_in(browser)
     thief = browse()
     sign_in(thief)
-    assert thief.post("/login/second", {"code": code}).status_code == 422
+    used = thief.post("/login/second", {"code": code})
+    assert used.status_code == 422
+    assert "This code was used already" in used.text
+    assert "does not fit" not in used.text
+    assert "does not fit" in thief.post("/login/second", {"code": "000000"}).text
     assert thief.post("/login/second", {"code": code_now(shop, -1)}).status_code == 422
     assert not is_in(thief)
     assert thief.post("/login/second", {"code": code_now(shop, 1)}).status_code == 302
@@ -363,7 +439,7 @@ def test_a_telephone_may_be_half_a_minute_off(browse, office, shop, steps, right
 
 def test_a_recovery_code_signs_in_once(browse, office, shop, people):
     browser = browse(OPERATOR)
-    browser.post("/second-factor/begin")
+    begin(browser)
     secret = second_factor.secret_of(the_user(shop), key_of(office)) or b""
     typed = {"code": code_now(shop, secret=secret), "password": PASSWORD}
     page = browser.post("/second-factor/confirm", typed).text
@@ -371,7 +447,12 @@ def test_a_recovery_code_signs_in_once(browse, office, shop, people):
     for expected in (302, 422):
         newcomer = browse()
         sign_in(newcomer)
-        assert newcomer.post("/login/second", {"code": code.upper()}).status_code == expected
+        answer = newcomer.post("/login/second", {"code": code.upper()})
+        assert answer.status_code == expected
+    assert "This recovery code was used already" in answer.text
+    (event,) = told(shop, "user.recovery_code_used")
+    assert (event.actor_id, event.subject_id) == (the_user(shop).id, str(the_user(shop).id))
+    assert event.details == {}
     assert "9" in browser.get("/second-factor/").text
 
 
@@ -398,6 +479,22 @@ def test_the_second_step_is_for_who_gave_the_password_just_now(browse, office, s
         change_user(shop, active=False)
     browser.post("/login/second", {"code": code_now(shop)})
     assert is_in(browser) is (what == "nothing")
+
+
+def test_a_second_factor_sealed_under_another_key_lets_nobody_in_and_can_be_reset(
+    browse, office, people, shop
+):
+    with_second_factor(office, shop)
+    sealed = sealing.seal(b"another key, 32 bytes of it in a", SECRET, aad=b"totp")
+    change_user(shop, totp_secret=sealed)
+    browser = browse()
+    sign_in(browser)
+    assert browser.post("/login/second", {"code": code_now(shop)}).status_code == 422
+    assert by_json(office, code=code_now(shop)).status_code == 401
+    assert not is_in(browser)
+    browse(ADMIN).post(f"/users/action/reset_second_factor/{people[OPERATOR].id}")
+    sign_in(browser)
+    assert is_in(browser)
 
 
 def test_without_the_first_step_there_is_no_second(browse, office, shop):
@@ -460,6 +557,27 @@ def test_who_must_set_up_a_second_factor_is_led_there(asking, people, admin, ope
 # bearers
 
 
+@pytest.mark.parametrize(("asked", "admin", "operator"), [
+    ("optional", 200, 200), ("administrators", 403, 200), ("everybody", 403, 403),
+])  # fmt: skip
+def test_who_owes_a_second_factor_gets_no_bearer_and_uses_none(
+    office, people, shop, monkeypatch, asked, admin, operator
+):
+    answers = {ADMIN: admin, OPERATOR: operator}
+    before = {who: by_json(office, username=who).json["refresh_token"] for who in answers}
+    settings = office.extensions["vms_settings"].model_copy(update={"second_factor": asked})
+    monkeypatch.setitem(office.extensions, "vms_settings", settings)
+    for who, status in answers.items():
+        answer = by_json(office, username=who)
+        assert answer.status_code == status, who
+        assert refreshed(office, before[who]) == (200 if status == 200 else 401)
+        if status == 403:
+            assert answer.json["error"]["code"] == "second_factor_first"
+    with_second_factor(office, shop)
+    assert by_json(office, code=code_now(shop)).status_code == 200
+    assert by_json(office).status_code == 401
+
+
 @pytest.mark.parametrize("deed", ["suspend", "end_sessions", "give_code", "reset_second_factor"])
 def test_a_bearer_ends_with_the_sessions(browse, office, people, shop, deed):
     if deed == "reset_second_factor":
@@ -503,6 +621,11 @@ def test_odd_json_gets_a_sentence(office, people, body):
 def test_keys_for_programs_of_the_framework_are_off(office):
     assert not office.config.get("FAB_API_KEY_ENABLED")
     assert [str(rule) for rule in office.url_map.iter_rules() if "key" in str(rule).lower()] == []
+    key = "sst_" + "x" * 43
+    for headers in ({"Authorization": f"Bearer {key}"}, {"X-API-Key": key}):
+        client = office.test_client()
+        assert client.get("/users/list/", headers=headers).location.startswith("/login/")
+        assert client.post(f"{API}/refresh", headers=headers).status_code in {401, 422}
 
 
 # places
@@ -528,11 +651,25 @@ def test_a_user_is_added_with_a_place_a_group_and_a_password_to_be_changed(brows
         assert session.get_one(OfficeUser, clerk.id).group == "Operator"
 
 
+def test_a_region_is_not_called_optional_where_one_is_needed(browse, shop):
+    region, point = (label_of(browse(ADMIN), name) for name in ("region", "vending_point"))
+    assert ("optional" in region, "optional" in point) == (False, True)
+    permit(shop, "UserDBModelView", "can_add", "can_list", "can_show")
+    assert "optional" not in label_of(browse(NORTH_SUPERVISOR), "region")
+
+
+def label_of(browser: Browser, name: str) -> str:
+    page = read(browser.get("/users/add").text)
+    return next(label.text for label in page.all("label") if label["for"] == name)
+
+
 def test_without_a_password_a_code_is_shown_at_once(browse, shop):
     page = browse(ADMIN).post("/users/add", a_form(shop, password=""))
     assert page.status_code == 200
     found = re.search(r'dir="ltr">([a-z0-9]{5}-[a-z0-9]{5})<', page.text)
     assert found
+    assert f'data-copy="{found[1]}" data-copy-from="code"' in page.text
+    assert 'id="code"' in page.text
     browser = browse()
     assert choose(browser, found[1], username="clerk").status_code == 302
     assert is_in(browser)
@@ -612,18 +749,30 @@ def test_a_person_who_waits_for_a_code_takes_as_long_as_any_other(browse, people
     assert compared[0] not in {"", "!"}  # a hash of nobody's, which takes its time
 
 
-def test_ones_own_names_are_no_password_at_the_door_for_codes_either(browse, people, shop):
+def test_a_password_is_kept_as_a_hash_that_takes_its_time(browse, people, shop):
+    assert choose(browse(), code_for(browse(ADMIN), people[OPERATOR].id)).status_code == 302
+    method, salt, digest = the_user(shop).password.split("$")
+    assert method == "scrypt:32768:8:1"
+    assert len(salt) >= 16
+    assert len(digest) == 128
+
+
+def test_names_of_person_and_utility_are_no_password_at_the_door_for_codes(browse, people, shop):
     change_user(shop, first_name="Xochiquetzal", last_name="Bartholomeusz")
     code = code_for(browse(ADMIN), people[OPERATOR].id)
-    answer = choose(browse(), code, "XochiquetzalBartholomeusz")
-    assert answer.status_code == 422
-    assert WeakPassword.message in answer.text
+    shop.change(
+        lambda session: session.execute(update(Setup).values(utility_name="Gwydderig Xolotlcaxi"))
+    )
+    for known in ("XochiquetzalBartholomeusz", "GwydderigXolotlcaxi"):
+        answer = choose(browse(), code, known)
+        assert answer.status_code == 422, known
+        assert WeakPassword.message in answer.text
     assert choose(browse(), code).status_code == 302
 
 
 def test_a_secret_a_thief_began_ends_with_the_thiefs_session(browse, shop):
     thief, owner = browse(OPERATOR), browse(OPERATOR)
-    thief.post("/second-factor/begin")
+    begin(thief)
     assert the_user(shop).totp_secret is not None
     words = {"old_password": PASSWORD, "password": NEW, "conf_password": NEW}
     assert owner.post("/resetmypassword/form", words).status_code == 302

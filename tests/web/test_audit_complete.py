@@ -1,11 +1,13 @@
 """Whatever changes something leaves an event, and so does every refusal; none holds a secret."""
 
+import io
 import json
 import secrets
 
 import pytest
 from sqlalchemy import func, select
 
+from tests import factories
 from tests.factories import (
     AUDITOR,
     BLOCKED,
@@ -14,12 +16,25 @@ from tests.factories import (
     HARBOUR,
     LEGACY_11,
     OPERATOR,
+    drn_of,
 )
 from tests.faults import request_lost
 from tests.web.office import ADMIN, NOWHERE, PASSWORD
 from tests.web.records import read, sent, the_form
 from tests.web.test_permissions import ACTIONS, FRAMEWORKS_OWN, MAY, call
-from vmsapp.models import AuditEvent, Product, Sale, Token, UserSession, VendingPoint
+from vmsapp.models import (
+    AuditEvent,
+    Consumer,
+    ImportBatch,
+    Job,
+    Product,
+    Sale,
+    Tariff,
+    TariffPlan,
+    Token,
+    UserSession,
+    VendingPoint,
+)
 from vmsapp.models.base import Model
 from vmsapp.scope import SYSTEM
 from vmsapp.services.audit.notes import REMEMBERED, Note, Notes
@@ -60,10 +75,21 @@ def deeds(shop, module, utility, people, office, browse):
 
     idle = other_session()
     north = utility.regions["north"].id
+    buyers = [unused(Consumer, number=f"U{n}", name="Unused", region_id=north) for n in range(4)]
+    named = unused(Consumer, number="U9", name="Named", region_id=north, id_number="77")
     thing = unused(Product, **product | {"model": "EM-2"})
     point = unused(VendingPoint, name="Unused", region_id=north)
     meter = utility.meters[LEGACY_11]
     harbour = str(utility.points[HARBOUR])
+
+    later = shop.rows(TariffPlan, TariffPlan.name == "Future")[0]
+    tariff, future = later.tariff_id, f"/tariffs/{later.tariff_id}/plans/{later.id}"
+    mistake = unused(Tariff, name="Mistake", meter_type="gas")
+    plan = {"name": "Dear", "effective_on": "2028-01-01", "steps-0-price": "0.5"}
+
+    def retire_one(browser):
+        browser.post(f"/consumers/action/retire/{buyers[3]}")
+        return shop.rows(Consumer, Consumer.id == buyers[3])[0].retired_at
 
     def someone(browser):
         typed = {
@@ -72,13 +98,86 @@ def deeds(shop, module, utility, people, office, browse):
         }  # fmt: skip
         return browser.post("/users/add", typed)
 
+    def free_meters(session):
+        product = session.query(Product).order_by(Product.id).first()
+        return [
+            factories.add_meter(
+                session, serial, product=product, tariff=None, region=utility.regions["north"],
+                installed=False,
+            )
+            for serial in range(910, 915)
+        ]  # fmt: skip
+
+    free = shop.change(free_meters)
+
+    def an_import(state: str, job_state: str = "done", applied: int = 0) -> ImportBatch:
+        job = Job(kind="import.check", params={}, state=job_state, actor_id=people[ADMIN].id,
+                  made_at=shop.clock(), queued_at=shop.clock())  # fmt: skip
+        shop.change(lambda s: s.add(job))
+        batch = ImportBatch(
+            kind="consumers", state=state, file_name="a.xlsx", stored="0" * 32, sha256="0" * 64,
+            size=1, rows=applied or (0 if state == "cancelled" else 1), applied=applied,
+            actor_id=people[ADMIN].id, made_at=shop.clock(), job_id=job.id,
+        )  # fmt: skip
+        shop.change(lambda s: s.add(batch))
+        job.params = {"batch_id": batch.id}
+        shop.change(lambda s: s.merge(job))
+        return batch
+
+    new_meter = {"number": drn_of("07", 900), "product_id": "1", "region": str(north)}
+
     return {
+        "Meters.add": lambda b: form(b, "/meters/add", **new_meter),
+        "Meters.edit": lambda b: form(b, f"/meters/edit/{free[0]}", ti="07"),
+        "Meters.delete": lambda b: b.post(f"/meters/delete/{free[1]}"),
+        "Meters.hold": lambda b: b.post(f"/meters/{free[0]}/block", {"reason": "x"}),
+        "Meters.move": lambda b: b.post(f"/meters/{free[0]}/unblock"),
+        "Meters.bind": lambda b: b.post(
+            f"/meters/{free[3]}/bind?consumer={buyers[0]}", {"place": ""}
+        ),
+        "Meters.bind_to": lambda b: b.post(f"/meters/bind-to/{buyers[0]}", {"rowid": free[2]}),
+        "Meters.unbind": lambda b: b.post(f"/meters/{free[2]}/unbind", {"afterwards": "stock"}),
+        "Meters.swap": lambda b: b.post(
+            f"/meters/{free[3]}/swap?by={free[4]}", {"afterwards": "stock"}
+        ),
+        "Imports.new": lambda b: b.post(
+            "/imports/new/consumers", {"file": (io.BytesIO(b"Name;Region\n"), "a.csv")}
+        ),
+        "Imports.apply": lambda b: b.post(f"/imports/apply/{an_import('validated').id}"),
+        "Imports.check": lambda b: b.post(f"/imports/check/{an_import('cancelled').id}"),
+        "Imports.undo": lambda b: b.post(f"/imports/undo/{an_import('applied', applied=1).id}"),
+        "Imports.discard": lambda b: b.post(f"/imports/discard/{an_import('rejected').id}"),
+        "Imports.cancel": lambda b: b.post(
+            f"/imports/cancel/{an_import('validating', 'waiting').id}"
+        ),
+        "Imports.retry": lambda b: b.post(f"/imports/retry/{an_import('cancelled', 'failed').id}"),
+        "Jobs.cancel": lambda b: b.post(
+            f"/jobs/cancel/{an_import('validating', 'waiting').job_id}"
+        ),
+        "Jobs.retry": lambda b: b.post(f"/jobs/retry/{an_import('cancelled', 'failed').job_id}"),
         "AuthDBView.login": lambda _: browse().post(
             "/login/", {"username": OPERATOR, "password": PASSWORD}
         ),
         "AuthDBView.logout": lambda b: b.post("/logout/"),
         "AuditTrail.export": lambda b: b.post("/audit/export/csv"),
+        "TokenJournal.export": lambda b: b.post("/journal/export/csv"),
         "Clock.accept": lambda b: b.post("/clock/accept", {"what": "sales", "reason": "battery"}),
+        "Consumers.action": lambda b: b.post(f"/consumers/action/retire/{buyers[0]}"),
+        "Consumers.action_post": lambda b: b.post(
+            "/consumers/action_post", {"action": "retire", "rowid": buyers[1]}
+        ),
+        "Consumers.add": lambda b: form(b, "/consumers/add", name="Ada", region=north),
+        "Consumers.anonymise": lambda b: b.post(
+            f"/consumers/anonymise/{named}", {"reason": "asked", "number": "U9"}
+        ),
+        "Consumers.delete": lambda b: b.post(f"/consumers/delete/{buyers[2]}"),
+        "Consumers.edit": lambda b: form(b, f"/consumers/edit/{buyers[3]}", name="Renamed"),
+        "Consumers.find_id_number": lambda b: b.post(
+            "/consumers/find-id-number", {"id_number": "77"}
+        ),
+        "Consumers.id_number": lambda b: b.post(f"/consumers/id-number/{named}"),
+        "Consumers.person": lambda b: b.post(f"/consumers/person/{named}"),
+        "Consumers.undo": lambda b: b.post("/consumers/undo", {"at": retire_one(b).isoformat()}),
         "Counter.give_back": lambda b: b.post(f"/counter/sale/{open_sale.id}/give-back"),
         "Counter.printed": lambda b: b.post(f"/counter/sale/{sale.id}/printed"),
         "Counter.sell": lambda b: b.sell(
@@ -91,10 +190,31 @@ def deeds(shop, module, utility, people, office, browse):
             "/resetmypassword/form",
             {"old_password": PASSWORD, "password": NEW_PASSWORD, "conf_password": NEW_PASSWORD},
         ),
+        "SecondFactor.begin": lambda b: b.post("/second-factor/begin", {"password": PASSWORD}),
         "SecurityApi.login": lambda b: b.client.post(
             "/api/v1/security/login",
             json={"username": ADMIN, "password": NEW_PASSWORD, "provider": "db"},
         ),
+        "Tariffs.add": lambda b: form(b, "/tariffs/add", name="Wells", meter_type="water"),
+        "Tariffs.edit": lambda b: form(b, f"/tariffs/edit/{tariff}", name="Renamed"),
+        "Tariffs.delete": lambda b: b.post(f"/tariffs/delete/{mistake}"),
+        "Tariffs.retire": lambda b: b.post(f"/tariffs/retire/{tariff}", {"deed": "retire"}),
+        "Tariffs.new_plan": lambda b: form(b, f"/tariffs/{tariff}/plans/new", **plan),
+        "Tariffs.change_plan": lambda b: form(b, f"{future}/change", name="Renamed"),
+        "Tariffs.copy_plan": lambda b: form(b, f"{future}/copy", effective_on="2029-01-01"),
+        "Tariffs.remove_plan": lambda b: b.post(f"{future}/remove"),
+        "Tariffs.export_plan": lambda b: b.post(f"{future}/export"),
+        "Tariffs.import_plan": lambda b: b.post(
+            f"/tariffs/{tariff}/plans/import",
+            {
+                "file": (io.BytesIO(b.post(f"{future}/export").data), "plan.json"),
+                "effective_on": "2030-01-01",
+                "name": "Imported",
+            },
+        ),
+        "SecurityModules.export": lambda b: b.post("/modules/export/csv"),
+        "SecurityModules.rename": lambda b: b.post("/modules/rename/1", {"name": "Cellar"}),
+        "SecurityModules.test": lambda b: b.post("/modules/test/1"),
         "Sessions.end": lambda b: b.post(f"/sessions/{idle}/end"),
         "Sessions.end_others": lambda b: b.post("/sessions/end-others"),
         "UserInfoEditView.this_form_post": lambda b: b.post(
@@ -120,12 +240,17 @@ QUIET = {
     "Regions.action_post": "has no deeds",
     "VendingPoints.action": "has no deeds",
     "VendingPoints.action_post": "has no deeds",
+    "Tariffs.check_plan": "says what is wrong with what is being typed",
     "Parts.send": "shows the parts of pages, and changes nothing",
 }
 """Routes that take a POST and change nothing, and why; besides those that keep a cookie."""
 
 
-EVENT_ALONE = {"Counter.printed", "AuditTrail.export"}
+EVENT_ALONE = {
+    "Consumers.find_id_number", "Consumers.id_number", "Consumers.person",
+    "Counter.printed", "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
+    "Tariffs.export_plan", "Consumers.export", "Meters.export",
+}  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 
 
@@ -136,6 +261,7 @@ ELSEWHERE = {
     "AuthDBView.code": "tests/web/test_accounts.py",
     "AuthDBView.second": "tests/web/test_accounts.py",
     "Floats.move": "tests/services/test_floats.py",
+    "Meters.correct": "tests/web/test_meters.py",
     "Licence.give_up": "tests/services/test_licence.py",
     "Licence.install": "tests/services/test_licence.py",
     "Regions.add": "tests/services/test_regions.py",
@@ -143,10 +269,24 @@ ELSEWHERE = {
     "Regions.edit": "tests/services/test_regions.py",
     "Regions.merge": "tests/services/test_regions.py",
     "Regions.move": "tests/services/test_regions.py",
+    "SecurityModules.add": "tests/web/test_module_adding.py",
+    "SecurityModules.assign": "tests/web/test_modules.py",
+    "SecurityModules.confirm": "tests/web/test_module_adding.py",
+    "SecurityModules.create": "tests/web/test_module_adding.py",
+    "SecurityModules.enter_key": "tests/web/test_module_keys.py",
+    "SecurityModules.import_keys": "tests/web/test_module_keys.py",
+    "SecurityModules.load": "tests/web/test_module_keys.py",
+    "SecurityModules.remove_key": "tests/web/test_module_keys.py",
+    "SecurityModules.replace": "tests/web/test_module_adding.py",
+    "SecurityModules.retire": "tests/web/test_modules.py",
+    "TokenJournal.settle": "tests/services/test_journal_check.py",
     "UserGroups.add": "tests/web/test_user_groups.py",
     "UserGroups.delete": "tests/web/test_user_groups.py",
     "UserGroups.edit": "tests/web/test_user_groups.py",
     "UserGroups.put_back": "tests/web/test_user_groups.py",
+    "SecondFactor.codes": "tests/web/test_accounts.py",
+    "SecondFactor.confirm": "tests/web/test_accounts.py",
+    "SecondFactor.off": "tests/web/test_accounts.py",
     "UtilitySetup.begin": "tests/services/test_setup_changes.py",
     "UtilitySetup.change": "tests/services/test_setup_changes.py",
     "UtilitySetup.change_planned": "tests/services/test_setup_changes.py",

@@ -155,7 +155,7 @@ def test_a_database_that_refuses_the_token_writes_no_digits_to_the_log(
     shop.change(lambda session: session.execute(text(REFUSE)))
     page = operator.buy(utility)
     assert page.status_code == 500
-    digits = module.inner.fetch_result(shop.rows(Sale)[0].request_id).digits
+    digits = module.inner.fetch_result(shop.rows(Sale)[0].request_id)[0].digits
     assert "disk is broken" in caplog.text
     assert digits not in caplog.text
     assert digits not in page.text

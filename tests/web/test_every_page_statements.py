@@ -73,7 +73,9 @@ def test_no_page_takes_more_than_a_few_statements(office, browse, utility, busy,
     browser = browse(who)
     values = {"meter_id": utility.meters[LEGACY_11], "sale_id": busy[0].id, "locale": "en",
               "section": "currency", "plan_id": 1, "digest": "none",
-              "way": "pay-in", "action": "float.pay_in"}  # fmt: skip
+              "sheet": "consumers", "way": "pay-in", "hold": "block", "move": "activate",
+              "consumer_id": 1, "action": "float.pay_in", "row_id": 1,
+              "algorithm": "sts6"}  # fmt: skip
     with office.app_context():
         engine = db.engine
     too_many, answered = [], 0

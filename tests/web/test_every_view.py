@@ -16,7 +16,8 @@ from flask_babel.speaklater import LazyString
 from wtforms import SelectField, StringField
 
 import vmsapp
-from vmsapp import models
+from config import Settings
+from vmsapp import create_app, models
 from vmsapp.i18n import _l
 from vmsapp.models import Consumer, Meter, OfficeUser, Product, Region, Sale, VendingPoint
 from vmsapp.views.base import OfficeView
@@ -51,8 +52,6 @@ EVIDENCE = "evidence that only services read and write; nobody may touch it by h
 NOT_SHOWN: dict[type, str] = {
     models.Setup: "seen and changed on a page of its own, by dated rows that are never rewritten",
     models.Logo: "a picture of the setup, shown on receipts",
-    models.Tariff: LATER,
-    models.SecurityModule: LATER,
     models.LedgerTransfer: LATER,
     models.LedgerAccount: LATER,
     models.ServicePoint: LATER,
@@ -60,11 +59,11 @@ NOT_SHOWN: dict[type, str] = {
     models.FloatMovement: "a part of a float's statement",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,
-    models.TariffStep: PART,
-    models.TariffPenalty: PART,
     models.LedgerEntry: PART,
     models.MeterInstallation: PART,
     models.SmAlgorithm: PART,
+    models.ModuleHealth: "how a module is, shown with it",
+    models.JournalCheck: "shown below the token journal",
     models.VendingKey: "the public side of a key, written by the module's own commands",
     models.Token: "its digits are shown at the counter alone, to who may sell",
     models.SaleAttempt: EVIDENCE,
@@ -74,7 +73,8 @@ NOT_SHOWN: dict[type, str] = {
     models.FeePayment: EVIDENCE,
     models.ReceiptCounter: EVIDENCE,
     models.Installation: EVIDENCE,
-    models.Job: EVIDENCE,
+    models.ImportRow: "shown with its import, where it has errors",
+    models.NumberSeries: "the last number of a series, given by the services alone",
     models.AuditUnsealed: EVIDENCE,
     models.AuditSeal: "an event's place, shown with the event",
     models.AuditHead: "told on the page of the audit trail, as the state of its chain",
@@ -213,6 +213,22 @@ def test_nothing_of_the_framework_is_registered_that_nobody_needs(app, builder):
         assert [endpoint for endpoint in endpoints if part in endpoint] == [], part
     doors = [type(view) for view in builder.baseviews if not isinstance(view, BaseView)]
     assert [door.__name__ for door in doors] == ["SecurityApi"]
+
+
+def test_production_has_no_page_of_parts_and_shows_no_traceback(tmp_path, app, monkeypatch):
+    monkeypatch.setenv("FLASK_DEBUG", "1")
+    secret = tmp_path / "secret"
+    secret.write_text("nobody guesses this one, which is long enough")
+    secret.chmod(0o600)
+    production = create_app(Settings.from_environ({
+        "VMS_ENV": "production", "VMS_INSTANCE": str(tmp_path),
+        "VMS_SECRET_KEY_FILE": str(secret), "VMS_KEYSTORE_PASSPHRASE_FILE": str(secret),
+        "VMS_COOKIE_SECURE": "1",
+    }))  # fmt: skip
+    parts = {rule.rule for rule in app.url_map.iter_rules() if "_parts" in rule.rule}
+    assert {"/_parts/"} <= parts
+    assert parts.isdisjoint(rule.rule for rule in production.url_map.iter_rules())
+    assert not production.debug
 
 
 def named_in(folder: Path, pattern: str, suffix: str) -> set[tuple[str, str]]:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from tests import factories
-from tests.factories import LEGACY_11, OPERATOR
+from tests.factories import LEGACY_11, NOW, OPERATOR
 from tests.web.office import ADMIN, BOTH, NOWHERE
 from tests.web.records import ids, links, read, rows
 from vmsapp.models import Consumer, Meter, OfficeUser
@@ -155,7 +155,7 @@ def test_a_row_that_no_longer_fits_the_filter_still_marks_its_place(shop, crowd)
     first, second = reader.forward()[:2]
 
     def retire(session):
-        session.get_one(Consumer, first[-1]).retired = True
+        session.get_one(Consumer, first[-1]).retired_at = NOW
 
     shop.change(retire)
     assert [row.id for row in reader.page(after=first[-1]).rows] == second

@@ -24,6 +24,13 @@ NAMED = "Zola Südmann"
 
 
 @pytest.fixture
+def regions_shown(shop):
+    """Open the screen of regions to operators and supervisors."""
+    for group in ("Operator", "Supervisor"):
+        permit(shop, "Regions", "can_list", "can_show", group=group)
+
+
+@pytest.fixture
 def sold(shop):
     """A sale in each of the two regions; the southern consumer has a name of its own."""
 
@@ -52,7 +59,7 @@ def northern(shop, utility) -> dict[str, set[int]]:
 
 @BOTH
 def test_a_list_holds_the_rows_of_the_own_region_and_counts_no_others(
-    browse, shop, utility, sold, backend
+    browse, shop, utility, sold, regions_shown, backend
 ):
     for who in (OPERATOR, NORTH_SUPERVISOR):
         browser = browse(who)
@@ -73,7 +80,7 @@ def test_who_sees_everything_finds_both_regions(browse, shop, sold):
 
 
 @pytest.mark.parametrize("path", ["/consumers", "/meters", "/regions"])
-def test_a_search_finds_nothing_of_another_region(browse, shop, utility, sold, path):
+def test_a_search_finds_nothing_of_another_region(browse, shop, utility, sold, regions_shown, path):
     text = {"/consumers": NAMED, "/meters": shop.meter(SOUTHERN).drn, "/regions": "South"}[path]
     for who in (OPERATOR, NORTH_SUPERVISOR):
         browser = browse(who)
@@ -90,7 +97,9 @@ def answer(browser, path: str, number: int) -> tuple[int, str]:
     return got.status_code, re.sub(rf"\b{number}\b|\b[0-9a-f]{{8}}\b", "N", read(got.text).text)
 
 
-def test_a_record_of_another_region_is_as_unknown_as_one_that_is_not(browse, shop, utility, sold):
+def test_a_record_of_another_region_is_as_unknown_as_one_that_is_not(
+    browse, utility, sold, regions_shown
+):
     south = sold["south"]
     hidden = {
         "/consumers/show/{}": south.consumer_id, "/meters/show/{}": south.meter_id,
@@ -132,7 +141,9 @@ def test_the_points_a_list_can_be_narrowed_by_are_the_own_ones(browse, shop, sol
     }  # fmt: skip
 
 
-def test_a_region_does_not_name_the_one_above_it_to_who_sees_it_alone(browse, utility):
+def test_a_region_does_not_name_the_one_above_it_to_who_sees_it_alone(
+    browse, utility, regions_shown
+):
     north = utility.regions["north"].id
     assert "Meridia" in read(browse(SUPERVISOR).get(f"/regions/show/{north}").text).text
     for who in (OPERATOR, NORTH_SUPERVISOR):

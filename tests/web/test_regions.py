@@ -28,7 +28,7 @@ def ids(utility) -> dict[str, int]:
 @pytest.fixture
 def keeper(browse, shop):
     """Somebody who may do everything, in the north alone."""
-    permit(shop, "Regions", *CHANGES)
+    permit(shop, "Regions", "can_list", "can_show", *CHANGES)
     return browse(NORTH_SUPERVISOR)
 
 
@@ -226,7 +226,7 @@ def test_who_sees_one_region_changes_nothing_outside_it(keeper, ids, engine):
     before = contents(engine)
     north, south, country = (str(ids[name]) for name in ("north", "south", "country"))
     for path, typed, status in (
-        ("/regions/add", {"name": "Mine"}, 404),
+        ("/regions/add", {"name": "Mine"}, 422),
         ("/regions/add", {"name": "Mine", "parent": south}, 422),
         (f"/regions/edit/{south}", {"name": "Mine"}, 404),
         (f"/regions/delete/{south}", {}, 404),
@@ -239,6 +239,32 @@ def test_who_sees_one_region_changes_nothing_outside_it(keeper, ids, engine):
         assert "South" not in answer.text
     assert contents(engine) == before
     add(keeper, "city", "Port", "/regions/")
+
+
+def test_what_a_new_region_belongs_to_is_asked_of_who_adds_no_country(admin, keeper):
+    assert "optional" in field_of(admin, "parent")
+    assert "optional" not in field_of(keeper, "parent")
+    refused = said(keeper.post("/regions/add", {"name": "Mine"}).text)
+    assert "Choose a region first." in refused
+
+
+def field_of(browser, name: str) -> str:
+    """The label of a field of the form that adds a region."""
+    page = read(browser.get("/regions/add").text)
+    return next(label.text for label in page.all("label") if label["for"] == name)
+
+
+def test_a_region_that_is_there_already_is_opened_from_the_refusal(admin, keeper, ids):
+    for browser, name, parent, there in (
+        (admin, "MERIDIA", "", "country"), (admin, "North", str(ids["country"]), "north"),
+    ):  # fmt: skip
+        answer = browser.post("/regions/add", {"name": name, "parent": parent})
+        assert answer.status_code == 422
+        assert "Open it to add what belongs to it, or choose another name." in said(answer.text)
+        assert links(read(answer.text))[f"Open “{name}”"] == f"/regions/?at={ids[there]}"
+    renamed = admin.get(f"/regions/edit/{ids['south']}")
+    form = sent(the_form(read(renamed.text))) | {"name": "North"}
+    assert "or merge the two" in said(admin.post(f"/regions/edit/{ids['south']}", form).text)
 
 
 def test_who_may_only_look_is_offered_no_change(browse, ids):

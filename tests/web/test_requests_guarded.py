@@ -26,7 +26,8 @@ FRAMEWORKS_OWN = pytest.mark.filterwarnings(
 VALUES = {"meter_id": 1, "sale_id": 1, "session_id": 1, "pk": "2", "name": "copyrole",
           "locale": "fr", "filename": "vms/counter.css", "section": "mail", "plan_id": 1,
           "digest": "none", "way": "pay-in", "action": "float.pay_in",
-          "kind": "csv"}  # fmt: skip
+          "kind": "csv", "row_id": 1, "algorithm": "sts6", "consumer_id": 1,
+          "hold": "block", "move": "activate", "sheet": "consumers"}  # fmt: skip
 
 
 def paths(app: Flask, method: str) -> list[str]:
@@ -140,6 +141,15 @@ def test_pages_are_not_kept_by_browsers_but_styles_may_be(operator, utility):
     style = re.search(r'rel="stylesheet" href="([^"]+)"', operator.get("/counter/").text)
     assert style
     assert "immutable" in operator.get(style[1]).headers["Cache-Control"]
+
+
+def test_a_list_as_a_file_is_kept_by_no_browser(browse):
+    for kind in ("csv", "xlsx"):
+        answer = browse(ADMIN).post(f"/audit/export/{kind}")
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+        called = rf"attachment; filename=audit_event-\d{{4}}-\d\d-\d\d-\d{{4}}\.{kind}"
+        assert re.fullmatch(called, answer.headers["Content-Disposition"])
 
 
 def test_no_script_or_style_stands_in_a_page_and_none_is_allowed_to(operator, utility):

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from tests import faults
-from tests.factories import LEGACY_11
+from tests.factories import LEGACY_11, LEGACY_13
 from tests.web.office import contents, fields, main_part, said
+from tests.web.records import read, rows
 from vmsapp.models import Sale, SaleState, Token
 from vmsapp.services import vending
 
@@ -15,7 +16,7 @@ SETTLING = "being settled: do not give the money back, do not sell again"
 
 def made_digits(shop, module) -> str:
     """The digits a module has made for the newest sale, whoever knows of them."""
-    return module.inner.fetch_result(shop.rows(Sale)[-1].request_id).digits
+    return module.inner.fetch_result(shop.rows(Sale)[-1].request_id)[0].digits
 
 
 def in_doubt(shop, module) -> None:
@@ -67,7 +68,7 @@ def test_a_module_that_is_down_fails_the_sale_and_trying_again_is_a_new_purchase
     failed = operator.sell(meter_id, form)
     page = operator.get(failed.location).text
     assert "No token was made" in main_part(page)
-    assert "security module cannot be reached" in main_part(page)
+    assert "The security module does not answer. Try again in a minute" in main_part(page)
     assert operator.get(f"{failed.location}/state").json == {"state": "failed"}
     again = re.search(r'href="([^"]+)">Try again', page)
     assert again
@@ -77,6 +78,23 @@ def test_a_module_that_is_down_fails_the_sale_and_trying_again_is_a_new_purchase
     assert repeated.location == failed.location
     assert operator.buy(utility).status_code == 302  # no question about a repeat
     assert [sale.state for sale in shop.rows(Sale)] == ["failed", "issued"]
+
+
+def test_the_money_of_a_sale_that_failed_does_not_read_like_money_taken(
+    operator, supervisor, utility, shop, module
+):
+    module.once("issue_credit", faults.down)
+    path = operator.buy(utility).location
+    (sale,) = shop.rows(Sale)
+    assert sale.state == "failed"
+    record = f"/sales/show/{sale.id}"
+    for page in (operator.get(path).text, supervisor.get(record).text):
+        assert "It goes back to the customer." in page
+    (row,) = rows(read(supervisor.get("/sales/list/").text))
+    assert row[:2] == ["1", "not sold"]
+    assert '<span class="muted">5.00' in supervisor.get("/sales/list/").text
+    sold = operator.buy(utility, LEGACY_13).location
+    assert "It goes back" not in operator.get(sold).text
 
 
 @pytest.mark.parametrize("reason", ["key_not_found", "parameters", "tid_reserved", "cancelled"])

@@ -4,12 +4,24 @@ import re
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import update
 
 from tests import factories
-from tests.factories import DOMESTIC, LEGACY_11, LEGACY_13, STS6_11, STS6_13, TODAY, step
+from tests.factories import (
+    DOMESTIC,
+    LEGACY_11,
+    LEGACY_13,
+    OPERATOR,
+    STS6_11,
+    STS6_13,
+    SUPERVISOR,
+    TODAY,
+    WATER,
+    step,
+)
 from tests.shop import in_threads
 from tests.web.office import BOTH, contents, fields, main_part, said
-from vmsapp.models import AuditEvent, Meter, Sale, SpentTid, Token
+from vmsapp.models import AuditEvent, Meter, OfficeUser, Sale, SpentTid, Token
 
 
 @BOTH
@@ -52,10 +64,30 @@ def test_the_receipt_shows_the_calculation_that_was_shown_before(operator, utili
     for page in (quoted, receipt):
         cells = re.findall(r"<th[^>]*>([^<]+)</th><td>([^<]+)</td>", page)
         figures = dict(cells)
-        assert figures["Fixed fee"] == "2.00"
+        assert figures["Fixed fee, March 2026"] == "2.00"
         assert figures["100.0 kWh at 0.10"] == "10.00"
         assert figures["Received"] == "12.01 USD"
         assert figures["Change"] == "0.01 USD"
+
+
+@pytest.mark.parametrize(("kind", "unit"), [("water", "m³"), ("gas", "m³"), ("time", "min")])
+def test_other_kinds_of_meters_are_sold_in_their_own_unit(operator, utility, shop, kind, unit):
+    meter_id = utility.meters[WATER]
+
+    def priced(session):
+        tariff = factories.add_tariff(session, kind, step("0", None, "0.10"), meter_type=kind)
+        mine = update(Meter).where(Meter.id == meter_id)
+        session.execute(mine.values(tariff_id=tariff.id, meter_type=kind))
+
+    shop.change(priced)
+    opened = operator.get(f"/counter/meter/{meter_id}", follow_redirects=True).text
+    typed = {"mode": "quantity", "value": "50", "key": fields(opened, "/sell")["key"]}
+    quoted = operator.get(f"/counter/meter/{meter_id}", query_string=typed)
+    receipt = operator.get(operator.sell(meter_id, fields(quoted.text, "/sell")).location)
+    for page in (quoted, receipt):
+        shown = main_part(page.text)
+        assert f"50.0 {unit} at 0.10" in shown
+        assert "kWh" not in shown
 
 
 def test_the_price_is_given_as_a_part_of_the_page_while_the_amount_is_typed(
@@ -81,6 +113,23 @@ def test_a_form_without_a_key_is_led_to_an_address_that_has_one(operator, utilit
     assert first.location != second.location
     kept = [fields(operator.get(first.location).text, "/sell")["key"] for _ in range(2)]
     assert kept == [first.location.partition("=")[2]] * 2  # reload and back keep it
+
+
+def test_the_only_vending_point_in_reach_is_named_before_it_sells(operator, utility, shop, browse):
+    purchase = f"/counter/meter/{utility.meters[LEGACY_11]}"
+    for path in ("/counter/", purchase):
+        assert "Sells at: Harbour Street" in operator.get(path, follow_redirects=True).text
+    several = browse(SUPERVISOR).get(purchase, follow_redirects=True).text
+    assert "Sells at" not in several
+    assert 'name="vending_point" required' in several
+
+    def send_away(session):
+        session.get_one(OfficeUser, utility.users[OPERATOR].id).vending_point_id = None
+
+    shop.change(send_away)
+    roaming = browse(OPERATOR)
+    for path in ("/counter/", purchase):
+        assert "Sells at: Harbour Street" in roaming.get(path, follow_redirects=True).text
 
 
 def test_the_same_form_sent_twice_sells_once_and_shows_the_same_sale(operator, utility, shop):
@@ -170,7 +219,7 @@ def test_a_price_that_changed_is_shown_anew_and_the_next_press_sells_at_it(
     def dearer(session):
         tariff_id = session.get_one(Meter, meter_id).tariff_id
         factories.add_plan(
-            session, tariff_id, step(1, "0", None, "0.12"), name="Dearer", effective_on=TODAY
+            session, tariff_id, step("0", None, "0.12"), name="Dearer", effective_on=TODAY
         )
 
     shop.change(dearer)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import (
     BLOCKED,
@@ -21,7 +22,7 @@ from tests.factories import (
     WATER,
 )
 from tests.web.office import NOWHERE, contents, fields, said
-from vmsapp.models import Installation, Sale, VendingPointAccount
+from vmsapp.models import Installation, Sale, Setup, VendingPointAccount
 
 NUMBER = "is not a number"
 KEY = "1-0123456789abcdef0123456789abcdef"
@@ -35,7 +36,7 @@ BAD_NUMBERS = [  # mode, typed, status, part of the sentence
     ("quantity", "1e5", 422, NUMBER),
     ("quantity", "0x10", 422, NUMBER),
     ("quantity", "+5", 422, NUMBER),
-    ("quantity", "1 000", 422, NUMBER),
+    ("quantity", "1 00", 422, NUMBER),
     ("quantity", "1_000", 422, NUMBER),
     ("quantity", "1,000", 422, NUMBER),  # a thousand, or one? the page is English
     ("quantity", "1,5", 422, NUMBER),
@@ -137,7 +138,7 @@ BY_METER = [
     (BLOCKED, 409, "blocked"),
     (STOCK, 409, "not in use"),
     (RETIRED, 409, "not in use"),
-    (WATER, 409, "cannot be sold to"),
+    (WATER, 409, "measures Water, but its tariff Flat is for Electricity"),
 ]
 
 
@@ -255,3 +256,22 @@ def test_a_clock_that_was_never_wrong_needs_no_acceptance(browse, engine):
     assert answer.status_code == 422
     assert "nothing to accept" in said(answer.text)
     assert contents(engine) == before
+
+
+@pytest.mark.parametrize(("limits", "status", "sentence"), [
+    ({"smallest_minor": 501}, 422, "at least 5.01 USD"),
+    ({"largest_minor": 499}, 422, "at most 4.99 USD"),
+    ({"smallest_units": 60}, 422, "at least 60.0 units"),
+    ({"largest_units": 40}, 422, "at most 40.0 units"),
+    ({"tokens_a_day": 1}, 409, "the limit is 1 a day"),
+])  # fmt: skip
+def test_what_the_utilitys_limits_forbid_is_refused_with_the_limit(
+    operator, utility, shop, limits, status, sentence
+):
+    form = operator.purchase(utility.meters[LEGACY_11], mode="quantity", value="50")
+    shop.sell(units="20")
+    shop.change(lambda session: session.execute(update(Setup).values(**limits)))
+    refused = operator.sell(utility.meters[LEGACY_11], form)
+    assert refused.status_code == status
+    assert sentence in said(refused.text)
+    assert shop.count(Sale) == 1

@@ -1,11 +1,21 @@
 """The second person in the browser: floats, the inbox, deciding, and the rules."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from tests import factories
-from tests.factories import AUDITOR, HARBOUR, MARKET, OPERATOR, SOUTH_OPERATOR, SUPERVISOR
+from tests.factories import (
+    AUDITOR,
+    HARBOUR,
+    LEGACY_11,
+    MARKET,
+    OPERATOR,
+    SOUTH_OPERATOR,
+    SUPERVISOR,
+)
 from tests.faults import request_lost, works
 from tests.web.office import (
     ADMIN,
@@ -36,14 +46,20 @@ def admin(browse) -> Browser:
 @pytest.fixture
 def checker(office: Flask, shop) -> Browser:
     """A second administrator."""
+    return second_administrator(office, shop)
 
-    def add(session):
-        user = factories.add_user(session, CHECKER, all_regions=True)
-        user.roles = [session.scalars(select(Role).where(Role.name == "Administrator")).one()]
-        session.flush()
-        return user.id
 
-    return Browser(office, shop.change(add))
+def second_administrator(office: Flask, shop) -> Browser:
+    """Sit somebody down who may all that an administrator may."""
+
+    return Browser(office, shop.change(lambda s: another_administrator(s, CHECKER).id))
+
+
+def another_administrator(session, name: str) -> OfficeUser:
+    user = factories.add_user(session, name, all_regions=True)
+    user.roles = [session.scalars(select(Role).where(Role.name == "Administrator")).one()]
+    session.flush()
+    return user
 
 
 def rule(shop, deed, from_amount_minor=None):
@@ -151,7 +167,9 @@ def test_a_statement_is_of_the_days_asked_for(admin, shop, days):
     path = f"/floats/show/{shop.utility.points[HARBOUR]}"
     assert len(rows(read(admin.get(f"{path}?{days}").text))) == 2
     nothing = read(admin.get(f"{path}?day_from=2026-03-18").text)
-    assert [row[-1] for row in rows(nothing)] == ["50.00"]  # the balance before, alone
+    assert rows(nothing) == []
+    assert "This vending point does not sell from a float" in nothing.text
+    assert nothing.text.count("50.00 USD") >= 2  # before and after
 
 
 @pytest.mark.parametrize(("who", "points"), [
@@ -250,17 +268,81 @@ def test_who_made_the_others_account_reads_why_he_cannot_approve(admin, checker,
     rule(shop, PAY_IN)
     pay_in(admin, shop)
     checker_id = shop.rows(OfficeUser, OfficeUser.username == CHECKER)[0].id
-    event = AuditEvent(
-        at=shop.clock.now, actor_id=people[ADMIN].id, actor_name=ADMIN,
-        action="user.added", subject="user", subject_id=str(checker_id), details={},
-    )  # fmt: skip
-    shop.change(lambda session: session.add(event))
+    had_in_hand(shop, people[ADMIN], "user.added", checker_id, days=0)
     page = checker.get(f"/approvals/show/{asked(shop).id}").text
     assert "/approve" not in page
     assert f"{ADMIN} made your account" in said(page, "note note-warn")
     sent_anyway = checker.post(f"/approvals/{asked(shop).id}/approve", {"hash": asked(shop).hash})
     assert sent_anyway.status_code == 403
     assert asked(shop).state == "pending"
+
+
+def test_one_person_is_said_until_when_and_why(admin, checker, shop, people, browse):
+    rule(shop, PAY_IN)
+    pay_in(admin, shop)
+    page = main_part(admin.get("/second-person/").text)
+    assert "all are persons of their own" in page
+    checker_id = shop.rows(OfficeUser, OfficeUser.username == CHECKER)[0].id
+    had_in_hand(shop, people[SUPERVISOR], "user.code_given", checker_id, days=5)
+    had_in_hand(shop, people[SUPERVISOR], "user.groups_changed", people[ADMIN].id, days=2)
+    operator_id = people[OPERATOR].id  # who neither asks nor approves
+    had_in_hand(shop, people[SUPERVISOR], "user.added", operator_id, days=2)
+    listed = rows(read(admin.get("/second-person/").text).one("section", "related"))
+    assert listed == [  # the clock stands at half past twelve in the utility's zone
+        [ADMIN, SUPERVISOR, "gave it rights", "Mar 22, 2026, 12:30:00 PM"],
+        [CHECKER, SUPERVISOR, "handed out a one-time code", "Mar 19, 2026, 12:30:00 PM"],
+    ]
+    shown = checker.get(f"/approvals/show/{asked(shop).id}").text
+    assert said(shown, "note note-warn").replace("\u202f", " ") == (
+        f"{SUPERVISOR} made both your account and that of {ADMIN}, let them in again, gave them"
+        " rights or set their passwords. Until Mar 19, 2026, 12:30:00 PM the two count as one"
+        " person; somebody else must decide on this."
+    )
+    waits = checker.get("/approvals/list/?box=waiting").text
+    assert rows(read(waits)) == []
+    assert "Only requests that you may decide stand here." in main_part(waits)
+
+
+def test_the_page_says_from_when_a_rule_can_be_satisfied(admin, checker, shop, people):
+    checker_id = shop.rows(OfficeUser, OfficeUser.username == CHECKER)[0].id
+    had_in_hand(shop, people[ADMIN], "user.added", checker_id, days=5)
+
+    def rule_of_money_in():
+        page = read(admin.get("/second-person/").text)
+        return dict(rows(page.all("table")[0]))["Pay into a float"]
+
+    assert rule_of_money_in() == (
+        "One person is enough. It can be switched on from Mar 19, 2026, 12:30:00 PM: until then"
+        f" those who may approve it count as one person. {ADMIN} had the account of {CHECKER} in"
+        " hand."
+    )
+    refused = fill(admin, "/second-person/float.pay_in", active="y")
+    assert refused.status_code == 409
+    assert "one person until Mar 19, 2026" in said(refused.text, "note note-bad")
+    rule(shop, PAY_IN)
+    assert rule_of_money_in() == (
+        "A second person must approve this. Nobody can approve it before Mar 19, 2026, 12:30:00 PM:"
+        f" those who may count as one person. {ADMIN} had the account of {CHECKER} in hand."
+    )
+    shop.change(lambda session: another_administrator(session, "third"))
+    assert rule_of_money_in() == "A second person must approve this."
+
+
+def test_the_times_of_a_request_are_those_of_the_utility(admin, checker, shop):
+    rule(shop, PAY_IN)
+    pay_in(admin, shop)
+    listed = rows(read(checker.get("/approvals/list/?box=waiting").text))
+    assert "Mar 17, 2026, 12:30:00 PM" in listed[0]
+    page = main_part(checker.get(f"/approvals/show/{asked(shop).id}").text)
+    assert "Mar 18, 2026, 12:30:00\u202fPM" in page
+
+
+def had_in_hand(shop, giver, action, taker_id, **ago):
+    event = AuditEvent(
+        at=shop.clock.now - timedelta(**ago), actor_id=giver.id, actor_name=giver.username,
+        action=action, subject="user", subject_id=str(taker_id), details={},
+    )  # fmt: skip
+    shop.change(lambda session: session.add(event))
 
 
 def test_a_request_is_seen_where_its_subject_is(browse, admin, shop):
@@ -381,6 +463,34 @@ def test_there_is_no_rule_for_what_is_no_deed(admin):
         assert admin.get(f"/second-person/{action}").status_code == 404
 
 
+def test_the_list_says_at_once_which_right_is_missing(admin, shop):
+    listed = dict(rows(read(admin.get("/second-person/").text)))
+    assert listed["Pay into a float"] == (
+        "One person is enough. Fewer than two active users may approve this: give the right"
+        " “Pay in and take out” to another user's group first."
+    )
+    assert listed["Give money back for a sale in doubt"] == "One person is enough."
+
+
+def test_the_list_names_two_whom_a_third_made(admin, shop, people):
+    third = shop.change(lambda s: [another_administrator(s, name).id for name in ("sam", "sue")])
+
+    def leave(session):
+        session.get_one(OfficeUser, people[ADMIN].id).active = False
+
+    for account in third:
+        had_in_hand(shop, people[ADMIN], "user.added", account, days=5)
+    sam = Browser(admin.client.application, third[0])
+    shop.change(leave)
+    listed = dict(rows(read(sam.get("/second-person/").text).all("table")[0]))
+    assert listed["Pay into a float"].endswith("sam and sue were both made by admin.")
+
+
+def test_the_form_says_that_parts_are_added_up_where_they_are(admin):
+    assert "is added up" in admin.get("/second-person/float.pay_in").text
+    assert "is added up" not in admin.get("/second-person/float.terms").text
+
+
 # money given back at the counter
 
 
@@ -403,10 +513,54 @@ def test_money_is_given_back_by_two_where_a_rule_says_so(browse, operator, utili
     module.always("fetch_result", works)
 
 
+def test_a_request_about_money_names_its_sale_and_leads_there(
+    browse, operator, utility, shop, module, office
+):
+    rule(shop, GIVE_BACK)
+    module.once("issue_credit", request_lost)
+    path = operator.buy(utility).location
+    module.always("fetch_result", request_lost)
+    shop.clock.forward(minutes=1)
+    shop.reconcile()
+    supervisor, second = browse(NORTH_SUPERVISOR), browse(SUPERVISOR)
+    supervisor.post(f"{path}/give-back", fields(supervisor.get(path).text, "/give-back"))
+    page = second.get(f"/approvals/show/{asked(shop).id}").text
+    (sale,) = shop.rows(Sale)
+    meter = shop.meter(LEGACY_11)
+    told_of = dict(row[:2] for row in rows(read(page)))
+    assert (told_of["Units"], told_of["Meter number"]) == ("50.0", meter.drn)
+    assert told_of["Consumer"].startswith("Consumer")
+    assert told_of["Token"] == "It is then never shown, even if it was made."
+    assert links(read(page))[str(sale.id)] == f"/sales/show/{sale.id}"
+    with office.app_context():
+        engine = db.engine
+    with statements(engine) as seen:
+        second.get(f"/approvals/show/{asked(shop).id}")
+    assert len(own(seen)) <= MOST, told(seen)
+    module.always("fetch_result", works)
+
+
+def test_a_box_of_the_inbox_is_left_for_another_box_alone(admin):
+    page = read(admin.get("/approvals/list/?box=mine").text)
+    assert not page.all("ul", "chips")
+    boxes = [link["href"] for link in page.one("div", "page-head").all("a")]
+    assert boxes == [f"/approvals/list/?box={box}" for box in ("waiting", "mine", "decided")]
+
+
+def test_who_may_decide_is_told_once_how_many_requests_wait(admin, checker, shop):
+    rule(shop, PAY_IN)
+    pay_in(admin, shop, reference="SLIP 1")
+    pay_in(admin, shop, reference="SLIP 2")
+    told_of = "2 requests wait for you under Approvals."
+    assert told_of in checker.get("/", follow_redirects=True).text
+    assert told_of not in checker.get("/", follow_redirects=True).text
+    assert "under Approvals" not in admin.get("/", follow_redirects=True).text
+
+
 # how many statements
 
 
-def test_more_requests_and_movements_make_no_page_slower(office, admin, checker, shop):
+def test_more_requests_and_movements_make_no_page_slower(office, admin, checker, shop, people):
     with office.app_context():
         engine = db.engine
     for number in range(3):
@@ -423,7 +577,11 @@ def test_more_requests_and_movements_make_no_page_slower(office, admin, checker,
             assert checker.get(path).status_code == 200
         return own(seen)
 
+    checked = shop.rows(OfficeUser, OfficeUser.username == CHECKER)[0]
+    had_in_hand(shop, people[SUPERVISOR], "user.added", checked.id, days=1)
     few = {path: len(taken(path)) for path in paths}
+    for who in (ADMIN, NORTH_SUPERVISOR):
+        had_in_hand(shop, people[AUDITOR], "user.added", people[who].id, days=1)
     for number in range(6):
         pay_in(admin, shop, reference=f"SLIP B{number}", point=MARKET if number % 2 else HARBOUR)
     for path in paths:

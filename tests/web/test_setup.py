@@ -304,6 +304,19 @@ def test_an_instance_not_set_up_asks_for_what_it_must_know(admin, blank):
     assert admin.get("/setup/").status_code == 200
 
 
+def test_a_time_zone_is_found_by_its_city(admin, blank):
+    typed = form_of(admin, "/setup/begin") | BEGIN | {"time_zone": "Paris"}
+    several = admin.post("/setup/begin", typed | {"time_zone": "indiana"})
+    assert several.status_code == 422
+    assert (
+        "More than one time zone fits, such as America/Indiana/Indianapolis,"
+        " America/Indiana/Knox, America/Indiana/Marengo, America/Indiana/Petersburg,"
+        " America/Indiana/Tell_City."
+    ) in several.text
+    assert admin.post("/setup/begin", typed).status_code == 302
+    assert now(blank).time_zone == "Europe/Paris"
+
+
 @pytest.mark.parametrize("wrong", [{"utility_name": ""}, {"time_zone": "Mars"},
                                    {"currency": "own"}])  # fmt: skip
 def test_a_refused_beginning_keeps_what_was_typed(admin, blank, wrong):
@@ -414,8 +427,21 @@ def test_another_server_asks_for_the_password_again(admin, shop):
     assert "Type the password again" in read(answer.text).one(id="mail_password-error").text
 
 
-def test_a_test_mail_is_sent_and_written_down(admin, shop):
+@pytest.fixture
+def ports_open(office, monkeypatch):
+    """Let mail be handed in on the port of a server of the tests."""
+
+    def open_to(*ports: int) -> None:
+        settings = office.extensions["vms_settings"]
+        named = settings.model_copy(update={"mail_ports": ",".join(map(str, ports))})
+        monkeypatch.setitem(office.extensions, "vms_settings", named)
+
+    return open_to
+
+
+def test_a_test_mail_is_sent_and_written_down(admin, shop, ports_open):
     with smtp(GOOD) as server:
+        ports_open(server.port)
         change(shop, admin, "mail", **MAIL, mail_port=str(server.port))
         answer = admin.post("/setup/mail/test", {"to": "ada@example.org"})
     assert answer.status_code == 302
@@ -426,8 +452,9 @@ def test_a_test_mail_is_sent_and_written_down(admin, shop):
     assert "test mail" in read(admin.get("/setup/").text).one(id="history").text
 
 
-def test_a_test_mail_that_cannot_leave_says_why_and_keeps_the_address(admin, shop):
+def test_a_test_mail_that_cannot_leave_says_why_and_keeps_the_address(admin, shop, ports_open):
     with smtp(GOOD | {"RCPT": "550 nobody"}) as server:
+        ports_open(server.port)
         change(shop, admin, "mail", **MAIL, mail_port=str(server.port))
         answer = admin.post("/setup/mail/test", {"to": "ada@example.org"})
     assert answer.status_code == 409
@@ -445,7 +472,77 @@ def test_no_test_mail_without_a_server_or_an_address(admin, shop):
     assert shop.count(AuditEvent, AuditEvent.action == "setup.mail_tested") == 1
 
 
+@pytest.mark.parametrize("port", ["22", "80", "5432", "26", "65535"])
+def test_a_port_that_is_none_for_mail_is_refused_in_the_form(admin, shop, port):
+    answer = change(shop, admin, "mail", **MAIL, mail_port=port)
+    assert answer.status_code == 422
+    page = read(answer.text)
+    assert "25, 465, 587, 2525" in page.one(id="mail_port-error").text
+    assert (page.one(id="mail_port")["value"], page.one(id="mail_host")["value"]) == (
+        port, MAIL["mail_host"],
+    )  # fmt: skip
+    assert len(shop.rows(Setup)) == 1
+
+
+def test_without_a_server_its_port_is_nobodys_business(admin, shop, ports_open):
+    change(shop, admin, "mail", **MAIL)
+    ports_open(2525)
+    assert change(shop, admin, "mail", mail_host="").status_code == 302
+
+
+def test_a_port_no_longer_for_mail_is_not_talked_to(admin, shop, ports_open):
+    with smtp(GOOD) as server:
+        ports_open(server.port)
+        change(shop, admin, "mail", **MAIL, mail_port=str(server.port))
+        ports_open(25)
+        answer = admin.post("/setup/mail/test", {"to": "ada@example.org"})
+    assert answer.status_code == 422
+    assert "VMS_MAIL_PORTS" in read(answer.text).one(id="to-error").text
+    assert server.lines == []
+    event = shop.rows(AuditEvent, AuditEvent.action == "setup.mail_tested")[0]
+    assert event.details["outcome"] == "mail_port_refused"
+
+
+def test_a_closed_port_and_a_silent_one_are_told_alike(admin, shop, ports_open, monkeypatch):
+    monkeypatch.setattr("vmsapp.services.mail.send.__kwdefaults__", {"patience": 0.3})
+
+    def told(port: int) -> tuple[int, str]:
+        ports_open(port)
+        change(shop, admin, "mail", **MAIL, mail_port=str(port))
+        answer = admin.post("/setup/mail/test", {"to": "ada@example.org"})
+        sentence = read(answer.text).one(id="to-error").text
+        return answer.status_code, sentence.replace(str(port), "PORT")
+
+    with smtp(GOOD, hello="") as silent:
+        silence = told(silent.port)
+    assert told(silent.port) == silence  # it is closed now
+    assert "cannot be reached" in silence[1]
+
+
+def test_nobody_searches_a_network_with_test_mails(browse, shop, ports_open):
+    with smtp(GOOD) as closed_now:
+        ports_open(closed_now.port)
+    change(shop, browse(ADMIN), "mail", **MAIL, mail_port=str(closed_now.port))
+    answers = [browse(ADMIN).post("/setup/mail/test", {"to": "a@example.org"}) for _ in range(6)]
+    errors = [read(answer.text).one(id="to-error").text for answer in answers]
+    assert ["cannot be reached" in error for error in errors] == [True] * 5 + [False]
+    assert "Only 5 test mails" in errors[-1]
+    assert answers[-1].status_code == 409
+    assert read(answers[-1].text).one(id="to")["value"] == "a@example.org"
+
+
 # the pages
+
+
+def test_what_does_not_count_yet_is_said_where_it_is_shown_and_typed(admin):
+    shifts, limits = "Nothing follows from this yet", "Counts for every purchase"
+    page = read(admin.get("/setup/").text)
+    assert shifts in page.one("section", id="shifts").text
+    assert limits in page.one("section", id="limits").text
+    assert limits not in page.one("section", id="shifts").text
+    assert shifts in admin.get("/setup/change/shifts").text
+    assert limits in admin.get("/setup/change/limits").text
+    assert limits not in admin.get("/setup/change/mail").text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

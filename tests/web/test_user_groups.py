@@ -191,7 +191,8 @@ def test_names_and_descriptions_come_in_the_readers_language_unless_typed(browse
 def test_a_new_group_may_what_was_chosen_and_what_comes_with_it(admin, shop, held, backend):
     where = add_group(admin, "Registrar", "VendingPoints.edit", "Counter.see")
     assert held("Registrar") == permissions_of("VendingPoints.edit", "Counter.see")
-    assert ("can_list", "Regions") in held("Registrar")
+    assert ("can_look_up", "Regions") in held("Registrar")
+    assert ("can_list", "Regions") not in held("Registrar")
     (event,) = events(shop, "added")
     role = shop.rows(Role, Role.name == "Registrar")[0]
     assert where == f"/roles/show/{role.id}"
@@ -250,7 +251,17 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
     form["permissions"].append("Products.edit")  # without seeing, which comes with it
     assert admin.post(path, form).status_code == 302
     assert held("Operator") == permissions_of(
-        "Counter.see", "Sales.see", "Floats.see", "Consumers.see", "Meters.see", "Products.edit"
+        "Counter.see",
+        "Sales.see",
+        "Floats.see",
+        "Consumers.see",
+        "Consumers.add",
+        "Consumers.edit",
+        "Meters.see",
+        "Meters.add",
+        "Meters.edit",
+        "Meters.bind",
+        "Products.edit",
     )
     (event,) = events(shop, "changed")
     assert (event.subject, event.subject_id) == ("user_group", str(group.id))
@@ -460,11 +471,16 @@ def test_a_group_that_came_with_the_product_is_not_deleted(admin, shop, engine, 
 
 @pytest.fixture
 def manager(shop, browse):
-    """A supervisor who may write user groups and users."""
+    """A supervisor of the whole utility who may write user groups and users."""
     permit(shop, "UserGroups", *MANAGES_GROUPS)
     permit(shop, "List Roles", "menu_access")
     permit(shop, "System", "menu_access")
     permit(shop, "UserDBModelView", "can_list", "can_show", "can_add", "can_edit")
+    shop.change(
+        lambda s: setattr(
+            s.query(OfficeUser).filter_by(username=SUPERVISOR).one(), "all_regions", True
+        )
+    )
     return browse(SUPERVISOR)
 
 
@@ -547,6 +563,75 @@ def _user_form(browser: Browser, path: str) -> dict[str, Any]:
     from tests.web.records import sent as all_sent  # noqa: PLC0415 - the name is taken here
 
     return all_sent(the_form(read(browser.get(path).text)))
+
+
+# no further than one sees
+
+
+@pytest.fixture
+def regional(shop, browse):
+    """An administrator of the north alone."""
+    put(shop, NORTH_SUPERVISOR, "Administrator")
+    return browse(NORTH_SUPERVISOR)
+
+
+def far_and_near(admin: Browser, shop) -> None:
+    """Two groups of the utility's own: one with people of both regions, one with the north's."""
+    for name, people in {"Far": (OPERATOR, SOUTH_OPERATOR), "Near": (OPERATOR,)}.items():
+        add_group(admin, name, "Sales.see")
+        for person in people:
+            put(shop, person, *({"Far", "Near"} if person == OPERATOR else {name}))
+
+
+@BOTH
+def test_who_is_bound_to_a_region_changes_no_group_that_reaches_further(
+    admin, regional, shop, engine, group_of, people, backend
+):
+    far_and_near(admin, shop)
+    before = contents(engine)
+    for name in ("Operator", "Supervisor", "Far"):
+        pk = group_of(name).id
+        opened = regional.get(f"/roles/edit/{pk}")
+        assert opened.status_code == 403
+        assert "people outside your region are in it" in opened.text
+        form = {"name": "Mine", "permissions": ["Sales.see"], "seen": "x"}
+        for path in (f"edit/{pk}", f"put-back/{pk}", f"delete/{pk}"):
+            if (name, path) != ("Far", f"put-back/{pk}"):
+                answer = regional.post(f"/roles/{path}", form)
+                assert answer.status_code == 403, (name, path)
+                assert "people outside your region are in it" in answer.text
+    assert contents(engine) == before
+    refusals = shop.rows(AuditEvent, AuditEvent.action == "request.refused")
+    assert {one.actor_id for one in refusals} == {people[NORTH_SUPERVISOR].id}
+    assert {one.details["code"] for one in refusals} == {"group_of_others"}
+    assert len(refusals) == 8  # the form opened and sent is one thing
+
+
+def test_such_a_group_is_shown_and_its_page_says_why_it_is_not_changed(
+    admin, regional, shop, group_of
+):
+    far_and_near(admin, shop)
+    for name in ("Operator", "Far"):
+        page = read(regional.get(f"/roles/show/{group_of(name).id}").text)
+        assert page.all("form") == []
+        assert "people outside your region are in it" in page.one("div", "note").text
+        assert [one.text for one in page.all("a", "btn")] == ["Make a copy"]
+    listed = regional.get("/roles/list/").text
+    assert f"/roles/edit/{group_of('Near').id}" in listed
+    assert f"/roles/edit/{group_of('Far').id}" not in listed
+    page = read(admin.get(f"/roles/show/{group_of('Far').id}").text)
+    assert page.all("div", "note") == []
+
+
+def test_a_group_of_the_own_people_is_changed_and_the_utilitys_administrator_changes_all(
+    admin, regional, shop, group_of, held
+):
+    far_and_near(admin, shop)
+    for browser, name in ((regional, "Near"), (admin, "Far"), (admin, "Operator")):
+        path = f"/roles/edit/{group_of(name).id}"
+        typed = form_at(browser, path) | {"permissions": ["Meters.see"]}
+        assert browser.post(path, typed).status_code == 302, name
+        assert held(name) == permissions_of("Meters.see")
 
 
 def test_an_auditor_sees_groups_and_touches_none(browse, engine, group_of):

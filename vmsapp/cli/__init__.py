@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 def register(app: "Flask") -> None:
     """Add the commands to ``flask``."""
-    from vmsapp.cli.vms import vms  # noqa: PLC0415 - ``sts`` is imported without it
+    from vmsapp.cli.framework import put_away  # noqa: PLC0415 - ``sts`` is imported without it
+    from vmsapp.cli.vms import vms  # noqa: PLC0415
 
+    put_away()
     app.cli.add_command(vms)

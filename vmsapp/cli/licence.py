@@ -4,9 +4,7 @@ The private key comes from a file that is its owner's alone, or from a prompt, n
 an argument: those are seen by everybody on the machine and kept in the shell's history.
 """
 
-import os
 import secrets
-import stat
 import sys
 from datetime import date
 from pathlib import Path
@@ -14,10 +12,16 @@ from typing import Any, Final
 
 import click
 
-from vmsapp import sealing
+from vmsapp.cli.files import (
+    KEY_DIGITS,
+    Hexadecimal,
+    Spoken,
+    new_private_key,
+    private_key,
+    write_new,
+)
 from vmsapp.cli.terminal import printable
 from vmsapp.clock import now_utc
-from vmsapp.errors import VmsError
 from vmsapp.services.licence.file import (
     MOST_BYTES,
     MOST_METERS,
@@ -28,21 +32,7 @@ from vmsapp.services.licence.file import (
 )
 
 NUMBER_BYTES: Final = 8
-KEY_DIGITS: Final = 2 * sealing.KEY_BYTES
 INSTALLATION_DIGITS: Final = 32
-
-
-class Spoken(click.Group):
-    """Commands whose refusals are a sentence, not a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except VmsError as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            raise click.ClickException(f"{error.filename}: {error.strerror}.") from None
 
 
 class Day(click.ParamType[date]):
@@ -56,28 +46,6 @@ class Day(click.ParamType[date]):
             return date.fromisoformat(value)
         except ValueError:
             self.fail(f"{value} is not a day like 2027-12-31.", param, ctx)
-
-
-class Hexadecimal(click.ParamType[str]):
-    """So many hexadecimal digits, as a page or a command shows them: spaces do not matter."""
-
-    name = "DIGITS"
-
-    def __init__(self, length: int) -> None:
-        self._length = length
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        """Read them."""
-        digits = hexadecimal(value, self._length)
-        if digits is None:
-            self.fail(f"{value} is not {self._length} hexadecimal digits.", param, ctx)
-        return digits
-
-
-def hexadecimal(text: str, length: int) -> str | None:
-    """Read so many hexadecimal digits; ``None`` if that is not what it is."""
-    digits = "".join(text.split()).lower()
-    return digits if len(digits) == length and set(digits) <= set("0123456789abcdef") else None
 
 
 @click.group(
@@ -98,9 +66,7 @@ def licence() -> None:
 @click.argument("private_key_file", type=click.Path(path_type=Path))
 def keygen_command(private_key_file: Path) -> None:
     """Make a key: the private side into a new file, the public side onto the screen."""
-    private_key = secrets.token_bytes(sealing.KEY_BYTES)
-    _write_new(private_key_file, f"{private_key.hex()}\n", mode=0o600)
-    click.echo(f"VMS_LICENCE_KEY={sealing.public_key_of(private_key).hex()}")
+    click.echo(f"VMS_LICENCE_KEY={new_private_key(private_key_file)}")
 
 
 @licence.command("make")
@@ -142,8 +108,8 @@ def make_command(
         )  # fmt: skip
     except ValueError as error:
         raise click.UsageError(_wrong(str(error))) from None
-    text = write(terms, _private_key(private_key_file))
-    _write_new(licence_file, text, mode=0o644)
+    text = write(terms, private_key(private_key_file))
+    write_new(licence_file, text, mode=0o644)
     _tell(read(text))
 
 
@@ -175,42 +141,6 @@ def _tell(found: Licence) -> None:
         ("signed with", found.signed_with),
     ):
         click.echo(printable(f"{name:<15}{value}"))
-
-
-def _private_key(path: Path | None) -> bytes:
-    """Read the private key from its file, or ask for it without showing it."""
-    text = _ask_private() if path is None else _read_private(path)
-    digits = hexadecimal(text, KEY_DIGITS)
-    if digits is None:
-        raise click.UsageError(f"The private key is {KEY_DIGITS} hexadecimal digits; this is none.")
-    return bytes.fromhex(digits)
-
-
-def _ask_private() -> str:
-    return str(click.prompt("Private key in hexadecimal (not shown)", hide_input=True, err=True))
-
-
-def _read_private(path: Path) -> str:
-    with path.open("rb") as file:
-        if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
-            raise click.UsageError(
-                f"{path} may be read by others; make it readable by its owner alone (chmod 600)."
-            )
-        return file.read(MOST_BYTES).decode(errors="replace")
-
-
-def _write_new(path: Path, text: str, *, mode: int) -> None:
-    """Write a file that was not there.
-
-    Raises:
-        click.UsageError: It was.
-    """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        raise click.UsageError(f"{path} is there already; nothing was written.") from None
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _wrong(named: str) -> str:

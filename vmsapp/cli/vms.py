@@ -19,6 +19,7 @@ from werkzeug.security import generate_password_hash
 
 from config import Settings
 from vmsapp.cli.audit import audit
+from vmsapp.cli.journal import journal
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
@@ -30,6 +31,7 @@ from vmsapp.services import clock, demo, instance, ledger
 from vmsapp.services.approvals import rules
 from vmsapp.services.licence import changes
 from vmsapp.services.licence.file import MOST_BYTES
+from vmsapp.services.security_modules.journal_check import compare_all
 from vmsapp.services.setup import zone_at
 from vmsapp.services.users import Account, add_user, new_password
 from vmsapp.services.vending.reconcile import reconcile
@@ -48,6 +50,10 @@ class SpokenGroup(AppGroup):
 
 vms = SpokenGroup("vms", help="Look after this installation.")
 vms.add_command(audit)
+journal_here = AppGroup(
+    "journal", help="Check what security modules issued.", commands=dict(journal.commands)
+)
+vms.add_command(journal_here)
 
 INIT_LOCK = 0x564D53
 """Advisory lock that keeps two machines from preparing one database at once."""
@@ -110,6 +116,18 @@ def second_person_off_command() -> None:
     with seen_by(SYSTEM):
         count = rules.switch_all_off(db.session(), SYSTEM)
     click.echo(f"Rules switched off: {count}.")
+
+
+@journal_here.command("compare")
+def compare_command() -> None:
+    """Compare every module's journal with what was sold; fails when something new disagrees."""
+    with seen_by(SYSTEM):
+        counts = compare_all(db.session(), current_app.extensions["vms_modules"])
+    said = {-1: "did not answer", 0: "nothing new disagrees"}
+    for name, count in counts.items():
+        click.echo(f"{name}: {said.get(count, f'{count} new findings')}")
+    if any(counts.values()):
+        sys.exit(1)
 
 
 @vms.command("prove")

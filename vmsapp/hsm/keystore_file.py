@@ -6,7 +6,8 @@ member        content
 fmt, v        ``VMS-KEYSTORE``, 1
 module_id     ``VSM-`` and 6 hex digits, given at creation
 seq           counts the writes, from 1
-kdf, kc       scrypt parameters; check value that tells a wrong passphrase
+kdf, kc       scrypt parameters, with ``salt2`` where it takes two passphrases; check
+              value that tells a wrong passphrase
 wrapped_dek   data key, sealed under the passphrase, bound to ``module_id``
 keys          list of {meta, nonce, ct}; ct is bound to meta in canonical JSON
 mac           HMAC-SHA-256 over all of the above in canonical JSON
@@ -16,19 +17,21 @@ The file is exactly the canonical JSON of its content and a line feed: anything 
 would read the same is refused.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from vmsapp import sealing
-from vmsapp.hsm.base import KeyInfo, KeyRef
+from vmsapp.hsm.answers import KeyInfo
+from vmsapp.hsm.canonical import canonical, moment_of, moment_text, read_exactly
 from vmsapp.hsm.errors import KeystoreError
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.sts.identifiers import BaseDate
 
 FORMAT: Final = "VMS-KEYSTORE"
@@ -36,6 +39,9 @@ VERSION: Final = 1
 FILE_BYTES_MAX: Final = 2**20
 GENERATIONS: Final = 3
 """How many earlier files are kept beside the present one, as ``.1`` (newest) to ``.3``."""
+
+SALTS: Final = ("salt", "salt2")
+"""Names of the salts, one a passphrase."""
 
 _MODULE_ID: Final = re.compile("VSM-[0-9A-F]{6}")
 
@@ -49,13 +55,13 @@ class Header:
 
     Attributes:
         module_id: The module's own name.
-        kdf: How the passphrase is stretched.
-        kc: Check value of the passphrase, 8 bytes.
+        kdf: How each passphrase is stretched, one or two.
+        kc: Check value of the passphrases, 8 bytes.
         wrapped_dek: The data key, sealed.
     """
 
     module_id: str
-    kdf: sealing.ScryptParams
+    kdf: tuple[sealing.ScryptParams, ...]
     kc: bytes
     wrapped_dek: bytes
 
@@ -106,11 +112,10 @@ def read(path: Path) -> dict[str, Any]:
     except OSError:
         raise KeystoreError("unreadable") from None
     try:
-        document = json.loads(raw)
-        exact = _canonical(document) + b"\n" == raw
-    except (ValueError, RecursionError):
+        document = read_exactly(raw)
+    except ValueError:
         raise KeystoreError("format") from None
-    if not exact or not isinstance(document, dict) or document.get("fmt") != FORMAT:
+    if document.get("fmt") != FORMAT:
         raise KeystoreError("format")
     if document.get("v") != VERSION:
         raise KeystoreError("version")
@@ -143,6 +148,24 @@ def _earlier(path: Path) -> list[Path]:
     return [path.with_name(f"{path.name}.{number}") for number in range(1, GENERATIONS + 1)]
 
 
+def passphrases_needed(path: Path) -> int:
+    """Tell how many passphrases open a keystore, 1 or 2, without any.
+
+    Raises:
+        KeystoreError: ``missing``, ``unreadable``, ``format``, ``version`` or ``kdf``.
+    """
+    return len(header_of(read(path)).kdf)
+
+
+def name_in(path: Path) -> str:
+    """Give the name of a keystore's module, without a passphrase and so unproved.
+
+    Raises:
+        KeystoreError: As ``passphrases_needed``.
+    """
+    return header_of(read(path)).module_id
+
+
 def header_of(document: dict[str, Any]) -> Header:
     """Take out what is needed before the passphrase is known to be right.
 
@@ -151,7 +174,10 @@ def header_of(document: dict[str, Any]) -> Header:
     """
     try:
         kdf = document["kdf"]
-        params = sealing.ScryptParams(kdf["n"], bytes.fromhex(kdf["salt"]), kdf["r"], kdf["p"])
+        params = tuple(
+            sealing.ScryptParams(kdf["n"], bytes.fromhex(kdf[salt]), kdf["r"], kdf["p"])
+            for salt in SALTS[: 1 + (SALTS[1] in kdf)]
+        )
         module_id = _MODULE_ID.fullmatch(document["module_id"])
         kc, wrapped = bytes.fromhex(document["kc"]), bytes.fromhex(document["wrapped_dek"])
     except sealing.KdfRefused:
@@ -170,7 +196,7 @@ def verified(document: dict[str, Any], dek: bytes) -> Content:
         KeystoreError: ``tampered``.
     """
     body = {name: value for name, value in document.items() if name != "mac"}
-    if not sealing.same(_canonical(document.get("mac")), _canonical(_mac(dek, body))):
+    if not sealing.same(canonical(document.get("mac")), canonical(_mac(dek, body))):
         raise KeystoreError("tampered")
     entries = {}
     for record in body["keys"]:
@@ -182,7 +208,7 @@ def verified(document: dict[str, Any], dek: bytes) -> Content:
 
 def seal_entry(info: KeyInfo, value: bytes, dek: bytes) -> Entry:
     """Seal a vending key, bound to its description."""
-    return Entry(info, sealing.seal(dek, value, aad=_canonical(_meta(info))))
+    return Entry(info, sealing.seal(dek, value, aad=canonical(_meta(info))))
 
 
 def open_entry(entry: Entry, dek: bytes) -> bytes:
@@ -192,7 +218,7 @@ def open_entry(entry: Entry, dek: bytes) -> bytes:
         KeystoreError: ``tampered``: the key or its description is not what was sealed.
     """
     try:
-        return sealing.unseal(dek, entry.sealed, aad=_canonical(_meta(entry.info)))
+        return sealing.unseal(dek, entry.sealed, aad=canonical(_meta(entry.info)))
     except sealing.SealBroken:
         raise KeystoreError("tampered") from None
 
@@ -217,8 +243,15 @@ def sole_writer(path: Path) -> Iterator[Path]:
 
 
 def replace_file(path: Path, new: Path, content: Content, dek: bytes) -> None:
-    """Fill ``new``, keep the earlier generations and put ``new`` in the place of ``path``."""
-    _write_through(new, _serialised(content, dek))
+    """Fill ``new``, keep the earlier generations and put ``new`` in the place of ``path``.
+
+    Raises:
+        KeystoreError: ``full``: it would be too large to be read again.
+    """
+    data = _serialised(content, dek)
+    if len(data) > FILE_BYTES_MAX:
+        raise KeystoreError("full")
+    _write_through(new, data)
     if path.exists():
         _keep_generations(path)
     new.replace(path)
@@ -235,27 +268,24 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _canonical(value: object) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def _mac(dek: bytes, body: dict[str, Any]) -> str:
-    return sealing.mac(sealing.expand(dek, "file"), _canonical(body)).hex()
+    return sealing.mac(sealing.expand(dek, "file"), canonical(body)).hex()
 
 
 def _serialised(content: Content, dek: bytes) -> bytes:
-    header, kdf = content.header, content.header.kdf
+    header, kdf = content.header, content.header.kdf[0]
+    salts = {name: of.salt.hex() for name, of in zip(SALTS, content.header.kdf, strict=False)}
     body = {
         "fmt": FORMAT,
         "v": VERSION,
         "module_id": header.module_id,
         "seq": content.seq,
-        "kdf": {"name": "scrypt", "n": kdf.n, "r": kdf.r, "p": kdf.p, "salt": kdf.salt.hex()},
+        "kdf": {"name": "scrypt", "n": kdf.n, "r": kdf.r, "p": kdf.p} | salts,
         "kc": header.kc.hex(),
         "wrapped_dek": header.wrapped_dek.hex(),
         "keys": [_record(entry) for entry in content.entries.values()],
     }
-    return _canonical(body | {"mac": _mac(dek, body)}) + b"\n"
+    return canonical(body | {"mac": _mac(dek, body)}) + b"\n"
 
 
 def _record(entry: Entry) -> dict[str, Any]:
@@ -264,7 +294,15 @@ def _record(entry: Entry) -> dict[str, Any]:
 
 
 def _meta(info: KeyInfo) -> dict[str, Any]:
+    """Write a description; what is not set is left out, as in files made before it could be."""
     ref = info.ref
+    bounds = {
+        "active_from": info.active_from and moment_text(info.active_from),
+        "issue_until": info.issue_until and moment_text(info.issue_until),
+        "tenths_per_day": info.tenths_per_day,
+        "tokens_per_day": info.tokens_per_day,
+        "changes_to": [list(pair) for pair in info.changes_to] or None,
+    }
     return {
         "sgc": ref.sgc,
         "krn": ref.krn,
@@ -275,13 +313,24 @@ def _meta(info: KeyInfo) -> dict[str, Any]:
         "kcv": info.kcv,
         "name": info.name,
         "demo": info.demo,
-    }
+    } | {name: value for name, value in bounds.items() if value is not None}
 
 
 def _info(meta: dict[str, Any]) -> KeyInfo:
     ref = KeyRef(meta["sgc"], meta["krn"], meta["kt"], meta["dkga"])
     base_date = BaseDate(meta["base_date"])
-    return KeyInfo(ref, base_date, meta["ken"], meta["kcv"], meta["name"], meta["demo"])
+    return KeyInfo(
+        ref, base_date, meta["ken"], meta["kcv"], meta["name"], meta["demo"],
+        active_from=_moment(meta, "active_from"),
+        issue_until=_moment(meta, "issue_until"),
+        tenths_per_day=meta.get("tenths_per_day"),
+        tokens_per_day=meta.get("tokens_per_day"),
+        changes_to=tuple((sgc, krn) for sgc, krn in meta.get("changes_to", ())),
+    )  # fmt: skip
+
+
+def _moment(meta: dict[str, Any], name: str) -> datetime | None:
+    return moment_of(meta[name]) if name in meta else None
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -21,12 +21,14 @@ class ModuleDescriptor:
         name: What people call it.
         driver: Which factory opens it.
         params: What the factory needs: paths, addresses; no secrets.
+        module_id: The module's own name; empty where nobody knows it yet.
     """
 
     id: int
     name: str
     driver: str
     params: Mapping[str, str]
+    module_id: str = ""
 
 
 Factory = Callable[[ModuleDescriptor], SecurityModule]
@@ -62,9 +64,22 @@ class Registry:
         """Tell whether a module with this id was described."""
         return module_id in self._descriptors
 
+    def described(self, module_id: int) -> ModuleDescriptor | None:
+        """Give what a module is opened by; None for one that was not described."""
+        return self._descriptors.get(module_id)
+
     def describe(self, descriptor: ModuleDescriptor) -> None:
         """Add a module; one that is open already stays as it is until ``close``."""
         self._descriptors[descriptor.id] = descriptor
+
+    def forget(self, module_id: int) -> None:
+        """Close a module and let its description be read anew: its row was changed."""
+        self._descriptors.pop(module_id, None)
+        opened = self._mine()
+        with opened.lock:
+            module = opened.modules.pop(module_id, None)
+        if module is not None:
+            module.close()
 
     def module(self, module_id: int) -> SecurityModule:
         """Give the module with this id, opening it if need be.

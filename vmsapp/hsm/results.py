@@ -1,8 +1,9 @@
 """The module's own record: what became of every request id, for ever.
 
 One SQLite file beside the keystore, apart from the database of the sales, so that a
-restore of either shows. A row is written once, before the answer is given, and never
-changed or deleted; digits lie in it sealed (``drivers.soft``).
+restore of either shows (``record_file``). A row is written once, before the answer is given,
+and never changed or deleted; digits lie in it sealed (``engine``). What was issued has a line
+in the journal, written with it (``journal``).
 
 What a module has used is asked and written in one IMMEDIATE transaction: two processes
 that want the same TID come one after the other, and the second sees the first.
@@ -11,62 +12,17 @@ Source: SALE.md 6 "The module's own net", 16 "Restore, promotion, standby".
 """
 
 import os
-import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from vmsapp.hsm import record_file
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
-from vmsapp.hsm.keystore_file import sync_folder
-
-BUSY_SECONDS: Final = 10
-"""How long to wait for another process's transaction."""
-SCHEMA_VERSION: Final = 1
-
-_SCHEMA: Final = """
-PRAGMA journal_mode = WAL;
-PRAGMA user_version = 1;
-CREATE TABLE request (
-    request_id  TEXT PRIMARY KEY,
-    outcome     TEXT NOT NULL CHECK (outcome IN ('issued', 'refused', 'cancelled')),
-    args_hash   TEXT,
-    args        TEXT,
-    meter_pan   TEXT,
-    base_date   TEXT,
-    tid         INTEGER,
-    sealed      BLOB,
-    reason      TEXT,
-    highest_tid INTEGER,
-    at          INTEGER NOT NULL,
-    CHECK ((outcome = 'issued') = (sealed IS NOT NULL)),
-    CHECK ((outcome = 'issued') = (reason IS NULL)),
-    CHECK ((outcome = 'cancelled') = (args_hash IS NULL))
-);
-CREATE UNIQUE INDEX spent_tid ON request (meter_pan, base_date, tid) WHERE outcome = 'issued';
-CREATE INDEX rate ON request (meter_pan, at) WHERE outcome = 'issued';
-CREATE TABLE state (
-    only     INTEGER PRIMARY KEY CHECK (only = 1),
-    epoch    INTEGER NOT NULL,
-    sequence INTEGER NOT NULL
-);
-INSERT INTO state VALUES (1, 1, 0);
-"""
-
-_HEADS: Final = """
-CREATE TABLE IF NOT EXISTS head (
-    number  INTEGER PRIMARY KEY,
-    place   INTEGER NOT NULL,
-    digest  BLOB NOT NULL,
-    at      INTEGER NOT NULL,
-    restart INTEGER NOT NULL
-)
-"""
-"""Added later, to files made before it too; a release that knows nothing of it reads the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +42,12 @@ class Record:
         sealed: The token, sealed, if it was issued.
         reason: Code of the refusal, ``cancelled`` for a cancelled request.
         highest_tid: The highest TID used when a TID was refused.
+        operation: What was asked for, as in ``requests``.
+        key: Name of the vending key; None for a token of no meter, and for a batch.
+        tenths: Tenths of a unit that a credit in units gives.
+        tags: 16 bytes for each token that was issued, one after another; None before the
+            journal began.
+        refused_row: Row of a batch that was refused.
     """
 
     request_id: str
@@ -99,6 +61,46 @@ class Record:
     sealed: bytes | None = None
     reason: str | None = None
     highest_tid: int | None = None
+    operation: str = "credit"
+    key: str | None = None
+    tenths: int | None = None
+    tags: bytes | None = None
+    refused_row: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One meter of a batch that was issued; the fields are as in ``Record``."""
+
+    request_id: str
+    row: int
+    meter_pan: str
+    base_date: str
+    key: str
+    tags: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the journal.
+
+    Attributes:
+        number: From 1 without gaps.
+        at: When, to the second.
+        request_id: What was issued.
+        tokens: How many tokens that were.
+        digest: SHA-256 over the request and its rows.
+        chain: SHA-256 over the line before and this one.
+        mac: HMAC of ``chain`` under a key of the module's.
+    """
+
+    number: int
+    at: datetime
+    request_id: str
+    tokens: int
+    digest: bytes
+    chain: bytes
+    mac: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +114,16 @@ class Head:
     restart: bool
 
 
-_COLUMNS: Final = ", ".join(Record.__slots__)
-_HOLES: Final = ", ".join("?" * len(Record.__slots__))
-_INSERT: Final = f"INSERT INTO request ({_COLUMNS}) VALUES ({_HOLES})"  # noqa: S608 - our names
-_SELECT: Final = f"SELECT {_COLUMNS} FROM request WHERE request_id = ?"  # noqa: S608 - our names
+Row = Record | BatchRow | Line | Head
+AnyRow = TypeVar("AnyRow", Record, BatchRow, Line, Head)
+Numbered = TypeVar("Numbered", Line, Head)
+
+_TABLES: Final[dict[type[Row], str]] = {
+    Record: "request",
+    BatchRow: "batch_row",
+    Line: "journal",
+    Head: "head",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,23 +177,37 @@ class Transaction:
         ).fetchone()
         return int(row[0])
 
-    def add(self, record: Record) -> None:
-        """Write a request's outcome; its id must be new."""
-        values = [getattr(record, name) for name in Record.__slots__]
-        values[Record.__slots__.index("at")] = int(record.at.timestamp())
-        self._connection.execute(_INSERT, values)
+    def given_since(self, key: str, moment: datetime) -> tuple[int, int]:
+        """Count the credit tokens made under a key after ``moment``, and their tenths of a unit."""
+        row = self._connection.execute(
+            "SELECT count(*), coalesce(sum(tenths), 0) FROM request"
+            " WHERE outcome = 'issued' AND operation = 'credit' AND key = ? AND at > ?",
+            (key, int(moment.timestamp())),
+        ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def add(self, record: Record, rows: Iterable[BatchRow] = ()) -> None:
+        """Write a request's outcome, and the rows of a batch; its id must be new."""
+        _write(self._connection, record)
+        for row in rows:
+            _write(self._connection, row)
         self._connection.execute("UPDATE state SET sequence = sequence + 1")
+
+    def last_line(self) -> Line | None:
+        """Give the line of the journal written last."""
+        return _last(self._connection, Line)
+
+    def add_line(self, line: Line) -> None:
+        """Write a line of the journal; its number must be new."""
+        _write(self._connection, line)
 
     def last_head(self) -> Head | None:
         """Give the head signed last."""
-        return _last_head(self._connection)
+        return _last(self._connection, Head)
 
     def add_head(self, head: Head) -> None:
         """Write a head that will be signed; its number must be new."""
-        self._connection.execute(
-            "INSERT INTO head (number, place, digest, at, restart) VALUES (?, ?, ?, ?, ?)",
-            (head.number, head.place, head.digest, int(head.at.timestamp()), head.restart),
-        )
+        _write(self._connection, head)
 
 
 class Results:
@@ -235,7 +257,39 @@ class Results:
     def last_head(self) -> Head | None:
         """Give the head of the audit trail signed last."""
         with self._connection() as connection:
-            return _last_head(connection)
+            return _last(connection, Head)
+
+    def last_line(self) -> Line | None:
+        """Give the line of the journal written last."""
+        with self._connection() as connection:
+            return _last(connection, Line)
+
+    def lines(self, after: int, limit: int) -> list[Line]:
+        """Give lines of the journal in order, from the one after ``after``."""
+        with self._connection() as connection:
+            found = connection.execute(
+                f"SELECT {_columns(Line)} FROM journal WHERE number > ? ORDER BY number LIMIT ?",  # noqa: S608 - our names
+                (after, limit),
+            ).fetchall()
+        return [_read(Line, row) for row in found]
+
+    def rows(self, request_id: str) -> list[BatchRow]:
+        """Give the rows of a batch, in order."""
+        with self._connection() as connection:
+            found = connection.execute(
+                f"SELECT {_columns(BatchRow)} FROM batch_row WHERE request_id = ? ORDER BY row",  # noqa: S608 - our names
+                (request_id,),
+            ).fetchall()
+        return [_read(BatchRow, row) for row in found]
+
+    def issued_without_line(self) -> int:
+        """Count what was issued and stands in no line: before the journal began, or struck out."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM request WHERE outcome = 'issued'"
+                " AND request_id NOT IN (SELECT request_id FROM journal)"
+            ).fetchone()
+        return int(row[0])
 
     def epoch(self) -> int:
         """Tell the epoch, from 1, which a restore raises."""
@@ -260,7 +314,7 @@ class Results:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         # setdefault is atomic, so threads that come first together share one.
         opened = self._by_process.setdefault(os.getpid(), _Opened())
-        if not opened.lock.acquire(timeout=BUSY_SECONDS):
+        if not opened.lock.acquire(timeout=record_file.BUSY_SECONDS):
             raise HsmUnavailable("storage", sent=True)
         try:
             yield opened.connect(self._path, make=self._make)
@@ -280,12 +334,12 @@ class _Opened:
 
     def connect(self, path: Path, *, make: bool) -> sqlite3.Connection:
         if make and not path.exists():
-            _make_file(path)
+            record_file.make_file(path)
         inode = path.stat().st_ino
         if inode != self._inode:  # never opened, or another file stands there now
             self._forget()
         if self._connection is None:
-            self._connection, self._inode = _connect(path), inode
+            self._connection, self._inode = record_file.connect(path), inode
         return self._connection
 
     def close(self) -> None:
@@ -298,55 +352,40 @@ class _Opened:
             self._connection = None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA synchronous = FULL")
-        _check_version(connection)
-        connection.execute(_HEADS)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _check_version(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        msg = f"schema version {version} is not {SCHEMA_VERSION}"
-        raise sqlite3.DatabaseError(msg)
-
-
-def _make_file(path: Path) -> None:
-    """Make the empty file aside and link it into place: the first of several wins."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        with closing(sqlite3.connect(draft)) as connection:
-            connection.executescript(_SCHEMA)
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        sync_folder(path.parent)
-    finally:
-        draft.unlink()
-
-
 def _find(connection: sqlite3.Connection, request_id: str) -> Record | None:
-    row = connection.execute(_SELECT, (request_id,)).fetchone()
-    if row is None:
-        return None
-    values = dict(zip(Record.__slots__, row, strict=True))
-    values["at"] = datetime.fromtimestamp(values["at"], UTC)
-    return Record(**values)
-
-
-def _last_head(connection: sqlite3.Connection) -> Head | None:
     row = connection.execute(
-        "SELECT number, place, digest, at, restart FROM head ORDER BY number DESC LIMIT 1"
+        f"SELECT {_columns(Record)} FROM request WHERE request_id = ?",  # noqa: S608 - our names
+        (request_id,),
     ).fetchone()
-    if row is None:
-        return None
-    number, place, digest, at, restart = row
-    return Head(number, place, digest, datetime.fromtimestamp(at, UTC), bool(restart))
+    return None if row is None else _read(Record, row)
+
+
+def _last(connection: sqlite3.Connection, kind: type[Numbered]) -> Numbered | None:
+    row = connection.execute(
+        f"SELECT {_columns(kind)} FROM {_TABLES[kind]} ORDER BY number DESC LIMIT 1"  # noqa: S608 - our names
+    ).fetchone()
+    return None if row is None else _read(kind, row)
+
+
+def _columns(kind: type[Row]) -> str:
+    return ", ".join(kind.__slots__)
+
+
+def _write(connection: sqlite3.Connection, row: Row) -> None:
+    kind = type(row)
+    values = [getattr(row, name) for name in kind.__slots__]
+    values = [int(v.timestamp()) if isinstance(v, datetime) else v for v in values]
+    holes = ", ".join("?" * len(values))
+    connection.execute(
+        f"INSERT INTO {_TABLES[kind]} ({_columns(kind)}) VALUES ({holes})",  # noqa: S608 - our names
+        values,
+    )
+
+
+def _read(kind: type[AnyRow], row: tuple[Any, ...]) -> AnyRow:
+    values: dict[str, Any] = dict(zip(kind.__slots__, row, strict=True))
+    if "at" in values:
+        values["at"] = datetime.fromtimestamp(values["at"], UTC)
+    if kind is Head:
+        values["restart"] = bool(values["restart"])
+    return kind(**values)

@@ -28,7 +28,7 @@ from vmsapp.models.region import Region
 from vmsapp.models.types import Code, Id, Minor, Moment, Text, UtcDateTime
 from vmsapp.models.user import username_of
 from vmsapp.models.vending_point import VendingPoint
-from vmsapp.scope import ScopedMixin, Sight
+from vmsapp.scope import ScopedMixin, Sight, below
 
 LASTS: Final = timedelta(hours=24)
 """How long a request waits."""
@@ -133,7 +133,7 @@ class ApprovalRequest(ScopedMixin, Model):
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
         """Those whose vending point or region is seen; the whole utility's by nobody else."""
         regions, points = Region.__table__.c, VendingPoint.__table__.c
-        seen = regions.path.startswith(sight.region_path or "-", autoescape=True)
+        seen = below(regions.path, sight.region_path)
         in_region = cls.region_id.in_(select(regions.id).where(seen))
         at_point: ColumnElement[bool] = cls.vending_point_id.in_(
             select(points.id).join(Region.__table__, regions.id == points.region_id).where(seen)

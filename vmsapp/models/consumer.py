@@ -1,38 +1,103 @@
 """Consumers: who buys."""
 
-from sqlalchemy import CheckConstraint, Index, String
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    text,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from vmsapp.models.base import Model
 from vmsapp.models.mixins import RegionScoped
 from vmsapp.models.region import Region
-from vmsapp.models.types import Id, Name, Text
+from vmsapp.models.types import Id, Name, Text, UtcDateTime
+
+
+class Gender(StrEnum):
+    """What a consumer said; unknown where nobody asked."""
+
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+    UNKNOWN = "unknown"
 
 
 class Consumer(RegionScoped, Model):
-    """A person or household, with any number of service points."""
+    """A person or household, with any number of service points.
+
+    Attributes:
+        number: Unique over all regions, in capitals, retired consumers included.
+        version: Goes up with every change, so that a form notices one meanwhile. A digest of
+            the values would do, were not the number of an identity card among them.
+        retired_at, retired_by_id: Since when nothing new is hung on the consumer, and by whom;
+            the rows that one deed retires share the moment, by which it is undone.
+        anonymised_at: Since when nothing here tells who it was.
+    """
 
     __tablename__ = "consumer"
     __table_args__ = (
         CheckConstraint(
             "gender IN ('female', 'male', 'other', 'unknown')", name="ck_consumer_gender"
         ),
-        Index("ix_consumer_name", "name"),
+        Index("ix_consumer_name", "name", "id"),
         Index("ix_consumer_phone", "phone"),
+        Index(
+            "ix_consumer_id_number",
+            "id_number",
+            sqlite_where=text("id_number <> ''"),
+            postgresql_where=text("id_number <> ''"),
+        ),
+        Index(
+            "ix_consumer_retired",
+            "retired_by_id",
+            "retired_at",
+            sqlite_where=text("retired_at IS NOT NULL"),
+            postgresql_where=text("retired_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
     number: Mapped[str] = mapped_column(String(20), unique=True)
     name: Mapped[Name]
     address: Mapped[Text] = mapped_column(default="")
-    gender: Mapped[str] = mapped_column(String(8), default="unknown")
+    gender: Mapped[str] = mapped_column(String(8), default=Gender.UNKNOWN)
     id_number: Mapped[str] = mapped_column(String(40), default="")
     email: Mapped[str] = mapped_column(String(120), default="")
     phone: Mapped[str] = mapped_column(String(40), default="")
     language: Mapped[str] = mapped_column(String(8), default="en")
-    retired: Mapped[bool] = mapped_column(default=False)
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    anonymised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")
 
+    @hybrid_property
+    def retired(self) -> bool:
+        """Whether nothing new is hung on the consumer."""
+        return self.retired_at is not None
+
+    @retired.inplace.expression
+    @classmethod
+    def _retired(cls) -> ColumnElement[bool]:
+        return cls.retired_at.is_not(None)
+
     def __repr__(self) -> str:
         return self.name
+
+
+class NumberSeries(Model):
+    """The last number given to a kind of record by itself; the row is the lock of the series."""
+
+    __tablename__ = "number_series"
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    last: Mapped[int] = mapped_column(BigInteger, default=0)

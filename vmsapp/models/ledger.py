@@ -24,6 +24,7 @@ class AccountKind(StrEnum):
     TAX = "tax"
     FEE = "fee"
     FEE_ARREARS = "fee_arrears"
+    DEBT = "debt"
     PENALTY = "penalty"
     ROUNDING = "rounding"
 
@@ -37,13 +38,13 @@ class TransferState(StrEnum):
 
 
 class LedgerAccount(PointScoped, Model):
-    """An account of one vending point. ``detail`` tells energies and taxes apart."""
+    """An account of one vending point. ``detail`` tells energies, taxes and debts apart."""
 
     __tablename__ = "ledger_account"
     __table_args__ = (
         UniqueConstraint("vending_point_id", "kind", "detail", name="uq_ledger_account"),
         CheckConstraint(
-            "kind IN ('cash', 'float', 'energy', 'tax', 'fee', 'fee_arrears', 'penalty',"
+            "kind IN ('cash', 'float', 'energy', 'tax', 'fee', 'fee_arrears', 'debt', 'penalty',"
             " 'rounding')",
             name="ck_ledger_account_kind",
         ),
@@ -51,7 +52,7 @@ class LedgerAccount(PointScoped, Model):
 
     id: Mapped[Id]
     kind: Mapped[str] = mapped_column(String(12))
-    detail: Mapped[str] = mapped_column(String(20), default="")
+    detail: Mapped[str] = mapped_column(String(120), default="")
 
 
 class LedgerTransfer(PointScoped, Model):

@@ -24,7 +24,7 @@ from vmsapp.models.mixins import RegionScoped
 from vmsapp.models.product import METER_TYPE_CHECK, Product
 from vmsapp.models.region import Region
 from vmsapp.models.tariff import Tariff
-from vmsapp.models.types import Id, Moment, Text, Units, UtcDateTime
+from vmsapp.models.types import Id, Minor, Moment, Text, Units, UtcDateTime
 
 
 class Algorithm(StrEnum):
@@ -48,6 +48,13 @@ class MeterState(StrEnum):
     RETIRED = "retired"
 
 
+class CreditMode(StrEnum):
+    """What a meter is credited with: units, or money that it rates itself."""
+
+    UNITS = "units"
+    CURRENCY = "currency"
+
+
 class Meter(RegionScoped, Model):
     """A prepayment meter with all that its decoder key is made of.
 
@@ -55,6 +62,8 @@ class Meter(RegionScoped, Model):
         drn: 11 or 13 digits with check digit; ``meter_pan`` the 18 digits, unique over
             all regions, retired meters included.
         sgc, krn, kt, ti, base_date, ea, tct: The key parameters in force.
+        blocked_at, blocked_by_id: Since when it is blocked, and by whom.
+        retired_at: Since when it is retired.
     """
 
     __tablename__ = "meter"
@@ -69,12 +78,14 @@ class Meter(RegionScoped, Model):
         CheckConstraint("ea IN (7, 11)", name="ck_meter_ea"),
         CheckConstraint("tct IN (1, 2)", name="ck_meter_tct"),
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
+        CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
     )
 
     id: Mapped[Id]
     drn: Mapped[str] = mapped_column(String(13), index=True)
     meter_pan: Mapped[str] = mapped_column(String(18), unique=True)
     meter_type: Mapped[str] = mapped_column(String(12))
+    credit_mode: Mapped[str] = mapped_column(String(8), default=CreditMode.UNITS)
     algorithm: Mapped[str] = mapped_column(String(8))
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
     tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"), index=True)
@@ -87,6 +98,9 @@ class Meter(RegionScoped, Model):
     tct: Mapped[int]
     state: Mapped[str] = mapped_column(String(8), default=MeterState.STOCK)
     blocked_reason: Mapped[Text] = mapped_column(default="")
+    blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    blocked_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     product: Mapped[Product] = relationship(lazy="raise_on_sql")
     tariff: Mapped[Tariff | None] = relationship(lazy="raise_on_sql")
@@ -99,23 +113,37 @@ class Meter(RegionScoped, Model):
 class ServicePoint(RegionScoped, Model):
     """The place a meter hangs: it keeps its counters through meter swaps.
 
-    ``plan_attached_on`` is the day from which missed fixed fees accumulate.
+    Attributes:
+        address: Where it is; empty for the consumer's own address.
+        plan_attached_on: Day from which missed fixed fees accumulate.
+        fees_paid_until: Fee periods that begin on this day or earlier were paid before the
+            place came to this system.
     """
 
     __tablename__ = "service_point"
 
     id: Mapped[Id]
     consumer_id: Mapped[int | None] = mapped_column(ForeignKey("consumer.id"), index=True)
+    address: Mapped[Text] = mapped_column(default="")
     plan_attached_on: Mapped[date]
+    fees_paid_until: Mapped[date | None]
 
     consumer: Mapped[Consumer | None] = relationship(lazy="raise_on_sql")
 
 
 class MeterInstallation(Model):
-    """Which meter hung at which service point, from when to when."""
+    """Which meter hung at which service point, for which consumer, from when to when.
+
+    Attributes:
+        consumer_id: Who bought there meanwhile; ``None`` where nobody did, or nobody noted it.
+        installed_credit, removed_credit: Units that stood on the meter, as far as somebody read
+            it: when it came, and when it went.
+        arrears_minor: Missed fees the leaving consumer went with, minor units.
+    """
 
     __tablename__ = "meter_installation"
     __table_args__ = (
+        CheckConstraint("arrears_minor >= 0", name="ck_meter_installation_arrears"),
         Index(
             "uq_installed_meter",
             "meter_id",
@@ -135,19 +163,39 @@ class MeterInstallation(Model):
     id: Mapped[Id]
     service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), index=True)
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"), index=True)
+    consumer_id: Mapped[int | None] = mapped_column(ForeignKey("consumer.id"), index=True)
     installed_at: Mapped[Moment]
     removed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    installed_credit: Mapped[Units | None]
+    removed_credit: Mapped[Units | None]
+    arrears_minor: Mapped[Minor | None]
+
+    meter: Mapped[Meter] = relationship(lazy="raise_on_sql")
+    consumer: Mapped[Consumer | None] = relationship(lazy="raise_on_sql")
 
 
 class Counter(Model):
-    """Units bought at a service point in an accumulation period."""
+    """What was bought at a service point on a day.
+
+    The day is the shortest period; weeks, months and years are sums of days, so that a plan
+    may count any of them, and go over from one to another, without losing a unit. What was
+    bought in a former system stands on the first day of its period.
+
+    Attributes:
+        period_start: The day.
+        charged_minor: Money charged for the units, for limits in money.
+    """
 
     __tablename__ = "counter"
-    __table_args__ = (CheckConstraint("units >= 0", name="ck_counter_units"),)
+    __table_args__ = (
+        CheckConstraint("units >= 0", name="ck_counter_units"),
+        CheckConstraint("charged_minor >= 0", name="ck_counter_charged"),
+    )
 
     service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), primary_key=True)
     period_start: Mapped[date] = mapped_column(primary_key=True)
     units: Mapped[Units]
+    charged_minor: Mapped[Minor] = mapped_column(default=0)
 
 
 class FeePayment(Model):

@@ -1,6 +1,6 @@
-"""The two ways in which rows are scoped: by region, and by vending point."""
+"""The ways in which rows are scoped: by region, by vending point, by whose they are."""
 
-from sqlalchemy import ColumnElement, ForeignKey, select
+from sqlalchemy import ColumnElement, ForeignKey, false, select
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
 from vmsapp.models.region import Region
@@ -68,3 +68,21 @@ class PointScoped(ScopedMixin):
             .where(below(region_table.c.path, sight.region_path))
         )
         return found.first() is not None
+
+
+class OwnScoped(ScopedMixin):
+    """Seen by whoever asked for it, and by those who see everything: jobs and imports."""
+
+    @declared_attr
+    def actor_id(self) -> Mapped[int | None]:
+        """Who asked for it; nobody, for what runs by itself."""
+        return mapped_column(ForeignKey("ab_user.id"), index=True)
+
+    @classmethod
+    def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
+        """Rows of the asker's own."""
+        return cls.actor_id == sight.user_id if sight.user_id is not None else false()
+
+    def inside(self, session: Session, sight: Sight) -> bool:
+        """The row must be the asker's own."""
+        return sight.user_id is not None and self.actor_id == sight.user_id

@@ -6,7 +6,6 @@ a compare-and-set on its state and request id.
 """
 
 from datetime import date, datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -79,6 +78,13 @@ class Sale(PointScoped, Model):
             "sold_at",
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_sale_sealed",
+            "sealed_by_id",
+            "sealed_at",
+            sqlite_where=text("sealed_at IS NOT NULL"),
+            postgresql_where=text("sealed_at IS NOT NULL"),
         ),
         Index("ix_sale_meter", "meter_id", "id"),
         Index("ix_sale_sold_at", "sold_at"),
@@ -170,10 +176,6 @@ class Sale(PointScoped, Model):
     def money_given_back(self) -> bool:
         """A supervisor handed the money back while the outcome was open."""
         return self.sealed_at is not None
-
-    def counter_units(self) -> Decimal:
-        """What the sale added to its counter."""
-        return self.bought_after - self.bought_before
 
 
 class SaleAttempt(Model):

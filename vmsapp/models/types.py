@@ -15,9 +15,6 @@ from sqlalchemy.types import TypeDecorator
 UNITS_SCALE = 3
 """Units are kept in thousandths: watt hours, litres."""
 
-PRICE_SCALE = 6
-"""Prices and rates have up to six decimals."""
-
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """64-bit ids; SQLite numbers rows by itself only in a plain INTEGER."""
 
@@ -79,5 +76,4 @@ Code = Annotated[str, mapped_column(String(40))]
 Text = Annotated[str, mapped_column(String(255))]
 Minor = Annotated[int, mapped_column(BigInteger)]
 Units = Annotated[Decimal, mapped_column(FixedPoint(UNITS_SCALE))]
-Price = Annotated[Decimal, mapped_column(FixedPoint(PRICE_SCALE))]
 Moment = Annotated[datetime, mapped_column(UtcDateTime)]

@@ -1,5 +1,6 @@
 """Who asks: the signed-in user as the actor below the doors."""
 
+from dataclasses import replace
 from typing import Final
 
 from flask import current_app, g
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from vmsapp.errors import NotAllowed
 from vmsapp.models import OfficeUser, UserSession
 from vmsapp.scope import NOTHING, Actor, Sight, unscoped
+from vmsapp.security.groups import ADMINISTRATORS
 from vmsapp.security.held import held_by
 
 TICKET: Final = "ticket"
@@ -31,7 +33,7 @@ def sight_of(user: OfficeUser) -> Sight:
     region = user.region
     if region is None:
         return NOTHING
-    return Sight(region_path=region.path, vending_point_id=user.vending_point_id)
+    return Sight(region_path=region.path, vending_point_id=user.vending_point_id, user_id=user.id)
 
 
 def current_actor(address: str | None) -> Actor:
@@ -71,3 +73,16 @@ def current_session() -> UserSession:
     """The session of the signed-in user."""
     current: UserSession = g.user_session
     return current
+
+
+def owes_second_factor(user: OfficeUser) -> bool:
+    """Tell whether a user must set up the second factor and has not."""
+    asked = current_app.extensions["vms_settings"].second_factor
+    if asked == "optional" or user.totp_since is not None:
+        return False
+    return asked == "everybody" or ADMINISTRATORS in {group.ready_made for group in user.roles}
+
+
+def as_person(actor: Actor, user: OfficeUser) -> Actor:
+    """The same door, opened by a known person."""
+    return replace(actor, user_id=user.id, name=user.username[:NAME_LENGTH])

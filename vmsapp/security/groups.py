@@ -25,19 +25,33 @@ class ReadyMade:
 
 
 _FINDS: Final = frozenset({"Counter.see", "Sales.see", "Consumers.see", "Meters.see"})
+_REGISTERS: Final = frozenset(
+    {"Consumers.add", "Consumers.edit", "Meters.add", "Meters.edit", "Meters.bind"}
+)
+_KEEPS_METERS: Final = frozenset(
+    {"Meters.add", "Meters.edit", "Meters.delete", "Meters.bind", "Meters.block", "Meters.retire"}
+)
 _SEES_SYSTEM: Final = frozenset(
     {
         "Regions.see",
         "Products.see",
         "VendingPoints.see",
+        "Tariffs.see",
+        "Tariffs.export",
+        "SecurityModules.see",
+        "SecurityModules.export",
         "Users.see",
         "UserGroups.see",
         "Licence.see",
         "Setup.see",
         "AuditTrail.see",
         "AuditTrail.export",
+        "TokenJournal.see",
+        "TokenJournal.export",
         "Floats.see",
         "Approvals.see",
+        "Imports.see",
+        "Jobs.see",
     }
 )
 
@@ -49,14 +63,19 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         N_("Supervisor"),
         N_("Sells, and gives money back for sales in doubt."),
         _FINDS
-        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"},
+        | _REGISTERS
+        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
+        | _KEEPS_METERS
+        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
         N_("Sells at the own vending point."),
-        _FINDS | {"Counter.sell", "Floats.see"},
+        _FINDS | _REGISTERS | {"Counter.sell", "Floats.see"},
     ),
-    "Engineer": ReadyMade(N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS),
+    "Engineer": ReadyMade(
+        N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS | _KEEPS_METERS
+    ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM
     ),

@@ -17,6 +17,12 @@ from vmsapp.security.permissions import Permission
 
 def holders(session: Session, *permissions: Permission) -> set[int]:
     """List the ids of the active users who hold every one of some permissions."""
+    found = rights_of_holders(session, *permissions)
+    return {user_id for user_id, has in found.items() if has >= set(permissions)}
+
+
+def rights_of_holders(session: Session, *permissions: Permission) -> dict[int, set[Permission]]:
+    """Tell which of some permissions each active user holds; who holds none is left out."""
     held, given = assoc_user_role.c, assoc_permissionview_role.c
     wanted = or_(
         *(
@@ -37,4 +43,4 @@ def holders(session: Session, *permissions: Permission) -> set[int]:
     found: dict[int, set[Permission]] = {}
     for user_id, deed, screen in rows:
         found.setdefault(user_id, set()).add((deed, screen))
-    return {user_id for user_id, has in found.items() if has >= set(permissions)}
+    return found

@@ -16,7 +16,7 @@ from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, UserSession, UserState
 from vmsapp.models.user_session import SEEN_EVERY, hash_of
 from vmsapp.scope import unscoped
-from vmsapp.security.asking import TICKET
+from vmsapp.security.asking import TICKET, owes_second_factor
 from vmsapp.security.held import held_by
 from vmsapp.security.permissions import Permission
 
@@ -76,6 +76,8 @@ class OfficeSecurityManager(SecurityManager):
         if user is None or user.state_at(now_utc()) is not UserState.ACTIVE:
             return None
         if jwt_data.get(EPOCH) != user.session_epoch or user.must_change_password:
+            return None
+        if owes_second_factor(user):
             return None
         g.user = user  # the framework's own step
         return user

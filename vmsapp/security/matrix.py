@@ -21,9 +21,14 @@ from vmsapp.security.permissions import (
     COUNTER,
     FIRST_STEPS,
     FLOATS,
+    IMPORTS,
+    JOBS,
     LICENCE,
+    MODULES,
     SECOND_PERSON,
     SETUP,
+    TARIFFS,
+    TOKEN_JOURNAL,
     Permission,
 )
 
@@ -64,12 +69,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A deed with a name of its own, and the permissions that make it."""
+    """A deed with a name of its own, the permissions that make it, and those that come along."""
 
     code: str
     word: str
     permissions: tuple[Permission, ...]
     needs: tuple[str, ...] = ("see",)
+    along: frozenset[Permission] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class Screen:
             made[deed] = self._cell(deed, DEEDS[deed], {(f"can_{deed}", screen)}, ("see",))
         for other in self.others:
             own = {*other.permissions} | (set() if self.see else self._entry())
-            made[other.code] = self._cell(other.code, other.word, own, other.needs)
+            made[other.code] = self._cell(other.code, other.word, own, other.needs, other.along)
         object.__setattr__(self, "cells", made)
 
     def _entry(self) -> set[Permission]:
@@ -125,8 +131,14 @@ class Screen:
         return Cell(f"{self.code}.{code}", self.title, word, frozenset(own), along, needed)
 
 
-_REGIONS: Final = frozenset({("can_list", "Regions"), ("can_show", "Regions")})
-_PRODUCTS: Final = frozenset({("can_list", "Products")})
+_REGIONS: Final = frozenset({("can_look_up", "Regions")})
+_PRODUCTS: Final = frozenset({("can_look_up", "Products")})
+_TARIFFS: Final = frozenset({("can_look_up", "Tariffs")})
+"""The searches of fields and filters: who narrows a list by regions need not see their screen."""
+_TRIES: Final = frozenset({("can_try", TARIFFS), ("menu_access", "Price trial")})
+"""Whoever sees tariffs may try their prices."""
+_RUNS: Final = frozenset({("can_run", IMPORTS)})
+"""Handing files in, applying and taking them back, of whichever kind may be imported."""
 _USERS: Final = "UserDBModelView"
 _WRITTEN: Final = ("add", "edit", "delete")
 
@@ -138,7 +150,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS),
-        Screen(FLOATS, N_("Floats"), "Floats list", others=(
+        Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
             Deed("terms", N_("Set the terms"), (("can_terms", FLOATS),)),
         )),
@@ -148,19 +160,60 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         )),
     ),
     N_("Registration"): (
-        Screen("Consumers", N_("Consumers"), "Consumers list", looks_up=_REGIONS),
-        Screen("Meters", N_("Meters"), "Meters list", looks_up=_REGIONS | _PRODUCTS),
+        Screen("Consumers", N_("Consumers"), "Consumers list", deeds=_WRITTEN,
+               looks_up=_REGIONS, others=(
+            Deed("retire", N_("Retire and take back"),
+                 (("retire", "Consumers"), ("take_back", "Consumers"), ("can_undo", "Consumers"))),
+            Deed("id_number", N_("See and search ID numbers"), (("can_id_number", "Consumers"),)),
+            Deed("export_person", N_("Hand over a person's data"),
+                 (("can_export_person", "Consumers"),)),
+            Deed("export", N_("Export consumers"), (("can_export", "Consumers"),)),
+            Deed("anonymise", N_("Remove personal data"), (("can_anonymise", "Consumers"),)),
+        )),
+        Screen("Meters", N_("Meters"), "Meters list", deeds=_WRITTEN,
+               looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
+            Deed("export", N_("Export meters"), (("can_export", "Meters"),)),
+            Deed("bind", N_("Bind, unbind and swap"), (("can_bind", "Meters"),)),
+            Deed("block", N_("Block and release"), (("can_block", "Meters"),)),
+            Deed("retire", N_("Activate, store, retire and take back"),
+                 (("can_retire", "Meters"),)),
+            Deed("correct", N_("Correct the record"), (("can_correct", "Meters"),)),
+        )),
+        Screen(IMPORTS, N_("Imports"), "Imports list", others=(
+            Deed("consumers", N_("Import consumers"), (("can_consumers", IMPORTS),),
+                 along=_RUNS),
+            Deed("meters", N_("Import meters"), (("can_meters", IMPORTS),), along=_RUNS),
+            Deed("meters_with_consumers", N_("Import meters with consumers"),
+                 (("can_meters_with_consumers", IMPORTS),), along=_RUNS),
+        )),
     ),
     N_("System"): (
-        Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, others=(
+        Screen(JOBS, N_("Jobs"), "Jobs list", others=(
+            Deed("others", N_("Cancel those of others"), (("can_act_for_others", JOBS),)),
+        )),
+        Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(
             Deed("move", N_("Move and merge"), (("can_move", "Regions"),)),
         )),
-        Screen("Products", N_("Products"), "Products list", deeds=_WRITTEN),
+        Screen("Products", N_("Products"), "Products list", deeds=_WRITTEN, looks_up=_PRODUCTS),
         Screen("VendingPoints", N_("Vending points"), "Vending points list", deeds=_WRITTEN,
                looks_up=_REGIONS, others=(
             Deed("close", N_("Close and reopen"), (("can_close", "VendingPoints"),)),
         )),
-        Screen("Users", N_("Users"), "List Users", known_as=_USERS,
+        Screen(TARIFFS, N_("Tariffs"), "Tariffs list", deeds=_WRITTEN,
+               looks_up=_TARIFFS | _TRIES, others=(
+            Deed("plan", N_("Write plans"), (("can_plan", TARIFFS),)),
+            Deed("export", N_("Export plans"), (("can_export", TARIFFS),)),
+        )),
+        Screen(MODULES, N_("Security modules"), "Security modules", deeds=("add",), others=(
+            Deed("change", N_("Rename, move and retire"), (("can_change", MODULES),)),
+            Deed("test", N_("Test"), (("can_test", MODULES),)),
+            Deed("import", N_("Load key files"), (("can_import", MODULES),)),
+            Deed("replace_keys", N_("Replace keys"), (("can_replace_keys", MODULES),), ("import",)),
+            Deed("remove_key", N_("Remove keys"), (("can_remove_key", MODULES),)),
+            Deed("assign", N_("Let one take over"), (("can_assign", MODULES),)),
+            Deed("export", N_("Export the modules"), (("can_export", MODULES),)),
+        )),
+        Screen("Users", N_("Users"), "List Users", known_as=_USERS, looks_up=_REGIONS,
                deeds=("add", "edit"), others=(
             Deed("suspend", N_("Suspend and activate"),
                  (("suspend", _USERS), ("activate", _USERS), ("end_sessions", _USERS))),
@@ -173,6 +226,11 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                known_as=FIRST_STEPS),
         Screen(AUDIT, N_("Audit trail"), "Audit trail", others=(
             Deed("export", N_("Export"), (("can_export", AUDIT),)),
+        )),
+        Screen(TOKEN_JOURNAL, N_("Token journal"), "Token journal", others=(
+            Deed("export", N_("Export the journal"), (("can_export", TOKEN_JOURNAL),)),
+            Deed("compare", N_("Compare with the sales"), (("can_compare", TOKEN_JOURNAL),)),
+            Deed("settle", N_("Settle findings"), (("can_settle", TOKEN_JOURNAL),)),
         )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Change the setup"), (("can_change", SETUP),)),

@@ -20,6 +20,11 @@ APPROVALS: Final = "Approvals"
 SECOND_PERSON: Final = "Second person"
 FLOATS: Final = "Floats"
 AUDIT: Final = "AuditTrail"
+MODULES: Final = "SecurityModules"
+TARIFFS: Final = "Tariffs"
+IMPORTS: Final = "Imports"
+JOBS: Final = "Jobs"
+TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -6,6 +6,7 @@ is every token made with them.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import cycle, islice
@@ -17,9 +18,9 @@ from sqlalchemy.orm import Session
 from config import Settings
 from vmsapp.clock import business_day, now_utc
 from vmsapp.extensions import atomic
-from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.keystore import demo_key
 from vmsapp.hsm.registry import Registry
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.models import (
     Algorithm,
     Consumer,
@@ -29,24 +30,25 @@ from vmsapp.models import (
     MeterType,
     Product,
     Region,
-    RegionLevel,
     SecurityModule,
     ServicePoint,
     Setup,
     Tariff,
-    TariffPlan,
-    TariffStep,
     VendingPoint,
 )
+from vmsapp.money import Currency
 from vmsapp.scope import SYSTEM, Actor
-from vmsapp.services import audit
+from vmsapp.services import audit, regions
 from vmsapp.services.instance import embedded_keystore
 from vmsapp.services.security_modules import copy_key_list
+from vmsapp.services.tariffs import editing
 from vmsapp.services.users import Account, HashPassword, add_user
 from vmsapp.sts import identifiers
 from vmsapp.sts.identifiers import BaseDate
+from vmsapp.tariffs.plan import FeePeriod, FixedFee, Plan, Step
 
 ZONE: Final = "Africa/Nairobi"
+CURRENCY: Final = Currency("USD", 2)
 METERS: Final = 200
 LEGACY_SGC: Final = "990001"
 STS6_SGC: Final = "990002"
@@ -114,16 +116,16 @@ def _add_setup(session: Session) -> None:
             utility_address="1 Power Avenue, Northport",
             tax_number="DEMO-000000",
             time_zone=ZONE,
-            currency="USD",
-            exponent=2,
+            currency=CURRENCY.code,
+            exponent=CURRENCY.exponent,
         )
     )
 
 
 def _add_places(session: Session) -> Places:
-    country = _add_region(session, "Meridia", RegionLevel.COUNTRY, None)
-    regions = [
-        _add_region(session, name, RegionLevel.PROVINCE, country)
+    country = regions.add(session, SYSTEM, name="Meridia", parent_id=None)
+    provinces = [
+        regions.add(session, SYSTEM, name=name, parent_id=country.id)
         for name in ("Northern Region", "Central Region", "Southern Region")
     ]
     points = [
@@ -132,22 +134,13 @@ def _add_places(session: Session) -> Places:
             telephone=telephone,
         )
         for name, region, address, contact, telephone in (
-            ("Harbour Street", regions[0], "12 Harbour Street", "Grace Otieno", "+000 555 0101"),
-            ("Market Square", regions[2], "3 Market Square", "Yusuf Haddad", "+000 555 0102"),
+            ("Harbour Street", provinces[0], "12 Harbour Street", "Grace Otieno", "+000 555 0101"),
+            ("Market Square", provinces[2], "3 Market Square", "Yusuf Haddad", "+000 555 0102"),
         )
     ]  # fmt: skip
     session.add_all(points)
     session.flush()
-    return Places(country, regions, points)
-
-
-def _add_region(session: Session, name: str, level: RegionLevel, parent: Region | None) -> Region:
-    region = Region(name=name, level=level, parent_id=parent.id if parent else None, path=name)
-    session.add(region)
-    session.flush()
-    region.path = f"{parent.path if parent else ''}{region.id}."
-    session.flush()
-    return region
+    return Places(country, provinces, points)
 
 
 def _add_products(session: Session) -> list[Product]:
@@ -169,35 +162,33 @@ def _add_products(session: Session) -> list[Product]:
 
 def _add_tariffs(session: Session, today: date) -> list[Tariff]:
     """Add a one-step tariff, a two-step one with a monthly fee, and a taxed one."""
-    step = TariffStep
     plans = (
-        ("Lifeline", 0, [step(position=1, start_units=Decimal(0), end_units=None,
-                              price=Decimal("0.08"), tax_percent=Decimal(0))]),
-        ("Domestic", 200, [step(position=1, start_units=Decimal(0), end_units=Decimal(100),
-                                price=Decimal("0.10"), tax_percent=Decimal(0)),
-                           step(position=2, start_units=Decimal(100), end_units=None,
-                                price=Decimal("0.20"), tax_percent=Decimal(5))]),
-        ("Commercial", 500, [step(position=1, start_units=Decimal(0), end_units=None,
-                                  price=Decimal("0.185"), tax_percent=Decimal(16))]),
-    )  # fmt: skip
+        Plan("Lifeline", (_step("0", None, "0.08"),), fixed_fee=None),
+        Plan(
+            "Domestic",
+            (_step("0", "100", "0.10"), _step("100", None, "0.20", tax="5")),
+            fixed_fee=_monthly(200),
+        ),
+        Plan("Commercial", (_step("0", None, "0.185", tax="16"),), fixed_fee=_monthly(500)),
+    )
     tariffs = []
-    for name, fee, steps in plans:
-        tariff = Tariff(name=name, meter_type=MeterType.ELECTRICITY)
-        session.add(tariff)
-        session.flush()
-        session.add(
-            TariffPlan(
-                tariff_id=tariff.id,
-                name=f"{name} {today.year}",
-                effective_on=date(today.year - 1, 1, 1),
-                fixed_fee_minor=fee,
-                fee_period="month",
-                steps=steps,
-            )
+    for plan in plans:
+        tariff = editing.add_tariff(
+            session, SYSTEM, name=plan.name, meter_type=MeterType.ELECTRICITY
         )
+        since = date(today.year - 1, 1, 1)
+        dated = replace(plan, name=f"{plan.name} {since.year}")
+        editing.add_plan(session, SYSTEM, tariff.id, dated, since)
         tariffs.append(tariff)
-    session.flush()
     return tariffs
+
+
+def _step(start: str, end: str | None, price: str, *, tax: str = "0") -> Step:
+    return Step(Decimal(start), None if end is None else Decimal(end), Decimal(price), Decimal(tax))
+
+
+def _monthly(fee_minor: int) -> FixedFee:
+    return FixedFee(fee_minor, FeePeriod.MONTH, recover_missed=True, max_periods=None)
 
 
 def _add_meters(
@@ -231,7 +222,12 @@ def _add_meters(
         session.add(point)
         session.flush()
         session.add(
-            MeterInstallation(service_point_id=point.id, meter_id=meter.id, installed_at=now)
+            MeterInstallation(
+                service_point_id=point.id,
+                meter_id=meter.id,
+                consumer_id=consumer.id,
+                installed_at=now,
+            )
         )
     session.flush()
 

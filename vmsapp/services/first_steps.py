@@ -1,5 +1,6 @@
 """What a new instance still lacks before a token can be sold: the steps, and what is there."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,14 @@ STEPS: Final[dict[str, type[Model]]] = {
 A security module is ready when it serves an algorithm and has a vending key.
 """
 
+NEEDS: Final[Mapping[str, Collection[str]]] = {
+    "vending_point": ("region",),
+    "tariff": ("setup",),
+    "consumer": ("region",),
+    "meter": ("region", "product"),
+}
+"""Steps that cannot be done before others; a tariff's prices are in the currency of Setup."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -47,16 +56,23 @@ class Step:
 
     Attributes:
         count: Rows there are, at most ``MOST`` and one more.
-        state: ``done``, ``next`` for the first that is not, else ``later``.
+        state: ``done``, ``next`` for the first that can be done now, else ``later``.
+        waits_for: The first missing step that must be done before this one.
     """
 
     name: str
     count: int
     state: str
+    waits_for: str | None = None
 
 
-def first_steps(session: Session) -> list[Step]:
-    """Look how far an instance is, in one statement."""
+def first_steps(session: Session, doable: Collection[str] = STEPS) -> list[Step]:
+    """Look how far an instance is, in one statement.
+
+    Args:
+        session: To read with.
+        doable: Steps that whoever asks can do; the next one is one of them.
+    """
     counts = []
     for name, model in STEPS.items():
         most = 1 if model is Setup else MOST + 1  # of dated rows one is in force
@@ -66,10 +82,15 @@ def first_steps(session: Session) -> list[Step]:
         counts.append(select(func.count()).select_from(some.subquery()).scalar_subquery())
     with unscoped(WHY):
         found = session.execute(select(*counts)).one()
-    missing = next((place for place, count in enumerate(found) if not count), len(counts))
+    there = dict(zip(STEPS, found, strict=True))
+    waits = {
+        name: next((need for need in NEEDS.get(name, ()) if not there[need]), None)
+        for name, count in there.items() if not count
+    }  # fmt: skip
+    up = next((name for name, need in waits.items() if need is None and name in doable), None)
     return [
-        Step(name, count, "done" if count else "next" if place == missing else "later")
-        for place, (name, count) in enumerate(zip(STEPS, found, strict=True))
+        Step(name, count, "done" if count else "next" if name == up else "later", waits.get(name))
+        for name, count in there.items()
     ]
 
 

@@ -1,27 +1,26 @@
-"""A vending point's float: what it sells from, money paid in and taken out, its statement.
+"""A vending point's float: what it sells from, money paid in and taken out.
 
 The balance changes only under the account's lock, together with a posted transfer of
 the ledger; it is what the float's entries add up to. The float never holds less than
-the credit limit allows, with what is being sold at the moment taken off.
+the credit limit allows (``float_terms``), with what is being sold at the moment taken off.
 """
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, func, select, true
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import business_day, now_utc
-from vmsapp.errors import N_, InvalidInput, NotFound, Refused
+from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, Refused, VmsError
 from vmsapp.models import (
-    AccountKind,
+    ApprovalRequest,
+    ApprovalState,
     FloatMovement,
-    LedgerAccount,
-    LedgerEntry,
     LedgerTransfer,
-    TransferState,
     VendingPoint,
     VendingPointAccount,
 )
@@ -36,10 +35,9 @@ from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.ground import lock_account
 
 MOVE: Final[Permission] = ("can_move", FLOATS)
-TERMS: Final[Permission] = ("can_terms", FLOATS)
 
-MAX_ROWS: Final = 500
-"""Rows a statement shows; its totals count all of them."""
+LOOKED_THROUGH: Final = 5000
+"""Newest movements of one amount that are looked through for a slip entered before."""
 
 
 class AmountNotPositive(InvalidInput):
@@ -56,12 +54,6 @@ class AmountTooLarge(InvalidInput):
     code = "amount_too_large"
     message = N_("This amount is too large.")
     field = "amount"
-
-
-class CreditLimitTooLarge(AmountTooLarge):
-    """The same of a credit limit."""
-
-    field = "credit_limit"
 
 
 class ReferenceMissing(InvalidInput):
@@ -90,83 +82,32 @@ class FloatTooSmall(Refused):
         super().__init__(available=available)
 
 
-class CreditLimitNegative(InvalidInput):
-    """A float that must hold something before the first sale is not offered."""
+class SlipEntered(Conflict):
+    """The same paper was entered before: it may be the same money."""
 
-    code = "credit_limit_negative"
-    message = N_("A credit limit cannot be below zero.")
-    field = "credit_limit"
+    code = "slip_entered"
+    message = N_(
+        "A slip with this reference and amount was entered here on %(entered_on)s by %(by)s."
+        " Tick that it is another one, if it is."
+    )
 
-
-class CreditInUse(InvalidInput):
-    """More has been sold on credit than the new limit allows."""
-
-    code = "credit_in_use"
-    message = N_("%(used)s of the credit is in use; have it paid in before the limit goes lower.")
-    field = "credit_limit"
-
-    def __init__(self, *, used: Money) -> None:
-        super().__init__(used=used)
+    def __init__(self, *, entered_on: date, by: str) -> None:
+        super().__init__(entered_on=entered_on, by=by)
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """Money paid in or taken out: how much, on which paper, of which day."""
+    """Money paid in or taken out: how much, on which paper, of which day.
+
+    Attributes:
+        again: The paper is another one, though one like it was entered before.
+    """
 
     vending_point_id: int
     amount_minor: int
     reference: str
     paid_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """Whether a vending point sells from its float, and how far below zero."""
-
-    vending_point_id: int
-    limited: bool
-    credit_limit_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a statement.
-
-    Attributes:
-        kind: ``sale``, ``reversal`` or ``float``.
-        amount_minor: Positive when the float grew.
-        balance_minor: What it held afterwards.
-    """
-
-    business_date: date
-    kind: str
-    amount_minor: int
-    balance_minor: int
-    sale_id: int | None
-    reference: str | None
-    paid_on: date | None
-    entered_by: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What happened to a float from a day to a day, both included."""
-
-    first: date
-    last: date
-    opening_minor: int
-    paid_in_minor: int
-    taken_out_minor: int
-    sold_minor: int
-    reversed_minor: int
-    rows: Sequence[Row]
-    more: bool
-
-    @property
-    def closing_minor(self) -> int:
-        """What the float held at the end."""
-        moved = self.paid_in_minor - self.taken_out_minor
-        return self.opening_minor + moved - self.sold_minor + self.reversed_minor
+    again: bool = False
 
 
 def account_of(point: VendingPoint) -> VendingPointAccount:
@@ -177,65 +118,7 @@ def account_of(point: VendingPoint) -> VendingPointAccount:
     )  # fmt: skip
 
 
-def statement(session: Session, vending_point_id: int, first: date, last: date) -> Statement:
-    """Read a float's movements of some days, with the running balance.
-
-    A sale stands on its business date once its token was made. The balance before is
-    reckoned back from the present one, so that no more is read than what came since.
-    """
-    day = LedgerTransfer.business_date
-    grew = -LedgerEntry.amount_minor  # the float is owed: a credit makes it grow
-    mine = (
-        LedgerAccount.vending_point_id == vending_point_id,
-        LedgerAccount.kind == AccountKind.FLOAT,
-        LedgerTransfer.state == TransferState.POSTED,
-    )
-    within = day.between(first, last)
-
-    def total(*which: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(case((and_(true(), *which), grew), else_=0)), 0)
-
-    kind = LedgerTransfer.kind
-    present = select(VendingPointAccount.balance_minor).where(
-        VendingPointAccount.vending_point_id == vending_point_id
-    )
-    balance_now, since, paid_in, taken_out, sold, taken_back = session.execute(
-        select(
-            present.scalar_subquery(),
-            total(),
-            total(within, kind == "float", LedgerEntry.amount_minor < 0),
-            total(within, kind == "float", LedgerEntry.amount_minor > 0),
-            total(within, kind == "sale"),
-            total(within, kind == "reversal"),
-        )
-        .join_from(LedgerEntry, LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
-        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
-        .where(*mine, day >= first)
-    ).one()
-    opening = int(balance_now or 0) - int(since)
-    found = session.execute(
-        select(
-            day, kind, grew, LedgerTransfer.sale_id, FloatMovement.reference,
-            FloatMovement.paid_on, username_of(FloatMovement.entered_by_id),
-        )
-        .join_from(LedgerEntry, LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
-        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
-        .outerjoin(FloatMovement, FloatMovement.transfer_id == LedgerTransfer.id)
-        .where(*mine, within)
-        .order_by(day, LedgerTransfer.id)
-        .limit(MAX_ROWS + 1)
-    ).all()  # fmt: skip
-    rows, balance = [], opening
-    for on, what, amount, sale_id, reference, paid_on, by in found[:MAX_ROWS]:
-        balance += int(amount)
-        rows.append(Row(on, what, int(amount), balance, sale_id, reference, paid_on, by))
-    return Statement(
-        first, last, opening, int(paid_in), -int(taken_out), -int(sold), int(taken_back),
-        rows, len(found) > MAX_ROWS,
-    )  # fmt: skip
-
-
-def _locked(session: Session, vending_point_id: int) -> VendingPointAccount:
+def locked(session: Session, vending_point_id: int) -> VendingPointAccount:
     """Lock the account of a vending point the asker sees.
 
     Raises:
@@ -247,7 +130,7 @@ def _locked(session: Session, vending_point_id: int) -> VendingPointAccount:
     return lock_account(session, vending_point_id)
 
 
-def _present(session: Session, vending_point_id: int) -> tuple[str, VendingPointAccount]:
+def present(session: Session, vending_point_id: int) -> tuple[str, VendingPointAccount]:
     """Read a vending point's name and account as they stand, without a lock."""
     point = session.scalars(
         select(VendingPoint)
@@ -260,32 +143,86 @@ def _present(session: Session, vending_point_id: int) -> tuple[str, VendingPoint
     return point.name, account_of(point)
 
 
-def _place(_session: Session, params: Movement | Terms) -> Place:
+def _place(_session: Session, params: Movement) -> Place:
     return Place(vending_point_id=params.vending_point_id)
 
 
-def _currency(session: Session) -> str:
+def currency_now(session: Session) -> str:
+    """The currency that floats are kept in."""
     return setup_at(session, now_utc()).currency
 
 
-def _check_pay_in(session: Session, _actor: Actor, params: Movement) -> None:
-    _locked(session, params.vending_point_id)
-    if params.amount_minor <= 0:
-        raise AmountNotPositive
-    if params.amount_minor > MAX_MINOR:
-        raise AmountTooLarge
+def faults(
+    session: Session, account: VendingPointAccount, params: Movement, *, out: bool
+) -> Iterator[VmsError]:
+    """Say all that is wrong with money that is to move, at most one fault a field.
+
+    Args:
+        session: Any.
+        account: The vending point's; what is done at last is checked with it locked.
+        params: What was typed.
+        out: Taken out, not paid in.
+    """
+    now, amount = now_utc(), params.amount_minor
+    if amount <= 0:
+        yield AmountNotPositive()
+    elif amount > MAX_MINOR:
+        yield AmountTooLarge()
     if not params.reference.strip():
-        raise ReferenceMissing
-    now = now_utc()
+        yield ReferenceMissing()
     if params.paid_on > business_day(now, setup_at(session, now).time_zone):
-        raise DayToCome
+        yield DayToCome()
+    if out and account.available_minor < amount <= MAX_MINOR:
+        yield FloatTooSmall(available=Money(max(account.available_minor, 0), currency_now(session)))
+    if not params.again:
+        yield from _entered_before(session, params, -amount if out else amount)
 
 
-def _check_take_out(session: Session, actor: Actor, params: Movement) -> None:
-    _check_pay_in(session, actor, params)
-    available = _locked(session, params.vending_point_id).available_minor
-    if params.amount_minor > available:
-        raise FloatTooSmall(available=Money(max(available, 0), _currency(session)))
+def _entered_before(session: Session, params: Movement, amount_minor: int) -> Iterator[SlipEntered]:
+    """Find the newest movement of the same amount on the same paper."""
+    rows = session.execute(
+        select(
+            FloatMovement.reference,
+            LedgerTransfer.business_date,
+            username_of(FloatMovement.entered_by_id),
+        )
+        .join_from(FloatMovement, LedgerTransfer, LedgerTransfer.id == FloatMovement.transfer_id)
+        .where(
+            FloatMovement.vending_point_id == params.vending_point_id,
+            FloatMovement.amount_minor == amount_minor,
+        )
+        .order_by(FloatMovement.id.desc())
+        .limit(LOOKED_THROUGH)
+    )
+    paper = on_paper(params.reference)
+    for reference, entered_on, by in rows:
+        if on_paper(reference) == paper:
+            yield SlipEntered(entered_on=entered_on, by=by or "–")
+            return
+
+
+def on_paper(reference: str) -> str:
+    """Write a reference as it reads on paper, whatever width, capitals and dashes it is typed in.
+
+    >>> on_paper(" ＳＬ–1") == on_paper("sl 1") == on_paper("SL-1")
+    True
+    """
+    plain = unicodedata.normalize("NFKC", reference).casefold()
+    return "".join(mark for mark in plain if mark.isalnum())
+
+
+def _check_pay_in(session: Session, _actor: Actor, params: Movement) -> None:
+    _check(session, params, out=False)
+
+
+def _check_take_out(session: Session, _actor: Actor, params: Movement) -> None:
+    _check(session, params, out=True)
+
+
+def _check(session: Session, params: Movement, *, out: bool) -> None:
+    account = locked(session, params.vending_point_id)
+    for fault in faults(session, account, params, out=out):
+        raise fault
 
 
 def _pay_in(session: Session, actor: Actor, params: Movement, key: str) -> None:
@@ -298,7 +235,7 @@ def _take_out(session: Session, actor: Actor, params: Movement, key: str) -> Non
 
 def _move(session: Session, actor: Actor, params: Movement, key: str, amount_minor: int) -> None:
     now = now_utc()
-    account = _locked(session, params.vending_point_id)
+    account = locked(session, params.vending_point_id)
     today = business_day(now, setup_at(session, now).time_zone)
     transfer = ledger.move_float(session, account, amount_minor, at=now, business_date=today)
     session.add(
@@ -315,6 +252,7 @@ def _move(session: Session, actor: Actor, params: Movement, key: str, amount_min
         "vending_point", params.vending_point_id, vending_point_id=params.vending_point_id,
         amount_minor=amount_minor, reference=params.reference.strip(),
         paid_on=params.paid_on.isoformat(), balance_minor=account.balance_minor,
+        **({"again": True} if params.again else {}),
     )  # fmt: skip
 
 
@@ -341,55 +279,53 @@ def _moved(session: Session, params: Movement, key: str, amount_minor: int) -> b
     return True
 
 
-def _check_terms(session: Session, _actor: Actor, params: Terms) -> None:
-    account = _locked(session, params.vending_point_id)
-    if params.credit_limit_minor < 0:
-        raise CreditLimitNegative
-    if params.credit_limit_minor > MAX_MINOR:
-        raise CreditLimitTooLarge
-    used = account.pending_minor - account.balance_minor
-    if params.limited and used > params.credit_limit_minor:
-        raise CreditInUse(used=Money(used, _currency(session)))
+def _paid_in_alone(session: Session, user_id: int, params: Movement, since: datetime) -> int:
+    return _alone(session, user_id, params, since, FloatMovement.amount_minor > 0)
 
 
-def _change_terms(session: Session, actor: Actor, params: Terms, _key: str) -> None:
-    account = _locked(session, params.vending_point_id)
-    audit.record(
-        session, actor, "float.terms_changed", "vending_point", params.vending_point_id,
-        vending_point_id=params.vending_point_id, limited=params.limited,
-        credit_limit_minor=params.credit_limit_minor, was_limited=account.limited,
-        was_credit_limit_minor=account.credit_limit_minor,
-    )  # fmt: skip
-    account.limited, account.credit_limit_minor = params.limited, params.credit_limit_minor
+def _taken_out_alone(session: Session, user_id: int, params: Movement, since: datetime) -> int:
+    return _alone(session, user_id, params, since, FloatMovement.amount_minor < 0)
+
+
+def _alone(
+    session: Session, user_id: int, params: Movement, since: datetime, way: ColumnElement[bool]
+) -> int:
+    """Add up what somebody moved one way at a vending point, but for what another approved."""
+    approved = select(ApprovalRequest.id).where(
+        ApprovalRequest.action.in_((PAY_IN.action, TAKE_OUT.action)),
+        ApprovalRequest.state == ApprovalState.APPROVED,
+        ApprovalRequest.asked_by_id == user_id,
+        ApprovalRequest.vending_point_id == params.vending_point_id,
+        ApprovalRequest.key == FloatMovement.key,
+    )
+    moved = session.scalar(
+        select(func.sum(func.abs(FloatMovement.amount_minor)))
+        .join_from(FloatMovement, LedgerTransfer, LedgerTransfer.id == FloatMovement.transfer_id)
+        .where(
+            FloatMovement.vending_point_id == params.vending_point_id,
+            FloatMovement.entered_by_id == user_id,
+            LedgerTransfer.made_at > since,
+            way,
+            ~approved.exists(),
+        )
+    )
+    return int(moved or 0)
 
 
 def _describe_movement(session: Session, params: Movement, amount_minor: int) -> Sequence[Line]:
-    currency = _currency(session)
-    name, account = _present(session, params.vending_point_id)
+    currency = currency_now(session)
+    name, account = present(session, params.vending_point_id)
     balance = account.balance_minor
     return (
         Line(N_("Vending point"), name),
         Line(N_("Amount"), Money(params.amount_minor, currency)),
         Line(N_("Reference"), params.reference),
         Line(N_("Date on the slip"), params.paid_on),
+        *((Line(N_("A slip like it was entered before"), True),) if params.again else ()),  # noqa: FBT003
         Line(
             N_("Balance of the float"),
             Money(balance + amount_minor, currency), Money(balance, currency), passing=True,
         ),
-    )  # fmt: skip
-
-
-def _describe_terms(session: Session, params: Terms) -> Sequence[Line]:
-    currency = _currency(session)
-    name, account = _present(session, params.vending_point_id)
-    return (
-        Line(N_("Vending point"), name),
-        Line(N_("Sells from a float"), params.limited, account.limited),
-        Line(
-            N_("Credit limit"),
-            Money(params.credit_limit_minor, currency), Money(account.credit_limit_minor, currency),
-        ),
-        Line(N_("Balance of the float"), Money(account.balance_minor, currency), passing=True),
     )  # fmt: skip
 
 
@@ -404,6 +340,7 @@ PAY_IN = Deed(
     check=_check_pay_in,
     run=_pay_in,
     done=_paid_in,
+    alone=_paid_in_alone,
 )
 TAKE_OUT = replace(
     PAY_IN,
@@ -413,16 +350,5 @@ TAKE_OUT = replace(
     check=_check_take_out,
     run=_take_out,
     done=_taken_out,
-)
-CHANGE_TERMS = Deed(
-    action="float.terms",
-    label=N_("Change a float’s terms"),
-    params=Terms,
-    permission=TERMS,
-    place=_place,
-    # without a limit the credit is endless, so no amount tells how much is let through
-    amount_minor=lambda params: params.credit_limit_minor if params.limited else None,
-    describe=_describe_terms,
-    check=_check_terms,
-    run=_change_terms,
+    alone=_taken_out_alone,
 )

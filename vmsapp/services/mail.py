@@ -3,6 +3,10 @@
 Sending never takes longer than ``PATIENCE``, whatever the server or the name service
 does: the talk is held in a thread that nobody waits for any longer.
 
+Who names the server must not learn by it what else is in the network: only a few ports are
+talked to, and a port that is closed, one that is silent and a name that nobody knows are
+told in the same sentence.
+
 The server's password is sealed under a key made of the instance's secret key, and bound
 to server, encryption and user. Who changes where it is sent must know it.
 """
@@ -11,14 +15,14 @@ import queue
 import smtplib
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Final, Literal
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, Refused, Unavailable, Uncertain
+from vmsapp.errors import N_, InvalidInput, Refused, Unavailable, Uncertain
 from vmsapp.models import Setup
 from vmsapp.sealing import SealBroken, expand, seal, unseal
 
@@ -46,13 +50,35 @@ class MailPasswordLost(Refused):
 
 
 class MailUnreachable(Unavailable):
-    """Nobody answers there, or not in the way that was set up; nothing was handed in."""
+    """No mail server answers there in the way that was set up; nothing was handed in.
+
+    Why not is not told: see above.
+    """
 
     code = "mail_unreachable"
     message = N_(
         "The mail server %(host)s cannot be reached on port %(port)s with this encryption."
         " Check server, port and encryption."
     )
+
+
+class MailPortRefused(InvalidInput):
+    """Mail is not handed in on this port; nothing was tried."""
+
+    code = "mail_port_refused"
+    message = N_(
+        "Mail can only be handed in on the ports %(ports)s, and port %(port)s is none of them."
+        " If your mail server needs another, whoever runs this server can allow it"
+        " (VMS_MAIL_PORTS)."
+    )
+    field = "mail_port"
+
+
+class MailTooOften(Refused):
+    """More test mails in a minute than anybody needs."""
+
+    code = "mail_too_often"
+    message = N_("Only %(count)s test mails can be sent in a minute. Wait a minute and try again.")
 
 
 class MailLoginRefused(Refused):
@@ -122,22 +148,49 @@ def server_of(setup: Setup, key: bytes) -> MailServer:
     )
 
 
+def check_port(port: int, ports: Collection[int]) -> None:
+    """Refuse a port on which mail is not handed in.
+
+    Raises:
+        MailPortRefused: It is none of ``ports``.
+    """
+    if port not in ports:
+        raise MailPortRefused(port=str(port), ports=", ".join(map(str, sorted(ports))))
+
+
 def send(
-    server: MailServer, to: Sequence[str], subject: str, text: str, *, patience: float = PATIENCE
+    server: MailServer,
+    to: Sequence[str],
+    subject: str,
+    text: str,
+    *,
+    ports: Collection[int],
+    patience: float = PATIENCE,
 ) -> None:
     """Hand a message in, with no transaction open.
 
+    Args:
+        server: Where to, and as whom.
+        to: Who shall read it.
+        subject: Its subject, without line breaks.
+        text: The message.
+        ports: Those that may be talked to.
+        patience: Seconds to wait, all in all.
+
     Raises:
+        MailPortRefused: Surely not sent; nobody was asked.
         MailUnreachable: Surely not sent.
         MailLoginRefused: Surely not sent.
         MailRefused: Surely not sent.
         MailSlow: Not known to be sent.
     """
+    check_port(server.port, ports)
     message, outcome = _message(server, to, subject, text), queue.SimpleQueue[Exception | None]()
+    greeted = threading.Event()
 
     def talk() -> None:
         try:
-            _hand_in(server, message, patience)
+            _hand_in(server, message, patience, greeted)
         except Exception as error:  # noqa: BLE001 - carried over to who waits
             outcome.put(error)
         else:
@@ -147,6 +200,8 @@ def send(
     try:
         error = outcome.get(timeout=patience)
     except queue.Empty:
+        if not greeted.is_set():
+            raise _unreachable(server) from None
         raise MailSlow(host=server.host, seconds=round(patience)) from None
     if error is not None:
         raise _named(server, error) from error
@@ -161,13 +216,16 @@ def _message(server: MailServer, to: Sequence[str], subject: str, text: str) -> 
     return message
 
 
-def _hand_in(server: MailServer, message: EmailMessage, patience: float) -> None:
+def _hand_in(
+    server: MailServer, message: EmailMessage, patience: float, greeted: threading.Event
+) -> None:
     trust = ssl.create_default_context()
     talk: smtplib.SMTP
     if server.security == "tls":
         talk = smtplib.SMTP_SSL(server.host, server.port, timeout=patience, context=trust)
     else:
         talk = smtplib.SMTP(server.host, server.port, timeout=patience)
+    greeted.set()
     with talk:
         if server.security == "starttls":
             talk.starttls(context=trust)
@@ -187,7 +245,11 @@ def _named(server: MailServer, error: Exception) -> Refused | Unavailable | Unce
         case smtplib.SMTPResponseException(smtp_code=reply) if reply > 0:
             return MailRefused(host=server.host, reply=reply)
         case _:
-            return MailUnreachable(host=server.host, port=str(server.port))
+            return _unreachable(server)
+
+
+def _unreachable(server: MailServer) -> MailUnreachable:
+    return MailUnreachable(host=server.host, port=str(server.port))
 
 
 def _bound_to(setup: Setup) -> bytes:

@@ -19,8 +19,9 @@ from vmsapp.models import (
     Setup,
 )
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
-from vmsapp.services.vending.pricing import History, history_of
+from vmsapp.services.vending.history import History, history_of
 from vmsapp.sts import identifiers
+from vmsapp.tariffs.plan import Accumulation
 
 MAX_FOUND: Final = 20
 """Meters shown for one search; more than that asks for a longer search."""
@@ -55,7 +56,7 @@ class Card:
     @property
     def units_this_month(self) -> Decimal:
         """Units bought at the service point this month."""
-        return self.history.bought if self.history else Decimal(0)
+        return self.history.bought(Accumulation.MONTH) if self.history else Decimal(0)
 
     @property
     def can_sell(self) -> bool:

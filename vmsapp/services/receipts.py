@@ -26,6 +26,7 @@ from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
 from vmsapp.services.setup import setup_at
+from vmsapp.services.vending.give_back import Step, step_of
 
 PRODUCTION_TABLES: Final = "production"
 
@@ -79,13 +80,16 @@ class OpenSale:
     id: int
     drn: str
     consumer: str
+    vending_point_id: int
     charged_minor: int
+    received_minor: int
     currency: str
     exponent: int
     units: Decimal
     sold_at: datetime
     state: str
     sealed: bool
+    step: Step
 
 
 def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
@@ -165,13 +169,16 @@ def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
             id=sale.id,
             drn=drn,
             consumer=name,
+            vending_point_id=sale.vending_point_id,
             charged_minor=sale.charged_minor,
+            received_minor=sale.received_minor,
             currency=sale.currency,
             exponent=sale.exponent,
             units=sale.units,
             sold_at=sale.sold_at,
             state=sale.state,
             sealed=sale.money_given_back,
+            step=step_of(sale),
         )
         for sale, drn, name in rows
     ]

@@ -6,13 +6,14 @@ once: the time step of the last one is kept, and only later ones are taken.
 Source: RFC 6238 (TOTP), with 6 digits and steps of 30 s, which every application knows.
 """
 
+import logging
 import secrets
 from base64 import b32encode
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote, urlencode
 
-from sqlalchemy import delete, or_, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp import sealing
@@ -21,8 +22,11 @@ from vmsapp.errors import N_, Conflict, InvalidInput
 from vmsapp.extensions import atomic
 from vmsapp.models import OfficeUser, RecoveryCode
 from vmsapp.scope import Actor, unscoped
+from vmsapp.security import as_person
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed
+
+log = logging.getLogger(__name__)
 
 SECRET_BYTES: Final = 20
 STEP_SECONDS: Final = 30
@@ -44,6 +48,23 @@ class WrongCode(InvalidInput):
         "This code does not fit. Wait for the next one, and look at the telephone's clock."
     )
     field = "code"
+
+
+class CodeUsed(WrongCode):
+    """The telephone shows it, and it let somebody in already."""
+
+    code = "code_used"
+    message = N_(
+        "This code was used already, and each counts once. Wait until the telephone shows the"
+        " next one."
+    )
+
+
+class RecoveryCodeUsed(WrongCode):
+    """The same of a recovery code."""
+
+    code = "recovery_code_used"
+    message = N_("This recovery code was used already, and each counts once. Take another one.")
 
 
 class AlreadyOn(Conflict):
@@ -69,10 +90,14 @@ def begin(session: Session, actor: Actor, key: bytes) -> None:
 
 
 def secret_of(user: OfficeUser, key: bytes) -> bytes | None:
-    """Open a user's secret."""
+    """Open a user's secret; there is none any more where it was sealed under another key."""
     if user.totp_secret is None:
         return None
-    return sealing.unseal(key, user.totp_secret, aad=_bound(user.id))
+    try:
+        return sealing.unseal(key, user.totp_secret, aad=_bound(user.id))
+    except sealing.SealBroken:
+        log.warning("the second factor of user %s was sealed under another key", user.id)
+        return None
 
 
 def address_of(secret: bytes, *, issuer: str, account: str) -> str:
@@ -126,32 +151,38 @@ def switch_off(session: Session, actor: Actor, user_id: int) -> None:
         audit.record(session, actor, action, "user", user_id)
 
 
-def accepts(session: Session, user: OfficeUser, key: bytes, typed: str) -> bool:
-    """Take a code of now, or a recovery code, each once, whoever else sends it meanwhile."""
+def take(session: Session, actor: Actor, user: OfficeUser, key: bytes, typed: str) -> None:
+    """Take a code of now, or a recovery code, each once, whoever else sends it meanwhile.
+
+    Raises:
+        CodeUsed: The telephone's code, or a later one, was taken before.
+        RecoveryCodeUsed: The recovery code was.
+        WrongCode: It is neither.
+    """
     step = _step_of(user, key, typed)
     with unscoped(OWN), atomic(session):
         if step is not None:
             newer = or_(OfficeUser.totp_step.is_(None), OfficeUser.totp_step < step)
-            return bool(
-                rows_changed(
-                    session,
-                    update(OfficeUser)
-                    .where(OfficeUser.id == user.id, OfficeUser.totp_since.is_not(None), newer)
-                    .values(totp_step=step),
-                )
-            )
-        return bool(
-            rows_changed(
+            taken = rows_changed(
                 session,
-                update(RecoveryCode)
-                .where(
-                    RecoveryCode.user_id == user.id,
-                    RecoveryCode.code_hash == hashed_code(key, user.id, typed),
-                    RecoveryCode.used_at.is_(None),
-                )
-                .values(used_at=now_utc()),
+                update(OfficeUser)
+                .where(OfficeUser.id == user.id, OfficeUser.totp_since.is_not(None), newer)
+                .values(totp_step=step),
             )
+            if not taken:
+                raise CodeUsed
+            return
+        mine = (
+            RecoveryCode.user_id == user.id,
+            RecoveryCode.code_hash == hashed_code(key, user.id, typed),
         )
+        fresh = update(RecoveryCode).where(*mine, RecoveryCode.used_at.is_(None))
+        if rows_changed(session, fresh.values(used_at=now_utc())):
+            who = as_person(actor, user)
+            audit.record(session, who, "user.recovery_code_used", "user", user.id)
+            return
+        known = session.scalar(select(exists().where(*mine)))
+        raise RecoveryCodeUsed if known else WrongCode
 
 
 def new_code() -> str:

@@ -17,81 +17,32 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final, cast
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, Refused
+from vmsapp.errors import N_, Conflict, InvalidInput, NotFound
 from vmsapp.models import (
     AuditEvent,
     Installation,
-    LedgerTransfer,
     Logo,
-    Sale,
     Setup,
-    TariffPlan,
-    VendingPoint,
 )
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.pictures import Picture
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import currency_of
-from vmsapp.services.vending.ground import lock_account
-from vmsapp.services.world import CODE, zones
+from vmsapp.services.setup_rules import (
+    IN_MINOR_UNITS,
+    NAMES,
+    check_fixed,
+    check_password,
+    check_values,
+)
 
-SECTIONS: Final[Mapping[str, Sequence[str]]] = {
-    "utility": ("utility_name", "utility_address", "tax_number", "time_zone", "logo"),
-    "currency": ("currency", "exponent", "coin_minor", "settlement"),
-    "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
-    "shifts": ("shifts_used", "shift_hours", "cash_counted"),
-    "limits": (
-        "smallest_minor", "largest_minor", "smallest_units", "largest_units", "tokens_a_day",
-    ),
-    "mail": (
-        "mail_host", "mail_port", "mail_security", "mail_user", "mail_password", "mail_sender",
-    ),
-}  # fmt: skip
-"""The settings by what they are about."""
-
-NAMES: Final = tuple(name for names in SECTIONS.values() for name in names)
-FIXED: Final = ("time_zone", "currency", "exponent")
-"""What amounts and days already written down are read by."""
-IN_MINOR_UNITS: Final = ("coin_minor", "smallest_minor", "largest_minor")
-MAIL_DOOR: Final = ("mail_host", "mail_port", "mail_security", "mail_user")
-"""What the mail password is bound to."""
 REMEMBERED: Final = 50
 """Changes that the history shows."""
-
-
-class FixedBySales(Refused):
-    """Sales and the ledger count in the currency and the days of the zone."""
-
-    code = "fixed_by_sales"
-    message = N_(
-        "The currency, its decimals and the time zone cannot change any more: sales have been"
-        " made in them."
-    )
-
-
-class FixedFromNow(Refused):
-    """Before the first sale they change at once; until a later day sales may be made."""
-
-    code = "fixed_from_now"
-    message = N_(
-        "The currency, its decimals and the time zone can only be changed from now on, and"
-        " while nothing is planned. Withdraw what is planned, then change them."
-    )
-
-
-class DecimalsInUse(Refused):
-    """Tariffs hold amounts whose decimals are those of the currency."""
-
-    code = "decimals_in_use"
-    message = N_(
-        "Tariffs hold amounts with the present decimals. Keep the decimals, or remove the"
-        " tariffs' plans first."
-    )
 
 
 class StartsInThePast(InvalidInput):
@@ -121,63 +72,6 @@ class InForceAlready(Conflict):
 
     code = "in_force_already"
     message = N_("This change is in force already. Make a new one instead.")
-
-
-class UnknownTimeZone(InvalidInput):
-    """No zone of the IANA database."""
-
-    code = "unknown_time_zone"
-    message = N_("There is no such time zone. Choose one of the list, such as Africa/Nairobi.")
-    field = "time_zone"
-
-
-class InvalidCurrency(InvalidInput):
-    """A currency is three capital letters."""
-
-    code = "invalid_currency"
-    message = N_("A currency's code has three letters, such as USD.")
-    field = "currency"
-
-
-class LargestBelowSmallest(InvalidInput):
-    """No amount would be left to sell."""
-
-    code = "largest_below_smallest"
-    message = N_("The largest purchase is below the smallest one.")
-    field = "largest_minor"
-
-
-class LargestUnitsBelowSmallest(LargestBelowSmallest):
-    """The same in units."""
-
-    field = "largest_units"
-
-
-class SenderMissing(InvalidInput):
-    """Mail needs an address it comes from."""
-
-    code = "sender_missing"
-    message = N_("Say which address mail is sent from.")
-    field = "mail_sender"
-
-
-class PasswordInClear(InvalidInput):
-    """A password would cross the network for everybody to read."""
-
-    code = "password_in_clear"
-    message = N_("User and password are only sent encrypted. Choose STARTTLS or TLS.")
-    field = "mail_security"
-
-
-class PasswordWanted(InvalidInput):
-    """A kept password goes to no other server than the one it was typed for."""
-
-    code = "password_wanted"
-    message = N_(
-        "The kept password belongs to the former server, encryption and user. Type the password"
-        " again."
-    )
-    field = "mail_password"
 
 
 def in_force(session: Session, moment: datetime) -> Setup | None:
@@ -217,7 +111,7 @@ def begin(session: Session, actor: Actor, values: Mapping[str, Any]) -> Setup:
     made = Setup(effective_at=now, **values)
     session.add(made)
     session.flush()
-    _check(made)
+    check_values(made)
     _note(session, actor, "setup.begun", made, {}, recorded(made, values))
     return made
 
@@ -297,12 +191,6 @@ def keep_logo(session: Session, picture: Picture) -> str:
     return picture.digest
 
 
-def is_fixed(session: Session) -> bool:
-    """Tell whether money was taken or moved, so that currency and zone stay."""
-    with unscoped("the settings are one for all vending points"):
-        return bool(session.scalar(select(or_(exists(Sale.id), exists(LedgerTransfer.id)))))
-
-
 def history(session: Session) -> Sequence[AuditEvent]:
     """List who changed what, the newest first."""
     with unscoped("whoever may see the settings may see who changed them"):
@@ -334,14 +222,14 @@ def _plan(
     if not changes:
         raise NothingChanged
     waits = moment > now or former is not rows[-1]
-    _check_fixed(session, changes, waits=waits)
+    check_fixed(session, changes, waits=waits)
     made = Setup(effective_at=moment, **{name: getattr(former, name) for name in NAMES} | changes)
-    _check_password(former, made, changes)
+    check_password(former, made, changes)
     later = [row for row in rows if row.effective_at > moment]
     _carry(later, former, made)
     session.add(made)
     for row in (made, *later):
-        _check(row)
+        check_values(row)
     session.flush()
     return made, recorded(former, changes)
 
@@ -350,7 +238,7 @@ def _take_out(session: Session, rows: list[Setup], row: Setup, former: Setup) ->
     later = [other for other in rows if other.effective_at > row.effective_at]
     _carry(later, row, former)
     for other in later:
-        _check(other)
+        check_values(other)
     rows.remove(row)
     session.delete(row)
     session.flush()  # before another row takes its moment
@@ -377,49 +265,6 @@ def _planned_row(rows: Sequence[Setup], pk: int, now: datetime) -> tuple[Setup, 
     if rows and rows[0].id == pk and rows[0].effective_at <= now:
         raise InForceAlready
     raise NotFound
-
-
-def _check_fixed(session: Session, changes: Mapping[str, Any], *, waits: bool) -> None:
-    if not set(FIXED) & set(changes):
-        return
-    with unscoped("the settings are one for all vending points"):
-        for point_id in session.scalars(select(VendingPoint.id).order_by(VendingPoint.id)).all():
-            lock_account(session, point_id)  # as a sale does before it reads the settings
-    if is_fixed(session):
-        raise FixedBySales
-    if waits:
-        raise FixedFromNow
-    if "exponent" in changes and session.scalar(select(exists(TariffPlan.id))):
-        raise DecimalsInUse
-
-
-def _check_password(former: Setup, made: Setup, changes: Mapping[str, Any]) -> None:
-    """Let no kept password follow to another server."""
-    moved = bool(set(MAIL_DOOR) & set(changes))
-    if not made.mail_user or not made.mail_host:
-        made.mail_password = None
-    elif moved and former.mail_password is not None and "mail_password" not in changes:
-        raise PasswordWanted
-
-
-def _check(row: Setup) -> None:
-    """Refuse values that cannot be, or that do not go together."""
-    if row.time_zone not in zones().values():
-        raise UnknownTimeZone
-    if not CODE.fullmatch(row.currency):
-        raise InvalidCurrency
-    if _is_below(row.largest_minor, row.smallest_minor):
-        raise LargestBelowSmallest
-    if _is_below(row.largest_units, row.smallest_units):
-        raise LargestUnitsBelowSmallest
-    if row.mail_host and not row.mail_sender:
-        raise SenderMissing
-    if row.mail_user and row.mail_security == "none":
-        raise PasswordInClear
-
-
-def _is_below(largest: Any, smallest: Any) -> bool:  # noqa: ANN401 - money or units
-    return largest is not None and smallest is not None and largest < smallest
 
 
 def recorded(row: Setup, names: Iterable[str]) -> dict[str, str | int | bool | None]:

@@ -6,7 +6,7 @@ neither whether the name is known nor whether the account rests.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -20,12 +20,12 @@ from vmsapp.errors import N_, InvalidInput
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import OfficeUser, UserState
 from vmsapp.scope import Actor, unscoped
+from vmsapp.security import as_person
 from vmsapp.services import audit
 from vmsapp.services.passwords import check_strength
 from vmsapp.services.rows import rows_changed
 from vmsapp.services.second_factor import hashed_code
 
-NAME_LENGTH: Final = 64
 COMING: Final = "who comes is not known before the password is right"
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
@@ -46,6 +46,17 @@ class NotLetIn(InvalidInput):
 
     def __init__(self, rule: "LockRule") -> None:
         super().__init__(failures=rule.failures, minutes=rule.minutes)
+
+
+class CodeNotTaken(NotLetIn):
+    """Wrong name or one-time code, used or too old, or the account rests: one answer."""
+
+    code = "code_not_taken"
+    message = N_(
+        "You were not let in. Check the username and the code: it counts once, and for 24 hours."
+        " After %(failures)s wrong attempts an account rests for %(minutes)s minutes; an"
+        " administrator can give you a new code."
+    )
 
 
 class WrongPassword(InvalidInput):
@@ -149,12 +160,15 @@ def by_code(
     password: str,
     hash_password: Callable[[str], str],
     rule: LockRule,
+    utility: str,
 ) -> OfficeUser:
     """Take a one-time code for the forgotten password, and put the new one in its place.
 
+    Neither the names of the person nor that of the ``utility`` will do as the new one.
+
     Raises:
         WeakPassword: The code is right and stays good; the password is guessed too soon.
-        NotLetIn: The code is not this user's, was used, is too old, or the account rests.
+        CodeNotTaken: The code is not this user's, was used, is too old, or the account rests.
     """
     user = _find(session, name)
     now = now_utc()
@@ -168,8 +182,9 @@ def by_code(
     )
     if user is None or not fits:
         note_failure(session, actor, user, rule)
-        raise NotLetIn(rule)
-    check_strength(password, (user.username, user.first_name, user.last_name, user.email))
+        raise CodeNotTaken(rule)
+    known = (user.username, user.first_name, user.last_name, user.email, utility)
+    check_strength(password, known)
     hashed = hash_password(password)
     with unscoped(COMING), atomic(session):
         used = rows_changed(
@@ -179,10 +194,10 @@ def by_code(
             .values(code_hash=None, code_until=None),
         )
         if not used:
-            raise NotLetIn(rule)
+            raise CodeNotTaken(rule)
         user.code_hash = user.code_until = None
         user.password, user.must_change_password = hashed, False
-        audit.record(session, _as(actor, user), "user.password_chosen", "user", user.id)
+        audit.record(session, as_person(actor, user), "user.password_chosen", "user", user.id)
     return user
 
 
@@ -198,7 +213,7 @@ def admit(session: Session, actor: Actor, user: OfficeUser) -> None:
         user.login_count = (user.login_count or 0) + 1
         user.last_login = now_utc().astimezone().replace(tzinfo=None)  # as the framework keeps it
         user.fail_login_count = 0
-        audit.record(session, _as(actor, user), "user.signed_in", "user", user.id)
+        audit.record(session, as_person(actor, user), "user.signed_in", "user", user.id)
 
 
 def note_failure(session: Session, actor: Actor, user: OfficeUser | None, rule: LockRule) -> None:
@@ -245,11 +260,6 @@ def _find(session: Session, name: str) -> OfficeUser | None:
     with unscoped(COMING):
         found = select(OfficeUser).where(matching).options(joinedload(OfficeUser.region))
         return session.scalars(found.order_by(OfficeUser.id).limit(1)).unique().first()
-
-
-def _as(actor: Actor, user: OfficeUser) -> Actor:
-    """The same door, opened by a known person."""
-    return replace(actor, user_id=user.id, name=user.username[:NAME_LENGTH])
 
 
 def _look_again(session: Session, user: OfficeUser) -> None:

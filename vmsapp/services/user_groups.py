@@ -1,6 +1,7 @@
 """User groups: made, changed, put back and deleted.
 
 Saving changes what was on the page and nothing else; the administrators' group stays as it is.
+Who is bound to a region changes only groups that reach nobody beyond it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from vmsapp.errors import N_, InvalidInput, NotFound, Refused
+from vmsapp.errors import N_, InvalidInput, NotAllowed, NotFound, Refused
 from vmsapp.models import OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.scope import Actor, current_sight
@@ -48,6 +49,17 @@ class AdministratorsStay(Refused):
 
     code = "administrators_stay"
     message = N_("The administrators may do everything; their group cannot be changed.")
+
+
+class GroupOfOthers(NotAllowed):
+    """A change would reach people outside the asker's region."""
+
+    code = "group_of_others"
+    message = N_(
+        "You cannot change this group: it came with the product, or people outside your region are"
+        " in it, and what it may do would change for them, too. Ask an administrator who sees all"
+        " regions, or make a copy for your own people."
+    )
 
 
 class ReadyMadeStays(Refused):
@@ -106,11 +118,12 @@ def change(session: Session, actor: Actor, group_id: int, wish: Wish) -> Role:
     Raises:
         NotFound: There is no such group.
         AdministratorsStay: It is the administrators'.
+        GroupOfOthers: It reaches beyond the asker's region.
         GroupNameTaken: Another one is called that.
         MoreThanOwn: It would be given what the asker may not do.
     """
     with one_by_one(session):
-        role = _changeable(session, group_id)
+        role = _changeable(session, actor, group_id)
         _check_name(session, wish.name, role.id)
         held = held_by(session, role.id)
         before = {"name": role.name, "description": role.description}
@@ -126,10 +139,10 @@ def put_back(session: Session, actor: Actor, group_id: int) -> Role:
 
     Raises:
         NotFound: There is no such group, or it did not come with the product.
-        AdministratorsStay, GroupNameTaken, MoreThanOwn: As for a change.
+        AdministratorsStay, GroupOfOthers, GroupNameTaken, MoreThanOwn: As for a change.
     """
     with one_by_one(session):
-        role = _changeable(session, group_id)
+        role = _changeable(session, actor, group_id)
         if role.ready_made is None:
             raise NotFound
         delivered = READY_MADE[role.ready_made]
@@ -145,10 +158,11 @@ def delete(session: Session, actor: Actor, group_id: int) -> str:
     Raises:
         NotFound: There is no such group.
         AdministratorsStay, ReadyMadeStays: It came with the product.
+        GroupOfOthers: It reaches beyond the asker's region.
         GroupInUse: There are people in it, be they seen or not.
     """
     with one_by_one(session):
-        role = _changeable(session, group_id)
+        role = _changeable(session, actor, group_id)
         if role.ready_made:
             raise ReadyMadeStays
         link = assoc_user_role.c
@@ -164,6 +178,26 @@ def delete(session: Session, actor: Actor, group_id: int) -> str:
 def held_by(session: Session, group_id: int) -> dict[Permission, int]:
     """Read what a group may do."""
     return permissions_held(session, holder == group_id)
+
+
+def of_others(session: Session, actor: Actor) -> set[int]:
+    """List the groups that the asker does not change: ready-made, or with people he does not see.
+
+    Who sees everything may change every group.
+    """
+    if actor.sight.everything:
+        return set()
+    link, seen = assoc_user_role.c, people_counts(session)
+    everybody = (
+        select(Role.id, Role.ready_made, func.count(link.user_id))
+        .outerjoin(assoc_user_role, link.role_id == Role.id)
+        .group_by(Role.id, Role.ready_made)
+    )
+    return {
+        group_id
+        for group_id, ready_made, count in session.execute(everybody)
+        if ready_made is not None or count > seen.get(group_id, 0)
+    }
 
 
 def people_counts(session: Session) -> dict[int, int]:
@@ -238,7 +272,7 @@ def _level(cell: Cell, held: Iterable[Permission]) -> int:
     return LEVELS.index(state_of(cell, held))
 
 
-def _changeable(session: Session, group_id: int) -> Role:
+def _changeable(session: Session, actor: Actor, group_id: int) -> Role:
     role = session.scalars(
         select(Role)
         .where(Role.id == group_id, Role.name != NOBODY)
@@ -249,6 +283,8 @@ def _changeable(session: Session, group_id: int) -> Role:
         raise NotFound
     if role.ready_made == ADMINISTRATORS:
         raise AdministratorsStay
+    if role.id in of_others(session, actor):
+        raise GroupOfOthers
     return role
 
 

@@ -36,6 +36,25 @@ def zones() -> Mapping[str, str]:
     return {name.lower(): name for name in sorted([*names, UTC])}
 
 
+def zones_fitting(text: str) -> Sequence[str]:
+    """List the time zones somebody may mean: by name, city, or a part of it.
+
+    >>> zones_fitting("nairobi"), zones_fitting("Mars")
+    (['Africa/Nairobi'], [])
+    """
+    wanted = "_".join(text.lower().split())
+    if wanted in zones():
+        return [zones()[wanted]]
+    cities = [name for small, name in zones().items() if small.endswith(f"/{wanted}")]
+    if cities or not wanted:
+        return cities
+    return [
+        name
+        for small, name in zones().items()
+        if wanted in (small if "/" in wanted else small.partition("/")[2])
+    ]
+
+
 @cache
 def currencies(language: str) -> Sequence[tuple[str, str]]:
     """Codes and names of the currencies paid with today, the common ones first."""

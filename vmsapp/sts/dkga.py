@@ -81,6 +81,15 @@ def require_derivable(vending_key: VendingKey, dkga: Dkga, kt: KeyType) -> None:
     if vending_key.dkga is not dkga:
         rule = f"is not the algorithm of this vending key, {vending_key.dkga}"
         raise UnsupportedAlgorithm("DKGA", dkga, rule)
+    require_known_number(kt)
+
+
+def require_known_number(kt: KeyType) -> None:
+    """Refuse a common key: the number it is made of is not known.
+
+    Raises:
+        UnsupportedAlgorithm: It is one.
+    """
     if kt is _DCTK:
         rule = "(DCTK, a common key) is not derived: sources differ on the number it is made of"
         raise UnsupportedAlgorithm("KT", int(kt), rule)

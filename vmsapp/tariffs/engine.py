@@ -1,8 +1,8 @@
 """The price of one purchase, by quantity or by amount.
 
-Money is taken in this order: fee arrears, oldest first; the current fee; the penalty;
-energy with its taxes, step by step; rounding; change. Everything is pure: the same terms,
-standing and wish give the same quote, today and years later.
+Money is taken in this order: fee arrears, oldest first; the current fee; debts; the
+penalty; energy with its taxes, step by step; levies; rounding; change. Everything is pure:
+the same terms, standing and wish give the same quote, today and years later.
 
 >>> from datetime import date
 >>> from vmsapp.money import Currency
@@ -17,40 +17,36 @@ standing and wish give the same quote, today and years later.
 ('95.2', 1000, 0)
 """
 
-from collections.abc import Callable
 from decimal import Decimal
-from fractions import Fraction
-from typing import Final
 
-from vmsapp.money import Money, round_down, round_half_up, round_up
-from vmsapp.tariffs.charges import charge_lines, payable_minor
-from vmsapp.tariffs.errors import (
-    AmountTooSmall,
-    BelowSmallestPurchase,
-    InvalidQuantity,
-    InvalidTender,
+from vmsapp.money import Money
+from vmsapp.tariffs.cost import Cost, all_the_money_buys, most_that_fit
+from vmsapp.tariffs.errors import AmountTooSmall, InvalidQuantity, InvalidTender
+from vmsapp.tariffs.figures import GRID, fits
+from vmsapp.tariffs.limits import (
+    check_money,
+    check_smallest,
+    smallest_tenths,
+    tightest_limit,
 )
-from vmsapp.tariffs.inverse import units_for_all, units_that_fit
-from vmsapp.tariffs.limits import tightest_limit
-from vmsapp.tariffs.plan import GRID, Settlement, fits
+from vmsapp.tariffs.plan import Settlement
+from vmsapp.tariffs.prices import tenths
 from vmsapp.tariffs.quote import Line, LineKind, Quote
-from vmsapp.tariffs.terms import Standing, Terms
+from vmsapp.tariffs.share import fees_by_amount, fees_by_quantity
+from vmsapp.tariffs.terms import Debt, FeeDue, Standing, Terms, Used
 
 __all__ = [
+    "Debt",
+    "FeeDue",
     "Line",
     "LineKind",
     "Quote",
     "Standing",
     "Terms",
+    "Used",
     "quote_by_amount",
     "quote_by_quantity",
 ]
-
-TO_COIN: Final[dict[Settlement, Callable[[Fraction], int]]] = {
-    Settlement.DOWN: round_down,
-    Settlement.UP: round_up,
-    Settlement.NEAREST: round_half_up,
-}
 
 
 def quote_by_quantity(terms: Terms, standing: Standing, units: Decimal) -> Quote:
@@ -66,18 +62,25 @@ def quote_by_quantity(terms: Terms, standing: Standing, units: Decimal) -> Quote
 
     Raises:
         InvalidQuantity: Not more than 0, or off the grid.
-        BelowSmallestPurchase: Less than the plan sells at once.
+        BelowSmallestPurchase, BelowSmallestAmount: Less than the plan sells at once.
         AboveLimit: One of its kinds, with the largest quantity possible.
+        AboveMoneyLimit: One of its kinds, with what can still be spent.
     """
     if not fits(units, GRID) or units <= 0:
         raise InvalidQuantity(units=units)
     limit = tightest_limit(terms, standing)
-    _check_smallest(terms, units)
+    check_smallest(terms, units)
     if units > limit.largest:
         raise limit.error(largest=limit.largest)
-    exact_coins = Fraction(payable_minor(terms, standing, units), terms.currency.coin_minor)
-    payable = TO_COIN[terms.settlement](exact_coins) * terms.currency.coin_minor
-    return _quote(terms, standing, units, charged=payable, received=payable)
+    bought = tenths(units)
+    fees = fees_by_quantity(terms, standing, bought)
+    payable = Cost.of(terms, standing, fees).minor(bought)
+    charged = terms.to_coin(payable)
+    check_money(terms, standing, charged)
+    return Quote(
+        terms, standing, units, fees,
+        payable_minor=payable, charged_minor=charged, received_minor=charged,
+    )  # fmt: skip
 
 
 def quote_by_amount(terms: Terms, standing: Standing, tender_minor: int) -> Quote:
@@ -94,52 +97,36 @@ def quote_by_amount(terms: Terms, standing: Standing, tender_minor: int) -> Quot
 
     Raises:
         InvalidTender: Not more than 0.
-        AmountTooSmall: Does not buy one grid step; names the smallest purchase's amount.
-        BelowSmallestPurchase: Buys less than the plan sells at once.
+        BelowSmallestAmount: Less than is taken at once.
+        AboveMoneyLimit: One of its kinds, with what can still be spent.
+        AmountTooSmall: Does not pay what is due and the smallest purchase, whole in every
+            settlement; names the least amount that does.
         AboveLimit: One of its kinds: nothing can be bought now, whatever the money.
     """
     if tender_minor <= 0:
         raise InvalidTender
+    check_money(terms, standing, tender_minor)
     limit = tightest_limit(terms, standing)
-    units = units_that_fit(terms, standing, tender_minor, limit.largest)
-    if not units:
-        raise AmountTooSmall(minimum=_minimum(terms, standing))
-    charged = payable_minor(terms, standing, units)
+    smallest = smallest_tenths(terms.plan)
+
+    def needed(fees: tuple[FeeDue, ...]) -> int:
+        return Cost.of(terms, standing, fees).minor(smallest)
+
+    fees = fees_by_amount(terms, standing, tender_minor, needed)
+    cost = Cost.of(terms, standing, fees)
+    bought = most_that_fit(cost, tender_minor, limit.tenths)
+    if bought < smallest:
+        raise AmountTooSmall(minimum=Money(cost.minor(smallest), terms.currency.code))
+    taken_whole = False
     if terms.settlement is not Settlement.DOWN:
-        whole = units_for_all(terms, standing, tender_minor, limit.largest)
-        if whole is not None:
-            # Where a grid step costs less than money can tell, more may fit for the same.
-            units, charged = max(units, whole), tender_minor
-    _check_smallest(terms, units)
-    return _quote(terms, standing, units, charged=charged, received=tender_minor)
-
-
-def _check_smallest(terms: Terms, units: Decimal) -> None:
-    smallest = terms.plan.smallest_units
-    if smallest is not None and units < smallest:
-        raise BelowSmallestPurchase(smallest=smallest)
-
-
-def _minimum(terms: Terms, standing: Standing) -> Money:
-    """Price the smallest purchase the plan allows."""
-    units = terms.plan.smallest_units or GRID
-    return Money(payable_minor(terms, standing, units), terms.currency.code)
-
-
-def _quote(
-    terms: Terms, standing: Standing, units: Decimal, *, charged: int, received: int
-) -> Quote:
-    """Put the lines together; what they miss to ``charged`` is rounding."""
-    lines = charge_lines(terms, standing, units)
-    rounding = charged - sum(line.amount_minor for line in lines)
-    if rounding:
-        lines = (*lines, Line(LineKind.ROUNDING, rounding))
+        whole = all_the_money_buys(cost, tender_minor, limit.tenths, terms.settlement)
+        taken_whole = whole is not None
+        # Where a grid step costs less than money can tell, more may fit for the same.
+        bought = max(bought, whole or 0)
+    payable = cost.minor(bought)
     return Quote(
-        units=units,
-        lines=lines,
-        received_minor=received,
-        change_minor=received - charged,
-        charged_minor=charged,
-        bought_before=standing.bought,
-        bought_after=standing.bought + units,
-    )
+        terms, standing, bought * GRID, fees,
+        payable_minor=payable,
+        charged_minor=tender_minor if taken_whole else payable,
+        received_minor=tender_minor,
+    )  # fmt: skip

@@ -80,165 +80,68 @@ class AboveTokenLimit(AboveLimit):
 
 
 class AboveLargestPurchase(AboveLimit):
-    """More than the plan sells at once."""
+    """More than is sold at once."""
 
     code = "above_largest_purchase"
     message = N_("One purchase is at most %(largest)s units.")
 
 
-class InvalidPlan(InvalidInput):
-    """A tariff plan breaks one of the rules of plans; each rule has its own sentence."""
+class AboveDaysUnits(AboveLimit):
+    """More than is sold in a day."""
 
-    code = "invalid_plan"
-    message = N_("The tariff plan is not valid.")
-
-
-class NoSteps(InvalidPlan):
-    """Nothing has a price."""
-
-    code = "plan_no_steps"
-    message = N_("A plan needs at least one step.")
-    field = "steps"
+    code = "above_days_units"
+    message = N_("The limit of a day is reached: at most %(largest)s units can be bought today.")
 
 
-class StepsNotFromZero(InvalidPlan):
-    """The first units have no price."""
+class AboveMonthsUnits(AboveLimit):
+    """More than is sold in a month."""
 
-    code = "plan_steps_not_from_zero"
-    message = N_("The first step starts at %(start)s; it must start at 0.")
-    field = "steps"
-
-
-class StepEnd(InvalidPlan):
-    """A step covers nothing."""
-
-    code = "plan_step_end"
-    message = N_("Step %(row)s ends at %(end)s; it must end above its start, %(start)s.")
-    field = "steps"
+    code = "above_months_units"
+    message = N_(
+        "The limit of a month is reached: at most %(largest)s units can be bought this month."
+    )
 
 
-class StepGap(InvalidPlan):
-    """Units between two steps have no price."""
+class BelowSmallestAmount(InvalidInput):
+    """Less money than is taken at once."""
 
-    code = "plan_step_gap"
-    message = N_("Step %(row)s starts at %(start)s; the step before it ends lower, at %(end)s.")
-    field = "steps"
+    code = "below_smallest_amount"
+    message = N_("One purchase is at least %(smallest)s.")
+    field = "tender"
 
-
-class StepOverlap(InvalidPlan):
-    """Units have two prices."""
-
-    code = "plan_step_overlap"
-    message = N_("Step %(row)s starts at %(start)s; the step before it ends higher, at %(end)s.")
-    field = "steps"
+    def __init__(self, *, smallest: Money) -> None:
+        super().__init__(smallest=smallest)
+        self.smallest = smallest
 
 
-class StepAfterOpen(InvalidPlan):
-    """A step follows one that never ends."""
+class AboveMoneyLimit(InvalidInput):
+    """More money than may be spent now; ``largest`` is what still may, 0 when none."""
 
-    code = "plan_step_after_open"
-    message = N_("Step %(row)s comes after a step without an end.")
-    field = "steps"
+    code = "above_money_limit"
+    message = N_("At most %(largest)s can be spent now.")
+    field = "tender"
 
-
-class NegativePrice(InvalidPlan):
-    """A step pays the consumer."""
-
-    code = "plan_negative_price"
-    message = N_("Step %(row)s has a price below 0.")
-    field = "steps"
+    def __init__(self, *, largest: Money) -> None:
+        super().__init__(largest=largest)
+        self.largest = largest
 
 
-class TaxOutOfRange(InvalidPlan):
-    """A tax is no percentage from 0 to 100."""
+class AboveLargestAmount(AboveMoneyLimit):
+    """More money than is taken at once."""
 
-    code = "plan_tax_out_of_range"
-    message = N_("Step %(row)s has a tax of %(tax)s percent; it must be from 0 to 100.")
-    field = "steps"
-
-
-class TooManyDecimals(InvalidPlan):
-    """A figure is finer than the plan keeps, too large, or no number."""
-
-    code = "plan_too_many_decimals"
-    message = N_("%(value)s is not a number with at most %(decimals)s decimals.")
+    code = "above_largest_amount"
+    message = N_("One purchase is at most %(largest)s.")
 
 
-class TooManyBands(InvalidPlan):
-    """More penalty bands than a plan holds."""
+class AboveDaysMoney(AboveMoneyLimit):
+    """More money than is taken in a day."""
 
-    code = "plan_too_many_bands"
-    message = N_("A plan has at most %(most)s penalty bands; this one has %(count)s.")
-    field = "penalties"
-
-
-class BandStart(InvalidPlan):
-    """A penalty band starts below nothing."""
-
-    code = "plan_band_start"
-    message = N_("The first penalty band starts at %(start)s; it may not start below 0.")
-    field = "penalties"
+    code = "above_days_money"
+    message = N_("The limit of a day is reached: at most %(largest)s can be spent today.")
 
 
-class BandEnd(InvalidPlan):
-    """A penalty band covers nothing."""
+class AboveMonthsMoney(AboveMoneyLimit):
+    """More money than is taken in a month."""
 
-    code = "plan_band_end"
-    message = N_("Penalty band %(row)s ends at %(end)s; it must end above its start, %(start)s.")
-    field = "penalties"
-
-
-class BandGap(InvalidPlan):
-    """No fine is written between two penalty bands."""
-
-    code = "plan_band_gap"
-    message = N_("Penalty band %(row)s starts at %(start)s; the one before ends lower, at %(end)s.")
-    field = "penalties"
-
-
-class BandOverlap(InvalidPlan):
-    """A purchase has two fines."""
-
-    code = "plan_band_overlap"
-    message = N_("Penalty band %(row)s starts at %(start)s; the one before ends later, at %(end)s.")
-    field = "penalties"
-
-
-class BandAfterOpen(InvalidPlan):
-    """A penalty band follows one that never ends."""
-
-    code = "plan_band_after_open"
-    message = N_("Penalty band %(row)s comes after a band without an end.")
-    field = "penalties"
-
-
-class NegativeFine(InvalidPlan):
-    """A fine pays the consumer."""
-
-    code = "plan_negative_fine"
-    message = N_("Penalty band %(row)s has a fine below 0.")
-    field = "penalties"
-
-
-class FallingFine(InvalidPlan):
-    """A larger purchase has a smaller fine, so a limit would not take the lower one."""
-
-    code = "plan_falling_fine"
-    message = N_("Penalty band %(row)s has a lower fine than the one before it.")
-    field = "penalties"
-
-
-class InvalidFee(InvalidPlan):
-    """A fixed fee below nothing, or recovered for no period at all."""
-
-    code = "plan_invalid_fee"
-    message = N_("A fixed fee is 0 or more and is recovered for 1 period or more.")
-    field = "fixed_fee"
-
-
-class PurchaseLimits(InvalidPlan):
-    """Smallest and largest purchase leave nothing to buy."""
-
-    code = "plan_purchase_limits"
-    message = N_("The smallest purchase is more than 0 and the largest is not below it.")
-    field = "smallest_units"
+    code = "above_months_money"
+    message = N_("The limit of a month is reached: at most %(largest)s can be spent this month.")

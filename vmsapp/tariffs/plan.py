@@ -8,24 +8,19 @@ so a plan that exists can be priced. Unit figures lie on the grid, prices have u
 'Home'
 >>> Plan("Home", (Step(Decimal(10), None, Decimal("0.1"), Decimal(5)),), None)
 Traceback (most recent call last):
-vmsapp.tariffs.errors.StepsNotFromZero: The first step starts at 10; it must start at 0.
+vmsapp.tariffs.plan_errors.StepsNotFromZero: The first step starts at 10; it must start at 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-from vmsapp.tariffs import errors
+from vmsapp.tariffs.checks import faults_of
+from vmsapp.tariffs.levies import Levy
 
-GRID: Final = Decimal("0.1")
-"""Smallest step of units a token carries."""
-
-PRICE_QUANTUM: Final = Decimal("0.000001")
-TAX_QUANTUM: Final = Decimal("0.0001")
-MAX_BANDS: Final = 5
-MAX_DIGITS: Final = 12
-"""Digits before the point of any figure of a plan: sums stay exact in any arithmetic."""
+FULL_SHARE: Final = Decimal(100)
 
 
 class FeePeriod(StrEnum):
@@ -39,10 +34,19 @@ class FeePeriod(StrEnum):
 
 
 class Accumulation(StrEnum):
-    """What steps count: the units bought in a calendar month, or in one sale alone."""
+    """Which earlier units the steps count.
+
+    ``FIRST_OF_MONTH`` counts the calendar month, and the first step is for the month's
+    first purchase alone: what that leaves of it lapses. ``EVER`` never begins anew.
+    """
 
     MONTH = "month"
     SALE = "sale"
+    FIRST_OF_MONTH = "first_of_month"
+    DAY = "day"
+    WEEK = "week"
+    YEAR = "year"
+    EVER = "ever"
 
 
 class Settlement(StrEnum):
@@ -60,7 +64,7 @@ class Step:
     Attributes:
         start: Units, on the grid; belongs to the step before.
         end: Units, on the grid; ``None`` in a last step without end.
-        price: Currency units per unit, 0 or more, up to 6 decimals, tax not included.
+        price: Currency units per unit, 0 or more, up to 6 decimals.
         tax_percent: Percent of this step's energy, 0 to 100, up to 4 decimals.
     """
 
@@ -93,18 +97,87 @@ class FixedFee:
         amount_minor: Minor units, 0 or more.
         period: How often.
         recover_missed: Whether periods without a purchase are charged later.
-        max_periods: Most periods charged in one sale, the current included; at least 1.
-            ``None`` for no limit.
+        max_periods: How many periods back a fee can be asked for, the current included, at
+            least 1; older ones lapse. ``None`` for no limit.
+        arrears_share: Percent of the charge that may go to missed periods, more than 0 up
+            to 100; as many whole ones as fit, the rest stay due. Below 100 they never take
+            what the current fee and the smallest purchase need.
     """
 
     amount_minor: int
     period: FeePeriod
     recover_missed: bool
     max_periods: int | None
+    arrears_share: Decimal = FULL_SHARE
+
+
+class Span(StrEnum):
+    """What a limit counts: one purchase, or all of a calendar day or month."""
+
+    SALE = "sale"
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """The most that may be bought in a span; ``None`` for no limit.
+
+    Attributes:
+        span: Over what.
+        units: More than 0, on the grid.
+        minor: Money charged, minor units, more than 0.
+    """
+
+    span: Span
+    units: Decimal | None = None
+    minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How little and how much may be bought.
+
+    Attributes:
+        smallest_units: Least of one purchase, on the grid.
+        smallest_minor: Least money handed over at once, minor units.
+        most: At most one for each span; kept in the order of spans, without those that
+            limit nothing, so that equal limits are equal values.
+    """
+
+    smallest_units: Decimal | None = None
+    smallest_minor: int | None = None
+    most: tuple[Most, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.amount_minor < 0 or (self.max_periods is not None and self.max_periods < 1):
-            raise errors.InvalidFee
+        some = (most for most in self.most if (most.units, most.minor) != (None, None))
+        object.__setattr__(self, "most", tuple(sorted(some, key=lambda m: [*Span].index(m.span))))
+
+    def tightened(self, other: "Limits") -> "Limits":
+        """Give the limits that hold where both these and the ``other`` ones do."""
+        both = [*self.most, *other.most]
+        return Limits(
+            smallest_units=_of(max, self.smallest_units, other.smallest_units),
+            smallest_minor=_of(max, self.smallest_minor, other.smallest_minor),
+            most=tuple(
+                Most(
+                    span,
+                    _of(min, *(one.units for one in both if one.span is span)),
+                    _of(min, *(one.minor for one in both if one.span is span)),
+                )
+                for span in Span
+                if any(one.span is span for one in both)
+            ),
+        )
+
+
+Figure = TypeVar("Figure", int, Decimal)
+
+
+def _of(choose: Callable[..., Figure], *figures: Figure | None) -> Figure | None:
+    """Choose among the figures there are."""
+    known = [figure for figure in figures if figure is not None]
+    return choose(known) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +191,10 @@ class Plan:
         penalties: Up to 5 contiguous bands with fines that do not fall. Below the first
             nothing is fined; above a closed last one nothing is sold, for no fine is written.
         accumulation: What steps count.
-        smallest_units: Least of one purchase, on the grid.
-        largest_units: Most of one purchase, on the grid.
+        levies: Beside the steps' own taxes, in the order they are worked out.
+        tax_inclusive: Whether prices, fee and fines already hold the steps' taxes and the
+            levies on them. Flat levies and percents of the whole charge always come on top.
+        limits: Of a purchase.
 
     Raises:
         InvalidPlan: One of its kinds, naming the first fault found.
@@ -130,96 +205,10 @@ class Plan:
     fixed_fee: FixedFee | None
     penalties: tuple[Penalty, ...] = ()
     accumulation: Accumulation = Accumulation.MONTH
-    smallest_units: Decimal | None = None
-    largest_units: Decimal | None = None
+    levies: tuple[Levy, ...] = ()
+    tax_inclusive: bool = False
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
-        _check_steps(self.steps)
-        _check_penalties(self.penalties)
-        _check_purchase(self.smallest_units, self.largest_units)
-
-
-def fits(value: Decimal, quantum: Decimal) -> bool:
-    """Tell whether ``value`` is a plain number that ``quantum`` divides."""
-    if not value.is_finite() or (value and value.adjusted() >= MAX_DIGITS):
-        return False
-    return value == value.quantize(quantum)
-
-
-def _check_decimals(value: Decimal | None, quantum: Decimal) -> None:
-    if value is not None and not fits(value, quantum):
-        raise errors.TooManyDecimals(value=value, decimals=-int(quantum.as_tuple().exponent))
-
-
-@dataclass(frozen=True, slots=True)
-class _ChainErrors:
-    """How a broken chain of (low, high] rows is named."""
-
-    end: type[errors.InvalidPlan]
-    gap: type[errors.InvalidPlan]
-    overlap: type[errors.InvalidPlan]
-    after_open: type[errors.InvalidPlan]
-
-
-_STEP_ERRORS: Final = _ChainErrors(
-    errors.StepEnd, errors.StepGap, errors.StepOverlap, errors.StepAfterOpen
-)
-_BAND_ERRORS: Final = _ChainErrors(
-    errors.BandEnd, errors.BandGap, errors.BandOverlap, errors.BandAfterOpen
-)
-
-
-def _check_chain(rows: list[tuple[Decimal, Decimal | None]], names: _ChainErrors) -> None:
-    """Check that each row ends above its start, which is where the row before it ends."""
-    for row, (low, high) in enumerate(rows, 1):
-        _check_decimals(low, GRID)
-        _check_decimals(high, GRID)
-        if high is not None and high <= low:
-            raise names.end(row=row, start=low, end=high)
-        if row == 1:
-            continue
-        before = rows[row - 2][1]
-        if before is None:
-            raise names.after_open(row=row)
-        if low != before:
-            error = names.gap if low > before else names.overlap
-            raise error(row=row, start=low, end=before)
-
-
-def _check_steps(steps: tuple[Step, ...]) -> None:
-    if not steps:
-        raise errors.NoSteps
-    _check_chain([(step.start, step.end) for step in steps], _STEP_ERRORS)
-    if steps[0].start != 0:
-        raise errors.StepsNotFromZero(start=steps[0].start)
-    for row, step in enumerate(steps, 1):
-        _check_decimals(step.price, PRICE_QUANTUM)
-        _check_decimals(step.tax_percent, TAX_QUANTUM)
-        if step.price < 0:
-            raise errors.NegativePrice(row=row)
-        if not 0 <= step.tax_percent <= 100:
-            raise errors.TaxOutOfRange(row=row, tax=step.tax_percent)
-
-
-def _check_penalties(bands: tuple[Penalty, ...]) -> None:
-    if len(bands) > MAX_BANDS:
-        raise errors.TooManyBands(most=MAX_BANDS, count=len(bands))
-    _check_chain([(band.low, band.high) for band in bands], _BAND_ERRORS)
-    highest = 0
-    for row, band in enumerate(bands, 1):
-        if band.low < 0:
-            raise errors.BandStart(start=band.low)
-        if band.fine_minor < 0:
-            raise errors.NegativeFine(row=row)
-        if band.fine_minor < highest:
-            raise errors.FallingFine(row=row)
-        highest = band.fine_minor
-
-
-def _check_purchase(smallest: Decimal | None, largest: Decimal | None) -> None:
-    _check_decimals(smallest, GRID)
-    _check_decimals(largest, GRID)
-    if smallest is not None and smallest <= 0:
-        raise errors.PurchaseLimits
-    if largest is not None and largest < (smallest or GRID):
-        raise errors.PurchaseLimits
+        for fault in faults_of(self):
+            raise fault

@@ -1,101 +1,74 @@
 """A quote: what a purchase gives and costs, and the lines that explain it.
 
 Lines add up: the amounts of all lines, rounding included, and the change make what was
-received. Fractions keep what each line was before it became money, so the calculation
-can be followed again years later.
+received. The figures of a quote are known at once; its lines are worked out when they are
+first read (see ``lines``), from nothing but what the quote holds.
 """
 
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
-from enum import StrEnum
-from fractions import Fraction
+from functools import cached_property
+
+from vmsapp.tariffs.cost import counted_before
+from vmsapp.tariffs.figures import GRID
+from vmsapp.tariffs.lines import Line, LineKind, lines_of
+from vmsapp.tariffs.terms import FeeDue, Standing, Terms
+
+__all__ = ["Line", "LineKind", "Quote"]
 
 
-class LineKind(StrEnum):
-    """What a line is for, in the order money is taken."""
-
-    FEE_ARREARS = "fee_arrears"
-    FEE = "fee"
-    PENALTY = "penalty"
-    ENERGY = "energy"
-    TAX = "tax"
-    ROUNDING = "rounding"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One figure of a quote.
-
-    Attributes:
-        kind: What it is for.
-        amount_minor: Minor units; below 0 only in a rounding line.
-        units: Energy: the units of this step.
-        rate: Energy: price per unit in currency units; tax: percent.
-        base_minor_exact: Energy: units times price, before rounding, in minor units;
-            tax: the energy the percent is of.
-        period_start: Fees: first day of the period paid.
-        step: Energy and tax: number of the step, from 1.
-    """
-
-    kind: LineKind
-    amount_minor: int
-    units: Decimal | None = None
-    rate: Decimal | None = None
-    base_minor_exact: Fraction | None = None
-    period_start: date | None = None
-    step: int | None = None
-
-    @property
-    def exact_minor(self) -> Fraction:
-        """The figure before it was rounded to money, in minor units."""
-        if self.base_minor_exact is None:
-            return Fraction(self.amount_minor)
-        if self.kind is LineKind.TAX and self.rate is not None:
-            return self.base_minor_exact * Fraction(self.rate) / 100
-        return self.base_minor_exact
-
-    def as_dict(self) -> dict[str, str | int | None]:
-        """Write the line with its base, rate and rounding, for storage as JSON."""
-        return {
-            "kind": self.kind.value,
-            "amount_minor": self.amount_minor,
-            "units": _plain(self.units),
-            "rate": _plain(self.rate),
-            "base_minor_exact": _plain(self.base_minor_exact),
-            "rounding_minor_exact": _plain(self.amount_minor - self.exact_minor),
-            "period_start": self.period_start.isoformat() if self.period_start else None,
-            "step": self.step,
-        }
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quote:
     """What a purchase gives and costs at one moment; shown, not promised.
 
     Attributes:
+        terms: It was priced under.
+        standing: The service point's counters before it.
         units: Sold, more than 0, on the grid.
-        lines: In the order money is taken.
+        fees: Fixed fees it pays, oldest first.
+        payable_minor: What its parts come to, half-up to the minor unit.
+        charged_minor: Received less change: what is payable, brought to a coin, or the
+            whole tender.
         received_minor: What the customer hands over.
-        change_minor: What goes back, 0 or more.
-        charged_minor: Received less change.
-        bought_before: Units counted in the accumulation period before this purchase.
-        bought_after: And after it.
     """
 
+    terms: Terms
+    standing: Standing
     units: Decimal
-    lines: tuple[Line, ...]
-    received_minor: int
-    change_minor: int
+    fees: tuple[FeeDue, ...]
+    payable_minor: int
     charged_minor: int
-    bought_before: Decimal
-    bought_after: Decimal
+    received_minor: int
 
     def __post_init__(self) -> None:
-        taken = sum(line.amount_minor for line in self.lines)
-        assert taken == self.charged_minor, "lines do not add up"
-        assert self.charged_minor + self.change_minor == self.received_minor
         assert self.change_minor >= 0, "change below nothing"
+
+    @property
+    def change_minor(self) -> int:
+        """What goes back, 0 or more."""
+        return self.received_minor - self.charged_minor
+
+    @property
+    def bought_before(self) -> Decimal:
+        """Units counted in the accumulation period before this purchase."""
+        return self.standing.bought
+
+    @property
+    def bought_after(self) -> Decimal:
+        """Units counted in the accumulation period after it."""
+        return self.standing.bought + self.units
+
+    @property
+    def starts_at(self) -> Decimal:
+        """Where the purchase begins in the steps."""
+        return counted_before(self.terms.plan, self.standing) * GRID
+
+    @cached_property
+    def lines(self) -> tuple[Line, ...]:
+        """The calculation, in the order money is taken."""
+        lines = lines_of(self.terms, self.standing, self.fees, self.units, self.charged_minor)
+        assert sum(line.amount_minor for line in lines) == self.charged_minor, "lines do not add up"
+        return lines
 
     def total_minor(self, kind: LineKind) -> int:
         """Add the lines of one kind, in minor units."""
@@ -104,12 +77,13 @@ class Quote:
     def as_dict(self) -> dict[str, object]:
         """Write the whole calculation for storage as JSON: numbers are ints or text."""
         return {
-            "units": _plain(self.units),
+            "units": f"{self.units:f}",
             "received_minor": self.received_minor,
             "change_minor": self.change_minor,
             "charged_minor": self.charged_minor,
-            "bought_before": _plain(self.bought_before),
-            "bought_after": _plain(self.bought_after),
+            "bought_before": f"{self.bought_before:f}",
+            "bought_after": f"{self.bought_after:f}",
+            "starts_at": f"{self.starts_at:f}",
             "lines": [line.as_dict() for line in self.lines],
         }
 
@@ -127,10 +101,3 @@ class Quote:
             "charged_minor": self.charged_minor,
             **{f"{kind.value}_minor": self.total_minor(kind) for kind in LineKind},
         }
-
-
-def _plain(value: Decimal | Fraction | None) -> str | None:
-    """Write a number in digits, a fraction as ``n/d``."""
-    if value is None:
-        return None
-    return str(value) if isinstance(value, Fraction) else f"{value:f}"

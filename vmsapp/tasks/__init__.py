@@ -12,12 +12,18 @@ celery = Celery("vms")
 
 EXPIRY_SECONDS: Final = 300.0
 """How often requests that waited too long are written down as expired."""
+SWEEP_SECONDS: Final = 15.0
+"""How often jobs are looked for whose message was lost or whose worker died."""
+TIDY_MINUTE: Final = 37
+"""Of every hour, when files are removed after their days."""
 SIGN_MINUTE: Final = 7
 """Of every hour, when the head of the audit trail is signed."""
 
 VERIFY_HOUR: Final = 2
 VERIFY_MINUTE: Final = 20
 """UTC, when the whole trail is checked."""
+JOURNAL_MINUTE: Final = 50
+"""Of the same hour, when the modules' journals are compared with what was sold."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -39,7 +45,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         timezone="UTC",
-        include=["vmsapp.tasks.approvals", "vmsapp.tasks.audit", "vmsapp.tasks.reconcile"],
+        include=[
+            "vmsapp.tasks.approvals",
+            "vmsapp.tasks.audit",
+            "vmsapp.tasks.background",
+            "vmsapp.tasks.journal",
+            "vmsapp.tasks.modules",
+            "vmsapp.tasks.reconcile",
+        ],
         beat_schedule={
             "reconcile": {
                 "task": "vmsapp.tasks.reconcile.settle",
@@ -51,16 +64,34 @@ def init_app(app: Flask, settings: Settings) -> None:
                 "schedule": EXPIRY_SECONDS,
                 "options": {"expires": EXPIRY_SECONDS},
             },
+            "modules": {
+                "task": "vmsapp.tasks.modules.look",
+                "schedule": float(settings.module_seconds),
+                "options": {"expires": settings.module_seconds},
+            },
             "seal": {
                 "task": "vmsapp.tasks.audit.seal",
                 "schedule": float(settings.seal_seconds),
                 "options": {"expires": settings.seal_seconds},
+            },
+            "sweep": {
+                "task": "vmsapp.tasks.background.sweep",
+                "schedule": SWEEP_SECONDS,
+                "options": {"expires": SWEEP_SECONDS},
+            },
+            "tidy": {
+                "task": "vmsapp.tasks.background.tidy",
+                "schedule": crontab(minute=TIDY_MINUTE),
             },
             # by the clock, so that a product that is often started again misses none
             "sign": {"task": "vmsapp.tasks.audit.sign", "schedule": crontab(minute=SIGN_MINUTE)},
             "verify": {
                 "task": "vmsapp.tasks.audit.verify",
                 "schedule": crontab(hour=VERIFY_HOUR, minute=VERIFY_MINUTE),
+            },
+            "journal": {
+                "task": "vmsapp.tasks.journal.compare",
+                "schedule": crontab(hour=VERIFY_HOUR, minute=JOURNAL_MINUTE),
             },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file

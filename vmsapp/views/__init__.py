@@ -6,7 +6,19 @@ from flask import Flask
 from flask_appbuilder import AppBuilder
 
 from vmsapp.i18n import _l
-from vmsapp.views import assets, base, gates, look, wire, words
+from vmsapp.views import (
+    assets,
+    base,
+    export_jobs,
+    first_steps,
+    gates,
+    imports,
+    jobs,
+    line_words,
+    look,
+    wire,
+    words,
+)
 from vmsapp.views.approvals import Approvals
 from vmsapp.views.audit import AuditTrail
 from vmsapp.views.clock import Clock
@@ -14,6 +26,8 @@ from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
 from vmsapp.views.first_steps import FirstSteps
 from vmsapp.views.floats import Floats
+from vmsapp.views.imports import Imports
+from vmsapp.views.jobs import Jobs
 from vmsapp.views.language import LocaleView
 from vmsapp.views.licence import Licence
 from vmsapp.views.meters import Meters
@@ -23,8 +37,12 @@ from vmsapp.views.products import Products
 from vmsapp.views.regions import Regions
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
+from vmsapp.views.security_modules import SecurityModules
 from vmsapp.views.setup import UtilitySetup
 from vmsapp.views.start import Start
+from vmsapp.views.tariffs import Tariffs
+from vmsapp.views.token_journal import TokenJournal
+from vmsapp.views.try_price import TryPrice
 from vmsapp.views.vending_points import VendingPoints
 
 __all__ = ["OfficeBuilder", "ScreensSecurityManager", "Start", "register"]
@@ -57,7 +75,12 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     assets.init_app(app)
     look.init_app(app)
     words.init_app(app)
+    line_words.init_app(app)
+    first_steps.init_app(app)
     wire.init_app(app)
+    imports.init_app(app)
+    jobs.init_app(app)
+    export_jobs.init_app(app)
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
     builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
     builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
@@ -68,14 +91,20 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     )  # fmt: skip
     builder.add_view(Consumers, "Consumers list", label=_l("Consumers"), **REGISTRATION)
     builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
+    builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
+    builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
     builder.add_view(VendingPoints, "Vending points list", label=_l("Vending points"), **SYSTEM)
+    builder.add_view(Tariffs, "Tariffs list", label=_l("Tariffs"), **SYSTEM)
+    builder.add_view(TryPrice, "Price trial", label=_l("Try a price"), **SYSTEM)
+    builder.add_view(SecurityModules, "Security modules", label=_l("Security modules"), **SYSTEM)
     builder.sm.register_people(SYSTEM)
     builder.add_view(UtilitySetup, "System setup", label=_l("Setup"), **SYSTEM)
     builder.add_view(SecondPerson, "Second person", label=_l("Second person"), **SYSTEM)
     builder.add_view(AuditTrail, "Audit trail", label=_l("Audit trail"), **SYSTEM)
+    builder.add_view(TokenJournal, "Token journal", label=_l("Token journal"), **SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
     builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
     if not production:

@@ -74,17 +74,21 @@ class UserInfoEditView(LeadsToAccount, framework.UserInfoEditView):
         """Keep it."""
         with unscoped("everybody's own account"), atomic(session()):
             user = session().get_one(OfficeUser, actor().user_id)
-            before = {"first_name": user.first_name, "last_name": user.last_name}
+            before = _called(user)
             user.first_name, user.last_name = form.first_name.data, form.last_name.data
             user.language = form.language.data or None
             audit.record(
                 session(), actor(), "user.renamed", "user", user.id, before=before,
-                after={"first_name": user.first_name, "last_name": user.last_name},
+                after=_called(user),
             )  # fmt: skip
         if user.language:
             cookie["locale"] = user.language
         flash(_("Saved."), "success")
         return redirect(url_for("Users.userinfo"))
+
+
+def _called(user: OfficeUser) -> dict[str, str | None]:
+    return {name: getattr(user, name) for name in ("first_name", "last_name", "language")}
 
 
 class ResetMyPasswordView(LeadsToAccount, framework.ResetMyPasswordView):
@@ -94,9 +98,9 @@ class ResetMyPasswordView(LeadsToAccount, framework.ResetMyPasswordView):
     form_title = _l("Change password")
     form_columns = ("old_password", "password", "conf_password")
 
-    def form_post(self, form: OwnPasswordForm) -> tuple[str, int] | None:
+    def form_post(self, form: OwnPasswordForm) -> tuple[str, int] | Response | None:
         """Check the old password; sign out everywhere else."""
-        password = form.password.data
+        password, forced = form.password.data, current_user.must_change_password
         try:
             user = sign_in.check_own(
                 session(), actor(), form.old_password.data, rule=lock_rule(),
@@ -111,7 +115,7 @@ class ResetMyPasswordView(LeadsToAccount, framework.ResetMyPasswordView):
         hashed = generate_password_hash(password)
         cookie[TICKET] = sessions.change_own_password(session(), actor(), hashed, **whence())
         flash(_("Your password is changed. You are signed out everywhere else."), "success")
-        return None
+        return redirect(url_for("Start.index")) if forced else None  # on to what one came for
 
     def _again(self, form: OwnPasswordForm) -> str:
         widgets = self._get_edit_widget(form=form)

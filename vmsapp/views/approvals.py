@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import current_app, flash, redirect, request
+from flask import flash, redirect, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
-from sqlalchemy import ColumnElement, and_
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import joinedload, undefer
 
 from vmsapp.clock import now_utc
@@ -15,8 +15,9 @@ from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRequest, ApprovalState
 from vmsapp.security import APPROVALS
-from vmsapp.services.approvals import requests
+from vmsapp.services.approvals import deciding, inbox, requests
 from vmsapp.services.approvals.deeds import DEEDS
+from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, sentence, session, status_of
 from vmsapp.views.deeds import deed_name, readable_minor, told
 from vmsapp.views.filters import Choice
@@ -38,6 +39,12 @@ BOXES: Final = {
     "decided": N_("Decided"),
 }
 
+EMPTY: Final = {
+    "waiting": N_("Nothing waits for you. Only requests that you may decide stand here."),
+    "mine": N_("You asked for nothing that needs a second person."),
+    "decided": N_("No request was decided yet."),
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Box(Choice):
@@ -45,23 +52,11 @@ class Box(Choice):
 
     def rows(self, value: str) -> ColumnElement[bool]:
         """Requests in this box."""
-        mine = ApprovalRequest.asked_by_id == actor().user_id
-        waits = and_(
-            ApprovalRequest.state == ApprovalState.PENDING, ApprovalRequest.expires_at > now_utc()
-        )
         if value == "mine":
-            return mine
+            return ApprovalRequest.asked_by_id == actor().user_id
         if value == "decided":
-            return ~waits
-        return and_(waits, ~mine, ApprovalRequest.action.in_(_may_decide()))
-
-
-def _may_decide() -> list[str]:
-    """The actions whose own permission the asker holds."""
-    held = current_app.extensions["appbuilder"].sm
-    if not held.has_access("can_decide", APPROVALS):
-        return []
-    return [action for action, deed in DEEDS.items() if held.has_access(*deed.permission)]
+            return ~inbox.waits()
+        return inbox.waits_for(session(), actor())
 
 
 def _place(row: ApprovalRequest) -> str:
@@ -118,6 +113,10 @@ class Approvals(OfficeListView):
         """The boxes and their names."""
         return [(box, gettext(word)) for box, word in BOXES.items()]
 
+    def empty_box(self, box: str) -> str:
+        """What an empty box says."""
+        return str(gettext(EMPTY[box]))
+
     def name_of(self, row: ApprovalRequest) -> str:
         """What is asked for, and its number."""
         return str(_("%(deed)s: request %(id)s", deed=deed_name(row.action), id=row.id))
@@ -134,7 +133,7 @@ class Approvals(OfficeListView):
     def approve(self, pk: int) -> Answer:
         """Approve a request: what it asks for is done at once."""
         try:
-            done = requests.approve(session(), actor(), pk, request.form.get("hash", ""))
+            done = deciding.approve(session(), actor(), pk, request.form.get("hash", ""))
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
@@ -148,7 +147,7 @@ class Approvals(OfficeListView):
         """Refuse a request, saying why."""
         reason = request.form.get("reason", "")
         try:
-            requests.refuse(session(), actor(), pk, reason)
+            deciding.refuse(session(), actor(), pk, reason)
         except VmsError as error:
             return self._refused(pk, error, reason)
         flash(_("Refused."), "success")
@@ -160,7 +159,7 @@ class Approvals(OfficeListView):
     def withdraw(self, pk: int) -> Answer:
         """Take an own request back."""
         try:
-            requests.withdraw(session(), actor(), pk)
+            deciding.withdraw(session(), actor(), pk)
         except VmsError as error:
             return self._refused(pk, error)
         flash(_("Withdrawn."), "success")
@@ -176,15 +175,18 @@ class Approvals(OfficeListView):
         waits = row.state_at(now_utc()) == ApprovalState.PENDING
         mine = row.asked_by_id == actor().user_id
         lines, hindrance = self._lines(row, waits=waits), None
-        if waits and not mine and row.action in _may_decide():
+        decides = waits and not mine and row.action in inbox.may_decide(actor())
+        if decides:
             hindrance = _hindrance(row)
+        elif waits and mine:
+            hindrance = why_nobody(inbox.people_at_hand(session()), row.action, asks=True)
         return self._page(
             self.show_template,
             title=self.name_of(row),
             row=row,
             lines=lines,
             waits=waits,
-            may_decide=waits and not mine and row.action in _may_decide() and hindrance is None,
+            may_decide=decides and hindrance is None,
             may_withdraw=waits and mine and self.may("withdraw"),
             hindrance=hindrance,
             outcome=sentence(requests.said_again(row.outcome)) if row.outcome else None,
@@ -208,7 +210,7 @@ class Approvals(OfficeListView):
 def _hindrance(row: ApprovalRequest) -> str | None:
     """Say beforehand why the asker cannot be the second person."""
     try:
-        requests.check_decider(session(), actor(), row)
+        deciding.check_decider(session(), actor(), row)
     except VmsError as error:
         return sentence(error)
     return None

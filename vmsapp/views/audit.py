@@ -9,22 +9,25 @@ from flask import g, jsonify, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 from werkzeug.wrappers import Response
 
 from vmsapp.i18n import _, _l
 from vmsapp.models import AuditEvent, AuditSeal, OfficeUser
+from vmsapp.security import READY_MADE
+from vmsapp.services.audit.names import Subject, name_then, names_of, point_of, subject_of
 from vmsapp.services.audit.state import ChainState, chain_state
 from vmsapp.services.audit.verify import FAULTS
 from vmsapp.views.audit_words import (
+    ACTIONS,
     FAMILIES,
-    PATTERNS,
     SUBJECTS,
     action_word,
     subject_word,
 )
 from vmsapp.views.base import session
 from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.deeds import deed_name
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched
 from vmsapp.views.lists import FOUND, MAX_SEARCH, OfficeInterface, OfficeListView, names
@@ -35,9 +38,30 @@ BOTH_SIDES: Final = ("before", "after")
 
 
 def subject_said(event: AuditEvent) -> str:
-    """Name what it was done to."""
+    """Name what it was done to; what has no name, or none the reader sees, has its number."""
     word = subject_word(event.subject)
-    return f"{word} {event.subject_id}" if event.subject_id else word
+    return f"{word} {_name(event)}" if event.subject_id else word
+
+
+def point_said(event: AuditEvent) -> str | int | None:
+    """Name the vending point it was done at."""
+    return _names().get(point_of(event), event.vending_point_id)
+
+
+def _name(event: AuditEvent) -> str:
+    name = name_then(event) or _names().get(subject_of(event)) or str(event.subject_id)
+    match event.subject:
+        case "user_group" if name in READY_MADE:
+            return str(gettext(READY_MADE[name].name))
+        case "approval_rule":
+            return deed_name(name)
+    return name
+
+
+def _names() -> dict[Subject, str]:
+    """Names read for this answer."""
+    known: dict[Subject, str] = g.setdefault("audit_names", {})
+    return known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +70,8 @@ class Family(Choice):
 
     def rows(self, value: str) -> ColumnElement[bool]:
         """Rows whose action is of it."""
-        return or_(*(self.column.like(pattern) for pattern in PATTERNS[value]))
+        rows: ColumnElement[bool] = self.column.in_(ACTIONS[value])
+        return rows
 
 
 class AuditTrail(Exported):
@@ -60,14 +85,19 @@ class AuditTrail(Exported):
     list_title = _l("Audit trail")
     empty = _l("Whatever is done stands here from the first sign-in on.")
     list_columns = names("id at actor_name action subject address")
-    show_columns = names("id at actor_name address action code subject vending_point_id place hash")
-    export_columns = names("id at actor_name address action code subject vending_point_id details")
+    show_columns = names("id at actor_name address action code subject vending_point place hash")
+    export_columns = names(
+        "id at actor_name address action code subject subject_code subject_id"
+        " vending_point vending_point_id details"
+    )
     order_columns = names("id at")
     base_order = ("id", "desc")
     label_columns = {
         "id": _l("Event"), "at": _l("When"), "actor_name": _l("Who"), "action": _l("What"),
         "code": _l("Code"), "subject": _l("To what"), "address": _l("From where"),
-        "vending_point_id": _l("Vending point"), "details": _l("Details"),
+        "subject_code": _l("To what: code"), "subject_id": _l("To what: number"),
+        "vending_point": _l("Vending point"), "vending_point_id": _l("Vending point: number"),
+        "details": _l("Details"),
         "place": _l("Place in the chain"), "hash": _l("Hash"),
     }  # fmt: skip
     searched = (AuditEvent.actor_name, AuditEvent.subject_id, AuditEvent.address, AuditEvent.action)
@@ -82,6 +112,8 @@ class AuditTrail(Exported):
         "action": lambda event: action_word(event.action),
         "code": lambda event: digits(event.action),
         "subject": subject_said,
+        "subject_code": lambda event: event.subject,
+        "vending_point": point_said,
         "place": lambda event: _sealed(event)[0] or _("not sealed yet"),
         "hash": lambda event: _in_groups(_sealed(event)[1]),
     }
@@ -100,6 +132,11 @@ class AuditTrail(Exported):
             found = found.where(OfficeUser.username.icontains(text, autoescape=True))
         rows = session().execute(found.limit(FOUND))
         return jsonify([{"value": number, "text": name} for number, name in rows])
+
+    def make_ready(self, rows: Sequence[AuditEvent]) -> None:
+        """Read the names of what the events are about."""
+        wanted = {one for event in rows for one in (subject_of(event), point_of(event))}
+        _names().update(names_of(session(), wanted - _names().keys()))
 
     def name_of(self, row: AuditEvent) -> str:
         """Its number."""

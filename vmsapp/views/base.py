@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Mapping
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +20,7 @@ from flask import (
     request,
     url_for,
 )
+from flask.globals import request_ctx
 from flask.json.provider import DefaultJSONProvider
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
@@ -42,12 +44,13 @@ from vmsapp.errors import (
 )
 from vmsapp.extensions import db
 from vmsapp.hsm.registry import Registry
-from vmsapp.i18n import readable
+from vmsapp.i18n import figure_text, readable
 from vmsapp.models import Setup
 from vmsapp.scope import NOTHING, Actor, take_on
 from vmsapp.security import current_actor
 from vmsapp.services.audit.notes import REFUSED, Note, Notes
 from vmsapp.services.setup import NotSetUp, setup_at
+from vmsapp.tariffs.plan_errors import InvalidPlan
 from vmsapp.views import words
 
 log = logging.getLogger(__name__)
@@ -83,6 +86,9 @@ HEADERS: Final[Mapping[str, str]] = {
 
 HTTPS_ALONE: Final = "max-age=31536000; includeSubDomains"
 """What browsers are told where cookies go over HTTPS alone: a year without plain HTTP."""
+
+ASK_AGAIN: Final = "no-cache"
+"""What the library says of every file it sends: that it may be kept."""
 
 KEPT_FROM_ERRORS: Final = frozenset({"Allow", "Retry-After"})
 """Headers of an error that go with its page."""
@@ -189,8 +195,11 @@ def sentence(error: VmsError) -> str:
         exponent = utility().exponent
     except NotSetUp:
         exponent = 2
+    plainly = isinstance(error, InvalidPlan)  # figures as they are typed
     values = {
-        name: readable(words.worded(error, name, value), exponent)
+        name: figure_text(value)
+        if plainly and isinstance(value, Decimal) and value.is_finite()
+        else readable(words.worded(error, name, value), exponent, zone())
         for name, value in error.params.items()
     }
     return str(_(error.message, **values) if values else _(error.message))
@@ -237,8 +246,14 @@ def _add_headers(response: Response) -> Response:
     if response.location:
         _lead_within(response)
     if request.endpoint is None or not request.endpoint.endswith("static"):
-        response.headers.setdefault("Cache-Control", "no-store")
+        _keep_nowhere(response)
     return response
+
+
+def _keep_nowhere(response: Response) -> None:
+    """Have no browser keep an answer that does not say otherwise."""
+    if response.headers.get("Cache-Control", ASK_AGAIN) == ASK_AGAIN:
+        response.headers["Cache-Control"] = "no-store"
 
 
 def note(response: Response, action: str, who: Actor, code: str = "") -> None:
@@ -286,6 +301,8 @@ def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Fl
     if error.code == HTTPStatus.FORBIDDEN:
         g.refusal = NotAllowed.code
     message = _http_sentence(error.code)
+    if request_ctx.url_adapter is None:  # a Host that is no host: no page can link to anything
+        return Response(f"{message}\n", error.code, mimetype="text/plain")
     try:
         db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
         kept = [(k, v) for k, v in error.get_headers() if k in KEPT_FROM_ERRORS]

@@ -22,7 +22,7 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from vmsapp.errors import N_, InvalidInput, NotAllowed, VmsError
 from vmsapp.models import OfficeUser
 from vmsapp.models.user_session import ABSOLUTE_LIMIT
-from vmsapp.security import EPOCH
+from vmsapp.security import EPOCH, owes_second_factor
 from vmsapp.services import second_factor, sign_in
 from vmsapp.services.passwords import LONGEST
 from vmsapp.views.base import actor, sentence, session, status_of
@@ -38,6 +38,13 @@ class PasswordFirst(NotAllowed):
     message = N_("Sign in with a browser first and choose a password of your own.")
 
 
+class SecondFactorFirst(NotAllowed):
+    """A second factor is asked of this user, and there is none yet."""
+
+    code = "second_factor_first"
+    message = N_("Sign in with a browser first and set up the second factor.")
+
+
 class Unreadable(InvalidInput):
     """The body is not what the door takes."""
 
@@ -45,12 +52,16 @@ class Unreadable(InvalidInput):
     message = N_("Send a JSON object with username and password, and code where one is asked for.")
 
 
+NO_NUL: Final = r"^[^\x00]*$"
+"""No database takes that mark as text."""
+
+
 class Wanted(BaseModel):
     """What a program sends to sign in."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    username: str = Field(min_length=1, max_length=LONGEST)
+    username: str = Field(min_length=1, max_length=LONGEST, pattern=NO_NUL)
     password: str = Field(min_length=1, max_length=LONGEST)
     code: str = Field(default="", max_length=20)
     provider: str = Field(default="db", pattern="^db$")
@@ -81,12 +92,16 @@ class SecurityApi(BaseApi):
             session(), actor(), wanted.username, wanted.password, rule=lock_rule(),
             matches=check_password_hash, hash_password=generate_password_hash,
         )  # fmt: skip
-        key = key_for("second factor")
-        if user.totp_since and not second_factor.accepts(session(), user, key, wanted.code):
-            sign_in.note_failure(session(), actor(), user, lock_rule())
-            raise sign_in.NotLetIn(lock_rule())
+        if user.totp_since:
+            try:
+                second_factor.take(session(), actor(), user, key_for("second factor"), wanted.code)
+            except second_factor.WrongCode:  # which it was is no program's business
+                sign_in.note_failure(session(), actor(), user, lock_rule())
+                raise sign_in.NotLetIn(lock_rule()) from None
         if user.must_change_password:
             raise PasswordFirst
+        if owes_second_factor(user):
+            raise SecondFactorFirst
         sign_in.admit(session(), actor(), user)
         return user
 

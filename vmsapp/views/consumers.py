@@ -1,39 +1,352 @@
-"""Consumers, to be found and looked at."""
+"""Consumers: registered, looked at, retired, and their data handed over or removed."""
 
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final, cast
+
+from flask import current_app, flash, g, redirect, render_template, request
+from flask_appbuilder import action, expose, has_access, permission_name
+from flask_babel import ngettext
+from flask_wtf import FlaskForm
+from markupsafe import Markup
+from sqlalchemy import Select, exists
 from sqlalchemy.orm import joinedload
+from werkzeug.wrappers import Response
 
-from vmsapp.i18n import _l
-from vmsapp.models import Consumer, Region, Sale
-from vmsapp.views.filters import Searched, YesNo
-from vmsapp.views.lists import OfficeInterface, OfficeListView, Related, names
+from vmsapp.clock import now_utc
+from vmsapp.errors import N_, VmsError
+from vmsapp.extensions import atomic
+from vmsapp.i18n import _, _l, money_text
+from vmsapp.models import Consumer, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.services.registration import consumers, personal_data, retiring
+from vmsapp.services.registration.consumer_meters import Link, fees_at, links_of, meters_bound
+from vmsapp.services.setup import NotSetUp
+from vmsapp.views.base import actor, session, status_of, utility
+from vmsapp.views.consumer_forms import (
+    GENDERS,
+    AnonymiseForm,
+    ChangedConsumerForm,
+    NewConsumerForm,
+)
+from vmsapp.views.crud import OfficeModelView, digest
+from vmsapp.views.exports import Exported
+from vmsapp.views.filters import Choice, Searched, YesNo
+from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
+from vmsapp.views.look import digits, number_text, state
+from vmsapp.views.numbers import ascii_digits
+
+STATES: Final = {
+    "active": (N_("Active consumer"), "good"),
+    "retired": (N_("Retired consumer"), "warn"),
+    "anonymised": (N_("Data removed"), "bad"),
+}
+
+HAS_METER: Final = exists().where(
+    ServicePoint.consumer_id == Consumer.id,
+    MeterInstallation.service_point_id == ServicePoint.id,
+    MeterInstallation.removed_at.is_(None),
+)
 
 
-class Consumers(OfficeListView):
+def _state(row: Consumer) -> Markup:
+    code = "anonymised" if row.anonymised_at else "retired" if row.retired else "active"
+    word, tone = STATES[code]
+    return state(_(word), tone)
+
+
+class Consumers(Exported, OfficeModelView):
     """Who buys, in the asker's region."""
 
     datamodel = OfficeInterface(Consumer)
     route_base = "/consumers"
+    list_template = "consumers/list.html"
+    show_template = "consumers/show.html"
+    add_form, edit_form = NewConsumerForm, ChangedConsumerForm
+    base_permissions = None
+    # a file of these is imported as it is; ID numbers are no part of it
+    export_cells: ClassVar[Mapping[str, Any]] = {
+        "number": lambda row: row.number,
+        "phone": lambda row: row.phone,
+    }
+    export_columns = names("number name region address gender phone email language retired")
 
     list_title = _l("Consumers")
-    list_columns = names("number name region address phone retired")
-    show_columns = names("number name region address phone email retired")
+    add_title = _l("Add consumer")
+    empty = _l("Consumers will be listed here once they are registered.")
+    list_columns = names("number name region address phone meters retired")
+    show_columns = names(
+        "number name region address phone email gender id_number language state retired_at"
+    )
+    add_columns = names("name number region address gender id_number phone email language")
+    edit_columns = names(
+        "name number region address gender id_number remove_id_number phone email language"
+    )
     order_columns = names("number name")
     base_order = ("number", "asc")
     label_columns = {
         "number": _l("Consumer number"), "name": _l("Name"), "region": _l("Region"),
         "address": _l("Address"), "phone": _l("Telephone"), "email": _l("E-mail"),
-        "retired": _l("Retired"),
+        "gender": _l("Gender"), "id_number": _l("ID number"), "language": _l("Language"),
+        "meters": _l("Meters"), "state": _l("State"), "retired": _l("Retired"),
+        "retired_at": _l("Retired at"),
     }  # fmt: skip
+    numbers = frozenset({"meters"})
     folded = frozenset({"retired"})
     searched = (Consumer.number, Consumer.name, Consumer.phone)
     filters = (
         Searched(name="region", label=_l("Region"), column=Consumer.region_id, model=Region,
                  endpoint="Regions.lookup"),
-        YesNo(name="retired", label=_l("Retired"), column=Consumer.retired),
+        YesNo(name="meter", label=_l("Has a meter"), column=HAS_METER),
+        Choice(name="gender", label=_l("Gender"), column=Consumer.gender, words=GENDERS),
+        YesNo(name="retired", label=_l("Retired"), column=Consumer.retired_at.is_not(None)),
     )  # fmt: skip
     loads = (joinedload(Consumer.region),)
+    cells = {
+        "number": lambda row: digits(row.number),
+        "phone": lambda row: digits(row.phone) if row.phone else None,
+        "gender": lambda row: _(GENDERS[row.gender]),
+        "language": lambda row: current_app.config["LANGUAGES"].get(row.language, {}).get("name"),
+        "meters": lambda row: number_text(_bound().get(row.id, 0)),
+        "state": _state,
+    }
     related = (Related("Sales", "consumer", Sale.consumer_id),)
 
     def name_of(self, row: Consumer) -> str:
         """Name and number: names are shared."""
         return f"{row.name} · {row.number}"
+
+    def offered(self) -> Select[Any]:
+        """Nothing new is hung on who is retired."""
+        return super().offered().where(Consumer.retired_at.is_(None))
+
+    def make_ready(self, rows: Sequence[Consumer]) -> None:
+        """Count the meters of the rows of a list, and tell which can be deleted."""
+        ids = [row.id for row in rows]
+        if not ids or request.endpoint == f"{self.endpoint}.show":
+            return
+        _bound().update(meters_bound(session(), ids))
+        if self.may("delete"):
+            g.consumers_kept = consumers.with_history(session(), ids)
+
+    def open_to(self, deed: str, row: Consumer) -> bool:
+        """Who has a history stays; whose data were removed stays as removed."""
+        if deed == "edit":
+            return row.anonymised_at is None
+        if "consumers_kept" not in g:
+            g.consumers_kept = consumers.with_history(session(), [row.id])
+        return row.id not in g.consumers_kept
+
+    def value(self, row: Consumer, column: str) -> Any:  # noqa: ANN401
+        """What stands in a cell; of the ID number its end, and the way to see it whole."""
+        if column != "id_number":
+            return super().value(row, column)
+        if not row.id_number:
+            return None
+        whole = g.get("id_number_shown")
+        return Markup(  # noqa: S704 - escaped by the template
+            render_template(
+                "consumers/_id_number.html", view=self, row=row, whole=whole,
+                shown=digits(whole or personal_data.masked(row.id_number)),
+            ).strip()
+        )  # fmt: skip
+
+    # one consumer
+
+    def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
+        """The meters bound now and before, each with the fees due at its place."""
+        links = links_of(session(), row.id)
+        if links:  # it has a history, which need not be asked for
+            g.setdefault("consumers_kept", {row.id})
+        try:
+            setup = utility()
+        except NotSetUp:
+            return [(link, None) for link in links]
+        due = fees_at(session(), setup, links, now_utc())
+        fees = {
+            place: money_text(minor, setup.currency, setup.exponent) for place, minor in due.items()
+        }
+        return [(link, None if link.until else fees.get(link.point.id)) for link in links]
+
+    def meters_view(self) -> Any:  # noqa: ANN401 - a view, or none
+        """The list of meters, if the asker may see one."""
+        meters = view_named(self.appbuilder, "Meters")
+        return meters if meters.may("show") else None
+
+    def _related_lists(self, row: Consumer) -> Sequence[Any]:
+        lists = super()._related_lists(row)
+        g.meter_links = self.meter_links(row)
+        if any(one["rows"] for one in lists):
+            g.setdefault("consumers_kept", {row.id})
+        return lists
+
+    def links(self, row: Consumer) -> Sequence[tuple[str, str]]:
+        """To the page on which the data are removed for good."""
+        if self.may("anonymise") and row.anonymised_at is None:
+            return [(str(_("Remove personal data")), self.url("anonymise", pk=row.id))]
+        return ()
+
+    def deeds_for(self, row: Consumer) -> Sequence[Any]:
+        """Retire who is not retired; take back who is, unless nobody could be told any more."""
+        idle = {"retire": row.retired, "take_back": not row.retired or row.anonymised_at}
+        return [deed for deed in self.deeds(single=True) if not idle.get(deed.name)]
+
+    # what is written
+
+    def stamp(self, row: Consumer, columns: Sequence[str]) -> str:
+        """The version alone: from a digest of the values an ID number could be guessed."""
+        return digest(row, ("id", "version"))
+
+    def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Answer:
+        draft = form.draft()
+        with atomic(session()) as current:
+            if pk is None:
+                (key,) = consumers.add(current, actor(), [draft])
+            else:
+                key = self._unchanged(pk, columns).id
+                consumers.change(current, actor(), {key: draft})
+        return self._told(self.row(key), new=pk is None)
+
+    @expose("/delete/<int:pk>", methods=["POST"])
+    @has_access
+    def delete(self, pk: int) -> Answer:
+        """Delete a consumer on whom nothing hangs."""
+        name = self.name_of(self.row(pk))
+        consumers.delete(session(), actor(), [pk])
+        flash(_("“%(name)s” was deleted.", name=name), "success")
+        return redirect(self.url("list"))
+
+    @action("retire", _l("Retire as consumer"),
+            _l("Retire? Nothing is lost, and they can be taken back."))  # fmt: skip
+    def retire(self, chosen: Consumer | Sequence[Consumer]) -> Response:
+        """Retire consumers; for some minutes a press undoes it."""
+        done = retiring.retire(session(), actor(), _ids(chosen))
+        count, kept = len(done.retired), len(done.kept)
+        if count:
+            text = ngettext(
+                "%(num)s consumer was retired.", "%(num)s consumers were retired.", count
+            )
+            undo = {"text": text, "undo": self.url("undo"), "at": done.at.isoformat()}
+            flash(cast("Any", undo), "success")  # kept as JSON, drawn by the toast
+        if kept:
+            flash(
+                ngettext(
+                    "%(num)s consumer still has a meter and was not retired. Unbind it first.",
+                    "%(num)s consumers still have a meter and were not retired. Unbind them first.",
+                    kept,
+                ),
+                "warning",
+            )
+        if not count and not kept:
+            flash(_("Nothing was to be done: they are retired already."), "info")
+        return self._back(chosen)
+
+    @action("take_back", _l("Take back as consumer"), "")
+    def take_back(self, chosen: Consumer | Sequence[Consumer]) -> Response:
+        """Take retired consumers back."""
+        return self._taken_back(retiring.take_back(session(), actor(), _ids(chosen)), chosen)
+
+    @expose("/undo", methods=["POST"])
+    @has_access
+    @permission_name("undo")
+    def undo(self) -> Answer:
+        """Undo what the asker retired at a moment."""
+        at = _moment(request.form.get("at", ""))
+        if at is None:
+            raise retiring.UndoneTooLate
+        return self._taken_back(retiring.undo(session(), actor(), at), ())
+
+    def _taken_back(self, count: int, chosen: Consumer | Sequence[Consumer]) -> Response:
+        text = ngettext(
+            "%(num)s consumer was taken back.", "%(num)s consumers were taken back.", count
+        )
+        flash(text, "success" if count else "info")
+        return self._back(chosen)
+
+    def _back(self, chosen: Consumer | Sequence[Consumer]) -> Response:
+        if isinstance(chosen, Consumer):
+            return redirect(self.url("show", pk=chosen.id))
+        return redirect(self.url("list"))
+
+    # what is held of a person
+
+    @expose("/id-number/<int:pk>", methods=["POST"])
+    @has_access
+    @permission_name("id_number")
+    def id_number(self, pk: int) -> Answer:
+        """Show a record with its whole ID number, and note who looked."""
+        g.id_number_shown = personal_data.show_id_number(session(), actor(), pk)
+        row = self.row(pk)
+        return self._page(
+            self.show_template, title=self.name_of(row), row=row, related=self._related_lists(row)
+        )
+
+    @expose("/find-id-number", methods=["POST"])
+    @has_access
+    @permission_name("id_number")
+    def find_id_number(self) -> Answer:
+        """Find who has an ID number; it is sent, so that no address holds it."""
+        typed = ascii_digits(request.form.get("id_number", "")).strip()
+        found = personal_data.find_id_number(session(), actor(), typed) if typed else ()
+        if not found:
+            flash(_("Nobody here has this ID number."), "warning")
+            return redirect(self.url("list"))
+        if len(found) == 1:
+            return redirect(self.url("show", pk=found[0].id))
+        self.make_ready(found)
+        return self._page("consumers/found.html", title=_("With this ID number"), rows=found)
+
+    @expose("/person/<int:pk>", methods=["POST"])
+    @has_access
+    @permission_name("export_person")
+    def person(self, pk: int) -> Answer:
+        """Hand over all that is held of a person, as a file."""
+        held = personal_data.everything_of(session(), actor(), pk)
+        name = "consumer-" + held["consumer"]["number"].replace("/", "_") + ".json"
+        text = json.dumps(held, ensure_ascii=False, indent=2) + "\n"
+        answer = Response(text, mimetype="application/json")
+        answer.headers.set("Content-Disposition", "attachment", filename=name)
+        return answer
+
+    @expose("/anonymise/<int:pk>", methods=["GET", "POST"])
+    @has_access
+    @permission_name("anonymise")
+    def anonymise(self, pk: int) -> Answer:
+        """Remove what tells who a consumer is, having said what that does."""
+        row, form, status = self.row(pk), AnonymiseForm(), 200
+        name = self.name_of(row)
+        if request.method == "POST":
+            tidy(form)
+            try:
+                personal_data.anonymise(
+                    session(), actor(), pk, reason=form.reason.data or "",
+                    number=ascii_digits(form.number.data or ""),
+                )  # fmt: skip
+            except VmsError as error:
+                session().rollback()
+                put_error(form, error)
+                status = status_of(error)
+            else:
+                flash(_("The personal data were removed."), "success")
+                return redirect(self.url("show", pk=pk))
+        page = self._page("consumers/anonymise.html", title=name, row=row, form=form)
+        return page, status
+
+
+def _bound() -> dict[int, int]:
+    """Meters of the consumers on this page, by id."""
+    known: dict[int, int] = g.setdefault("meters_bound", {})
+    return known
+
+
+def _ids(chosen: Consumer | Sequence[Consumer]) -> list[int]:
+    return [row.id for row in ([chosen] if isinstance(chosen, Consumer) else chosen)]
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

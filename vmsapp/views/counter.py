@@ -1,10 +1,9 @@
 """The counter: find a meter, buy for it, hand over the receipt."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Response, current_app, jsonify, redirect, request, url_for
+from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import force_locale
 from sqlalchemy import select
@@ -12,12 +11,15 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput, NotFound, VmsError
+from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.i18n import _
 from vmsapp.models import Meter, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
-from vmsapp.security import COUNTER
+from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, receipts, vending
+from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
 from vmsapp.services.setup import currency_of, installation
+from vmsapp.services.tariffs import MAX_UNITS
 from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.errors import (
     LooksLikeMeterNumber,
@@ -28,9 +30,9 @@ from vmsapp.services.vending.errors import (
     VendingPointClosed,
     VendingPointNotChosen,
 )
-from vmsapp.services.vending.give_back import GIVE_BACK, give_back_for
-from vmsapp.services.vending.pricing import MAX_UNITS, History, Priced
-from vmsapp.services.vending.request import Mode
+from vmsapp.services.vending.give_back import GIVE_BACK, GivenBackBefore, give_back_for
+from vmsapp.services.vending.history import History
+from vmsapp.services.vending.pricing import Priced
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
@@ -46,34 +48,16 @@ from vmsapp.views.base import (
 )
 from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.numbers import ascii_digits, read_number
+from vmsapp.views.settling import goes_back, next_steps, settling
+from vmsapp.views.typed import MAX_KEY, Typed
+from vmsapp.views.why import quote_explained, sale_explained
+from vmsapp.views.words import failure_sentence
 
 Answer = str | BaseResponse | tuple[str, int]
 
-MAX_KEY: Final = 60
 MAX_SEARCH: Final = 60
 MAX_TENDER_MINOR: Final = 10**15
 """More than any token costs in any currency, in minor units; every column holds it."""
-
-
-@dataclass(slots=True)
-class Typed:
-    """What stands in the purchase form; shown again as it was typed."""
-
-    mode: Mode
-    value: str
-    key: str
-    vending_point_id: int | None
-
-    @classmethod
-    def from_request(cls) -> "Typed":
-        """Read the form or the address."""
-        mode = request.values.get("mode", "quantity")
-        return cls(
-            mode="amount" if mode == "amount" else "quantity",
-            value=request.values.get("value", ""),
-            key=request.values.get("key", "")[:MAX_KEY],
-            vending_point_id=request.values.get("vending_point", type=int),
-        )
 
 
 class Counter(OfficeView):
@@ -98,6 +82,7 @@ class Counter(OfficeView):
             found=found,
             limit=meters.MAX_FOUND,
             may_sell=may_sell,
+            points=self._points() if may_sell else [],
             sees_nothing=actor().sight == NOTHING,
         )
 
@@ -123,7 +108,24 @@ class Counter(OfficeView):
             priced = self._price(utility(), meter, point, typed)
         except VmsError as error:
             return self._part("counter/_refusal.html", message=sentence(error)), status_of(error)
-        return self._part("counter/_quote.html", priced=priced, typed=typed)
+        return self._part("counter/_quote.html", priced=priced, typed=typed, meter_id=meter_id)
+
+    @expose("/meter/<int:meter_id>/why")
+    @has_access
+    @permission_name("sell")
+    def why(self, meter_id: int) -> Answer:
+        """Explain the price that is shown; back leads to the purchase as it was typed."""
+        typed = Typed.from_request()
+        back = url_for("Counter.purchase", meter_id=meter_id, **typed.address())
+        try:
+            meter, point = meters.meter_to_sell_to(session(), meter_id)
+            priced = self._price(utility(), meter, point, typed)
+        except NotFound:
+            raise
+        except VmsError:
+            return redirect(back)  # says what is wrong, beside the field
+        shown = request.args.get("shown", type=int)
+        return quote_explained(self, meter, priced, typed.mode, shown, back)
 
     @expose("/meter/<int:meter_id>/sell", methods=["POST"])
     @has_access
@@ -161,16 +163,14 @@ class Counter(OfficeView):
         """Show what became of a sale: the receipt, or why there is none."""
         if request.method == "HEAD":  # shows nothing, and so marks nothing as shown
             return Response(status=200 if receipts.state_of(session(), sale_id) else 404)
-        receipt = receipts.receipt(session(), actor(), sale_id)
-        return self.page(
-            "counter/sale.html",
-            receipt=receipt,
-            sale=receipt.sale,
-            slip=self._slip(receipt),
-            zone=receipt.utility.time_zone,
-            may_give_back=self.may("can_give_back"),
-            key=a_key(),
-        )
+        return self._sale(sale_id)
+
+    @expose("/sale/<int:sale_id>/why")
+    @has_access
+    @permission_name("receipt")
+    def why_sale(self, sale_id: int) -> Answer:
+        """Explain what a sale cost; its token is no part of this."""
+        return sale_explained(self, sale_id, url_for("Counter.sale", sale_id=sale_id))
 
     @expose("/sale/<int:sale_id>/state")
     @has_access
@@ -192,10 +192,12 @@ class Counter(OfficeView):
     @permission_name("receipt")
     def open(self) -> Answer:
         """List the sales that are being settled, and those that were settled later."""
+        sales = receipts.open_sales(session())
         return self.page(
             "counter/open.html",
-            sales=receipts.open_sales(session()),
+            sales=sales,
             settled=receipts.settled_later(session(), now_utc()),
+            next_steps=next_steps(sales, may=self.may("can_give_back")),
             zone=zone(),
         )
 
@@ -203,15 +205,39 @@ class Counter(OfficeView):
     @has_access
     @permission_name("give_back")
     def give_back(self, sale_id: int) -> Answer:
-        """Note that the customer got the money back while the sale was in doubt."""
+        """Note that the customer got the money back while the sale was in doubt, or ask for it."""
         params = give_back_for(session(), sale_id)
         key = request.form.get("key", "")[:MAX_KEY] or a_key()
-        submit(GIVE_BACK, params, key, _("Noted: the money was given back."))
+        try:
+            submit(GIVE_BACK, params, key, _("Noted: the money was given back."))
+        except VmsError as error:
+            if isinstance(error, GivenBackBefore) and error.params["by_id"] == actor().user_id:
+                flash(sentence(error), "info")  # the same form sent once more
+            elif receipts.state_of(session(), sale_id) != SaleState.PENDING:
+                raise  # its page would hand its token out
+            else:
+                return self._sale(sale_id, error), status_of(error)
         return redirect(url_for("Counter.sale", sale_id=sale_id))
 
     def may(self, deed: str) -> bool:
         """Tell whether the user's group permits a deed here."""
         return bool(self.appbuilder.sm.has_access(deed, COUNTER))
+
+    def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
+        """Show a sale, with what was said against giving its money back."""
+        receipt = receipts.receipt(session(), actor(), sale_id)
+        return self.page(
+            "counter/sale.html",
+            receipt=receipt,
+            sale=receipt.sale,
+            slip=self._slip(receipt),
+            zone=receipt.utility.time_zone,
+            module=self._module_page(receipt.sale.module_id),
+            settling=settling(receipt.sale, may=self.may("can_give_back")),
+            goes_back=goes_back(receipt.sale),
+            refusal=sentence(error) if error else None,
+            key=a_key(),
+        )
 
     def _part(self, template: str, **context: Any) -> str:  # noqa: ANN401 - the template's
         return current_app.jinja_env.get_template(template).render(**context)
@@ -229,13 +255,15 @@ class Counter(OfficeView):
         return self.page(
             "counter/purchase.html",
             card=card,
+            meter_id=meter_id,
             typed=typed,
             priced=priced,
-            refusal=sentence(refusal) if refusal else None,
+            refusal=_said(refusal) if refusal else None,
             price_shown=bool(request.form.get("quote")),
             beside_field=isinstance(refusal, InvalidInput),
             price_changed=isinstance(error, QuoteChanged),
             repeated=error if isinstance(error, LooksRepeated) else None,
+            module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
             points=self._points(),
             utility=settings,
@@ -306,6 +334,18 @@ class Counter(OfficeView):
         name = session().scalars(closed.limit(1)).first()
         raise NoVendingPoint if name is None else VendingPointClosed(name=name)
 
+    def _module_page(self, module_id: int) -> str | None:
+        """The page of the module that was asked, for who may see it and has to look after it."""
+        if not self.appbuilder.sm.has_access("can_test", MODULES):
+            return None
+        return url_for("SecurityModules.show", pk=module_id)
+
+    def _module_that_failed(self, meter: Meter, refusal: VmsError | None) -> str | None:
+        """The page of the module that made no token for a meter; nothing for another refusal."""
+        if not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
+            return None
+        return self._module_page(module_for(session(), meter.algorithm).id)
+
     def _slip(self, receipt: receipts.Receipt) -> str | None:
         """Render the receipt in its customer's language."""
         if receipt.sale.state != SaleState.ISSUED:
@@ -331,3 +371,11 @@ def _figures(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return figures if isinstance(figures, dict) else {}
+
+
+def _said(refusal: VmsError) -> str:
+    """Write a refusal; of a module that is not there, what a seller does about it."""
+    if isinstance(refusal, HsmUnavailable):
+        nothing = _("No token was made; take no money.")
+        return f"{nothing} {failure_sentence(f'unavailable_{refusal.why}')}"
+    return str(sentence(refusal))

@@ -24,6 +24,7 @@ from vmsapp.services import audit
 from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer, OfficeListView
+from vmsapp.views.meanwhile import look_again, mark_changed
 
 
 class ChangedMeanwhile(Conflict):
@@ -90,7 +91,7 @@ class OfficeModelView(OfficeListView):
 
     def _form(self, form: FlaskForm, title: str, columns: Sequence[str], row: Any) -> Answer:  # noqa: ANN401
         pk = None if row is None else row.id
-        seen, status = "" if row is None else digest(row, columns), 200
+        seen, status = "" if row is None else self.stamp(row, columns), 200
         if request.method == "POST":
             seen, status = request.form.get("seen", ""), 422
             tidy(form)
@@ -102,12 +103,22 @@ class OfficeModelView(OfficeListView):
                     put_error(form, error, self._taken(form, pk, error))
                     status = status_of(error)
                     if pk is not None and isinstance(error, ChangedMeanwhile):
-                        seen = digest(self.row(pk), columns)
+                        now = self.row(pk)
+                        seen = self.stamp(now, columns)
+                        self._mark_changed(form, now)
         page = self._page(
             self.form_template, title=title, form=form, columns=columns, row=row, seen=seen,
             back=self.url("list") if pk is None else self.url("show", pk=pk),
         )  # fmt: skip
         return page, status
+
+    def _mark_changed(self, form: FlaskForm, now: Any) -> None:  # noqa: ANN401 - a row
+        """Say what somebody else saved, beside each field, and where to look at all of it."""
+        theirs = self.edit_form(formdata=None, obj=now)
+        self.prefill_form(theirs, now.id)
+        mark_changed(form, theirs, getattr(form, "unseen", ()))
+        if self.may("show"):
+            look_again(form, self.url("show", pk=now.id))
 
     def _saved(self, form: FlaskForm, columns: Sequence[str], pk: int | None) -> Answer:
         try:
@@ -125,9 +136,12 @@ class OfficeModelView(OfficeListView):
                 )  # fmt: skip
         except IntegrityError as error:
             raise AlreadyThere from error
+        return self._told(saved, new=pk is None)
+
+    def _told(self, saved: Any, *, new: bool) -> Answer:  # noqa: ANN401 - a row of the model
+        """Say that a record was saved, and lead on to it or to the next one."""
         name = self.name_of(saved)
-        done = _("“%(name)s” was added.", name=name) if pk is None else _("Saved.")
-        flash(done, "success")
+        flash(_("“%(name)s” was added.", name=name) if new else _("Saved."), "success")
         again = request.form.get("again") == "yes"
         to_record = self.url("show", pk=saved.id) if self.may("show") else self.url("list")
         return redirect(self.url("add") if again else to_record)
@@ -151,9 +165,13 @@ class OfficeModelView(OfficeListView):
         ).unique().first()  # fmt: skip
         if found is None:
             raise NotFound
-        if request.form.get("seen") != digest(found, columns):
+        if request.form.get("seen") != self.stamp(found, columns):
             raise ChangedMeanwhile
         return found
+
+    def stamp(self, row: Any, columns: Sequence[str]) -> str:  # noqa: ANN401
+        """What a form keeps of a row, to notice that it changed meanwhile."""
+        return digest(row, columns)
 
     def _values(self, row: Any, columns: Sequence[str]) -> dict[str, str]:  # noqa: ANN401
         hidden = {"password", "conf_password"}

@@ -6,18 +6,23 @@ from typing import Any, Final
 
 from flask import current_app, flash, redirect, url_for
 from flask_babel import gettext
+from markupsafe import Markup
 from werkzeug.wrappers import Response
 from wtforms import HiddenField
 from wtforms.validators import DataRequired, Length
 
+from vmsapp.clock import now_utc
+from vmsapp.errors import VmsError
 from vmsapp.i18n import _, money_text, readable
-from vmsapp.models import ApprovalRequest, ApprovalRule
+from vmsapp.models import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.security import APPROVALS
-from vmsapp.services.approvals import requests
-from vmsapp.services.approvals.deed import Deed, DeedName, Line
+from vmsapp.services.approvals import asking
+from vmsapp.services.approvals.deed import Deed, DeedName, Line, SaleNumber, Sentence
 from vmsapp.services.approvals.deeds import DEEDS
+from vmsapp.services.approvals.errors import AlreadyAsked
+from vmsapp.services.approvals.rules import alone, rule_of
 from vmsapp.views.base import actor, session, utility
-from vmsapp.views.forms import OfficeForm
+from vmsapp.views.forms import OfficeForm, put_error
 
 Told = Sequence[tuple[str, object, object | None]]
 """Lines of what a deed will do: name, value, present value where they are compared."""
@@ -38,7 +43,7 @@ def a_key() -> str:
 
 def submit(deed: Deed[Any], params: Any, key: str, done: str) -> ApprovalRequest | None:  # noqa: ANN401
     """Do a deed or ask for it, and tell which of the two."""
-    request = requests.submit(session(), actor(), deed, params, key)
+    request = asking.submit(session(), actor(), deed, params, key)
     tell(request, done)
     return request
 
@@ -47,16 +52,31 @@ def tell(request: ApprovalRequest | None, done: str) -> None:
     """Say that a deed was done, or that it waits for a second person."""
     if request is None:
         flash(done, "success")
-    else:
+    elif request.state_at(now_utc()) == ApprovalState.PENDING:
         flash(_("A second person must approve this: it is request %(id)s.", id=request.id), "info")
+    else:
+        flash(_("This form was sent before: it made request %(id)s.", id=request.id), "info")
 
 
 def after(asked: ApprovalRequest | None, done: str) -> Response:
     """Lead on to the request that waits, where the asker may see it, else to what was done."""
-    allowed = current_app.extensions["appbuilder"].sm.has_access("can_show", APPROVALS)
-    if asked is None or not allowed:
-        return redirect(done)
-    return redirect(url_for("Approvals.show", pk=asked.id))
+    return redirect((request_url(asked.id) if asked else None) or done)
+
+
+def request_url(request_id: object) -> str | None:
+    """Where a request is read; nothing for those who may read none."""
+    if not current_app.extensions["appbuilder"].sm.has_access("can_show", APPROVALS):
+        return None
+    return url_for("Approvals.show", pk=request_id)
+
+
+def put_refusal(form: DeedForm, error: VmsError, field: str | None = None) -> None:
+    """Show a refusal as every form does; one that names a request leads to it."""
+    put_error(form, error, field)
+    url = request_url(error.params["request_id"]) if isinstance(error, AlreadyAsked) else None
+    if url:
+        link = Markup('{} <a href="{}">{}</a>')
+        form.form_errors[-1] = link.format(form.form_errors[-1], url, _("Open the request"))
 
 
 def deed_name(action: str) -> str:
@@ -83,6 +103,23 @@ def rule_said(rule: ApprovalRule | None) -> str:
     return str(_("From %(amount)s on, a second person must approve this.", amount=amount))
 
 
+def said_beforehand(deed: Deed[Any], params: Any) -> str:  # noqa: ANN401
+    """Say from when on a deed asks for a second person, and what of it was done already."""
+    rule = rule_of(session(), deed.action)
+    said = rule_said(rule)
+    if not said or not rule.from_amount_minor:
+        return said
+    done = alone(session(), actor().user_id, deed, params)
+    if not done:
+        return said
+    also = _(
+        "You moved %(amount)s here alone within the last 24 hours; it counts with what you"
+        " move now.",
+        amount=readable_minor(done),
+    )
+    return f"{said} {also}"
+
+
 def readable_minor(minor: int) -> str:
     """Write an amount of the utility's money."""
     return money_text(minor, utility().currency, utility().exponent)
@@ -91,6 +128,18 @@ def readable_minor(minor: int) -> str:
 def _value(value: object) -> object:
     if isinstance(value, DeedName):
         return deed_name(value.action)
+    if isinstance(value, Sentence):
+        return gettext(value.message)
+    if isinstance(value, SaleNumber):
+        return _sale_link(value.sale_id)
     if value is None or isinstance(value, bool):
         return value
-    return readable(value, utility().exponent)
+    return readable(value, utility().exponent, utility().time_zone)
+
+
+def _sale_link(sale_id: int) -> object:
+    """Lead to a sale, for who may see it."""
+    if not current_app.extensions["appbuilder"].sm.has_access("can_show", "Sales"):
+        return sale_id
+    url = url_for("Sales.show", pk=sale_id)
+    return Markup('<a href="{}">{}</a>').format(url, sale_id)

@@ -2,39 +2,52 @@
 
 A list offers it by naming ``Exported`` among its bases; who may take it away is a
 permission of its own, ``can_export``, and every file taken is on record. Because of that
-record it is a deed, not a link.
+record it is a deed, not a link. A long list is written in the background: see
+``vmsapp.views.export_jobs``.
 """
 
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, Final
+from typing import IO, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
-from flask import abort, request, send_file
+from babel import Locale
+from flask import abort, flash, redirect, request, send_file, url_for
 from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import get_locale
 from markupsafe import Markup
+from sqlalchemy import func, select
 from werkzeug.wrappers import Response
 
 from vmsapp.clock import now_utc
-from vmsapp.extensions import atomic, begin_reading
+from vmsapp.extensions import atomic, begin_reading, end_reading
 from vmsapp.i18n import _
-from vmsapp.services import audit
-from vmsapp.services.sheets import Cell, write_csv, write_xlsx
+from vmsapp.security import JOBS
+from vmsapp.services import audit, job_runs
+from vmsapp.services.sheets import Cell, Look, write_csv, write_xlsx
+from vmsapp.tasks import background
+from vmsapp.tasks.exports import EXPORT
 from vmsapp.views.base import actor, session, zone
-from vmsapp.views.listing import rows_in_order
-from vmsapp.views.lists import Answer, OfficeListView
+from vmsapp.views.jobs import watch
+from vmsapp.views.listing import chunks_in_order
+from vmsapp.views.lists import Answer, OfficeListView, columns_cookie
 from vmsapp.views.look import href
 
 LIMIT: Final = 50_000
 """Rows a file holds at most; whoever needs more narrows the list, by days say."""
 
+DIRECTLY: Final = 5_000
+"""Rows that are written while the asker waits; longer lists are written in the background."""
+
 IN_MEMORY: Final = 1 << 20
 """Bytes of a file kept in memory before it goes to the disk."""
 
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS: Final = {
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "xlsx": XLSX,
     "csv": "text/csv; charset=utf-8",
 }
 
@@ -47,7 +60,7 @@ class Exported(OfficeListView):
         export_cells: How a column is written there, where it differs from the page.
     """
 
-    base_permissions = ["can_list", "can_show", "can_export"]
+    base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show", "can_export"]
 
     export_columns: ClassVar[Sequence[str]] = ()
     export_cells: ClassVar[Mapping[str, Any]] = {}
@@ -59,38 +72,76 @@ class Exported(OfficeListView):
         words = {"xlsx": _("Excel"), "csv": _("CSV")}
         return [(words[kind], self._export_url(kind)) for kind in KINDS]
 
-    @property
-    def export_limit(self) -> int:
-        """Rows a file holds at most."""
-        return LIMIT
+    def export_limit(self) -> int | None:
+        """Rows a file holds at most; no such limit for who may have it made in the background."""
+        return None if self._background() else LIMIT
 
     @expose("/export/<string:kind>", methods=["POST"])
     @has_access
     @permission_name("export")
     def export(self, kind: str) -> Answer:
-        """Hand the list over as a file."""
+        """Hand the list over as a file, or have a long one made in the background."""
         if kind not in KINDS:
             abort(404)
         begin_reading(session())
-        columns = list(self.export_columns or self.list_columns)
-        header, lines = [self.label(name) for name in columns], _Lines(self, columns)
+        if self._background() and self.rows_to_export(DIRECTLY + 1) > DIRECTLY:
+            return self._ask(kind)
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sent below
-        if kind == "csv":
-            write_csv(file, header, lines)
-        else:
-            write_xlsx(file, str(self.list_title), header, lines)
-        self._note_export(kind, lines)
+        self.write_export(file, kind, Lines(self, self.columns_to_export(), LIMIT))
         file.seek(0)
         answer: Response = send_file(
             file, KINDS[kind], as_attachment=True, download_name=self._file_name(kind)
         )
         return answer
 
+    def write_export(self, file: IO[bytes], kind: str, lines: "Lines") -> None:
+        """Write the list as the address asks for it, and put that on record."""
+        header = [self.label(name) for name in lines.columns]
+        if kind == "csv":
+            write_csv(file, header, lines)
+        else:
+            rtl = (get_locale() or Locale("en")).text_direction == "rtl"
+            write_xlsx(file, str(self.list_title), header, lines, Look(rtl=rtl))
+        self._note_export(kind, lines)
+
+    def columns_to_export(self) -> list[str]:
+        """The columns of the file: those the reader chose for the list, else all there are."""
+        wanted = list(self.export_columns or self.list_columns)
+        chosen = request.cookies.get(columns_cookie(), "").split(".")
+        return [name for name in wanted if name in chosen] or wanted
+
+    def rows_to_export(self, most: int | None = None) -> int:
+        """Count the rows the address asks for, up to a limit."""
+        statement, _search, _chosen = self.narrowed(self.statement())
+        keys = statement.with_only_columns(self.model.id).order_by(None)
+        keys = keys if most is None else keys.limit(most)
+        return session().scalar(select(func.count()).select_from(keys.subquery())) or 0
+
+    def _background(self) -> bool:
+        return bool(self.appbuilder.sm.has_access("can_show", JOBS))
+
+    def _ask(self, kind: str) -> Answer:
+        """Have the file made in the background, and lead to where it can be watched."""
+        end_reading(session())
+        name = self._file_name(kind)
+        with atomic(session()) as current:
+            job = job_runs.ask(
+                current, actor(), EXPORT,
+                {"view": type(self).__name__, "kind": kind, "title": str(self.list_title),
+                 "query": request.query_string.decode("utf-8", "replace"),
+                 "columns": self.columns_to_export()},
+                locale=str(get_locale() or "en"), file_name=name,
+            )  # fmt: skip
+        background.send(job.id)
+        watch(job.id)
+        flash(_("The list is long, so its file is made in the background."), "info")
+        return redirect(url_for("Jobs.show", pk=job.id))
+
     def _export_url(self, kind: str) -> str:
         wanted = href(after=None, before=None, last=None, size=None).partition("?")[2]
         return self.url("export", kind=kind) + (f"?{wanted}" if wanted else "")
 
-    def _note_export(self, kind: str, lines: "_Lines") -> None:
+    def _note_export(self, kind: str, lines: "Lines") -> None:
         table = self.model.__tablename__
         with atomic(session()) as current:
             audit.record(
@@ -104,28 +155,51 @@ class Exported(OfficeListView):
         return f"{table}-{now_utc().astimezone(ZoneInfo(zone())):%Y-%m-%d-%H%M}.{kind}"
 
 
-class _Lines:
-    """The lines of a file, read as they are written; afterwards, how many there were."""
+class Lines:
+    """The lines of a file, read as they are written; afterwards, how many there were.
 
-    def __init__(self, view: Exported, columns: Sequence[str]) -> None:
-        self._view, self._columns, self._zone = view, columns, ZoneInfo(zone())
+    Args:
+        view: The list.
+        columns: What stands in the file.
+        limit: Rows at most, if there is a limit.
+        after_chunk: Called with the number of rows written, now and then.
+    """
+
+    def __init__(
+        self,
+        view: Exported,
+        columns: Sequence[str],
+        limit: int | None,
+        after_chunk: Callable[[int], None] | None = None,
+    ) -> None:
+        self._view, self.columns, self._zone = view, columns, ZoneInfo(zone())
+        self._limit, self._after_chunk = limit, after_chunk
         statement, self.search, self.chosen = view.narrowed(view.statement())
         _sorted_by, order = view.order_wanted(request.args.get("sort", ""))
-        self._rows = rows_in_order(session(), statement, order, LIMIT + 1)
+        self._chunks = chunks_in_order(
+            session(), statement, order, sys.maxsize if limit is None else limit + 1
+        )
         self.count, self.more = 0, False
 
     def __iter__(self) -> Iterator[list[Cell]]:
-        for row in self._rows:
-            if self.count == LIMIT:
-                self.more = True
-                yield [str(_("There are more rows; a file holds %(count)s.", count=LIMIT))]
-                return
-            self.count += 1
-            yield [self._cell(row, name) for name in self._columns]
+        for chunk in self._chunks:
+            self._view.make_ready(chunk)
+            for row in chunk:
+                if self.count == self._limit:
+                    self.more = True
+                    said = _("There are more rows; a file holds %(count)s.", count=self._limit)
+                    yield [str(said)]
+                    return
+                self.count += 1
+                yield [self._cell(row, name) for name in self.columns]
+            if self._after_chunk:
+                self._after_chunk(self.count)
 
     def _cell(self, row: Any, name: str) -> Cell:  # noqa: ANN401 - a row of any model
         write = self._view.export_cells.get(name)
         value = write(row) if write else self._view.value(row, name)
+        if type(value) is str:  # most are
+            return value
         match value:
             case bool():
                 return str(_("Yes") if value else _("No"))

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from flask import url_for
+from flask import Flask, current_app, request, url_for
+from flask import session as cookie
 from flask_appbuilder import AppBuilder, expose, has_access, permission_name
 
 from vmsapp.errors import N_
@@ -13,6 +14,12 @@ from vmsapp.views.base import OfficeView, session
 from vmsapp.views.lists import OfficeListView
 from vmsapp.views.look import number_text
 
+ON_THE_WAY: Final = "first_steps"
+"""Where the signed cookie keeps that the list was looked at with steps open."""
+
+PEOPLE: Final = frozenset({"Users", "UserGroups"})
+"""Screens one comes to from the list besides those of its steps."""
+
 
 @dataclass(frozen=True)
 class Words:
@@ -21,12 +28,22 @@ class Words:
     Attributes:
         view: Class name of the screen where it is done.
         each: It is done for every meter, not once for the utility.
+        route: Where on that screen it is done.
     """
 
     title: str
     why: str
     view: str
     each: bool = False
+    route: str = "add"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a step is looked at and done, as far as the asker may and there is a page."""
+
+    look: str | None = None
+    do: str | None = None
 
 
 WORDS: Final = {
@@ -48,12 +65,12 @@ WORDS: Final = {
     "tariff": Words(
         N_("Tariff"),
         N_("What units cost: the price comes from the tariff's plan of the day."),
-        "Tariffs",
+        "Tariffs", route="list",
     ),
     "security_module": Words(
         N_("Security module"),
         N_("It makes the tokens, and needs the vending key of your supply group."),
-        "SecurityModules",
+        "SecurityModules", route="list",
     ),
     "setup": Words(
         N_("Setup"),
@@ -85,25 +102,54 @@ class FirstSteps(OfficeView):
     @permission_name("show")
     def show(self) -> str:
         """Show the steps in their order."""
-        steps = first_steps(session())
-        told = [(step, WORDS[step.name], self._count(step), *self._door(step)) for step in steps]
-        left = sum(step.state != "done" for step in steps)
-        return self.page("setup/first_steps.html", steps=told, left=left)
+        doors = {name: self._door(told.view, told.route) for name, told in WORDS.items()}
+        steps = first_steps(session(), [name for name, door in doors.items() if door.do])
+        left = [step for step in steps if step.state != "done"]
+        if left:
+            cookie[ON_THE_WAY] = True
+        else:
+            leave()
+        return self.page(
+            "setup/first_steps.html",
+            steps=[(one, WORDS[one.name], _count(one), doors[one.name]) for one in steps],
+            left=len(left),
+            lacking=any(doors[step.name].do is None for step in left),
+            titles={
+                name: (number, told.title) for number, (name, told) in enumerate(WORDS.items(), 1)
+            },
+            people=self._door("Users"),
+        )
 
-    def _count(self, step: Step) -> str:
-        """What is there, in few characters."""
-        return f"{number_text(MOST)}+" if step.count > MOST else number_text(step.count)
-
-    def _door(self, step: Step) -> tuple[str | None, bool]:
-        """Where the step is done or looked at, as far as the asker may; and which of the two."""
-        name = WORDS[step.name].view
+    def _door(self, name: str, route: str = "add") -> Door:
         view = next((v for v in self.appbuilder.baseviews if type(v).__name__ == name), None)
         if isinstance(view, OfficeListView):
-            if step.state != "done" and view.may("add"):
-                return view.url("add"), True
-            return (view.url("list"), view.may("add")) if view.may("list") else (None, False)
+            look, do = view.may("list"), view.may("add")
+            return Door(view.url("list") if look else None, view.url(route) if do else None)
         url = address_of(self.appbuilder, name)
-        return url, url is not None
+        return Door(url, url)
+
+
+def init_app(app: Flask) -> None:
+    """Give templates the way back to the list."""
+    app.jinja_env.globals.update(way_back_to_steps=way_back_to_steps)
+
+
+def way_back_to_steps() -> str | None:
+    """The list's address, on the screens of its steps, for who came from it; reads no row."""
+    screens = PEOPLE | {told.view for told in WORDS.values()}
+    if ON_THE_WAY not in cookie or request.blueprint not in screens:
+        return None
+    return address_of(current_app.extensions["appbuilder"], "FirstSteps")
+
+
+def leave() -> None:
+    """Forget that somebody was on the way: all is done."""
+    cookie.pop(ON_THE_WAY, None)
+
+
+def _count(step: Step) -> str:
+    """What is there, in few characters."""
+    return f"{number_text(MOST)}+" if step.count > MOST else number_text(step.count)
 
 
 def address_of(builder: AppBuilder, name: str) -> str | None:

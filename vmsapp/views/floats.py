@@ -1,6 +1,6 @@
 """Floats: what vending points sell from, money paid in and taken out, statements."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -11,37 +11,64 @@ from wtforms import BooleanField, DateField, StringField
 from wtforms.validators import DataRequired, Length, Optional
 
 from vmsapp.clock import business_day, now_utc
-from vmsapp.errors import VmsError
+from vmsapp.errors import InvalidInput, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRequest, Region, VendingPoint
 from vmsapp.security import FLOATS
-from vmsapp.services import floats
-from vmsapp.services.approvals.rules import rule_of
-from vmsapp.services.floats import CHANGE_TERMS, PAY_IN, TAKE_OUT, Movement, Terms, account_of
+from vmsapp.services import float_statements, floats
+from vmsapp.services.float_terms import CHANGE_TERMS, Terms
+from vmsapp.services.floats import (
+    PAY_IN,
+    TAKE_OUT,
+    FloatTooSmall,
+    Movement,
+    SlipEntered,
+    account_of,
+)
 from vmsapp.views.base import session, status_of, utility, zone
-from vmsapp.views.deeds import DeedForm, a_key, after, readable_minor, rule_said, submit
+from vmsapp.views.deeds import (
+    DeedForm,
+    a_key,
+    after,
+    put_refusal,
+    readable_minor,
+    said_beforehand,
+    submit,
+)
 from vmsapp.views.filters import Days, Searched
-from vmsapp.views.forms import MoneyField, put_error, tidy
+from vmsapp.views.forms import MoneyField, tidy
 from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
 
 MOVES: Final = {"pay-in": PAY_IN, "take-out": TAKE_OUT}
+BESIDE: Final = {FloatTooSmall: "amount", SlipEntered: "again"}
+"""The fields at which refusals stand that name none themselves."""
 
 
 class MoveForm(DeedForm):
     """Money that moves, on which paper."""
 
-    amount = MoneyField(_l("Amount"), [DataRequired(_l("Enter an amount above zero."))])
+    amount = MoneyField(
+        _l("Amount"), [DataRequired(_l("Enter an amount above zero."))],
+        description=_l("The amount the slip bears."),
+    )  # fmt: skip
     reference = StringField(
         _l("Reference"), [DataRequired(), Length(max=120)],
         description=_l("Number of the deposit slip, transfer or voucher."),
     )  # fmt: skip
-    paid_on = DateField(_l("Date on the slip"), [DataRequired(_l("Enter a date."))])
+    paid_on = DateField(
+        _l("Date on the slip"), [DataRequired(_l("Enter a date."))],
+        description=_l("The day the slip bears: today or before."),
+    )  # fmt: skip
+    again = BooleanField(_l("This is another slip"))
 
 
 class TermsForm(DeedForm):
     """How a vending point sells."""
 
-    limited = BooleanField(_l("Sells only from its float"))
+    limited = BooleanField(
+        _l("Sells only from its float"),
+        description=_l("Without the tick it sells without limit and owes its cash."),
+    )
     credit_limit = MoneyField(
         _l("Credit limit"), [Optional()],
         description=_l("How far below zero the float may go. Empty is zero."),
@@ -94,10 +121,11 @@ class Floats(OfficeListView):
         """Show a float with its statement: this month, unless the address names days."""
         point = self.row(pk)
         first, last = _days()
-        statement = floats.statement(session(), pk, first, last)
+        statement = float_statements.statement(session(), pk, first, last)
         return self._page(
-            self.show_template, title=point.name, row=point, statement=statement, utility=utility()
-        )
+            self.show_template, title=point.name, row=point, statement=statement,
+            utility=utility(), limited=account_of(point).limited,
+        )  # fmt: skip
 
     @expose("/<int:pk>/<any('pay-in', 'take-out'):way>", methods=["GET", "POST"])
     @has_access
@@ -106,23 +134,32 @@ class Floats(OfficeListView):
         """Pay money in, or take it out."""
         point, deed = self.row(pk), MOVES[way]
         form = MoveForm(data={"key": a_key(), "paid_on": _today()})
-        done = _("Paid in.") if deed is PAY_IN else _("Taken out.")
+        account, out = account_of(point), deed is TAKE_OUT
+        done = _("Taken out.") if out else _("Paid in.")
 
-        def save() -> ApprovalRequest | None:
-            params = Movement(
+        def typed() -> Movement:
+            return Movement(
                 pk,
                 int(form.amount.data or 0),
                 form.reference.data or "",
                 form.paid_on.data or _today(),
+                bool(form.again.data),
             )
-            return submit(deed, params, form.key.data, done)
+
+        def save() -> ApprovalRequest | None:
+            return submit(deed, typed(), form.key.data, done)
+
+        def faults() -> Iterator[VmsError]:
+            return floats.faults(session(), account, typed(), out=out)
 
         name = point.name
-        if deed is PAY_IN:
-            title = _("Pay into the float of %(name)s", name=name)
-        else:
+        if out:
             title = _("Take out of the float of %(name)s", name=name)
-        return self._form(point, form, title, rule_said(rule_of(session(), deed.action)), save)
+            most = readable_minor(max(account.available_minor, 0))
+            form.amount.description = _("At most %(available)s can be taken out.", available=most)
+        else:
+            title = _("Pay into the float of %(name)s", name=name)
+        return self._form(point, form, title, said_beforehand(deed, typed()), save, faults)
 
     @expose("/<int:pk>/terms", methods=["GET", "POST"])
     @has_access
@@ -143,9 +180,9 @@ class Floats(OfficeListView):
             params = Terms(pk, bool(form.limited.data), int(form.credit_limit.data or 0))
             return submit(CHANGE_TERMS, params, form.key.data, _("Saved."))
 
-        said = rule_said(rule_of(session(), CHANGE_TERMS.action))
+        present = Terms(pk, account.limited, account.credit_limit_minor)
         title = _("Terms of the float of %(name)s", name=point.name)
-        return self._form(point, form, title, said, save)
+        return self._form(point, form, title, said_beforehand(CHANGE_TERMS, present), save)
 
     def tools(self, row: VendingPoint) -> Sequence[tuple[str, str]]:
         """What the asker may do with a float: words and addresses."""
@@ -164,6 +201,7 @@ class Floats(OfficeListView):
         title: str,
         rule: str,
         save: Callable[[], ApprovalRequest | None],
+        faults: Callable[[], Iterator[VmsError]] = lambda: iter(()),
     ) -> Answer:
         status = 200
         if form.is_submitted():
@@ -173,14 +211,37 @@ class Floats(OfficeListView):
                 try:
                     return after(save(), self.url("show", pk=point.id))
                 except VmsError as error:
-                    put_error(form, error)
-                    status = status_of(error)
+                    status = _put_all(form, error, faults())
+            else:
+                _put_all(form, None, faults())
+        hidden = {"key"} if "again" in form and _asked_again(form) else {"key", "again"}
         page = self._page(
             "floats/form.html", title=title, form=form, row=point, rule=rule,
-            columns=[name for name in form.data if name != "key"],
+            columns=[name for name in form.data if name not in hidden],
             back=self.url("show", pk=point.id),
         )  # fmt: skip
         return page, status
+
+
+def _put_all(form: DeedForm, refusal: VmsError | None, faults: Iterator[VmsError]) -> int:
+    """Show what was refused with all else that is wrong, each at its field that says nothing yet.
+
+    Returns:
+        The status of what was refused; of a mistake beside it, if there is one.
+    """
+    found = list(faults)
+    if refusal is not None and type(refusal) not in map(type, found):
+        found = [refusal]
+    for error in found:
+        field = BESIDE.get(type(error)) or (error.field if isinstance(error, InvalidInput) else "")
+        if field not in form or not form[field].errors:
+            put_refusal(form, error, field or None)
+    wrong = next((error for error in found if isinstance(error, InvalidInput)), refusal)
+    return 422 if wrong is None else status_of(wrong)
+
+
+def _asked_again(form: DeedForm) -> bool:
+    return bool(form.again.errors or form.again.data)
 
 
 STATEMENT_DAYS: Final = Days(name="day", label=_l("Days"), column=VendingPoint.id)

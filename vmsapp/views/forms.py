@@ -14,6 +14,7 @@ from typing import Any, Final
 from flask import request, url_for
 from flask_appbuilder import fieldwidgets as framework
 from flask_appbuilder.forms import DynamicForm
+from flask_babel import ngettext
 from markupsafe import Markup
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from wtforms import Field, FileField, Form, ValidationError, widgets
@@ -23,12 +24,17 @@ from wtforms.widgets import html_params
 from vmsapp.errors import InvalidInput, VmsError
 from vmsapp.i18n import _
 from vmsapp.models.base import Model
-from vmsapp.services.setup import currency_of
+from vmsapp.services.registration.faults import FaultyRows
+from vmsapp.services.setup import NotSetUp, currency_of
 from vmsapp.views.base import sentence, session, utility
 from vmsapp.views.listing import row_of
 from vmsapp.views.numbers import read_number
 
 NUMBERS: Final = {"IntegerField": "numeric", "DecimalField": "decimal", "FloatField": "decimal"}
+LATIN: Final = frozenset(
+    {"email", "username", "telephone", "phone", "manufacturer_code", "number", "id_number"}
+)
+"""Fields of addresses and numbers, which run from left to right in every language."""
 CHECKBOX: Final = "form-check-input"
 ROW_ID: Final = re.compile(r"[0-9]{1,19}")
 LARGEST: Final = 10**12
@@ -181,7 +187,7 @@ class NumberField(TypedField):
         if abs(number) >= LARGEST:
             raise ValueError(_("This number is too large."))
         if number != round(number, self.places):
-            raise ValueError(_("At most %(count)s decimals fit.", count=self.places))
+            raise ValueError(too_fine(self.places))
         return number
 
 
@@ -190,8 +196,11 @@ class MoneyField(NumberField):
 
     @property
     def unit(self) -> str:
-        """The currency's code."""
-        return str(utility().currency)
+        """The currency's code; nothing until the utility has one."""
+        try:
+            return str(utility().currency)
+        except NotSetUp:
+            return ""
 
     def written(self) -> str:
         """The amount in whole coins and parts of them."""
@@ -199,7 +208,10 @@ class MoneyField(NumberField):
 
     def read(self, text: str) -> int:
         """Read an amount no finer than the smallest coin."""
-        self.places = currency_of(utility()).exponent
+        try:
+            self.places = currency_of(utility()).exponent
+        except NotSetUp as error:
+            raise ValueError(sentence(error)) from error
         return int(Decimal(super().read(text)).scaleb(self.places))
 
 
@@ -259,7 +271,7 @@ def _typing(field: Field) -> dict[str, Any]:
                 "autocomplete": "off"}  # fmt: skip
     if field.type == "PasswordField":
         return {"autocomplete": "new-password", "dir": "ltr"}
-    if field.name in {"email", "username", "telephone", "phone", "manufacturer_code"}:
+    if field.name in LATIN:
         return {"dir": "ltr", "autocapitalize": "none", "spellcheck": "false"}
     if field.type in {"StringField", "TextAreaField"}:
         return {"dir": "auto"}  # a foreign address keeps its order
@@ -289,20 +301,37 @@ def unseen(mark: str) -> bool:
     return unicodedata.category(mark) in {"Cc", "Cf"} and mark not in "\n\u200c\u200d"
 
 
-def put_error(form: Form, error: VmsError, field: str | None = None) -> None:
-    """Show a refusal beside its field, or the field it names, else above the form."""
+def too_fine(places: int) -> str:
+    """Say that a number has more decimals than are kept."""
+    return str(ngettext("At most %(num)s decimal fits.", "At most %(num)s decimals fit.", places))
+
+
+def put_error(
+    form: Form,
+    error: VmsError,
+    field: str | None = None,
+    say: Callable[[VmsError], str] = sentence,
+) -> None:
+    """Show a refusal beside its field, or the field it names, else above the form.
+
+    Of faulty rows a form is the only one, and each fault stands beside its field.
+    """
+    if isinstance(error, FaultyRows):
+        for fault in error.faults:
+            put_error(form, fault.error, fault.column, say)
+        return
     field = field or (error.field if isinstance(error, InvalidInput) else None)
     if field in form:
-        form[field].errors = [*form[field].errors, sentence(error)]
+        form[field].errors = [*form[field].errors, say(error)]
     else:
-        form.form_errors.append(sentence(error))
+        form.form_errors.append(say(error))
 
 
 def of_length(shortest: int, longest: int) -> Callable[[Form, Field], None]:
     """Make a validator of a text's length whose sentence says what is asked for."""
 
     def check(_form: Form, field: Field) -> None:
-        length = len(field.data or "")
+        length = len(str(field.data or ""))
         if length < shortest:
             raise ValidationError(_("At least %(count)s characters.", count=shortest))
         if length > longest:

@@ -99,7 +99,7 @@ class Page:
 def read_page(
     session: Session, statement: Select[Any], order: Order, size: int, place: Place
 ) -> Page:
-    """Read one page of a list in two statements, three when it is turned to.
+    """Read one page of a list in two statements.
 
     Args:
         session: In the asker's scope.
@@ -108,8 +108,8 @@ def read_page(
         size: Rows a page.
         place: Which page; next to a row that is gone, or beyond the last row, the first.
     """
-    count, more = _count(session, statement.with_only_columns(order.key))
-    edge = _edge(session, order, place.before if place.before is not None else place.after)
+    beside = place.before if place.before is not None else place.after
+    count, more, edge = _count(session, statement.with_only_columns(order.key), order, beside)
     if edge is None and not place.last:
         place = Place()
     direction = order.reversed() if place.backwards else order
@@ -122,14 +122,14 @@ def read_page(
     return Page(rows, count, more, has_previous=edge is not None, has_next=further)
 
 
-def rows_in_order(
+def chunks_in_order(
     session: Session, statement: Select[Any], order: Order, limit: int
-) -> Iterator[Any]:
+) -> Iterator[Sequence[Any]]:
     """Read a list from its beginning, a chunk at a time, so that none is held whole."""
     edge, left = None, limit
     while left > 0:
         rows, further = _rows(session, statement, order, min(CHUNK, left), edge)
-        yield from rows
+        yield rows
         if not further:
             return
         left -= len(rows)
@@ -147,18 +147,25 @@ def _rows(
     return rows[:size], len(rows) > size
 
 
-def _count(session: Session, keys: Select[Any]) -> tuple[int, bool]:
-    """Count rows by their keys: attributes of a model, for the scope sees no bare columns."""
+def _count(
+    session: Session, keys: Select[Any], order: Order, beside: int | None
+) -> tuple[int, bool, tuple[Any, int] | None]:
+    """Count rows, and find the sort value of the one that a page lies beside.
+
+    Both by attributes of a model: the scope sees no bare columns.
+    """
     some = keys.limit(COUNT_LIMIT + 1).subquery()
-    count = session.scalar(select(func.count()).select_from(some)) or 0
-    return min(count, COUNT_LIMIT), count > COUNT_LIMIT
-
-
-def _edge(session: Session, order: Order, key: int | None) -> tuple[Any, int] | None:
-    if key is None or not holds(order.key, key):
-        return None
-    found = session.execute(select(order.column, order.key).where(order.key == key)).first()
-    return (found[0], found[1]) if found else None
+    wanted: Select[Any] = select(func.count()).select_from(some)
+    if beside is None or not holds(order.key, beside):
+        count, edge = session.scalar(wanted) or 0, None
+    else:
+        value, key = (
+            select(column).where(order.key == beside).scalar_subquery()
+            for column in (order.column, order.key)
+        )
+        count, edge_value, edge_key = session.execute(wanted.add_columns(value, key)).one()
+        edge = None if edge_key is None else (edge_value, edge_key)
+    return min(count, COUNT_LIMIT), count > COUNT_LIMIT, edge
 
 
 def row_of(session: Session, model: type[Model], key: int, *options: Any) -> Any:  # noqa: ANN401

@@ -158,7 +158,7 @@ class OfficeListView(ModelView):
     folded: ClassVar[frozenset[str]] = frozenset()
     loads: ClassVar[tuple[Any, ...]] = ()
     related: ClassVar[tuple[Related, ...]] = ()
-    empty: Any = _l("Nothing here yet.")
+    empty: Any = _l("This list fills as the system is used.")
 
     # the framework's hooks
 
@@ -216,7 +216,11 @@ class OfficeListView(ModelView):
     @has_access
     @permission_name("list")
     def lookup(self) -> Response:
-        """Answer a searching field: rows the asker sees, at most ``FOUND``."""
+        """Answer a searching field."""
+        return self._found()
+
+    def _found(self) -> Response:
+        """Give a searching field the rows the asker sees, at most ``FOUND``."""
         statement = self.matching(self.offered(), request.args.get("q", "")[:MAX_SEARCH])
         rows = session().scalars(statement.order_by(self.model.id).limit(FOUND)).unique()
         return jsonify([{"value": row.id, "text": self.name_of(row)} for row in rows])
@@ -253,7 +257,11 @@ class OfficeListView(ModelView):
         size = request.args.get("size", type=int)
         size = size if size in SIZES else self.page_size
         page = read_page(session(), statement, order, size, _place())
+        self.make_ready(page.rows)
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
+
+    def make_ready(self, rows: Sequence[Any]) -> None:
+        """Read what the cells of rows need beyond ``loads``, for all of them at once."""
 
     def exports(self) -> Sequence[tuple[str, str]]:
         """Kinds of file the list can be had as, and where: see ``vmsapp.views.exports``."""
@@ -279,6 +287,7 @@ class OfficeListView(ModelView):
     def show(self, pk: int) -> Answer:
         """Show a record with the lists that belong to it."""
         row = self.row(pk)
+        self.make_ready([row])
         return self._page(
             self.show_template, title=self.name_of(row), row=row, related=self._related_lists(row)
         )

@@ -16,6 +16,9 @@ from vmsapp.services.vending.errors import NumberUnreadable
 
 MAX_LENGTH: Final = 24
 NUMBER: Final = re.compile(r"-?\d+(?:[.,]\d+)?", re.ASCII)
+GROUPED: Final = re.compile("-?\\d{1,3}(?:[ \u2009\u00a0\u202f]\\d{3})+(?:[.,]\\d+)?", re.ASCII)
+"""Thousands apart by spaces, as some languages write them: no space is ever a decimal sign."""
+
 ARABIC_POINT: Final = "٫"
 
 
@@ -26,10 +29,22 @@ def read_number(text: str) -> Decimal:
         NumberUnreadable: It is none, or might be two.
     """
     plain = ascii_digits(text.strip())
+    if GROUPED.fullmatch(plain):
+        plain = "".join(plain.split())
     readable = len(plain) <= MAX_LENGTH and NUMBER.fullmatch(plain)
     if not readable or ("," in plain and _decimal_sign() != ","):
         raise NumberUnreadable(text=text.strip()[:MAX_LENGTH], example=units_text(Decimal("20.5")))
     return Decimal(plain.replace(",", "."))
+
+
+def row_number(text: str) -> int:
+    """Read the number of a row; one that no row can have is 0, which none has either.
+
+    Raises:
+        ValueError: It is no number.
+    """
+    number = int(text)
+    return number if 0 < number < 1 << 63 else 0
 
 
 def ascii_digits(text: str) -> str:

@@ -27,7 +27,7 @@ class PartsForm(OfficeForm):
     name = StringField(_l("Name"), [DataRequired()], description=_l("Help stands under the field."))
     amount = MoneyField(_l("Amount"), [DataRequired()])
     quantity = UnitsField(_l("Quantity"), unit=_l("kWh"))
-    kind = SelectField(_l("Meter type"), choices=[("water", _l("Water")), ("gas", _l("Gas"))])
+    kind = SelectField(_l("Meter type"), choices=lambda: [("water", _("Water")), ("gas", _("Gas"))])
     region = LookupField(_l("Region"), model=Region, endpoint="Regions.lookup")
     remark = TextAreaField(_l("Remark"))
     sure = BooleanField(_l("I have read this"))

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy import inspect
+from werkzeug.wrappers import Response
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
@@ -77,6 +79,13 @@ class Products(OfficeModelView):
     )
     cells = {"meter_type": lambda product: _(METER_TYPES[product.meter_type])}
     related = (Related("Meters", "product", Meter.product_id),)
+
+    @expose("/lookup")
+    @has_access
+    @permission_name("look_up")
+    def lookup(self) -> Response:
+        """Answer a searching field, also of who does not see this screen."""
+        return self._found()
 
     def pre_add(self, item: Product) -> None:
         """No two products have the same model."""

@@ -6,6 +6,7 @@ from typing import Any
 from flask import flash, g, jsonify, redirect, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from sqlalchemy import Select
 from werkzeug.wrappers import Response
 from wtforms import StringField
@@ -54,6 +55,13 @@ class RegionForm(RenameForm):
         _l("Belongs to"), model=Region, endpoint="Regions.lookup",
         description=_l("A country belongs to nothing: leave this empty."),
     )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        if not actor().sight.everything:  # who sees a part of the tree adds no country
+            self.parent.validators = [DataRequired(_l("Choose a region first."))]
+            self.parent.flags.required = True
+            self.parent.description = ""
 
 
 class Regions(OfficeModelView):
@@ -113,7 +121,7 @@ class Regions(OfficeModelView):
 
     @expose("/lookup")
     @has_access
-    @permission_name("list")
+    @permission_name("look_up")
     def lookup(self) -> Response:
         """Answer a searching field: many towns have the same name, so each says where it lies."""
         found = regions.search(session(), request.args.get("q", "")[:MAX_SEARCH], FOUND - 1)
@@ -169,7 +177,13 @@ class Regions(OfficeModelView):
             flash(_("Saved."), "success")
             return redirect(self.url("show", pk=pk))
         parent = form.parent.data.id if form.parent.data is not None else None
-        added = regions.add(session(), actor(), name=form.name.data, parent_id=parent)
+        try:
+            added = regions.add(session(), actor(), name=form.name.data, parent_id=parent)
+        except regions.RegionThere as error:
+            form.name.description = Markup('<a href="{}">{}</a>').format(
+                self.url("tree", at=error.region_id), _("Open “%(name)s”", name=form.name.data)
+            )
+            raise
         flash(_("“%(name)s” was added.", name=added.name), "success")
         if request.form.get("again") == "yes":
             return redirect(self.url("add", parent=parent))

@@ -2,18 +2,52 @@
 
 from collections.abc import Sequence
 
-from flask import url_for
+from flask import current_app, url_for
+from flask_appbuilder import expose, has_access, permission_name
+from markupsafe import Markup
 from sqlalchemy.orm import defer, joinedload, undefer
 
 from vmsapp.i18n import _, _l, money_text, units_text
-from vmsapp.models import Consumer, Meter, Sale, VendingPoint
-from vmsapp.security import COUNTER
+from vmsapp.models import Consumer, Meter, Sale, SaleState, SecurityModule, VendingPoint
+from vmsapp.security import COUNTER, MODULES
+from vmsapp.views.base import session
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.lists import OfficeInterface, OfficeListView, names
 from vmsapp.views.look import digits, state
+from vmsapp.views.settling import goes_back, request_link
+from vmsapp.views.why import sale_explained
 from vmsapp.views.words import SALE_STATES
 
 TONES = {"issued": "good", "failed": "bad", "pending": "warn"}
+
+
+def _money(sale: Sale, minor: int) -> str:
+    return money_text(minor, sale.currency, sale.exponent)
+
+
+def _paid(sale: Sale) -> str:
+    """What was to be paid; muted where nothing was sold for it."""
+    paid = _money(sale, sale.charged_minor)
+    if sale.state != SaleState.FAILED:
+        return paid
+    return Markup('<span class="muted">{}</span>').format(paid)
+
+
+def _received(sale: Sale) -> str:
+    """What was received, and that it goes back where nothing was sold for it."""
+    received, said = _money(sale, sale.received_minor), goes_back(sale)
+    if not said:
+        return received
+    return Markup('<bdi>{}</bdi> <span class="muted">{}</span>').format(received, said)
+
+
+def _module(sale: Sale) -> str:
+    """Which module was asked for its token; for who may, the way to its page."""
+    name = session().get_one(SecurityModule, sale.module_id).name
+    if not current_app.extensions["appbuilder"].sm.has_access("can_show", MODULES):
+        return name
+    url = url_for("SecurityModules.show", pk=sale.module_id)
+    return Markup('<a href="{}"><bdi>{}</bdi></a>').format(url, name)
 
 
 class Sales(OfficeListView):
@@ -24,11 +58,11 @@ class Sales(OfficeListView):
 
     list_title = _l("Sales")
     list_columns = names(
-        "id receipt sold_at consumer meter units charged_minor vending_point state"
+        "id state receipt sold_at consumer meter units charged_minor vending_point"
     )
     show_columns = names(
-        "id receipt sold_at consumer meter units charged_minor received_minor change_minor"
-        " vending_point operator_name business_date state"
+        "id state receipt sold_at consumer meter units charged_minor received_minor change_minor"
+        " vending_point operator_name business_date module"
     )
     order_columns = names("id sold_at charged_minor")
     base_order = ("id", "desc")
@@ -39,6 +73,7 @@ class Sales(OfficeListView):
         "received_minor": _l("Received"), "change_minor": _l("Change"),
         "vending_point": _l("Vending point"), "operator_name": _l("Operator"),
         "business_date": _l("Business date"), "state": _l("State"),
+        "module": _l("Security module"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
@@ -60,23 +95,29 @@ class Sales(OfficeListView):
         "meter": lambda sale: digits(sale.meter.drn) if sale.meter else _("Outside your region"),
         "receipt": lambda sale: digits(sale.receipt) if sale.receipt else None,
         "units": lambda sale: units_text(sale.units),
-        "charged_minor": lambda sale: _money(sale, sale.charged_minor),
-        "received_minor": lambda sale: _money(sale, sale.received_minor),
+        "charged_minor": _paid,
+        "received_minor": _received,
         "change_minor": lambda sale: _money(sale, sale.change_minor),
+        "module": _module,
         "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
     }
     empty = _l("Sales stand here as soon as the first token is sold at the counter.")
 
     def links(self, row: Sale) -> Sequence[tuple[str, str]]:
-        """Its receipt at the counter."""
-        if not self.appbuilder.sm.has_access("can_receipt", COUNTER):
-            return ()
-        return [(_("Open the receipt"), url_for("Counter.sale", sale_id=row.id))]
+        """Where it goes on at the counter, and what was asked for about its money."""
+        links, asked = [(_("Why this amount?"), self.url("why", pk=row.id))], request_link(row)
+        if self.appbuilder.sm.has_access("can_receipt", COUNTER):
+            word = _("Open at the counter") if row.state == "pending" else _("Open the receipt")
+            links.append((word, url_for("Counter.sale", sale_id=row.id)))
+        return [*links, asked] if asked else links
+
+    @expose("/why/<int:pk>")
+    @has_access
+    @permission_name("show")
+    def why(self, pk: int) -> str:
+        """Explain what a sale cost."""
+        return sale_explained(self, pk, self.url("show", pk=pk))
 
     def name_of(self, row: Sale) -> str:
         """Its number."""
         return str(_("Sale %(id)s", id=row.id))
-
-
-def _money(sale: Sale, minor: int) -> str:
-    return money_text(minor, sale.currency, sale.exponent)

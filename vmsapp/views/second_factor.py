@@ -11,15 +11,23 @@ from sqlalchemy import func, select
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
-from vmsapp.errors import VmsError
+from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _
 from vmsapp.models import RecoveryCode
 from vmsapp.security import SECOND_FACTOR, TICKET
 from vmsapp.services import second_factor, sessions, sign_in
+from vmsapp.services.passwords import LONGEST
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, zone
 from vmsapp.views.sign_in import key_for, lock_rule, whence
 
 Answer = str | Response | tuple[str, int]
+
+
+class PasswordMissing(InvalidInput):
+    """Nothing was typed, which is no wrong password."""
+
+    code = "password_missing"
+    message = N_("Type your password: it is asked before the second factor changes.")
 
 
 class SecondFactor(OfficeView):
@@ -41,7 +49,11 @@ class SecondFactor(OfficeView):
     @permission_name("set_up")
     def begin(self) -> Answer:
         """Make a new secret for the telephone."""
-        second_factor.begin(session(), actor(), key())
+        try:
+            self._ask_password()
+            second_factor.begin(session(), actor(), key())
+        except VmsError as error:
+            return self._page(refusal=sentence(error)), status_of(error)
         return redirect(url_for("SecondFactor.show"))
 
     @expose("/confirm", methods=["POST"])
@@ -86,7 +98,9 @@ class SecondFactor(OfficeView):
         return redirect(url_for("SecondFactor.show"))
 
     def _ask_password(self) -> None:
-        password = request.form.get("password", "")[:128]
+        password = request.form.get("password", "")[:LONGEST]
+        if not password:
+            raise PasswordMissing
         sign_in.check_own(
             session(), actor(), password, rule=lock_rule(), matches=check_password_hash
         )

@@ -1,23 +1,36 @@
 """Which deeds ask for a second person: one line a deed, changed one at a time."""
 
-from typing import Any
+from typing import Any, Final
 
 from flask import abort, url_for
 from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import gettext
 from wtforms import BooleanField
 from wtforms.validators import Optional
 
-from vmsapp.errors import VmsError
+from vmsapp.errors import N_, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRule
 from vmsapp.security import SECOND_PERSON
-from vmsapp.services.approvals import requests
+from vmsapp.services.approvals import asking, inbox
 from vmsapp.services.approvals.deeds import RULED
 from vmsapp.services.approvals.rules import RuleChange, rule_of, rules
+from vmsapp.services.approvals.ties import COUNTS_FOR
+from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import OfficeView, actor, session, status_of
-from vmsapp.views.deeds import DeedForm, a_key, after, deed_name, rule_said, tell
-from vmsapp.views.forms import MoneyField, put_error
+from vmsapp.views.deeds import DeedForm, a_key, after, deed_name, put_refusal, rule_said, tell
+from vmsapp.views.forms import MoneyField
 from vmsapp.views.lists import Answer
+
+GIVEN: Final = {
+    "user.added": N_("made the account"),
+    "user.activated": N_("let it in again"),
+    "user.password_reset": N_("set its password"),
+    "user.code_given": N_("handed out a one-time code"),
+    "user.second_factor_reset": N_("reset its second factor"),
+}
+RIGHTS: Final = N_("gave it rights")
+"""What somebody did who had an account in hand; all else gave it rights."""
 
 
 class RuleForm(DeedForm):
@@ -42,9 +55,17 @@ class SecondPerson(OfficeView):
     @permission_name("change")
     def show(self) -> Answer:
         """List the deeds and when they ask for a second person."""
-        known = rules(session())
-        listed = [(action, deed_name(action), rule_said(known.get(action))) for action in RULED]
-        return self.page("approvals/rules.html", rules=listed)
+        known, at_hand = rules(session()), inbox.people_at_hand(session())
+        listed = [
+            (action, deed_name(action), rule_said(known.get(action)),
+             why_nobody(at_hand, action, asks=action in known and known[action].active))
+            for action in RULED
+        ]  # fmt: skip
+        return self.page(
+            "approvals/rules.html", rules=listed, held=at_hand.held,
+            given=lambda action: gettext(GIVEN.get(action, RIGHTS)),
+            days=COUNTS_FOR.days,
+        )  # fmt: skip
 
     @expose("/<string:action>", methods=["GET", "POST"])
     @has_access
@@ -61,8 +82,13 @@ class SecondPerson(OfficeView):
                 try:
                     return self._saved(action, form)
                 except VmsError as error:
-                    put_error(form, error)
+                    put_refusal(form, error)
                     status = status_of(error)
+        if RULED[action].alone is not None:
+            form.from_amount.description = _(
+                "Smaller amounts need no second person, but what the same person did alone within"
+                " 24 hours is added up. Leave it empty to ask always."
+            )
         page = self.page(
             "approvals/rule.html", form=form, title=deed_name(action), weaker=rule.active
         )
@@ -74,6 +100,6 @@ class SecondPerson(OfficeView):
     def _saved(self, action: str, form: RuleForm) -> Answer:
         amount = form.from_amount.data
         change = RuleChange(action, bool(form.active.data), None if amount is None else int(amount))
-        asked = requests.change_rule(session(), actor(), change, form.key.data)
+        asked = asking.change_rule(session(), actor(), change, form.key.data)
         tell(asked, _("Saved."))
         return after(asked, url_for("SecondPerson.show"))

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Response, abort, current_app, flash, g, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_login import current_user
+from limits import RateLimitItemPerMinute
 from sqlalchemy import select
 
 from vmsapp.clock import NoSuchLocalTime, moment_of, now_utc
@@ -18,10 +19,11 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.i18n import _, moment_text
 from vmsapp.models import AuditEvent, Logo, Setup
 from vmsapp.security import SETUP
-from vmsapp.services import audit, setup_changes
-from vmsapp.services.mail import mail_key, send, server_of
+from vmsapp.services import audit, setup_changes, setup_rules
+from vmsapp.services.mail import MailTooOften, mail_key, send, server_of
 from vmsapp.services.pictures import Picture
-from vmsapp.services.setup_changes import SECTIONS, differences, recorded
+from vmsapp.services.setup_changes import differences, recorded
+from vmsapp.services.setup_rules import SECTIONS
 from vmsapp.views.base import OfficeView, actor, session, status_of, utility, zone
 from vmsapp.views.crud import ChangedMeanwhile, digest
 from vmsapp.views.first_steps import address_of
@@ -30,13 +32,13 @@ from vmsapp.views.lists import Answer
 from vmsapp.views.setup_forms import (
     COLUMNS,
     FORMS,
-    LABELS,
     BeginForm,
     MailForm,
     SectionForm,
     TestMailForm,
-    said,
+    mail_ports,
 )
+from vmsapp.views.setup_words import LABELS, said
 
 HEADINGS: Final = {
     "utility": N_("Utility"),
@@ -46,8 +48,14 @@ HEADINGS: Final = {
     "limits": N_("Limits of a purchase"),
     "mail": N_("Mail"),
 }
-NOT_YET: Final = frozenset({"shifts", "limits"})
-"""Sections the counter does not ask for yet."""
+EFFECTS: Final = {
+    "shifts": N_(
+        "Nothing follows from this yet: it is kept for the shifts of a later version, and counts"
+        " from then on."
+    ),
+    "limits": N_("Counts for every purchase from the moment it is in force; empty is no limit."),
+}
+"""What a section does at the counter, where one would wonder."""
 
 ACTIONS: Final = {
     "setup.begun": N_("set up"),
@@ -56,6 +64,9 @@ ACTIONS: Final = {
     "setup.withdrawn": N_("withdrawn"),
     "setup.mail_tested": N_("test mail"),
 }
+TEST_MAILS: Final = RateLimitItemPerMinute(5)
+"""What one person may send: enough to set up mail, too few to search a network with."""
+
 A_YEAR: Final = "private, max-age=31536000, immutable"
 
 
@@ -168,11 +179,16 @@ class UtilitySetup(OfficeView):
             return self._page(form, 422)
         to, outcome = str(form.to.data), "sent"
         try:
+            if not self.appbuilder.sm.limiter.limiter.hit(
+                TEST_MAILS, "test mail", current_user.get_id()
+            ):
+                raise MailTooOften(count=TEST_MAILS.amount)
             name = utility().utility_name
             server = server_of(utility(), _mail_key())
             end_reading(session())  # nobody waits for the database while the mail is handed in
             send(server, [to], _("Test mail from %(name)s", name=name),
-                 _("Whoever reads this sees that %(name)s can send mail.", name=name))  # fmt: skip
+                 _("Whoever reads this sees that %(name)s can send mail.", name=name),
+                 ports=mail_ports())  # fmt: skip
         except VmsError as error:
             put_error(form, error, "to")
             outcome = error.code
@@ -214,9 +230,9 @@ class UtilitySetup(OfficeView):
                         seen = _seen(section, row, pk)
         page = self.page(
             "setup/change.html", form=form, columns=(*COLUMNS[section], "starts_at"), seen=seen,
-            section=section, heading=_(HEADINGS[section]), planned=row if pk else None,
-            zone=zone(), fixed=section in {"utility", "currency"}
-            and setup_changes.is_fixed(session()),
+            section=section, heading=_(HEADINGS[section]), effect=EFFECTS.get(section),
+            planned=row if pk else None, zone=zone(), fixed=section in {"utility", "currency"}
+            and setup_rules.is_fixed(session()),
         )  # fmt: skip
         return page, status
 
@@ -267,7 +283,7 @@ class UtilitySetup(OfficeView):
             return self.page("setup/show.html", row=None)
         rows = [row, *setup_changes.planned(session(), now)]
         page = self.page(
-            "setup/show.html", row=row, zone=row.time_zone, headings=HEADINGS, not_yet=NOT_YET,
+            "setup/show.html", row=row, zone=row.time_zone, headings=HEADINGS, effects=EFFECTS,
             sections=[(name, list(_facts(row, name))) for name in SECTIONS],
             plans=list(_plans(rows)), events=list(map(_event, setup_changes.history(session()))),
             may_change=may_change, test=test, licence=address_of(self.appbuilder, "Licence"),

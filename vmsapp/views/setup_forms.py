@@ -1,12 +1,10 @@
-"""The forms of the utility's settings, and how each setting is called and written."""
+"""The forms of the utility's settings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from babel.numbers import get_currency_name
-from flask import url_for
-from flask_babel import get_locale
+from flask import current_app
 from flask_wtf.file import FileField
 from markupsafe import Markup
 from werkzeug.datastructures import FileStorage
@@ -24,56 +22,23 @@ from wtforms import (
 from wtforms.validators import DataRequired, Email, Length, NumberRange, Optional, Regexp
 from wtforms.widgets import FileInput, TextInput
 
-from vmsapp.errors import N_
-from vmsapp.i18n import _, _l, money_text, units_text
+from vmsapp.i18n import _, _l
 from vmsapp.models import Setup
-from vmsapp.services.mail import sealed_password
+from vmsapp.services.mail import MailPortRefused, check_port, sealed_password
 from vmsapp.services.pictures import MAX_BYTES, MAX_PIXELS, read_picture
 from vmsapp.services.setup import currency_of
-from vmsapp.services.setup_changes import IN_MINOR_UNITS, MAIL_DOOR, NAMES
-from vmsapp.services.world import CODE, COMMON, currencies, decimals_of, zones
+from vmsapp.services.setup_rules import MAIL_DOOR, NAMES
+from vmsapp.services.world import CODE, COMMON, currencies, decimals_of, zones, zones_fitting
+from vmsapp.views.base import sentence
 from vmsapp.views.forms import MoneyField, NumberField, OfficeForm, UnitsField
+from vmsapp.views.setup_words import LABELS, SECURITIES, SETTLEMENTS, language
 
 OWN: Final = "own"
 """Chosen where the currency is none of the world's."""
 MOST_DECIMALS: Final = 4
 MOST_COPIES: Final = 5
-
-SETTLEMENTS: Final = {
-    "down": N_("Down: units that fit the money; the rest is change"),
-    "up": N_("Up: the money is taken whole, units are rounded up"),
-    "nearest": N_("Nearest: the money is taken whole, units are rounded to the nearest"),
-}
-SECURITIES: Final = {"starttls": "STARTTLS", "tls": "TLS", "none": N_("None")}
-
-LABELS: Final[Mapping[str, Any]] = {
-    "utility_name": _l("Name"),
-    "utility_address": _l("Address"),
-    "tax_number": _l("Tax number"),
-    "time_zone": _l("Time zone"),
-    "logo": _l("Logo"),
-    "currency": _l("Currency"),
-    "exponent": _l("Decimals"),
-    "coin_minor": _l("Smallest coin"),
-    "settlement": _l("Settlement"),
-    "receipt_header": _l("Text at the head"),
-    "receipt_footer": _l("Text at the foot"),
-    "receipt_copies": _l("Copies"),
-    "shifts_used": _l("Operators work in shifts"),
-    "shift_hours": _l("Longest shift, in hours"),
-    "cash_counted": _l("Cash is counted when a shift ends"),
-    "smallest_minor": _l("Smallest purchase, in money"),
-    "largest_minor": _l("Largest purchase, in money"),
-    "smallest_units": _l("Smallest purchase, in units"),
-    "largest_units": _l("Largest purchase, in units"),
-    "tokens_a_day": _l("Most tokens a day for one meter"),
-    "mail_host": _l("Server"),
-    "mail_port": _l("Port"),
-    "mail_security": _l("Encryption"),
-    "mail_user": _l("User"),
-    "mail_password": _l("Password"),
-    "mail_sender": _l("Sent from"),
-}
+MOST_NAMED: Final = 5
+"""Time zones that a refusal names."""
 
 
 class Suggested(TextInput):
@@ -171,11 +136,14 @@ class UtilityForm(SectionForm):
     remove_logo = BooleanField(_l("Remove the logo"))
 
     def validate_time_zone(self, field: Field) -> None:
-        """Take a zone however it is spelt."""
-        known = zones().get((field.data or "").lower().replace(" ", "_"))
-        if known is None:
+        """Take the only zone that fits what was typed."""
+        fitting = zones_fitting(field.data or "")
+        if not fitting:
             raise ValidationError(_("There is no such time zone. Choose one of the list."))
-        field.data = known
+        if len(fitting) > 1:
+            some = ", ".join(fitting[:MOST_NAMED])
+            raise ValidationError(_("More than one time zone fits, such as %(zones)s.", zones=some))
+        field.data = fitting[0]
 
     def values(self) -> dict[str, Any]:
         """A new picture is read; without one the old stays."""
@@ -309,6 +277,12 @@ class LimitsForm(SectionForm):
     tokens_a_day = IntegerField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
 
 
+def mail_ports() -> frozenset[int]:
+    """The ports on which mail may be handed in here."""
+    ports: frozenset[int] = current_app.extensions["vms_settings"].ports_for_mail
+    return ports
+
+
 class MailForm(SectionForm):
     """The server that sends the utility's mail."""
 
@@ -330,6 +304,14 @@ class MailForm(SectionForm):
         LABELS["mail_sender"],
         [Optional(), Email(_l("This is no e-mail address.")), Length(max=120)],
     )  # fmt: skip
+
+    def validate_mail_port(self, field: IntegerField) -> None:
+        """Say at once that mail could not be handed in there."""
+        try:
+            if self.mail_host.data and field.data:
+                check_port(field.data, mail_ports())
+        except MailPortRefused as error:
+            raise ValidationError(sentence(error)) from None
 
     def sealed(self, key: bytes) -> dict[str, Any]:
         """What was typed, the password sealed; without one the old stays."""
@@ -370,47 +352,3 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
              "mail_sender"),
 }  # fmt: skip
 """The fields of each form, in their order."""
-
-
-def language() -> str:
-    """The reader's language."""
-    locale = get_locale()
-    return str(locale.language) if locale else "en"
-
-
-def said(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever was recorded
-    """Write a setting the reader's way, from how the audit trail keeps it."""
-    return value if value is None else WRITERS.get(name, lambda same: same)(value)
-
-
-def _money(recorded: str) -> str:
-    number, code = recorded.split(" ")
-    places = max(0, -int(Decimal(number).as_tuple().exponent))
-    return money_text(int(Decimal(number).scaleb(places)), code, places)
-
-
-def _units(recorded: str) -> str:
-    return units_text(Decimal(recorded))
-
-
-def _currency(code: str) -> str:
-    known = decimals_of(code) is not None
-    return f"{code} – {get_currency_name(code, locale=language())}" if known else code
-
-
-def _logo(digest: str) -> Markup:
-    source = url_for("UtilitySetup.logo", digest=digest)
-    return Markup('<img class="slip-logo" src="{}" alt="{}">').format(source, _("Logo"))
-
-
-WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "settlement": lambda code: _(SETTLEMENTS[code]),
-    "mail_security": lambda code: _(SECURITIES[code]),
-    "mail_password": lambda kept: _("kept, never shown") if kept else None,
-    "logo": _logo,
-    "currency": _currency,
-    "smallest_units": _units,
-    "largest_units": _units,
-    **dict.fromkeys(IN_MINOR_UNITS, _money),
-}
-"""How settings are written that are neither words nor plain numbers."""

@@ -19,13 +19,14 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser
-from vmsapp.security import LICENCE, TICKET, current_session
+from vmsapp.security import LICENCE, MODULES, TICKET, current_session
 from vmsapp.services import second_factor, sessions, sign_in
 from vmsapp.services.passwords import LONGEST, SHORTEST
 from vmsapp.services.sign_in import LockRule
-from vmsapp.views.base import actor, session
+from vmsapp.views.base import actor, session, utility_name
 from vmsapp.views.forms import OfficeForm, of_length, put_error
 from vmsapp.views.licence import warn_who_signs_in
+from vmsapp.views.module_words import warn_of_keys
 
 Answer = str | Response | tuple[str, int]
 
@@ -111,14 +112,16 @@ class AuthDBView(framework.AuthDBView):
             return redirect(url_for("AuthDBView.login", next=request.args.get("next")))
         if not form.validate_on_submit():
             return self._door("office/second_step.html", form)
-        if second_factor.accepts(session(), user, key_for("second factor"), form.code.data):
-            enter(user)
-            return redirect(self._get_safe_next_url())
-        sign_in.note_failure(session(), actor(), user, lock_rule())
-        if half_way() is None:  # the account rests now
-            return redirect(url_for("AuthDBView.second", next=request.args.get("next")))
-        put_error(form, second_factor.WrongCode())
-        return self._door("office/second_step.html", form), 422
+        try:
+            second_factor.take(session(), actor(), user, key_for("second factor"), form.code.data)
+        except second_factor.WrongCode as error:
+            sign_in.note_failure(session(), actor(), user, lock_rule())
+            if half_way() is None:  # the account rests now
+                return redirect(url_for("AuthDBView.second", next=request.args.get("next")))
+            put_error(form, error)
+            return self._door("office/second_step.html", form), 422
+        enter(user)
+        return redirect(self._get_safe_next_url())
 
     @expose("/login/code", methods=["GET", "POST"])
     @no_cache
@@ -132,6 +135,7 @@ class AuthDBView(framework.AuthDBView):
             user = sign_in.by_code(
                 session(), actor(), name, form.code.data, key=key_for("one-time codes"),
                 password=password, hash_password=generate_password_hash, rule=lock_rule(),
+                utility=utility_name(),
             )  # fmt: skip
         except InvalidInput as error:
             put_error(form, error)
@@ -187,6 +191,8 @@ def enter(user: OfficeUser) -> None:
     login_user(user)
     if current_app.extensions["appbuilder"].sm.has_access("can_show", LICENCE):
         warn_who_signs_in()
+    if current_app.extensions["appbuilder"].sm.has_access("can_import", MODULES):
+        warn_of_keys()
 
 
 def empty_cookie(language: str | None) -> None:

@@ -1,13 +1,22 @@
 """The first page: straight to work for who is signed in, else to the sign-in page."""
 
-from flask import redirect, url_for
+from typing import Final
+
+from flask import flash, redirect, url_for
+from flask import session as cookie
 from flask_appbuilder import IndexView, expose
+from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from vmsapp.security import COUNTER, FIRST_STEPS
+from vmsapp.services.approvals import inbox
 from vmsapp.services.first_steps import is_ready
-from vmsapp.views.base import session
+from vmsapp.views import first_steps
+from vmsapp.views.base import actor, session
+
+TOLD: Final = "told_of_requests"
+"""In the cookie of who was told; signing in empties it."""
 
 
 class Start(IndexView):
@@ -19,8 +28,28 @@ class Start(IndexView):
         if not current_user.is_authenticated:
             return redirect(self.appbuilder.get_url_for_login)
         may = self.appbuilder.sm.has_access
-        if may("can_show", FIRST_STEPS) and not is_ready(session()):
-            return redirect(url_for("FirstSteps.show"))
+        if may("can_show", FIRST_STEPS):
+            if not is_ready(session()):
+                return redirect(url_for("FirstSteps.show"))
+            first_steps.leave()
+        _tell_of_requests()
         if may("can_find", COUNTER):
             return redirect(url_for("Counter.find"))
         return str(self.render_template("office/start.html"))
+
+
+def _tell_of_requests() -> None:
+    """Say once, after signing in, how many requests wait for the reader to decide."""
+    if cookie.get(TOLD):
+        return
+    cookie[TOLD] = True
+    count = inbox.count_waiting(session(), actor())
+    if count:
+        flash(
+            ngettext(
+                "%(num)s request waits for you under Approvals.",
+                "%(num)s requests wait for you under Approvals.",
+                count,
+            ),
+            "info",
+        )

@@ -34,8 +34,10 @@ class UserGroupForm(OfficeForm):
 
     name = StringField(_l("Name"), [DataRequired(), Length(max=64)])
     description = StringField(
-        _l("Description"), [Length(max=255)], description=_l("Who belongs into this group.")
-    )
+        _l("Description"),
+        [Length(max=255)],
+        description=_l("Who belongs to this group, in a few words."),
+    )  # fmt: skip
     permissions = MatrixField(_l("Permissions"))
 
 
@@ -86,6 +88,8 @@ class UserGroups(OfficeModelView):
 
     def open_to(self, deed: str, row: Role) -> bool:
         """The administrators' group stays as it is; what came with the product is not deleted."""
+        if row.id in _of_others():
+            return False
         return row.ready_made is None or (deed == "edit" and row.ready_made != ADMINISTRATORS)
 
     def links(self, row: Role) -> Sequence[tuple[str, str]]:
@@ -103,8 +107,13 @@ class UserGroups(OfficeModelView):
         return self._page(
             self.show_template, title=self.name_of(row), row=row, sheet=Sheet(states(held)),
             people=people[:PEOPLE], more=len(people) > PEOPLE, related=(),
-            users=users if users.may("show") else None,
+            users=users if users.may("show") else None, hindrance=self._hindrance(row),
         )  # fmt: skip
+
+    def _hindrance(self, row: Role) -> str | None:
+        """Say why a group is only shown to somebody who changes others."""
+        bound = self.may("edit") and row.ready_made != ADMINISTRATORS and row.id in _of_others()
+        return _(user_groups.GroupOfOthers.message) if bound else None
 
     @expose("/put-back/<int:pk>", methods=["POST"])
     @has_access
@@ -126,6 +135,8 @@ class UserGroups(OfficeModelView):
     def _form(self, form: FlaskForm, title: str, columns: Sequence[str], row: Any) -> Answer:  # noqa: ANN401
         if row is not None and row.ready_made == ADMINISTRATORS:
             raise user_groups.AdministratorsStay
+        if row is not None and row.id in _of_others():
+            raise user_groups.GroupOfOthers
         form.permissions.own = reach.own_permissions(session(), actor())
         if request.method == "GET":
             self._prefill(form, row)
@@ -162,6 +173,14 @@ def _wish(form: FlaskForm, before: Role | None = None) -> Wish:
         name = code if name == _(delivered.name) else name
         description = None if description == _(delivered.description) else description
     return Wish(name, description, form.permissions.chosen, form.permissions.kept)
+
+
+def _of_others() -> set[int]:
+    """The groups that the asker does not change, read once a request."""
+    if "of_others" not in g:
+        g.of_others = user_groups.of_others(session(), actor())
+    groups: set[int] = g.of_others
+    return groups
 
 
 def _people_counts() -> dict[int, int]:

@@ -1,6 +1,5 @@
 """Users: who works with the system, where, and as what."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,34 +10,26 @@ from flask_appbuilder import action, expose, has_access
 from flask_appbuilder.security.views import UserDBModelView
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 from sqlalchemy import ColumnElement, inspect, select
 from sqlalchemy.orm import joinedload, selectinload
-from werkzeug.security import generate_password_hash
 from werkzeug.wrappers import Response
-from wtforms import BooleanField, PasswordField, SelectField, StringField
-from wtforms.validators import DataRequired, Length, Optional, Regexp
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import OfficeUser, Region, UserState, VendingPoint
-from vmsapp.models.user import Role
-from vmsapp.security import ADMINISTRATORS, NOBODY
+from vmsapp.security import ADMINISTRATORS
 from vmsapp.services import audit, passwords, reach, second_factor, sessions, users
-from vmsapp.services.passwords import LONGEST, SHORTEST
-from vmsapp.services.sign_in import NO_PASSWORD
 from vmsapp.views.account import known_of, language_choices
 from vmsapp.views.base import actor, session, zone
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.filters import Among, Choice, Searched, names_of
-from vmsapp.views.forms import LookupField, OfficeForm, of_length
 from vmsapp.views.lists import Answer, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.sign_in import key_for
+from vmsapp.views.user_forms import ChangedUserForm, NewUserForm
 from vmsapp.views.words import group_name
-
-ACCOUNT: Final = re.compile(r"[\w.@+-]{1,64}\Z")
-ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\Z")  # a name on this machine is one, too
 
 STATES: Final[dict[str, str]] = {
     UserState.ACTIVE: N_("Active"),
@@ -53,6 +44,9 @@ TONES: Final[dict[str, str]] = {
 
 TO_OTHERS: Final = {"give_code", "suspend", "activate", "end_sessions", "reset_second_factor"}
 """Deeds an administrator does to other people."""
+
+NAMING: Final = ("username", "first_name", "last_name", "language")
+"""What somebody is called, and in which language addressed."""
 
 
 class UsernameTaken(InvalidInput):
@@ -92,92 +86,6 @@ class StateNow(Choice):
     def rows(self, value: str) -> ColumnElement[bool]:
         """Rows in this state."""
         return OfficeUser.state_in_sql(now_utc()) == value
-
-
-class UserForm(OfficeForm):
-    """Who it is, what the person may do, and where."""
-
-    username = StringField(
-        _l("Username"),
-        [DataRequired(), Regexp(ACCOUNT, message=_l("Letters, digits and . _ - @ + only."))],
-        description=_l("What the person signs in with; it cannot be used twice."),
-    )
-    first_name = StringField(_l("First name"), [DataRequired(), Length(max=64)])
-    last_name = StringField(_l("Last name"), [DataRequired(), Length(max=64)])
-    email = StringField(
-        _l("E-mail"),
-        [
-            DataRequired(),
-            Length(max=320),
-            Regexp(ADDRESS, message=_l("This is no e-mail address.")),
-        ],
-    )
-    group = SelectField(
-        _l("User group"), [DataRequired(_l("Choose a user group."))], choices=list,
-        description=_l("What the person may do."),
-    )  # fmt: skip
-    region = LookupField(
-        _l("Region"), [Optional()], model=Region, endpoint="Regions.lookup",
-        description=_l("The person sees consumers and meters of this region and all below it."),
-    )  # fmt: skip
-    vending_point = LookupField(
-        _l("Vending point"), [Optional()], model=VendingPoint, endpoint="VendingPoints.lookup",
-        description=_l("With one, only what is sold there is seen, and sales are made there."),
-    )  # fmt: skip
-    all_regions = BooleanField(
-        _l("Sees all regions"), description=_l("For administrators and auditors of the utility.")
-    )
-    language = SelectField(_l("Language"), choices=list)
-
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
-        super().__init__(*args, **options)
-        self.group.choices = [("", ""), *((group.name, group_name(group)) for group in groups())]
-        self.language.choices = language_choices()
-        if not actor().sight.everything:
-            del self.all_regions
-
-    def populate_obj(self, obj: OfficeUser) -> None:
-        """Set the columns, and the group by its name."""
-        for name, field in self._fields.items():
-            if name == "group":
-                obj.roles = [session().scalars(select(Role).where(Role.name == field.data)).one()]
-            elif name == "language":
-                obj.language = field.data or None
-            elif hasattr(OfficeUser, name) and name != "password":
-                field.populate_obj(obj, name)
-
-
-class NewUserForm(UserForm):
-    """The same, with a first password for who is to have one."""
-
-    password = PasswordField(
-        _l("First password"), [Optional(), of_length(SHORTEST, LONGEST)],
-        description=_l(
-            "Leave it empty to get a one-time code for the person. A password you give must be"
-            " changed at the first sign-in."
-        ),
-    )  # fmt: skip
-
-    def populate_obj(self, obj: OfficeUser) -> None:
-        """Keep the password's hash alone; without a password nobody signs in yet."""
-        super().populate_obj(obj)
-        given = self.password.data
-        obj.active, obj.must_change_password = True, bool(given)
-        obj.password = generate_password_hash(given) if given else NO_PASSWORD
-
-
-class ChangedUserForm(UserForm):
-    """The same, for somebody who is there."""
-
-    active = BooleanField(
-        _l("Active"),
-        description=_l("Who is suspended cannot sign in; everything done stays on record."),
-    )
-
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
-        super().__init__(*args, **options)
-        if not actor().may("suspend", "UserDBModelView"):
-            del self.active
 
 
 def _state(user: OfficeUser) -> Any:  # noqa: ANN401 - markup
@@ -305,6 +213,11 @@ class Users(OfficeModelView, UserDBModelView):
         if before.get("group") != after.get("group"):
             audit.record(session(), actor(), "user.groups_changed", "user", pk,
                          before=before.get("group"), after=after.get("group"))  # fmt: skip
+        named = [name for name in NAMING if before.get(name) != after.get(name)]
+        if named:
+            audit.record(session(), actor(), "user.renamed", "user", pk,
+                         before={name: before.get(name) for name in named},
+                         after={name: after.get(name) for name in named})  # fmt: skip
         if before.get("active") != after.get("active"):
             action = "user.activated" if after.get("active") == "True" else "user.suspended"
             audit.record(session(), actor(), action, "user", pk)
@@ -386,17 +299,13 @@ class Users(OfficeModelView, UserDBModelView):
         given = users.give_code(session(), actor(), user_id, key_for("one-time codes"))
         return self._page(
             "account/code_given.html", title=_("One-time code"), given=given, zone=zone(),
-            code=digits(given.code), back=self.url("show", pk=user_id),
+            code=Markup('<span id="code">{}</span>').format(digits(given.code)),
+            back=self.url("show", pk=user_id),
         )  # fmt: skip
 
     def _done(self, text: str, count: int) -> Response:
         flash(text, "success" if count else "warning")
         return redirect(self.url("list"))
-
-
-def groups() -> Sequence[Role]:
-    """The user groups people may be put into."""
-    return session().scalars(select(Role).where(Role.name != NOBODY).order_by(Role.name)).all()
 
 
 def _ids(chosen: OfficeUser | Sequence[OfficeUser]) -> list[int]:

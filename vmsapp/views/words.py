@@ -11,11 +11,21 @@ from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
 from vmsapp.hsm.keystore import REASONS
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
+from vmsapp.services.problems import KeptError
+from vmsapp.services.registration.meter_errors import (
+    OtherKindOfPlace,
+    StateMoved,
+    TariffOfOtherType,
+    TypeOfProduct,
+)
+from vmsapp.services.security_modules.assigning import ModuleCannot
+from vmsapp.services.security_modules.changing import StillServes
+from vmsapp.services.security_modules.finding import NoModule
 from vmsapp.services.vending.errors import (
-    CannotSellKind,
     IllegalTransition,
     LooksRepeated,
     MeterNotInUse,
+    TariffOfAnotherType,
 )
 from vmsapp.sts import identifiers
 
@@ -31,6 +41,7 @@ METER_TYPES: Final = {
     "gas": N_("Gas"),
     "time": N_("Time"),
 }
+ALGORITHMS: Final = {"legacy": N_("Legacy"), "sts6": N_("STS6")}
 UNITS: Final = {
     "electricity": N_("kWh"),
     "water": N_("m³"),
@@ -43,8 +54,60 @@ SALE_STATES: Final = {
     "failed": N_("not sold"),
     "reversed": N_("taken back"),
 }
+DOWN: Final = N_(
+    "The security module does not answer. Try again in a minute; if it stays so, tell an"
+    " administrator."
+)
+APART: Final = N_(
+    "The security module and this system do not know each other any more. An administrator must"
+    " look at the module's connection."
+)
+UNAVAILABLE: Final = {
+    "locked": N_(
+        "The security module is locked since it was started. An administrator must open it with"
+        " its passphrase."
+    ),
+    "keystore": N_(
+        "The security module cannot open its keys. An administrator must put its files in order."
+    ),
+    "storage": N_("The security module cannot write any more. An administrator must make room."),
+    "clock": N_(
+        "The clock of the security module and ours differ. An administrator must set them right."
+    ),
+    "rate": N_(
+        "Too many tokens were made for this meter in a short time. Wait a minute, then try again;"
+        " after many tokens in a day, wait until tomorrow."
+    ),
+    "key_limit": N_(
+        "All that may be sold in a day in this supply group has been sold. Sell again tomorrow, or"
+        " ask an administrator for a higher limit."
+    ),
+    "client_rate": N_("The security module is asked too often. Try again in a moment."),
+    "self_check": N_(
+        "The security module made a token that it could not read back, and gave it to nobody. Tell"
+        " an administrator."
+    ),
+    "no_keys": N_("The security module holds no keys. An administrator must load its key file."),
+    "circuit": N_(
+        "The security module failed several times and rests for up to a minute. Try again then."
+    ),
+    "busy": N_("The security module has too much to do. Try again in a moment."),
+    "hardware": N_("The security module reports a fault of its hardware. Tell an administrator."),
+    "licence": N_(
+        "The security module's own licence is used up or has ended. An administrator must renew it."
+    ),
+    **dict.fromkeys(("refused", "unreachable", "no_answer", "broken_off"), DOWN),
+    **dict.fromkeys(
+        ("unknown_module", "unknown_driver", "not_tls", "certificate", "secret", "protocol",
+         "permission"),
+        APART,
+    ),
+}  # fmt: skip
+"""What an operator reads of a module that makes no token; one for each ``HsmUnavailable.WHYS``."""
+
 FAILURES: Final = {
-    "module_unavailable": N_("The security module cannot be reached."),
+    "module_unavailable": DOWN,
+    **{f"unavailable_{why}": sentence for why, sentence in UNAVAILABLE.items()},
     "cancelled": N_("The security module did not answer in time, so the sale was cancelled."),
     "base_date_ended": N_("The meter's base date has ended; it needs a key change."),
     "key_expired": N_("The vending key has expired; an administrator must load a new one."),
@@ -58,10 +121,17 @@ FAILURES: Final = {
 VISIBLE_TAIL: Final = 4
 
 CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
+    NoModule: {"algorithm": ALGORITHMS},
+    ModuleCannot: {"algorithm": ALGORITHMS},
+    StillServes: {"algorithm": ALGORITHMS},
     MeterNotInUse: {"state": METER_STATES},
     LooksRepeated: {"state": SALE_STATES},
     IllegalTransition: {"state": SALE_STATES},
-    CannotSellKind: {"why": METER_TYPES},
+    TariffOfAnotherType: {"tariff_type": METER_TYPES, "meter_type": METER_TYPES},
+    TariffOfOtherType: {"tariff_type": METER_TYPES, "meter_type": METER_TYPES},
+    TypeOfProduct: {"product_type": METER_TYPES, "meter_type": METER_TYPES},
+    OtherKindOfPlace: {"counted": METER_TYPES, "meter_type": METER_TYPES},
+    StateMoved: {"state": METER_STATES},
     ModuleRefused: {"reason": ModuleRefused.REASONS},
     HsmUnavailable: {"why": HsmUnavailable.WHYS},
     KeystoreError: {"why": REASONS},
@@ -89,14 +159,18 @@ def init_app(app: Flask) -> None:
 
 def failure_sentence(code: str) -> str:
     """Say why a sale failed."""
-    message = FAILURES.get(code, N_("The sale could not be carried out."))
+    unknown = DOWN if code.startswith("unavailable_") else N_("The sale could not be carried out.")
+    message = FAILURES.get(code, unknown)
     reason = ModuleRefused.REASONS.get(code)
     return str(gettext(message, reason=gettext(reason)) if reason else gettext(message))
 
 
 def worded(error: VmsError, name: str, value: object) -> object:
     """Put the word for a code in its place in an error's sentence."""
-    words = CODES.get(type(error), {}).get(name, {})
+    kind = type(error)
+    if isinstance(error, KeptError):  # from a row: of the kind of error the code is left
+        kind = next((one for one in CODES if one.code == error.code), kind)
+    words = CODES.get(kind, {}).get(name, {})
     return gettext(words[value]) if isinstance(value, str) and value in words else value
 
 

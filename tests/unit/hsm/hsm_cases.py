@@ -3,11 +3,18 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from vmsapp.hsm.base import CreditRequest, KeyRef, MeterConfig
 from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.errors import ModuleRefused
 from vmsapp.hsm.keystore import Keystore, NewKey
 from vmsapp.hsm.policy import Limits
+from vmsapp.hsm.requests import (
+    CreditRequest,
+    EngineeringRequest,
+    KeyChange,
+    KeyChangeRequest,
+    KeyRef,
+    MeterConfig,
+)
 from vmsapp.hsm.results import Results
 from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.secret import SecretBytes
@@ -40,6 +47,19 @@ def request_of(request_id="sale-1-1", **changed):
     fields = {"subclass": 0, "amount_field": 1, "tid": TID, "rnd": 5, "table_set": "production"}
     known = CreditRequest(request_id, meter(), asked_at=NOW, **fields)
     return replace(known, **changed)
+
+
+def engineering_of(request_id="clear-1", **changed):
+    """Clear the tamper condition of SPEC 8.6's meter, or with some of it changed."""
+    fields = {"subclass": 5, "value": 0, "tid": TID, "rnd": 5, "table_set": "production"}
+    known = EngineeringRequest(request_id, meter(), asked_at=NOW, **fields)
+    return replace(known, **changed)
+
+
+def change_of(request_id="change-1", *, old=None, new=None, three_tokens=False, **changed):
+    """Take SPEC 8.6's meter to revision 2, or another change."""
+    change = KeyChange(old or meter(), new or meter(replace(REF04, krn=2)), three_tokens)
+    return replace(KeyChangeRequest(request_id, change, "production", NOW), **changed)
 
 
 def ask_from_another_process(store_path, results_path, start, request_id, answers):

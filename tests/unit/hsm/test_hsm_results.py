@@ -5,14 +5,16 @@ import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from vmsapp.hsm import results as results_module
+from vmsapp.hsm import record_file
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
-from vmsapp.hsm.results import Record, Results, UsedTids
+from vmsapp.hsm.results import BatchRow, Head, Line, Record, Results, UsedTids
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PAN = "600727000000000009"
@@ -149,7 +151,7 @@ def test_a_commit_that_fails_leaves_the_outcome_open(results):
 def test_a_writer_waits_for_another_and_says_so_when_it_takes_too_long(
     results, results_path, monkeypatch
 ):
-    monkeypatch.setattr(results_module, "BUSY_SECONDS", 0)
+    monkeypatch.setattr(record_file, "BUSY_SECONDS", 0)
     other = Results(results_path)
     with results.transaction() as records:
         records.add(ISSUED)
@@ -171,10 +173,76 @@ def test_what_is_durable_is_durable_by_setting(results, results_path):
 
 def test_a_file_of_a_newer_release_is_not_touched(results_path):
     with sqlite3.connect(results_path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
     with pytest.raises(HsmUnavailable):
         Results(results_path).epoch()
+
+
+def test_a_file_of_the_first_release_is_brought_up_to_date(results_path):
+    with closing(sqlite3.connect(results_path)) as connection:
+        connection.executescript((Path(__file__).parent / "record_v1.sql").read_text())
+    results = Results(results_path)
+    assert (results.epoch(), results.sequence()) == (2, 3)
+    first = datetime.fromtimestamp(1_795_000_000, UTC)
+    assert results.find("a-1") == Record(
+        "a-1", "issued", first, "00", "{}", PAN, "14", 500, b"\x01"
+    )
+    assert (results.find("b").reason, results.find("c").outcome) == ("tid_spent", "cancelled")
+    assert (results.last_head(), results.last_line(), results.issued_without_line()) == (
+        None, None, 1,
+    )  # fmt: skip
+    add(results, replace(ISSUED, request_id="d", tid=501, tags=b"x" * 16, key="k", tenths=1))
+    assert used(results, 500) == UsedTids(spent=True, highest=501, oldest_kept=None)
+    results.close()
+
+
+def test_several_that_bring_a_file_up_to_date_at_once_do_it_once(results_path):
+    with closing(sqlite3.connect(results_path)) as connection:
+        connection.executescript((Path(__file__).parent / "record_v1.sql").read_text())
+    start = threading.Barrier(8)
+
+    def first(_number):
+        results = Results(results_path)
+        start.wait(10)
+        try:
+            return results.sequence()
+        finally:
+            results.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(first, range(8))) == [3] * 8
+
+
+@pytest.mark.parametrize("table", ["request", "batch_row", "journal", "head"])
+@pytest.mark.parametrize("deed", ["DELETE FROM {}", "UPDATE {} SET rowid = rowid"])
+def test_what_was_written_is_neither_changed_nor_deleted(results, table, deed):
+    line = Line(1, AT, "a-1", 1, b"d", b"c", b"m")
+    with results.transaction() as records:
+        records.add(ISSUED, [BatchRow("a-1", 0, PAN, "14", "k", b"t")])
+        records.add_line(line)
+        records.add_head(Head(1, 1, b"d", AT, restart=False))
+        connection = records._connection
+        deed = deed.replace("rowid", "request_id") if table == "batch_row" else deed
+        with pytest.raises(sqlite3.IntegrityError, match="for ever"):
+            connection.execute(deed.format(table))
+    assert (results.find("a-1"), results.last_line()) == (ISSUED, line)
+    assert results.rows("a-1") == [BatchRow("a-1", 0, PAN, "14", "k", b"t")]
+
+
+def test_what_a_key_gave_is_counted_from_a_moment_on(results):
+    for number, (minute, key, tenths) in enumerate(
+        [(0, "k", 5), (1, "k", None), (2, "k", 7), (2, "other", 100)]
+    ):
+        at = AT + timedelta(minutes=minute)
+        add(results, replace(ISSUED, request_id=f"i{number}", tid=number, at=at, key=key,
+                             tenths=tenths))  # fmt: skip
+    add(results, replace(ISSUED, request_id="e", tid=9, at=AT + timedelta(hours=1), key="k",
+                         operation="engineering"))  # fmt: skip
+    with results.transaction() as records:
+        assert records.given_since("k", AT - timedelta(seconds=1)) == (3, 12)
+        assert records.given_since("k", AT) == (2, 7)
+        assert records.given_since("none", AT) == (0, 0)
 
 
 def test_several_that_open_a_new_file_at_once_share_one(results_path):

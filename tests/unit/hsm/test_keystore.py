@@ -8,11 +8,10 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.hsm.hsm_cases import CHEAP_N, PASSPHRASE, REF02, REF04, VK02, VK04, key
-from vmsapp import sealing
 from vmsapp.hsm import keystore, keystore_file
-from vmsapp.hsm.base import KeyRef
 from vmsapp.hsm.errors import KeystoreError
 from vmsapp.hsm.keystore import Keystore, demo_key, read_passphrase_fd
+from vmsapp.hsm.requests import KeyRef
 from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.keys import first_even_byte
 from vmsapp.sts.secret import SecretBytes
@@ -31,20 +30,6 @@ def why():
     return reason
 
 
-@pytest.fixture
-def cheap_opening(monkeypatch):
-    """Stretch each passphrase once: the file is opened hundreds of times."""
-    made = {}
-    real = sealing.keys_of_passphrase
-
-    def stretched(passphrase, params):
-        if (passphrase, params) not in made:
-            made[passphrase, params] = real(passphrase, params)
-        return made[passphrase, params]
-
-    monkeypatch.setattr(sealing, "keys_of_passphrase", stretched)
-
-
 def rewritten(path, change, dek=None):
     """Change the file as JSON; with the data key, make its HMAC right again."""
     document = json.loads(path.read_bytes())
@@ -52,7 +37,7 @@ def rewritten(path, change, dek=None):
     if dek is not None:
         document.pop("mac")
         document["mac"] = keystore_file._mac(dek, document)
-    path.write_bytes(keystore_file._canonical(document) + b"\n")
+    path.write_bytes(keystore_file.canonical(document) + b"\n")
 
 
 def test_a_key_comes_back_as_it_went_in(keystore, store_path, passphrase):

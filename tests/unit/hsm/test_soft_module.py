@@ -25,9 +25,10 @@ from tests.unit.hsm.hsm_cases import (
     meter,
     request_of,
 )
-from vmsapp.hsm.base import Cancelled, NotExecuted
-from vmsapp.hsm.drivers import soft as soft_driver
-from vmsapp.hsm.drivers.soft import LockedModule, SoftModule
+from vmsapp.hsm import making
+from vmsapp.hsm.answers import Cancelled, NotExecuted
+from vmsapp.hsm.drivers.locked import LockedModule
+from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused, RequestReused
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import Results
@@ -101,7 +102,7 @@ def test_digits_that_do_not_read_back_are_never_given(soft, monkeypatch):
     def misread(*args, **options):
         return replace(real(*args, **options), amount_field=2)
 
-    monkeypatch.setattr(soft_driver, "decode", misread)
+    monkeypatch.setattr(making, "decode", misread)
     assert unavailable(soft.issue_credit, request_of()) == ("self_check", True)
     assert soft.fetch_result("sale-1-1") == NotExecuted()
 
@@ -113,7 +114,7 @@ def test_the_same_request_gets_the_same_token(soft, open_soft):
     first = soft.issue_credit(request_of())
     assert soft.issue_credit(request_of()) == first
     assert open_soft().issue_credit(request_of()) == first, "another process, or after a restart"
-    assert soft.fetch_result("sale-1-1") == first
+    assert soft.fetch_result("sale-1-1") == (first,)
     assert soft._results.sequence() == 1
 
 
@@ -154,7 +155,7 @@ def test_an_id_used_for_something_else_is_our_own_mistake(soft, changed):
     with pytest.raises(RequestReused) as reused:
         soft.issue_credit(request_of(**changed))
     assert reused.value.params == {"request_id": "sale-1-1"}
-    assert soft.fetch_result("sale-1-1") == first
+    assert soft.fetch_result("sale-1-1") == (first,)
 
 
 def test_a_refusal_is_kept_and_given_again(soft, keystore):
@@ -281,7 +282,7 @@ def test_a_cancelled_request_is_never_executed(soft, open_soft):
 
 def test_cancel_after_issue_gives_the_token(soft):
     token = soft.issue_credit(request_of())
-    assert soft.cancel("sale-1-1") == token
+    assert soft.cancel("sale-1-1") == (token,)
     assert soft.issue_credit(request_of()) == token
 
 
@@ -352,6 +353,7 @@ def test_a_stored_token_altered_on_the_disk_is_not_given(soft):
     soft.issue_credit(request_of("a"))
     soft.issue_credit(request_of("b", tid=TID + 1))
     with soft._results.transaction() as records:
+        records._connection.execute("DROP TRIGGER request_UPDATE")
         records._connection.execute(
             "UPDATE request SET sealed = (SELECT sealed FROM request WHERE request_id = 'b')"
             " WHERE request_id = 'a'"
@@ -375,7 +377,7 @@ def test_a_token_whose_record_may_be_lost_is_not_given(soft, monkeypatch):
     monkeypatch.setattr(soft._results, "transaction", Lost)
     with pytest.raises(HsmTimeout):
         soft.issue_credit(request_of())
-    assert soft.fetch_result("sale-1-1").digits == DIGITS
+    assert soft.fetch_result("sale-1-1")[0].digits == DIGITS
 
 
 def test_a_locked_module_says_so_and_sends_nothing():
@@ -444,7 +446,7 @@ def test_issue_and_cancel_at_once_agree(soft):
         if cancelled.result() == Cancelled():
             assert issued.result() == "cancelled"
         else:
-            assert issued.result() == cancelled.result().digits
+            assert issued.result() == cancelled.result()[0].digits
 
 
 @pytest.mark.processes
@@ -483,7 +485,9 @@ def test_a_forked_child_opens_its_own_connection(soft):
     reader, writer = context.Pipe(duplex=False)
 
     def in_child():
-        writer.send([answer_of(soft, request_of("child", tid=TID + 1)), soft.cancel("before").tid])
+        writer.send(
+            [answer_of(soft, request_of("child", tid=TID + 1)), soft.cancel("before")[0].tid]
+        )
         soft._results.close()
 
     child = context.Process(target=in_child)
@@ -491,18 +495,18 @@ def test_a_forked_child_opens_its_own_connection(soft):
     digits, tid = reader.recv()
     child.join(60)
     assert child.exitcode == 0
-    assert (soft.fetch_result("child").digits, tid) == (digits, TID)
+    assert (soft.fetch_result("child")[0].digits, tid) == (digits, TID)
     assert answer_of(soft, request_of("after", tid=TID + 1)) == "tid_spent"
 
 
 # --- secrets ---
 
 
-def test_neither_digits_nor_keys_lie_open_on_the_disk(soft, tmp_path):
+def test_neither_digits_nor_keys_lie_open_on_the_disk(soft, keystore, tmp_path):
     made = [soft.issue_credit(request_of()).digits, soft.issue_credit(S001).digits]
     assert made == [DIGITS, S001_DIGITS]
-    keys = [VK04, VK02, DECODER_KEY.reveal().hex(), soft._keystore._dek.reveal().hex()]
-    keys.append(soft._result_key.reveal().hex())
+    keys = [VK04, VK02, DECODER_KEY.reveal().hex(), keystore._dek.reveal().hex()]
+    keys.append(keystore.sealing_key("results").reveal().hex())
     for closed in (False, True):  # with the write-ahead log, and folded into the file
         raw = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
         assert PAN.encode() in raw, "the record is among the files read"
@@ -533,4 +537,12 @@ def test_a_module_needs_no_more_than_keys_and_a_record(keystore, results_path):
     module = SoftModule(keystore, Results(results_path))
     assert module.status().keys == 0
     assert module.fetch_result("none") == NotExecuted()
+    module.close()
+
+
+def test_a_module_whose_record_is_lost_says_so(keystore, results_path):
+    module = SoftModule(keystore, Results(results_path, make=False))
+    status = module.status()
+    assert (status.sequence, status.alerts) == (None, ("storage",))
+    assert unavailable(module.issue_credit, request_of()) == ("storage", True)
     module.close()

@@ -1,50 +1,27 @@
 """Hand-computed quotes: currencies, settlements, coins, limits and every refusal."""
 
 from dataclasses import replace
-from datetime import date
-from decimal import Decimal
 
 import pytest
 
+from tests.unit.tariffs.making import (
+    D,
+    bands,
+    flat,
+    kinds,
+    monthly,
+    months_due,
+    standing,
+    stepped,
+    terms,
+)
 from vmsapp.errors import InvalidInput
-from vmsapp.money import Currency, Money
+from vmsapp.money import Money
 from vmsapp.tariffs import errors
-from vmsapp.tariffs.engine import (
-    Line,
-    LineKind,
-    Quote,
-    Standing,
-    Terms,
-    quote_by_amount,
-    quote_by_quantity,
-)
-from vmsapp.tariffs.plan import (
-    Accumulation,
-    FeePeriod,
-    FixedFee,
-    Penalty,
-    Plan,
-    Settlement,
-    Step,
-)
-from vmsapp.tariffs.steps import spread
+from vmsapp.tariffs.engine import LineKind, Quote, quote_by_amount, quote_by_quantity
+from vmsapp.tariffs.plan import Limits, Most, Settlement, Span
 
-TODAY = date(2024, 3, 5)
-D = Decimal
-FRESH = Standing(D(0), (), TODAY)
-MAX = D("1638.3")
-
-
-def flat(price: str, tax: str = "0", **rest) -> Plan:
-    return Plan("Flat", (Step(D(0), None, D(price), D(tax)),), rest.pop("fee", None), **rest)
-
-
-def terms(plan: Plan, settlement=Settlement.DOWN, *, exponent=2, coin=1) -> Terms:
-    return Terms(plan, Currency("XTS", exponent, coin), settlement, MAX)
-
-
-def kinds(quote: Quote) -> list[tuple[LineKind, int]]:
-    return [(line.kind, line.amount_minor) for line in quote.lines]
+FRESH = standing()
 
 
 # -- currencies ---------------------------------------------------------------------------
@@ -76,54 +53,9 @@ def test_energy_takes_the_remainder_when_tax_rounds_up():
 
 def test_drift_over_many_steps_makes_no_line_negative():
     # Five steps of half a cent: running totals .5 1 1.5 2 2.5 round to 1 1 2 2 3.
-    steps = tuple(Step(D(n) / 10, D(n + 1) / 10, D("0.05"), D(0)) for n in range(5))
-    quote = quote_by_quantity(terms(Plan("Halves", steps, None)), FRESH, D("0.5"))
+    halves = [(f"0.{n}", "0.05") for n in range(1, 6)]
+    quote = quote_by_quantity(terms(stepped(*halves)), FRESH, D("0.5"))
     assert [line.amount_minor for line in quote.lines] == [1, 0, 1, 0, 1]
-
-
-def test_later_step_may_be_cheaper():
-    # 10 x 0.50 = 5.00, then 0.20: 6.00 buys 15, 5 of them in the second step.
-    plan = Plan(
-        "Falling", (Step(D(0), D(10), D("0.5"), D(0)), Step(D(10), None, D("0.2"), D(0))), None
-    )
-    quote = quote_by_amount(terms(plan), FRESH, 600)
-    assert (quote.units, quote.change_minor) == (D(15), 0)
-
-
-def test_single_purchase_accumulation_starts_every_sale_at_the_first_step():
-    steps = (Step(D(0), D(10), D("0.1"), D(0)), Step(D(10), None, D(1), D(0)))
-    plan = Plan("Sale", steps, None, accumulation=Accumulation.SALE)
-    standing = Standing(D(500), (), TODAY)
-    quote = quote_by_quantity(terms(plan), standing, D(10))
-    assert quote.charged_minor == 100
-    assert (quote.bought_before, quote.bought_after) == (D(500), D(510))
-    assert (
-        quote_by_quantity(
-            terms(replace(plan, accumulation=Accumulation.MONTH)), standing, D(10)
-        ).charged_minor
-        == 1000
-    )
-
-
-# -- fees ---------------------------------------------------------------------------------
-
-
-def test_arrears_come_before_the_current_fee_and_both_before_energy():
-    fee = FixedFee(200, FeePeriod.MONTH, recover_missed=True, max_periods=None)
-    due = (date(2024, 1, 1), date(2024, 2, 1), date(2024, 3, 1))
-    quote = quote_by_amount(terms(flat("0.1", fee=fee)), Standing(D(0), due, TODAY), 1000)
-    assert kinds(quote) == [
-        (LineKind.FEE_ARREARS, 200),
-        (LineKind.FEE_ARREARS, 200),
-        (LineKind.FEE, 200),
-        (LineKind.ENERGY, 400),
-    ]
-    assert [line.period_start for line in quote.lines[:3]] == list(due)
-
-
-def test_plan_without_fee_charges_none():
-    standing = Standing(D(0), (date(2024, 3, 1),), TODAY)
-    assert kinds(quote_by_quantity(terms(flat("0.1")), standing, D(10))) == [(LineKind.ENERGY, 100)]
 
 
 # -- settlement by amount -----------------------------------------------------------------
@@ -147,7 +79,7 @@ def test_settlement_rounds_the_units(way, tender, expected):
     assert (str(quote.units), quote.charged_minor, quote.change_minor, rounding) == expected
 
 
-JUMP = (Penalty(D(0), D(10), 0), Penalty(D(10), None, 500))
+JUMP = bands((0, 10, 0), (10, None, 500))
 
 
 @pytest.mark.parametrize("way", list(Settlement))
@@ -174,12 +106,8 @@ def test_bands_need_not_start_at_zero_and_nothing_is_fined_below():
 @pytest.mark.parametrize("way", list(Settlement))
 def test_free_units_after_the_tender_is_reached_are_given(way):
     # 10 units at 1.00, then 5 free, then 1.00: 10.00 buys 15 in every settlement.
-    steps = (
-        Step(D(0), D(10), D(1), D(0)),
-        Step(D(10), D(15), D(0), D(0)),
-        Step(D(15), None, D(1), D(0)),
-    )
-    quote = quote_by_amount(terms(Plan("Free", steps, None), way), FRESH, 1000)
+    free = stepped((10, "1"), (15, "0"), (None, "1"))
+    quote = quote_by_amount(terms(free, way), FRESH, 1000)
     assert (quote.units, quote.change_minor) == (D(15), 0)
 
 
@@ -215,11 +143,12 @@ def test_amount_that_is_already_payable_has_no_rounding_line():
 
 # -- limits -------------------------------------------------------------------------------
 
-CLOSED = Plan("Closed", (Step(D(0), D(100), D(1), D(0)),), None)
-ALL_BANDS_CLOSED = flat("1", penalties=(Penalty(D(0), D(50), 0),))
+CLOSED = stepped((100, "1"))
+ALL_BANDS_CLOSED = flat("1", penalties=bands((0, 50, 0)))
+AT_MOST_30 = flat("1", limits=Limits(most=(Most(Span.SALE, units=D(30)),)))
 LIMITS = [
     (terms(CLOSED), "40", errors.AboveLastStep, "60"),
-    (terms(flat("1", largest_units=D(30))), "40", errors.AboveLargestPurchase, "30"),
+    (terms(AT_MOST_30), "40", errors.AboveLargestPurchase, "30"),
     (terms(ALL_BANDS_CLOSED), "0", errors.AboveLargestPurchase, "50"),
     (replace(terms(flat("1")), max_units=D("20.05")), "0", errors.AboveTokenLimit, "20.0"),
 ]
@@ -227,10 +156,10 @@ LIMITS = [
 
 @pytest.mark.parametrize(("under", "bought", "error", "largest"), LIMITS)
 def test_quantity_past_a_limit_is_refused_with_the_largest_possible(under, bought, error, largest):
-    standing = Standing(D(bought), (), TODAY)
-    assert quote_by_quantity(under, standing, D(largest)).units == D(largest)
+    there = standing(bought)
+    assert quote_by_quantity(under, there, D(largest)).units == D(largest)
     with pytest.raises(error) as caught:
-        quote_by_quantity(under, standing, D(largest) + D("0.1"))
+        quote_by_quantity(under, there, D(largest) + D("0.1"))
     assert caught.value.largest == D(largest)
     assert caught.value.params["largest"] == D(largest)
 
@@ -239,7 +168,7 @@ def test_quantity_past_a_limit_is_refused_with_the_largest_possible(under, bough
 @pytest.mark.parametrize(("under", "bought", "error", "largest"), LIMITS)
 def test_amount_past_a_limit_buys_the_largest_and_gives_change(under, bought, error, largest, way):
     under = replace(under, settlement=way)
-    quote = quote_by_amount(under, Standing(D(bought), (), TODAY), 20000)
+    quote = quote_by_amount(under, standing(bought), 20000)
     assert quote.units == D(largest)
     assert quote.charged_minor == int(D(largest) * 100)
     assert quote.change_minor == 20000 - quote.charged_minor
@@ -249,16 +178,14 @@ def test_amount_past_a_limit_buys_the_largest_and_gives_change(under, bought, er
 @pytest.mark.parametrize("bought", ["100", "120"])
 def test_used_up_last_step_sells_nothing(quote, bought):
     with pytest.raises(errors.AboveLastStep) as caught:
-        quote(
-            terms(CLOSED), Standing(D(bought), (), TODAY), D(5) if quote is quote_by_quantity else 5
-        )
+        quote(terms(CLOSED), standing(bought), D(5) if quote is quote_by_quantity else 5)
     assert caught.value.largest == 0
 
 
 def test_room_below_the_smallest_purchase_sells_nothing():
-    plan = replace(CLOSED, smallest_units=D(10))
+    plan = replace(CLOSED, limits=Limits(D(10)))
     with pytest.raises(errors.AboveLastStep) as caught:
-        quote_by_amount(terms(plan), Standing(D(95), (), TODAY), 10000)
+        quote_by_amount(terms(plan), standing(95), 10000)
     assert caught.value.largest == 0
 
 
@@ -287,29 +214,30 @@ def test_tender_not_above_zero_is_refused(tender):
 @pytest.mark.parametrize("way", list(Settlement))
 def test_tender_below_what_is_due_names_the_minimum(way):
     # Fee 2.00 and 0.1 unit at 0.50, 0.05: 2.05.
-    fee = FixedFee(200, FeePeriod.MONTH, recover_missed=True, max_periods=None)
-    under = terms(flat("0.5", fee=fee), way)
-    standing = Standing(D(0), (date(2024, 3, 1),), TODAY)
+    under = terms(flat("0.5", fee=monthly()), way)
+    due = standing(0, months_due(200))
     with pytest.raises(errors.AmountTooSmall) as caught:
-        quote_by_amount(under, standing, 204)
+        quote_by_amount(under, due, 204)
     assert caught.value.minimum == Money(205, "XTS")
-    assert quote_by_amount(under, standing, 205).units == D("0.1")
+    assert quote_by_amount(under, due, 205).units == D("0.1")
 
 
 def test_smallest_purchase_is_held_in_both_directions():
-    plan = flat("1", smallest_units=D(5))
+    plan = flat("1", limits=Limits(D(5)))
     with pytest.raises(errors.BelowSmallestPurchase) as caught:
         quote_by_quantity(terms(plan), FRESH, D("4.9"))
     assert caught.value.smallest == D(5)
-    with pytest.raises(errors.BelowSmallestPurchase):
-        quote_by_amount(terms(plan), FRESH, 499)
-    assert quote_by_amount(terms(plan), FRESH, 500).units == D(5)
 
 
-def test_amount_that_buys_nothing_names_what_the_smallest_purchase_costs():
+@pytest.mark.parametrize("way", list(Settlement))
+@pytest.mark.parametrize("tender", [9, 499])
+def test_amount_below_the_smallest_purchase_names_what_that_costs(way, tender):
+    # 5 units at 1.00 cost 5.00, whichever way units are rounded.
+    under = terms(flat("1", limits=Limits(D(5))), way)
     with pytest.raises(errors.AmountTooSmall) as caught:
-        quote_by_amount(terms(flat("1", smallest_units=D(5))), FRESH, 9)
+        quote_by_amount(under, FRESH, tender)
     assert caught.value.minimum == Money(500, "XTS")
+    assert quote_by_amount(under, FRESH, 500).units == D(5)
 
 
 def test_every_refusal_is_input_with_its_own_code_and_a_sentence_that_takes_its_values():
@@ -321,10 +249,16 @@ def test_every_refusal_is_input_with_its_own_code_and_a_sentence_that_takes_its_
         errors.AboveLastStep(largest=D(60)),
         errors.AboveTokenLimit(largest=D(60)),
         errors.AboveLargestPurchase(largest=D(60)),
+        errors.AboveDaysUnits(largest=D(60)),
+        errors.AboveMonthsUnits(largest=D(60)),
+        errors.BelowSmallestAmount(smallest=Money(5, "XTS")),
+        errors.AboveLargestAmount(largest=Money(5, "XTS")),
+        errors.AboveDaysMoney(largest=Money(5, "XTS")),
+        errors.AboveMonthsMoney(largest=Money(5, "XTS")),
     ]
     assert all(isinstance(refusal, InvalidInput) for refusal in refusals)
     assert len({refusal.code for refusal in refusals}) == len(refusals)
-    assert str(refusals[-1]) == "One purchase is at most 60 units."
+    assert str(refusals[6]) == "One purchase is at most 60 units."
     assert str(refusals[1]) == "The amount must be more than 0."
     assert all("%(" not in str(refusal) for refusal in refusals)
 
@@ -332,12 +266,14 @@ def test_every_refusal_is_input_with_its_own_code_and_a_sentence_that_takes_its_
 # -- our own mistakes ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("received", "change", "charged"), [(10, 0, 9), (11, 0, 10), (9, -1, 10)])
-def test_quote_whose_lines_do_not_add_up_cannot_be_made(received, change, charged):
-    with pytest.raises(AssertionError):
-        Quote(D(1), (Line(LineKind.ENERGY, 10),), received, change, charged, D(0), D(1))
+def test_quote_that_charges_more_than_it_receives_cannot_be_made():
+    with pytest.raises(AssertionError, match="change below nothing"):
+        Quote(terms(flat("1")), FRESH, D(1), (), 100, charged_minor=100, received_minor=99)
 
 
-def test_units_past_the_last_step_cannot_be_spread():
-    with pytest.raises(AssertionError, match="past the last step"):
-        spread(CLOSED.steps, D(0), D("100.1"))
+def test_change_and_lines_are_what_the_figures_of_a_quote_say():
+    quote = Quote(terms(flat("1")), FRESH, D(1), (), 100, charged_minor=90, received_minor=95)
+    assert (quote.change_minor, kinds(quote)) == (
+        5,
+        [(LineKind.ENERGY, 100), (LineKind.ROUNDING, -10)],
+    )

@@ -8,8 +8,9 @@ from fractions import Fraction
 import pytest
 
 from vmsapp.money import Currency
-from vmsapp.tariffs.charges import exact_cost
+from vmsapp.tariffs.cost import Cost
 from vmsapp.tariffs.engine import (
+    FeeDue,
     LineKind,
     Standing,
     Terms,
@@ -19,7 +20,7 @@ from vmsapp.tariffs.engine import (
 from vmsapp.tariffs.plan import FeePeriod, FixedFee, Penalty, Plan, Settlement, Step
 
 TODAY = date(2024, 3, 5)
-MARCH = date(2024, 3, 1)
+MARCH = FeeDue(FeePeriod.MONTH, date(2024, 3, 1), 200, missed=False)
 PLAN = Plan(
     "Worked table",
     (
@@ -56,7 +57,8 @@ FORWARD = [
 @pytest.mark.parametrize(("bought", "fee", "units", "cost", "charged"), FORWARD)
 def test_quantity_costs_what_the_table_says(bought, fee, units, cost, charged):
     where = standing(bought, fee=fee)
-    assert exact_cost(TERMS, where, Decimal(units)) == Fraction(cost) * 100
+    exact = Cost.of(TERMS, where, where.fees_due).exact_minor(int(Decimal(units) * 10))
+    assert exact == Fraction(cost) * 100
     quote = quote_by_quantity(TERMS, where, Decimal(units))
     assert (quote.charged_minor, quote.received_minor, quote.change_minor) == (charged, charged, 0)
     assert quote.units == Decimal(units)
@@ -93,8 +95,9 @@ def test_amount_of_the_table_does_not_reach_one_grid_step_more(tender):
 
 
 def test_lines_come_in_the_order_money_is_taken():
-    # 2.00 fee; 100 x 0.10; 200 x 0.20 + 5 %; 100.1 x 0.25 = 25.025 + 5 % = 1.25125; fine 12.00.
-    # Running totals 10.00, 52.00, 78.27625 -> 78.28: step 3 is charged 26.28, 1.25 of it tax.
+    # 2.00 fee; fine 12.00; 100 x 0.10 = 10.00; 200 x 0.20 = 40.00, 5 % = 2.00;
+    # 100.1 x 0.25 = 25.025, 5 % = 1.25125 -> 1.25. All 92.27625 -> 92.28; energy takes what
+    # fees, fine and taxes leave, 75.03: running totals 10.00, 50.00 and the rest, 25.03.
     quote = quote_by_quantity(TERMS, standing("0", fee=True), Decimal("400.1"))
     assert [(line.kind, line.step, line.amount_minor) for line in quote.lines] == [
         (LineKind.FEE, None, 200),
@@ -105,7 +108,7 @@ def test_lines_come_in_the_order_money_is_taken():
         (LineKind.ENERGY, 3, 2503),
         (LineKind.TAX, 3, 125),
     ]
-    assert quote.lines[0].period_start == MARCH
+    assert quote.lines[0].period_start == MARCH.start
 
 
 def test_stored_calculation_holds_base_rate_and_rounding_of_each_line():

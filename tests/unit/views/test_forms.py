@@ -87,7 +87,8 @@ def read(**typed: str) -> Amounts:
 
 @pytest.mark.parametrize(("typed", "minor"), [
     ("12.34", 1234), ("12", 1200), (" 0.5 ", 50), ("١٢٫٥", 1250), ("-3", -300), ("12.340", 1234),
-    ("999999999999.99", 99999999999999),
+    ("999999999999.99", 99999999999999), ("2 000", 200000), ("12\u00a0345.5", 1234550),
+    ("1\u202f000", 100000), ("-2\u2009000\u2009000", -200000000),
 ])  # fmt: skip
 def test_money_is_read_into_minor_units(page, typed, minor):
     form = read(amount=typed)
@@ -98,14 +99,17 @@ def test_money_is_read_into_minor_units(page, typed, minor):
 
 @pytest.mark.parametrize(("field", "typed", "said"), [
     ("amount", "12.345", "At most 2 decimals fit."),
-    ("amount", "1,5", "“1,5” is not a number. Type it like 20.5."),
-    ("amount", "abc", "“abc” is not a number. Type it like 20.5."),
-    ("amount", "1e9", "“1e9” is not a number. Type it like 20.5."),
+    ("amount", "1,5", "“1,5” is not a number. Type it like 20.5, without signs between thousands."),
+    ("amount", "20 00",
+     "“20 00” is not a number. Type it like 20.5, without signs between thousands."),
+    ("amount", "abc", "“abc” is not a number. Type it like 20.5, without signs between thousands."),
+    ("amount", "1e9", "“1e9” is not a number. Type it like 20.5, without signs between thousands."),
     ("amount", "1000000000000", "This number is too large."),
     ("quantity", "0.0001", "At most 3 decimals fit."),
     ("rate", "9" * 23, "This number is too large."),
     ("rate", "0.0000001", "At most 6 decimals fit."),
-    ("rate", "9" * 5000, "“" + "9" * 24 + "” is not a number. Type it like 20.5."),
+    ("rate", "9" * 5000,
+     "“" + "9" * 24 + "” is not a number. Type it like 20.5, without signs between thousands."),
 ])  # fmt: skip
 def test_a_number_that_does_not_fit_is_refused_in_one_sentence(page, field, typed, said):
     form = read(**{field: typed})

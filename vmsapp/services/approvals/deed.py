@@ -14,8 +14,8 @@ are written as canonical JSON, whose SHA-256 is what an approver approves:
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
 
 from sqlalchemy.orm import Session
@@ -67,6 +67,20 @@ class DeedName:
 
 
 @dataclass(frozen=True, slots=True)
+class SaleNumber:
+    """A sale, for a line that leads to it."""
+
+    sale_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A message id, for a line that says something."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where the subject of a deed lies: at a vending point, in a region, or everywhere."""
 
@@ -94,6 +108,8 @@ class Deed(Generic[Params]):
         run: Does it, in the caller's transaction; the key makes it happen once.
         done: Whether it was done already under that key; refuses the key of another deed.
         asks: Decides instead of the rule whether a second person is needed.
+        alone: What a user did of the same at the same place since a moment, without a second
+            person; ``None`` where parts do not add up to a whole.
     """
 
     action: str
@@ -107,6 +123,7 @@ class Deed(Generic[Params]):
     run: Callable[[Session, Actor, Params, str], None]
     done: Callable[[Session, Params, str], bool] = _never
     asks: Callable[[Session, Params], bool] | None = None
+    alone: Callable[[Session, int, Params, datetime], int] | None = None
 
     def freeze(self, params: Params) -> tuple[dict[str, Any], str]:
         """Write parameters as they are stored, with their hash."""
@@ -132,8 +149,14 @@ class Deed(Generic[Params]):
 
 
 def canonical(action: str, params: "DataclassInstance") -> str:
-    """Write an action and its parameters as the one JSON text there is for them."""
-    body = {"action": action, "params": asdict(params)}
+    """Write an action and its parameters as the one JSON text there is for them.
+
+    What a parameter is by default is not written: one that is added later with a default
+    leaves the text, and the hash, of what was asked for before as they were.
+    """
+    plain = {field.name: field.default for field in fields(params)}
+    told = {name: value for name, value in asdict(params).items() if value != plain[name]}
+    body = {"action": action, "params": told}
     return json.dumps(
         body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=date.isoformat
     )

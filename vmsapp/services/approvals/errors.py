@@ -1,5 +1,7 @@
 """What the second person's machinery says when it does not do what was asked."""
 
+from datetime import datetime
+
 from vmsapp.errors import N_, Conflict, InvalidInput, NotAllowed, Refused
 
 
@@ -10,30 +12,42 @@ class OwnRequest(NotAllowed):
     message = N_("You asked for this yourself. Somebody else must decide on it.")
 
 
-class ApproverTied(NotAllowed):
+class OnePerson(NotAllowed):
+    """Requester and approver count as one person for some days."""
+
+    def __init__(self, *, asker: str, giver: str, until: datetime) -> None:
+        super().__init__(asker=asker, giver=giver, until=until)
+
+
+class ApproverTied(OnePerson):
     """The approver's account was in the requester's hands within the last days."""
 
     code = "approver_tied"
     message = N_(
-        "%(asker)s made your account, let it in again, gave it rights or set its password within"
-        " the last %(days)s days. Somebody else must decide on this."
+        "%(asker)s made your account, let it in again, gave it rights or set its password. Until"
+        " %(until)s you count as one person; somebody else must decide on this."
     )
 
-    def __init__(self, *, asker: str, days: int) -> None:
-        super().__init__(asker=asker, days=days)
 
-
-class AskerTied(NotAllowed):
+class AskerTied(OnePerson):
     """The requester's account was in the approver's hands within the last days."""
 
     code = "asker_tied"
     message = N_(
-        "You made the account of %(asker)s, let it in again, gave it rights or set its password"
-        " within the last %(days)s days. Somebody else must decide on this."
+        "You made the account of %(asker)s, let it in again, gave it rights or set its password."
+        " Until %(until)s you count as one person; somebody else must decide on this."
     )
 
-    def __init__(self, *, asker: str, days: int) -> None:
-        super().__init__(asker=asker, days=days)
+
+class BothTied(OnePerson):
+    """Both accounts were in the hands of a third, who could play the two of them."""
+
+    code = "both_tied"
+    message = N_(
+        "%(giver)s made both your account and that of %(asker)s, let them in again, gave them"
+        " rights or set their passwords. Until %(until)s the two count as one person; somebody"
+        " else must decide on this."
+    )
 
 
 class AskerLeft(Refused):
@@ -90,3 +104,17 @@ class NobodyToApprove(Refused):
         "Fewer than two active users may approve this. Give another one the rights first, or"
         " nobody could do it any more."
     )
+
+
+class AllOnePerson(NobodyToApprove):
+    """Those who could satisfy it were all in the same hands within the last days."""
+
+    code = "all_one_person"
+    message = N_(
+        "Those who may approve this count as one person until %(until)s: their accounts were in"
+        " the same hands within the last %(days)s days. Switch it on after that; before, nobody"
+        " could approve."
+    )
+
+    def __init__(self, *, until: datetime, days: int) -> None:
+        super().__init__(until=until, days=days)

@@ -6,7 +6,8 @@ is on.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,6 +23,9 @@ from vmsapp.services import audit
 from vmsapp.services.approvals.deed import Deed, DeedName, Line, Place
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import setup_at
+
+ADDS_UP_FOR: Final = timedelta(hours=24)
+"""How long what one person did alone counts with what the same person does next."""
 
 
 class AmountNegative(InvalidInput):
@@ -46,22 +50,54 @@ def rules(session: Session) -> dict[str, ApprovalRule]:
     return {rule.action: rule for rule in session.scalars(select(ApprovalRule))}
 
 
-def rule_of(session: Session, action: str) -> ApprovalRule:
-    """Read one rule as it stands; one that nobody made is off."""
+def rule_of(session: Session, action: str, *, locked: bool = False) -> ApprovalRule:
+    """Read one rule as it stands; one that nobody made is off.
+
+    Locked, nobody else does the deed until the end: two parts done at once would else each
+    be counted without the other.
+    """
     statement = select(ApprovalRule).where(ApprovalRule.action == action)
-    fresh = statement.execution_options(populate_existing=True)
+    fresh = (statement.with_for_update() if locked else statement).execution_options(
+        populate_existing=True
+    )
     found = session.scalars(fresh).first()
     return found or ApprovalRule(action=action, active=False, from_amount_minor=None)
 
 
-def asks(session: Session, deed: Deed[Any], params: Any) -> bool:  # noqa: ANN401 - the deed's own
-    """Tell whether a deed needs a second person."""
+def asks(
+    session: Session,
+    actor: Actor,
+    deed: Deed[Any],
+    params: Any,  # noqa: ANN401 - the deed's own
+    *,
+    locked: bool = False,
+) -> bool:
+    """Tell whether a deed needs a second person.
+
+    What its actor did alone of the same, at the same place, within the last 24 hours counts
+    with it: cut into parts, a deed is as grave as it was whole.
+    """
     if deed.asks is not None:
         return deed.asks(session, params)
-    rule, amount = rule_of(session, deed.action), deed.amount_minor(params)
+    rule = rule_of(session, deed.action, locked=locked)
+    amount, start = deed.amount_minor(params), rule.from_amount_minor or 0
     if not rule.active:
         return False
-    return amount is None or amount >= (rule.from_amount_minor or 0)
+    if amount is None or amount >= start:
+        return True
+    return amount + alone(session, actor.user_id, deed, params) >= start
+
+
+def alone(
+    session: Session,
+    user_id: int | None,
+    deed: Deed[Any],
+    params: Any,  # noqa: ANN401
+) -> int:
+    """Add up what somebody did alone of a deed, at the same place, in the last 24 hours."""
+    if deed.alone is None or user_id is None:
+        return 0
+    return deed.alone(session, user_id, params, now_utc() - ADDS_UP_FOR)
 
 
 def weakens(rule: ApprovalRule, change: RuleChange) -> bool:

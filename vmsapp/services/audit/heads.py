@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, InvalidInput, Refused
 from vmsapp.extensions import atomic, end_reading
+from vmsapp.hsm.answers import SignedHead
 from vmsapp.hsm.base import SecurityModule as Module
-from vmsapp.hsm.base import SignedHead
 from vmsapp.hsm.errors import NotSupported
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import AuditHead, SecurityModule

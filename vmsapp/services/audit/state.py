@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import and_, func, literal, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import AuditHead, Job
@@ -57,9 +57,10 @@ class ChainState:
 
 
 def chain_state(session: Session) -> ChainState:
-    """Read it, in two statements."""
+    """Read it, in one statement."""
     last = select(func.max(seals.c.place)).scalar_subquery()
     signed = AuditHead.__table__
+    signing, verifying = Job.__table__.alias("signing"), Job.__table__.alias("verifying")
     head = select(func.max(AuditHead.id)).scalar_subquery()
     sealed_at = (
         select(events.c.at)
@@ -73,26 +74,19 @@ def chain_state(session: Session) -> ChainState:
         .join(unsealed, unsealed.c.event_id == events.c.id)
         .scalar_subquery()
     )
-    newest = select(literal(1)).subquery().outerjoin(signed, signed.c.id == head)
-    (place, at, count, since, signed_place, signed_at, signed_by) = session.execute(
+    newest = (
+        select(literal(1)).subquery().outerjoin(signed, signed.c.id == head)
+        .outerjoin(signing, and_(signing.c.kind == SIGNING, signing.c.recurring))
+        .outerjoin(verifying, and_(verifying.c.kind == VERIFYING, verifying.c.recurring))
+    )  # fmt: skip
+    found = session.execute(
         select(
-            func.coalesce(last, 0), sealed_at, waiting, oldest,
-            signed.c.place, signed.c.signed_at, signed.c.module_name,
+            func.coalesce(last, 0).label("sealed"), sealed_at.label("sealed_at"),
+            waiting.label("waiting"), oldest.label("waiting_since"),
+            signed.c.place.label("signed"), signed.c.signed_at,
+            signed.c.module_name.label("signed_by"), signing.c.error.label("signing_error"),
+            verifying.c.finished_at.label("verified_at"), verifying.c.result.label("verified"),
+            verifying.c.error.label("verifying_error"),
         ).select_from(newest)
-    ).one()  # fmt: skip
-    wanted = select(Job).where(Job.kind.in_((SIGNING, VERIFYING)), Job.recurring)
-    jobs = {job.kind: job for job in session.scalars(wanted)}
-    signing, verifying = jobs.get(SIGNING), jobs.get(VERIFYING)
-    return ChainState(
-        sealed=place,
-        sealed_at=at,
-        waiting=count,
-        waiting_since=since,
-        signed=signed_place,
-        signed_at=signed_at,
-        signed_by=signed_by,
-        signing_error=signing.error if signing else None,
-        verified_at=verifying.finished_at if verifying else None,
-        verified=verifying.result if verifying else {},
-        verifying_error=verifying.error if verifying else None,
-    )
+    ).one()._asdict()  # fmt: skip
+    return ChainState(**found | {"verified": found["verified"] or {}})

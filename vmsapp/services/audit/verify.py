@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from vmsapp import sealing
 from vmsapp.errors import N_, VmsError
 from vmsapp.extensions import end_reading
-from vmsapp.hsm.base import SignedHead
+from vmsapp.hsm.answers import SignedHead
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import AuditHead
 from vmsapp.services.audit.chain import (

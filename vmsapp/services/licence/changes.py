@@ -33,8 +33,9 @@ class NoTrustedKey(Refused):
 
     code = "no_trusted_key"
     message = N_(
-        "This installation takes no licences: its settings name no key to trust."
-        " Set VMS_LICENCE_KEY to the key of whoever issues them, and start again."
+        "No licence can be installed here yet. You need one only if your seller gave you one."
+        " Then ask the seller for the public key, too: whoever runs the server writes it into the"
+        " setting VMS_LICENCE_KEY and starts VMS again."
     )
 
 

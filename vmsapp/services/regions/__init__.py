@@ -14,6 +14,7 @@ from vmsapp.services.regions.changes import (
     referring,
     rename,
 )
+from vmsapp.services.regions.errors import RegionThere
 from vmsapp.services.regions.places import refuse_users_outside, users_outside
 from vmsapp.services.regions.tree import (
     FOUND,
@@ -35,6 +36,7 @@ __all__ = [
     "Counts",
     "Level",
     "Plan",
+    "RegionThere",
     "add",
     "belongings",
     "containing",

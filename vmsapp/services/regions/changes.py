@@ -24,6 +24,7 @@ from vmsapp.services.regions.errors import (
     RecordsClash,
     RegionInUse,
     RegionNameTaken,
+    RegionThere,
     WrongPlace,
 )
 from vmsapp.services.regions.places import refuse_users_outside, users_outside
@@ -39,7 +40,7 @@ def add(session: Session, actor: Actor, *, name: str, parent_id: int | None) -> 
 
     Raises:
         NotFound: The parent is not there, or only who sees everything adds countries.
-        WrongPlace, RegionNameTaken: Each with its sentence.
+        WrongPlace, RegionThere: Each with its sentence.
     """
     name = tidy(name)
     with atomic(session):
@@ -50,7 +51,9 @@ def add(session: Session, actor: Actor, *, name: str, parent_id: int | None) -> 
         level = LEVEL_BELOW.get(parent.level if parent else None)
         if level is None:
             raise WrongPlace(name=name)
-        _refuse_taken(session, parent_id, name)
+        there = _named(session, parent_id, name)
+        if there is not None:
+            raise RegionThere(name=name, region_id=there)
         with unscoped("the parent is seen; the path holds an id that is not given yet"):
             region = Region(
                 name=name, level=level, parent_id=parent_id, parent=parent, path=f"?{name}"[:120]
@@ -227,14 +230,19 @@ def tidy(name: str) -> str:
 
 
 def _refuse_taken(session: Session, parent_id: int | None, name: str, but: int = 0) -> None:
+    if _named(session, parent_id, name, but) is not None:
+        raise RegionNameTaken(name=name)
+
+
+def _named(session: Session, parent_id: int | None, name: str, but: int = 0) -> int | None:
+    """Find the region of a name at a place."""
     with unscoped("a name is taken whoever sees the region that has it"):
         taken = select(Region.id).where(
             Region.parent_id.is_(None) if parent_id is None else Region.parent_id == parent_id,
             Region.name_key == name_key(name),
             Region.id != but,
         )
-        if session.scalar(taken) is not None:
-            raise RegionNameTaken(name=name)
+        return session.scalar(taken)
 
 
 def _repath(session: Session, old: str, new: str, *, but: int = 0) -> None:

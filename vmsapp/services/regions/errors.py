@@ -22,6 +22,20 @@ class RegionNameTaken(InvalidInput):
         super().__init__(name=name)
 
 
+class RegionThere(RegionNameTaken):
+    """The region one wants to add was added before; ``region_id`` is its id."""
+
+    code = "region_there"
+    message = N_(
+        "There is a region “%(name)s” at this place already. Open it to add what belongs to it,"
+        " or choose another name."
+    )
+
+    def __init__(self, *, name: str, region_id: int) -> None:
+        super().__init__(name=name)
+        self.region_id = region_id
+
+
 class WrongPlace(InvalidInput):
     """A level of the tree was left out or put upside down."""
 

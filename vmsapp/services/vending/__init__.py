@@ -20,8 +20,9 @@ from vmsapp.scope import Actor
 from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
-from vmsapp.services.vending.issue import check_module_clock, issue
-from vmsapp.services.vending.pricing import History, Priced, history_of, price
+from vmsapp.services.vending.history import History, history_of
+from vmsapp.services.vending.issue import check_module_ready, issue
+from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reserve import find_replay, new_request_id, reserve
 from vmsapp.services.vending.settle import snapshot
@@ -117,7 +118,7 @@ def _reserve(
         if replayed is not None:
             return replayed, True
         try:
-            check_module_clock(session, registry, request.purchase.meter_id)
+            check_module_ready(session, registry, request.purchase.meter_id)
             with atomic(session, durable=True):
                 sale = reserve(
                     session, actor, request, table_set=table_set, grace_days=grace_days,

@@ -44,6 +44,19 @@ class MeterWithoutTariff(Refused):
         super().__init__(drn=drn)
 
 
+class TariffOfAnotherType(Refused):
+    """The meter's tariff prices something else than the meter measures."""
+
+    code = "tariff_of_another_type"
+    message = N_(
+        "Meter %(drn)s measures %(meter_type)s, but its tariff %(tariff)s is for %(tariff_type)s."
+        " Give it another tariff before selling."
+    )
+
+    def __init__(self, *, drn: str, meter_type: str, tariff: str, tariff_type: str) -> None:
+        super().__init__(drn=drn, meter_type=meter_type, tariff=tariff, tariff_type=tariff_type)
+
+
 class MeterBlocked(Refused):
     """Somebody blocked the meter and said why."""
 
@@ -65,13 +78,13 @@ class MeterNotInUse(Refused):
 
 
 class CannotSellKind(Refused):
-    """This kind of meter is not sold to here."""
+    """The meter is credited with money, which is not sold here yet."""
 
     code = "cannot_sell_kind"
-    message = N_("Meter %(drn)s cannot be sold to here: its type is %(why)s.")
+    message = N_("Meter %(drn)s cannot be sold to here: it is credited with money, not with units.")
 
-    def __init__(self, *, drn: str, why: str) -> None:
-        super().__init__(drn=drn, why=why)
+    def __init__(self, *, drn: str) -> None:
+        super().__init__(drn=drn)
 
 
 class KeyExpired(Refused):
@@ -139,7 +152,9 @@ class NumberUnreadable(InvalidInput):
     """The amount or quantity is not a number the product understands."""
 
     code = "number_unreadable"
-    message = N_("“%(text)s” is not a number. Type it like %(example)s.")
+    message = N_(
+        "“%(text)s” is not a number. Type it like %(example)s, without signs between thousands."
+    )
 
     def __init__(self, *, text: str, example: str) -> None:
         super().__init__(text=text, example=example)
@@ -161,6 +176,19 @@ class NothingToPay(InvalidInput):
     code = "nothing_to_pay"
     message = N_("So little costs nothing at this tariff. Ask for more.")
     field = "units"
+
+
+class TokensOfTheDay(Refused):
+    """The meter has got as many tokens today as the utility allows."""
+
+    code = "tokens_of_the_day"
+    message = N_(
+        "Meter %(drn)s has got all tokens of today: the limit is %(most)s a day."
+        " Sell to it again tomorrow, or ask an administrator about the limit."
+    )
+
+    def __init__(self, *, drn: str, most: int) -> None:
+        super().__init__(drn=drn, most=most)
 
 
 class QuoteChanged(Conflict):

@@ -29,11 +29,11 @@ from vmsapp.models import (
 )
 from vmsapp.models.meter import Algorithm
 from vmsapp.money import Money
+from vmsapp.scope import unscoped
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules import key_for, module_for
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import (
-    CannotSellKind,
     InsufficientFunds,
     MeterBlocked,
     MeterNotInUse,
@@ -47,8 +47,13 @@ from vmsapp.services.vending.pricing import Priced
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import lock_head
 
-SUBCLASS: Final = {MeterType.ELECTRICITY: 0}
-"""Sub-class of the credit token by meter type."""
+SUBCLASS: Final = {
+    MeterType.ELECTRICITY: 0,
+    MeterType.WATER: 1,
+    MeterType.GAS: 2,
+    MeterType.TIME: 3,
+}
+"""Sub-class of the credit token, in units, by meter type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,6 @@ def lock_ground(session: Session, request: SaleRequest) -> Ground:
     meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
     if meter is None:
         raise NoSuchMeter
-    _check_kind(meter)
     module = module_for(session, meter.algorithm)
     key = key_for(
         session, module.id, sgc=meter.sgc, krn=meter.krn, kt=meter.kt,
@@ -111,6 +115,13 @@ def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount
     )
 
 
+def hold_sales(session: Session) -> None:
+    """Let no sale begin until the end: for changes of what a sale reads once it has its lock."""
+    with unscoped("what all vending points sell by is changed"):
+        for point_id in session.scalars(select(VendingPoint.id).order_by(VendingPoint.id)).all():
+            lock_account(session, point_id)
+
+
 def _point_of(session: Session, meter: Meter) -> int:
     point_id = session.scalar(
         select(MeterInstallation.service_point_id).where(
@@ -120,11 +131,6 @@ def _point_of(session: Session, meter: Meter) -> int:
     if point_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return point_id
-
-
-def _check_kind(meter: Meter) -> None:
-    if meter.meter_type not in SUBCLASS:
-        raise CannotSellKind(drn=meter.drn, why=meter.meter_type)
 
 
 def check_meter(session: Session, meter: Meter) -> None:

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
-from vmsapp.hsm.base import CreditRequest, IssuedToken, KeyRef, MeterConfig
+from vmsapp.hsm.answers import IssuedToken
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused, RequestReused
 from vmsapp.hsm.registry import Registry
+from vmsapp.hsm.requests import CreditRequest, KeyRef, MeterConfig
 from vmsapp.models import Meter, Sale, SaleAttempt, SaleState, SmAlgorithm
 from vmsapp.scope import Actor
 from vmsapp.services import audit
@@ -40,13 +41,17 @@ TID_REFUSALS: Final = frozenset({"tid_spent", "tid_too_old"})
 MAX_ATTEMPTS: Final = 2
 
 
-def check_module_clock(session: Session, registry: Registry, meter_id: int) -> None:
-    """Refuse to sell while the module's clock and ours lie apart; ask before any lock.
+def check_module_ready(session: Session, registry: Registry, meter_id: int) -> None:
+    """Refuse to sell while a sale must fail: the module is silent or locked, or its clock is off.
 
-    A module that cannot be asked is dealt with when the token is asked for.
+    Asked before any lock, and before anything is written: a sale that must fail would spend
+    a token identifier, and whoever tries again and again would send the meter's far ahead of
+    the clock. ``ping`` would not do: it is answered without asking the module, and few times a
+    second. A module that is slow is dealt with when the token is asked for.
 
     Raises:
         ModuleClockDiffers: By more than two minutes.
+        HsmUnavailable: It cannot make a token now.
     """
     row = session.scalars(
         select(SmAlgorithm)
@@ -58,10 +63,12 @@ def check_module_clock(session: Session, registry: Registry, meter_id: int) -> N
     try:
         module = open_module(session, registry, row.module_id)
         end_reading(session)
-        theirs = module.status().time_utc
-    except (HsmUnavailable, HsmTimeout):
+        status = module.status()
+    except HsmTimeout:
         return
-    ours = now_utc()
+    if status.locked:
+        raise HsmUnavailable("locked", sent=False)
+    ours, theirs = now_utc(), status.time_utc
     if abs(ours - theirs) > CLOCK_TOLERANCE:
         raise ModuleClockDiffers(ours=ours, theirs=theirs)
 
@@ -104,7 +111,7 @@ def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sal
         log.warning("sale %s: module unavailable (%s), sent=%s", sale.id, error.why, error.sent)
         if error.sent or sale.attempt > 1:
             return read(session, sale.id)
-        return fail(session, actor, sale, "module_unavailable", unless_in_doubt=True)
+        return fail(session, actor, sale, f"unavailable_{error.why}", unless_in_doubt=True)
     except (HsmTimeout, RequestReused) as error:
         log.warning("sale %s: outcome open (%s)", sale.id, error.code)
         return read(session, sale.id)

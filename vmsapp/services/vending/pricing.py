@@ -2,54 +2,32 @@
 
 Read twice for each sale: once to show a quote, and once more under the lock, where it
 counts. Two statements read all that a price depends on: what the service point bought
-and paid, then the plan. Nothing is written here.
+and paid, then the plans. Nothing is written here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any
 
-from sqlalchemy import literal, null, select
 from sqlalchemy.orm import Session
 
-from vmsapp.clock import business_day
-from vmsapp.models import Counter, FeePayment, Meter, ServicePoint, Setup, TariffPlan
+from vmsapp.models import CreditMode, Meter, Setup, TariffPlan
 from vmsapp.money import Currency
 from vmsapp.services.setup import currency_of
-from vmsapp.services.tariffs import as_plan, plan_on
-from vmsapp.services.vending.errors import MeterWithoutTariff, NothingToPay
+from vmsapp.services.tariffs import as_plan, plans_between, terms_of
+from vmsapp.services.vending.calculation import calculation_of, carried
+from vmsapp.services.vending.errors import (
+    CannotSellKind,
+    MeterWithoutTariff,
+    NothingToPay,
+    TariffOfAnotherType,
+)
+from vmsapp.services.vending.history import History
 from vmsapp.services.vending.request import Purchase
-from vmsapp.sts.amount import MAX_TENTHS, decode_units, encode_units
-from vmsapp.tariffs.arrears import period_start, periods_due
-from vmsapp.tariffs.engine import Quote, Standing, Terms, quote_by_amount, quote_by_quantity
-from vmsapp.tariffs.plan import FeePeriod, Plan, Settlement
-
-MAX_UNITS: Final = Decimal(MAX_TENTHS) / 10
-"""Most units one token can carry."""
-
-COUNTED: Final = "counted"
-"""Stands where the kind of fee does in rows of counters."""
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What a service point has bought and paid, as far as a price depends on it.
-
-    Attributes:
-        today: The utility's day, but never in a month older than the newest with
-            purchases: a clock that was set back must not open last month's counters again.
-        month: First day of its month.
-        bought: Units bought in that month.
-        paid: Fee periods paid, each as its kind and its first day.
-        attached_on: Day from which missed fees accumulate.
-    """
-
-    today: date
-    month: date
-    bought: Decimal
-    paid: frozenset[tuple[str, date]]
-    attached_on: date
+from vmsapp.tariffs.arrears import DatedFee, fees_due
+from vmsapp.tariffs.engine import FeeDue, Quote, Standing, Terms, quote_by_amount, quote_by_quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +37,25 @@ class Priced:
     Attributes:
         plan: The plan in force.
         currency: Currency of the amounts.
-        business_date: Day of the sale in the utility's zone, as it counts.
-        counter_period: First day of the month whose counter the purchase adds to.
-        fee_periods: First days of the fee periods it pays.
+        business_date: Day of the sale in the utility's zone, as it counts; its counter is
+            the one the purchase adds to.
     """
 
     quote: Quote
     plan: TariffPlan
     currency: Currency
     business_date: date
-    counter_period: date
-    fee_periods: tuple[date, ...]
     meter_type: str
 
     @property
     def carried(self) -> Decimal:
         """Units the token will really carry: never less than were sold."""
-        return decode_units(encode_units(self.quote.units))
+        return carried(self.quote.units)
 
-
-def history_of(session: Session, setup: Setup, point: ServicePoint, moment: datetime) -> History:
-    """Read what a service point has bought this month, and which fees it has paid."""
-    day = business_day(moment, setup.time_zone)
-    counters = select(literal(COUNTED), Counter.period_start, Counter.units).where(
-        Counter.service_point_id == point.id,
-        Counter.period_start >= period_start(day, FeePeriod.MONTH),
-    )
-    fees = select(FeePayment.fee_period, FeePayment.period_start, null()).where(
-        FeePayment.service_point_id == point.id
-    )
-    rows = session.execute(counters.union_all(fees)).all()
-    units = {start: units for kind, start, units in rows if kind == COUNTED}
-    today = max([day, *units])
-    month = period_start(today, FeePeriod.MONTH)
-    return History(
-        today=today,
-        month=month,
-        bought=units.get(month, Decimal(0)),
-        paid=frozenset((kind, start) for kind, start, _ in rows if kind != COUNTED),
-        attached_on=point.plan_attached_on,
-    )
+    @property
+    def calculation(self) -> dict[str, Any]:
+        """The whole calculation for the sale's record, with the plan it was made by."""
+        return calculation_of(self.quote, self.plan)
 
 
 def price(
@@ -107,30 +64,64 @@ def price(
     """Price a purchase from the plan, counters and fees as they stand.
 
     Raises:
+        CannotSellKind: The meter is credited with money.
         MeterWithoutTariff: Nothing to price by.
+        TariffOfAnotherType: The tariff prices something else than the meter measures.
         NoPlanInForce: The tariff's first plan begins later.
         NothingToPay: It rounds to nothing.
-        InvalidInput: The amount or quantity cannot be sold; its sentence says why.
+        InvalidInput: The amount or quantity cannot be sold, or lies outside the limits; its
+            sentence says why.
     """
+    if meter.credit_mode != CreditMode.UNITS:
+        raise CannotSellKind(drn=meter.drn)
     if meter.tariff_id is None:
         raise MeterWithoutTariff(drn=meter.drn)
-    row = plan_on(session, meter.tariff_id, history.today)
-    plan, currency = as_plan(row), currency_of(setup)
-    standing = Standing(
-        bought=history.bought, fee_periods_due=_due(history, plan), today=history.today
-    )
-    terms = Terms(plan, currency, Settlement(setup.settlement), MAX_UNITS)
-    quote = _quote(terms, standing, purchase)
+    plans = plans_between(session, meter.tariff_id, history.attached_on, history.today)
+    tariff = plans[-1].tariff
+    if tariff.meter_type != meter.meter_type:
+        raise TariffOfAnotherType(
+            drn=meter.drn, meter_type=meter.meter_type,
+            tariff=tariff.name, tariff_type=tariff.meter_type,
+        )  # fmt: skip
+    terms = terms_of(plans[-1], setup)
+    quote = _quote(terms, standing_of(plans, setup, terms, history), purchase)
     if quote.charged_minor <= 0:
         raise NothingToPay
     return Priced(
         quote=quote,
-        plan=row,
-        currency=currency,
+        plan=plans[-1],
+        currency=terms.currency,
         business_date=history.today,
-        counter_period=history.month,
-        fee_periods=standing.fee_periods_due,
         meter_type=meter.meter_type,
+    )
+
+
+def standing_of(
+    plans: Sequence[TariffPlan], setup: Setup, terms: Terms, history: History
+) -> Standing:
+    """Make what the engine takes of a service point's history.
+
+    Args:
+        plans: Of the tariff since the service point got it; the last is in force.
+        setup: Settings in force.
+        terms: Of the plan in force.
+        history: Of the service point.
+    """
+    return Standing(
+        bought=history.bought(terms.plan.accumulation),
+        fees_due=_due(plans, currency_of(setup), history),
+        today=history.today,
+        used=history.used(),
+    )
+
+
+def _due(plans: Sequence[TariffPlan], currency: Currency, history: History) -> tuple[FeeDue, ...]:
+    return fees_due(
+        [DatedFee(row.effective_on, as_plan(row, currency).fixed_fee) for row in plans],
+        attached_on=history.attached_on,
+        paid=history.paid,
+        paid_until=history.paid_until,
+        today=history.today,
     )
 
 
@@ -140,11 +131,3 @@ def _quote(terms: Terms, standing: Standing, purchase: Purchase) -> Quote:
         return quote_by_amount(terms, standing, purchase.tender_minor)
     assert purchase.units is not None
     return quote_by_quantity(terms, standing, purchase.units)
-
-
-def _due(history: History, plan: Plan) -> tuple[date, ...]:
-    fee = plan.fixed_fee
-    if fee is None:
-        return ()
-    paid = {start for period, start in history.paid if period == fee.period.value}
-    return periods_due(fee, attached_on=history.attached_on, paid=paid, today=history.today)

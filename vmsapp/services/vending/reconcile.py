@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, end_reading
-from vmsapp.hsm.base import IssuedToken
+from vmsapp.hsm.answers import Cancelled, NotExecuted
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import Sale, SaleAttempt, SaleState
@@ -69,7 +69,7 @@ def _due(session: Session, patience: Patience) -> Sequence[int]:
         .where(Sale.state == SaleState.PENDING)
         # a sale from the future was made before the clock was set back: it is old, too
         .where(or_(Sale.sold_at <= now - patience.take_after, Sale.sold_at > now))
-        .order_by(Sale.sold_at)
+        .order_by(Sale.sold_at, Sale.id)
     ).all()
     end_reading(session)
     return ids
@@ -96,8 +96,8 @@ def _settle(session: Session, registry: Registry, sale: Sale, patience: Patience
     end_reading(session)
     try:
         found = module.fetch_result(sale.request_id)
-        if isinstance(found, IssuedToken):
-            return complete(session, SYSTEM, sale, found, show=False)
+        if not isinstance(found, NotExecuted):
+            return complete(session, SYSTEM, sale, found[0], show=False)
         if now_utc() - sale.sold_at < patience.cancel_after:
             token = ask(session, registry, sale)
             return complete(session, SYSTEM, sale, token, show=False)
@@ -123,6 +123,6 @@ def _cancel(session: Session, registry: Registry, sale: Sale) -> Sale:
     end_reading(session)
     for row in attempts:
         answer = modules[row.module_id].cancel(row.request_id)
-        if isinstance(answer, IssuedToken):
-            return complete(session, SYSTEM, sale, answer, show=False)
+        if not isinstance(answer, Cancelled):
+            return complete(session, SYSTEM, sale, answer[0], show=False)
     return fail(session, SYSTEM, sale, "cancelled")

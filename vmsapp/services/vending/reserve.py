@@ -42,11 +42,14 @@ from vmsapp.services.vending.ground import (
     check_meter,
     lock_ground,
 )
-from vmsapp.services.vending.pricing import Priced, history_of, price
+from vmsapp.services.vending.history import history_of
+from vmsapp.services.vending.limits import check_tokens_of_the_day
+from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import MeterKey, check_clock, spend_tid
 from vmsapp.sts.amount import decode_units, encode_units
 from vmsapp.tariffs.engine import LineKind
+from vmsapp.tariffs.plan import FeePeriod
 
 REPEAT_WINDOW: Final = timedelta(minutes=2)
 """How long a sale just like another asks for a second yes."""
@@ -108,6 +111,7 @@ def reserve(
     latest = check_clock(session, moment)
     check_vending(session, latest, ground.setup.time_zone, grace_days)
     history = history_of(session, ground.setup, ground.point, moment)
+    check_tokens_of_the_day(session, ground.setup, ground.meter, history.today)
     priced = price(session, ground.setup, ground.meter, history, request.purchase)
     if priced.quote.figures() != request.quote_shown:
         raise QuoteChanged(priced.quote)
@@ -207,8 +211,8 @@ def _write_sale(
         units_carried=decode_units(field),
         bought_before=quote.bought_before,
         bought_after=quote.bought_after,
-        counter_period=priced.counter_period,
-        calculation=quote.as_dict() | {"plan": priced.plan.name, "plan_id": priced.plan.id},
+        counter_period=priced.business_date,
+        calculation=priced.calculation,
         sold_at=moment,
         business_date=priced.business_date,
         local_hour=moment.astimezone(ZoneInfo(ground.setup.time_zone)).hour,
@@ -228,7 +232,7 @@ def _count(session: Session, sale: Sale, priced: Priced) -> None:
     """Add to the counter and mark the fees as paid, at the point and periods stored."""
     insert_missing(
         session, Counter, service_point_id=sale.service_point_id,
-        period_start=sale.counter_period, units=Decimal(0),
+        period_start=sale.counter_period, units=Decimal(0), charged_minor=0,
     )  # fmt: skip
     counter = lock(
         session,
@@ -236,16 +240,17 @@ def _count(session: Session, sale: Sale, priced: Priced) -> None:
         Counter.service_point_id == sale.service_point_id,
         Counter.period_start == sale.counter_period,
     )
-    counter.units += sale.counter_units()
+    counter.units += sale.units
+    counter.charged_minor += sale.charged_minor
     session.add_all(
         FeePayment(
             service_point_id=sale.service_point_id,
-            fee_period=priced.plan.fee_period,
-            period_start=start,
+            fee_period=fee.period.value,
+            period_start=fee.start,
             sale_id=sale.id,
         )
-        for start in priced.fee_periods
-        if priced.plan.fee_period != "sale"
+        for fee in priced.quote.fees
+        if fee.period is not FeePeriod.SALE
     )
 
 
@@ -253,7 +258,9 @@ ACCOUNTS: Final = {
     LineKind.FEE_ARREARS: AccountKind.FEE_ARREARS,
     LineKind.FEE: AccountKind.FEE,
     LineKind.PENALTY: AccountKind.PENALTY,
+    LineKind.DEBT: AccountKind.DEBT,
     LineKind.TAX: AccountKind.TAX,
+    LineKind.LEVY: AccountKind.TAX,
     LineKind.ROUNDING: AccountKind.ROUNDING,
 }
 
@@ -265,7 +272,7 @@ def _credits(meter: Meter, priced: Priced) -> dict[ledger.AccountName, int]:
         name = (
             (AccountKind.ENERGY, meter.meter_type)
             if line.kind is LineKind.ENERGY
-            else (ACCOUNTS[line.kind], "")
+            else (ACCOUNTS[line.kind], line.name or "")
         )
         totals[name] = totals.get(name, 0) + line.amount_minor
     return totals

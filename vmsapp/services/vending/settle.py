@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
-from vmsapp.hsm.base import IssuedToken
+from vmsapp.hsm.answers import IssuedToken
 from vmsapp.models import (
     MOVES,
     Counter,
@@ -121,22 +121,30 @@ def seal(session: Session, actor: Actor, sale_id: int) -> Sale:
     return read(session, sale_id)
 
 
-def stamp_seal(session: Session, actor: Actor, sale_id: int) -> None:
-    """Seal a sale inside the caller's transaction; one that is sealed stays as it is."""
+def stamp_seal(session: Session, actor: Actor, sale_id: int) -> bool:
+    """Seal a sale inside the caller's transaction; one that is sealed stays as it is.
+
+    Returns:
+        Whether this sealed it.
+    """
     sale = read(session, sale_id)
     if sale.state != SaleState.PENDING or sale.doubt_at is None:
         raise IllegalTransition(sale_id=sale.id, state=sale.state)
     if sale.sealed_at is not None:
-        return
+        return False
+    unsealed = Sale.sealed_at.is_(None)
     try:
-        _compare_and_set(session, sale, sealed_at=now_utc(), sealed_by_id=actor.user_id)
+        _compare_and_set(session, sale, unsealed, sealed_at=now_utc(), sealed_by_id=actor.user_id)
     except LostRace:
         now = read(session, sale_id)
+        if now.sealed_at is not None:
+            return False
         raise IllegalTransition(sale_id=now.id, state=now.state) from None
     audit.record(
         session, actor, "sale.sealed", "sale", sale.id,
         vending_point_id=sale.vending_point_id, charged_minor=sale.charged_minor,
     )  # fmt: skip
+    return True
 
 
 def read(session: Session, sale_id: int) -> Sale:
@@ -228,7 +236,8 @@ def _give_back(session: Session, sale: Sale) -> None:
         Counter.service_point_id == sale.service_point_id,
         Counter.period_start == sale.counter_period,
     )
-    counter.units -= sale.counter_units()
+    counter.units -= sale.units
+    counter.charged_minor -= sale.charged_minor
     session.execute(
         delete(FeePayment)
         .where(FeePayment.sale_id == sale.id)

@@ -1,0 +1,147 @@
+"""Long lists as files, made in the background: asked for, told of, fetched by the asker."""
+
+import csv
+import io
+
+import openpyxl
+import pytest
+from sqlalchemy import select, update
+
+from tests.factories import SOUTHERN
+from tests.web.importing import work
+from tests.web.office import ADMIN, NORTH_SUPERVISOR
+from vmsapp.models import AuditEvent, Consumer, Job, JobState, OfficeUser
+from vmsapp.models.user import Role
+from vmsapp.views import export_jobs, exports
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    """Few rows make a list long here."""
+    monkeypatch.setattr(exports, "DIRECTLY", 3)
+    monkeypatch.setattr(export_jobs, "TELL_SECONDS", 0.0)
+
+
+@pytest.fixture
+def people_in_both(shop):
+    """Consumers of the north and the south; the north's supervisor may export."""
+
+    def add(session):
+        for n in range(8):
+            region = shop.utility.regions["north" if n % 2 else "south"].id
+            session.add(Consumer(number=f"E{n}", name=f"Name {n}", region_id=region))
+        role = session.scalars(select(Role).where(Role.name == "Administrator")).one()
+        user = session.scalars(
+            select(OfficeUser).where(OfficeUser.username == NORTH_SUPERVISOR)
+        ).one()
+        user.roles = [role]
+
+    shop.change(add)
+
+
+@pytest.fixture
+def export(office, browse, shop):
+    def do(who: str = ADMIN, kind: str = "csv", query: str = "", language: str | None = None):
+        browser = browse(who, language)
+        answer = browser.post(f"/consumers/export/{kind}{query}")
+        (job,) = shop.rows(Job)
+        assert answer.location == f"/jobs/show/{job.id}"
+        return browser, work(office, job.id)
+
+    return do
+
+
+def lines(data: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+
+
+def test_a_long_list_is_made_in_the_background_and_told_of(people_in_both, export, shop):
+    browser, job = export()
+    assert (job.state, job.total, job.done) == (JobState.DONE, *(shop.count(Consumer),) * 2)
+    told = browser.get("/consumers/list/", headers={"Accept": "text/html"}).text
+    assert "is ready to be fetched" in told
+    again = browser.get("/consumers/list/", headers={"Accept": "text/html"}).text
+    assert "is ready to be fetched" not in again
+    answer = browser.get(f"/jobs/download/{job.id}")
+    assert answer.status_code == 200
+    assert len(lines(answer.data)) == 1 + shop.count(Consumer)
+    answer.close()
+
+
+def test_it_honours_search_and_order(people_in_both, export):
+    browser, job = export(query="?q=Name&sort=-number")
+    found = [row[0] for row in lines(browser.get(f"/jobs/download/{job.id}").data)[1:]]
+    assert found == [f"E{n}" for n in range(7, -1, -1)]
+
+
+def test_it_is_made_under_the_scope_of_the_asker(people_in_both, export, shop):
+    browser, job = export(NORTH_SUPERVISOR, query="?q=Name")
+    found = {row[0] for row in lines(browser.get(f"/jobs/download/{job.id}").data)[1:]}
+    assert found == {"E1", "E3", "E5", "E7"}
+    assert SOUTHERN not in found
+
+
+def test_it_is_made_with_what_the_asker_may_see_when_it_is_made(
+    people_in_both, office, browse, shop
+):
+    browser = browse(NORTH_SUPERVISOR)
+    browser.post("/consumers/export/csv")
+    (job,) = shop.rows(Job)
+    shop.change(lambda session: session.execute(
+        update(OfficeUser).where(OfficeUser.username == NORTH_SUPERVISOR).values(active=False)
+    ))  # fmt: skip
+    job = work(office, job.id)
+    assert (job.state, job.error, job.stored) == (JobState.FAILED, "not_acting", None)
+
+
+def test_a_workbook_is_in_the_askers_language(people_in_both, export):
+    browser, job = export(kind="xlsx", language="ar")
+    book = openpyxl.load_workbook(io.BytesIO(browser.get(f"/jobs/download/{job.id}").data))
+    assert book.active.sheet_view.rightToLeft
+    assert book.active["B1"].value == "الاسم"
+
+
+def test_the_file_is_handed_to_the_asker_alone(people_in_both, export, browse):
+    _, job = export(NORTH_SUPERVISOR)
+    assert browse(ADMIN).get(f"/jobs/show/{job.id}").status_code == 200
+    assert browse(ADMIN).get(f"/jobs/download/{job.id}").status_code == 404
+
+
+def test_every_file_is_on_record(people_in_both, export, shop):
+    export(query="?q=Name")
+    (event,) = shop.rows(AuditEvent, AuditEvent.action == "consumer.exported")
+    assert event.details["rows"] == 8
+    assert event.details["search"] == "Name"
+    assert not event.details["cut_off"]
+
+
+def test_cancelling_leaves_no_file(people_in_both, office, browse, shop, monkeypatch):
+    browser = browse(ADMIN)
+    browser.post("/consumers/export/csv")
+    (job,) = shop.rows(Job)
+    real = exports.Lines._cell
+
+    def then_cancel(*args):
+        shop.change(lambda session: session.execute(update(Job).values(cancel_asked=True)))
+        return real(*args)
+
+    monkeypatch.setattr(exports.Lines, "_cell", then_cancel)
+    folder = office.extensions["vms_settings"].instance / "downloads"
+    before = set(folder.iterdir()) if folder.exists() else set()
+    assert work(office, job.id).state == JobState.CANCELLED
+    assert set(folder.iterdir()) == before
+    assert browser.get(f"/jobs/download/{job.id}").status_code == 404
+
+
+def test_a_short_list_is_handed_over_at_once(browse, shop, monkeypatch):
+    monkeypatch.setattr(exports, "DIRECTLY", 5_000)
+    answer = browse(ADMIN).post("/consumers/export/csv")
+    assert answer.mimetype == "text/csv"
+    assert shop.count(Job) == 0
+
+
+def test_the_columns_the_reader_chose_are_those_of_the_file(people_in_both, browse, monkeypatch):
+    monkeypatch.setattr(exports, "DIRECTLY", 5_000)
+    browser = browse(ADMIN)
+    browser.post("/consumers/columns", {"column": ["number", "name"], "query": ""})
+    assert lines(browser.post("/consumers/export/csv").data)[0] == ["Consumer number", "Name"]

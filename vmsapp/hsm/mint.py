@@ -1,0 +1,219 @@
+"""Making what a request asks for, or refusing it: policy, keys and tokens together.
+
+Nothing is written here; ``engine`` does, in whose transaction the record of a meter's TIDs is
+asked.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime
+
+from vmsapp.hsm import making, policy
+from vmsapp.hsm.answers import IssuedToken, IssuedTokens, KeyInfo, Verified
+from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
+from vmsapp.hsm.key_source import Derive, KeySource
+from vmsapp.hsm.policy import Limits
+from vmsapp.hsm.requests import (
+    CreditRequest,
+    DisplayRequest,
+    EngineeringRequest,
+    KeyChange,
+    KeyChangeBatch,
+    KeyChangeRequest,
+    KeyRef,
+    MeterConfig,
+    Request,
+    VerifyRequest,
+)
+from vmsapp.hsm.results import Transaction
+from vmsapp.sts import ea07
+from vmsapp.sts.codec import decode
+from vmsapp.sts.errors import CrcError, KeyExpired, KeyRuleError, StsError
+from vmsapp.sts.fields import TokenClass
+from vmsapp.sts.identifiers import TokenCarrier, kt
+from vmsapp.sts.keys import DecoderKey
+from vmsapp.sts.nmse import DisplayToken
+from vmsapp.sts.rules import require_usable
+
+
+class Mint:
+    """Makes tokens of the keys of one source, by one policy."""
+
+    def __init__(
+        self, source: KeySource, table_set: str, limits: Limits, clock: Callable[[], datetime]
+    ) -> None:
+        self._source = source
+        self._table_set = table_set
+        self._limits = limits
+        self._clock = clock
+
+    def display(self, request: DisplayRequest) -> IssuedToken:
+        """Make a class 1 token.
+
+        Raises:
+            ModuleRefused: ``parameters``.
+        """
+        digits = making.digits_of(making.token_of(request), None, self._table_set)
+        return self._token(digits, TokenClass.TEST, request.subclass)
+
+    def one(self, request: CreditRequest | EngineeringRequest, records: Transaction) -> IssuedToken:
+        """Make a token that carries a TID.
+
+        Raises:
+            ModuleRefused: A definite no.
+            HsmUnavailable: ``key_limit``, ``keystore`` or ``self_check``.
+        """
+        meter = request.meter
+        self._check_tables(request.table_set)
+        policy.check_meter(meter)
+        token = making.token_of(request)
+        with ExitStack() as stack:
+            key, derive = self._opened(stack, meter.key)
+            policy.check_key(meter, key, self._clock())
+            policy.check_use(self._limits, request, meter, key)
+            policy.check_ordinary(request.tid, key)
+            used = records.used_tids(
+                meter.meter_pan,
+                meter.base_date.value,
+                request.tid,
+                window=self._limits.tid_window,
+            )
+            policy.check_tid(request.tid, used)
+            if isinstance(request, CreditRequest):
+                since = self._clock() - policy.DAY
+                tokens, given = records.given_since(str(key.ref), since)
+                policy.check_day(key, policy.tenths_of(request), tokens=tokens, given=given)
+            decoder_key = stack.enter_context(_derived(derive, meter))
+            digits = making.digits_of(token, decoder_key, self._table_set)
+        amount = request.amount_field if isinstance(request, CreditRequest) else request.value
+        return self._token(digits, token.token_class, request.subclass, request.tid, amount, key)
+
+    def sets(
+        self, request: KeyChangeRequest | KeyChangeBatch, rows: Sequence[KeyChange]
+    ) -> tuple[IssuedTokens, ...]:
+        """Make the sets of key change tokens.
+
+        Args:
+            request: Whose.
+            rows: One change a meter.
+
+        Raises:
+            ModuleRefused: With the row that is refused, counted from 0.
+            HsmUnavailable: ``keystore`` or ``self_check``.
+        """
+        self._check_tables(request.table_set)
+        with ExitStack() as stack:
+            keys: dict[KeyRef, tuple[KeyInfo, Derive]] = {}
+            changes, sets, infos = [], [], []
+            for number, row in enumerate(rows):
+                try:
+                    for ref in (row.meter.key, row.new.key):
+                        if ref not in keys:
+                            keys[ref] = self._opened(stack, ref)
+                    old, new = keys[row.meter.key], keys[row.new.key]
+                    self._check_change(request, row, old[0], new[0])
+                    old_key = stack.enter_context(_derived(old[1], row.meter))
+                    new_key = stack.enter_context(_derived(new[1], row.new))
+                    change = making.Change(row, old_key, new_key)
+                    sets.append(making.sections_of(change))
+                except ModuleRefused as refusal:
+                    raise ModuleRefused(refusal.reason, row=number) from None
+                changes.append(change)
+                infos.append(old[0])
+            made = making.digits_of_sets(changes, sets, self._table_set)
+        return tuple(
+            tuple(
+                self._token(digits, TokenClass.MANAGEMENT, section.subclass, key=key)
+                for digits, section in zip(row_digits, sections, strict=True)
+            )
+            for row_digits, sections, key in zip(made, sets, infos, strict=True)
+        )
+
+    def verify(self, request: VerifyRequest) -> Verified:
+        """Tell what digits say under a meter's key; nothing is written.
+
+        Raises:
+            ModuleRefused: ``key_not_found`` or ``parameters``.
+        """
+        policy.check_meter(request.meter)
+        with ExitStack() as stack:
+            try:
+                key, derive = self._opened(stack, request.meter.key)
+                tables = ea07.table_set(request.table_set)
+                decoder_key = stack.enter_context(derive(request.meter.parameters()))
+            except StsError:
+                raise ModuleRefused("parameters") from None
+            try:
+                token = decode(request.digits, decoder_key, tables=tables)
+            except CrcError:
+                return Verified("not_of_this_meter")
+            except StsError:
+                return Verified("not_a_token")
+        said = Verified(
+            "valid",
+            int(token.token_class),
+            int(token.subclass),
+            token.tid,
+            getattr(token, "amount_field", getattr(token, "value", None)),
+            token.control if isinstance(token, DisplayToken) else None,
+        )
+        try:
+            carrier = TokenCarrier(request.meter.tct)
+            require_usable(token, kt.validate(key.ref.kt), ken=key.ken, carrier=carrier)
+        except KeyExpired:
+            return replace(said, outcome="key_expired")
+        except KeyRuleError:
+            return replace(said, outcome="key_type")
+        return said
+
+    def _check_change(
+        self, request: Request, change: KeyChange, old: KeyInfo, new: KeyInfo
+    ) -> None:
+        now = self._clock()
+        for meter, key in ((change.meter, old), (change.new, new)):
+            policy.check_meter(meter)
+            policy.check_key(meter, key, now)
+        policy.check_use(self._limits, request, change.meter, old)
+        policy.check_change(change, old, new)
+        policy.check_enterable(new, now)
+
+    def _check_tables(self, table_set: str) -> None:
+        if table_set != self._table_set:
+            raise ModuleRefused("parameters")
+
+    def _opened(self, stack: ExitStack, ref: KeyRef) -> tuple[KeyInfo, Derive]:
+        try:
+            return stack.enter_context(self._source.opened(ref))
+        except KeyError:
+            raise ModuleRefused("key_not_found") from None
+        except KeystoreError as error:
+            raise HsmUnavailable("keystore", sent=True) from error
+
+    def _token(
+        self,
+        digits: str,
+        token_class: int,
+        subclass: int,
+        tid: int | None = None,
+        amount_field: int | None = None,
+        key: KeyInfo | None = None,
+    ) -> IssuedToken:
+        return IssuedToken(
+            digits=digits,
+            token_class=int(token_class),
+            subclass=subclass,
+            tid=tid,
+            amount_field=amount_field,
+            kcv=key.kcv if key else "",
+            module_id=self._source.module_id,
+            table_set=self._table_set,
+            demo=key.demo if key else False,
+        )
+
+
+def _derived(derive: Derive, meter: MeterConfig) -> DecoderKey:
+    try:
+        return derive(meter.parameters())
+    except StsError:
+        raise ModuleRefused("parameters") from None

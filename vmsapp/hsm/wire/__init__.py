@@ -1,0 +1,1 @@
+"""VSM/1: what a module server and its clients say to each other."""

@@ -1,0 +1,251 @@
+"""The sheet of meters."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vmsapp.errors import N_, Conflict, VmsError
+from vmsapp.models import Meter, MeterState
+from vmsapp.scope import Actor
+from vmsapp.services.imports.consumers import ChangedSince, GoneSince, InUseSince
+from vmsapp.services.imports.kinds import Done, RowFault, SheetKind, Undoable, Values, Wanted
+from vmsapp.services.imports.meter_columns import TEXTS, draft_of, drafted, meter_columns
+from vmsapp.services.licence.standing import admit_meters
+from vmsapp.services.registration import meters
+from vmsapp.services.registration.drafts import MeterDraft
+from vmsapp.services.registration.faults import Fault, FaultyRows
+from vmsapp.services.registration.meter_checks import batches, taken
+from vmsapp.services.registration.meter_errors import NumberTwice
+from vmsapp.services.registration.meter_numbers import number_of
+from vmsapp.services.registration.taking_back import take_back, used
+from vmsapp.services.rows import among
+from vmsapp.services.sheets.columns import Column
+from vmsapp.services.sheets.names import Words
+from vmsapp.sts import identifiers
+
+
+class BroughtBack(Conflict):
+    """It was on record before, and so is not deleted."""
+
+    code = "brought_back"
+    message = N_("The meter was on record as retired before, so it stays. Retire it again.")
+
+
+class Meters:
+    """Meters, a row each."""
+
+    code = "meters"
+    title = N_("Meters")
+    key_column = "number"
+    updates = True
+
+    def texts(self) -> Sequence[str]:
+        """Headings, notes and choices."""
+        return [self.title, *TEXTS]
+
+    def columns(
+        self, session: Session, words: Words, language: str, sign: str | None = None
+    ) -> list[Column]:
+        """The columns, knowing regions, products and tariffs."""
+        return meter_columns(session, words, language)
+
+    def key(self, values: Values) -> str | None:
+        """The bare digits of a number without mistakes."""
+        return meter_key(values)
+
+    def wanted(self, session: Session, rows: Sequence[Values], *, update: bool) -> list[Wanted]:
+        """Make drafts; with ``update`` of meters that are seen and in use or stock, too."""
+        found = (
+            on_record(session, [key for row in rows if (key := self.key(row))]) if update else {}
+        )
+        result = []
+        for row in rows:
+            meter = found.get(self.key(row) or "")
+            draft = drafted(row, draft_of(meter) if meter else None)
+            result.append(Wanted(draft, meter.id if meter else None))
+        return result
+
+    def admit(self, session: Session, count: int) -> None:
+        """Ask whether the licence lets so many in."""
+        admit_meters(session, count)
+
+    def check(self, session: Session, actor: Actor, wanted: Sequence[Wanted]) -> list[RowFault]:
+        """Ask the service about new ones, then about those that change."""
+        new = [place for place, one in enumerate(wanted) if one.existing_id is None]
+        found = meters.check(session, actor, [wanted[place].draft for place in new])
+        faults = told(found, new)
+        changes, where = _changes(wanted)
+        if changes:
+            places = [where[key] for key in sorted(changes)]
+            faults += told(meters.check_changes(session, actor, changes), places)
+        return faults
+
+    def apply(
+        self, session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int
+    ) -> tuple[list[Done | None], list[RowFault]]:
+        """Change those on record, then add the others."""
+        done: list[Done | None] = [None] * len(wanted)
+        faults: list[RowFault] = []
+        changes, where = _changes(wanted)
+        while changes:
+            kept = {key: asdict(draft_of(one)) for key, one in
+                    meters_of(session, list(changes)).items()}  # fmt: skip
+            keys = sorted(changes)
+            try:
+                with session.begin_nested():
+                    changed = set(meters.change(session, actor, changes, batch_id=batch_id))
+            except FaultyRows as error:
+                faults += told(error.faults, [where[key] for key in keys])
+                wrong = {keys[one.row] for one in error.faults}
+                changes = {key: draft for key, draft in changes.items() if key not in wrong}
+                continue
+            after = meters_of(session, keys)
+            for key in keys:
+                said = mark(after[key])
+                done[where[key]] = (
+                    Done("changed", key, kept[key], said)
+                    if key in changed
+                    else Done("same", key, version=said)
+                )
+            break
+        left = [place for place, one in enumerate(wanted) if one.existing_id is None]
+        added, more = add_meters(session, actor, wanted, left, batch_id)
+        for place, one in added.items():
+            done[place] = one
+        return done, faults + more
+
+    def undo(
+        self, session: Session, actor: Actor, rows: Sequence[Undoable], batch_id: int
+    ) -> dict[int, VmsError]:
+        """Delete what was added, put back what was changed; what was touched since stays."""
+        ids = [row.subject_id for row in rows]
+        found, busy = meters_of(session, ids), used(session, ids)
+        stays: dict[int, VmsError] = {}
+        for row in rows:
+            meter = found.get(row.subject_id)
+            if meter is None:
+                stays[row.row] = GoneSince()
+            elif row.state == "added" and row.subject_id in busy:
+                stays[row.row] = InUseSince()
+            elif mark(meter) != row.version:
+                stays[row.row] = ChangedSince()
+            elif row.before == {"brought_back": True}:
+                stays[row.row] = BroughtBack()
+            elif row.state == "changed" and row.before is None:
+                stays[row.row] = ChangedSince()
+        back = [row for row in rows if row.row not in stays]
+        added = [row.subject_id for row in back if row.state == "added"]
+        if added:
+            take_back(session, actor, added, batch_id)
+        changed = {row.subject_id: MeterDraft(**row.before) for row in back if row.before}
+        if changed:
+            meters.change(session, actor, changed, batch_id=batch_id)
+        return stays
+
+
+def meter_key(values: Values) -> str | None:
+    """The bare digits of a number without mistakes."""
+    number = number_of(str(values.get("number") or ""))
+    return number if isinstance(number, str) else None
+
+
+def on_record(session: Session, numbers: Sequence[str]) -> dict[str, Meter]:
+    """The meters of these numbers that the session sees; retired ones are added anew instead."""
+    return {
+        meter.drn: meter
+        for some in batches(set(numbers))
+        for meter in session.scalars(
+            select(Meter).where(Meter.drn.in_(some), Meter.state != MeterState.RETIRED)
+            .execution_options(populate_existing=True)
+        )
+    }  # fmt: skip
+
+
+def add_meters(
+    session: Session, actor: Actor, wanted: Sequence[Wanted], places: Sequence[int], batch_id: int
+) -> tuple[dict[int, Done], list[RowFault]]:
+    """Add the meters at some places; those with faults are left out.
+
+    Returns:
+        What became of each by its place, and the faults.
+    """
+    left, faults = list(places), list[RowFault]()
+    while left:
+        drafts = [wanted[place].draft for place in left]
+        pans = {identifiers.meter_pan.of_drn(number) for draft in drafts
+                if isinstance(number := number_of(draft.number), str)}  # fmt: skip
+        before = {one.meter_id for one in taken(session, pans).values()}
+        try:
+            with session.begin_nested():
+                ids = meters.add(session, actor, drafts, batch_id=batch_id)
+        except FaultyRows as error:
+            faults += told(error.faults, left)
+            wrong = {left[one.row] for one in error.faults}
+            left = [place for place in left if place not in wrong]
+            continue
+        said = marks_of(session, ids)
+        return {
+            place: (
+                Done("changed", key, {"brought_back": True}, said[key])
+                if key in before
+                else Done("added", key, version=said[key])
+            )
+            for place, key in zip(left, ids, strict=True)
+        }, faults
+    return {}, faults
+
+
+def told(faults: Sequence[Fault], places: Sequence[int]) -> list[RowFault]:
+    """Put a service's faults at the rows' places, under the columns' names."""
+    return [
+        (places[one.row], one.column.removesuffix("_id"), one.error)
+        for one in faults
+        if not isinstance(one.error, NumberTwice)
+    ]
+
+
+def mark(meter: Meter) -> int:
+    """Sum up what a meter's record says, to notice that somebody changed it since."""
+    return _mark([*(getattr(meter, name) for name in meters.COLUMNS), meter.state])
+
+
+def marks_of(session: Session, ids: Sequence[int]) -> dict[int, int]:
+    """Sum up meters' records, by id."""
+    told = [getattr(Meter, name) for name in (*meters.COLUMNS, "state")]
+    return {
+        row[0]: _mark(row[1:])
+        for some in batches(set(ids))
+        for row in session.execute(select(Meter.id, *told).where(among(session, Meter.id, some)))
+    }
+
+
+def _mark(said: Sequence[object]) -> int:
+    written = "\0".join("" if value is None else str(value) for value in said)
+    return zlib.crc32(written.encode()) & 0x7FFFFFFF
+
+
+def _changes(wanted: Sequence[Wanted]) -> tuple[dict[int, MeterDraft], dict[int, int]]:
+    """The changes, and the rows' places, by id; the service counts rows in the order of ids."""
+    changes, where = dict[int, MeterDraft](), dict[int, int]()
+    for place, one in enumerate(wanted):
+        if one.existing_id is not None and one.existing_id not in changes:
+            changes[one.existing_id], where[one.existing_id] = one.draft, place
+    return changes, where
+
+
+def meters_of(session: Session, ids: Sequence[int]) -> dict[int, Meter]:
+    """Fetch meters as they are now, by id."""
+    return {
+        meter.id: meter
+        for some in batches(set(ids))
+        for meter in session.scalars(
+            select(Meter).where(Meter.id.in_(some)).execution_options(populate_existing=True)
+        )
+    }
+
+
+METERS: Final[SheetKind] = Meters()

@@ -1,0 +1,76 @@
+"""Taking back meters that an import brought: as if they had never been, while nothing was done.
+
+A meter that was sold to, moved or bound anew since keeps its history and stays.
+"""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from vmsapp.models import (
+    Counter,
+    FeePayment,
+    Meter,
+    MeterInstallation,
+    Sale,
+    ServicePoint,
+    SpentTid,
+    TidHead,
+)
+from vmsapp.scope import Actor, unscoped
+from vmsapp.services import audit
+from vmsapp.services.registration.meter_checks import batches
+from vmsapp.services.registration.meter_locks import lock_both
+
+
+def used(session: Session, meter_ids: Collection[int]) -> set[int]:
+    """Tell which meters were sold to or had a token, or ever left a place."""
+    found: set[int] = set()
+    with unscoped("what was done to a meter counts wherever it was"):
+        for some in batches(meter_ids):
+            sold = select(Sale.meter_id).where(Sale.meter_id.in_(some))
+            spent = select(Meter.id).join(SpentTid, SpentTid.meter_pan == Meter.meter_pan)
+            left = select(MeterInstallation.meter_id).where(
+                MeterInstallation.meter_id.in_(some), MeterInstallation.removed_at.is_not(None)
+            )
+            for statement in (sold, spent.where(Meter.id.in_(some)), left):
+                found |= set(session.scalars(statement.distinct()))
+    return found
+
+
+def take_back(session: Session, actor: Actor, meter_ids: Sequence[int], batch_id: int) -> None:
+    """Delete meters nothing was done to, and the places that were made for them.
+
+    Args:
+        session: In the actor's scope, inside ``atomic``.
+        actor: Who takes them back.
+        meter_ids: None of them ``used``.
+        batch_id: Of the import they came with.
+    """
+    points, meters = lock_both(session, meter_ids)
+    for some in batches(meter_ids):
+        link = MeterInstallation.meter_id.in_(some)
+        session.execute(delete(MeterInstallation).where(link))
+    _remove_places(session, [point.id for point in points.values()])
+    for pans in batches([meter.meter_pan for meter in meters.values()]):
+        session.execute(delete(TidHead).where(TidHead.meter_pan.in_(pans)))
+    numbers = [meter.drn for meter in meters.values()]
+    for some in batches(meter_ids):
+        session.execute(delete(Meter).where(Meter.id.in_(some)))
+    audit.record(
+        session, actor, "meter.import_undone", "meter", None, batch=batch_id,
+        count=len(numbers), first=numbers[0], last=numbers[-1],
+    )  # fmt: skip
+
+
+def _remove_places(session: Session, point_ids: Sequence[int]) -> None:
+    """Remove places where nothing was ever bought and no other meter hung."""
+    for some in batches(point_ids):
+        kept: set[int] = set()
+        with unscoped("what was bought at a place counts wherever it was sold"):
+            for column in (Sale.service_point_id, MeterInstallation.service_point_id,
+                           Counter.service_point_id, FeePayment.service_point_id):  # fmt: skip
+                kept |= set(session.scalars(select(column).where(column.in_(some)).distinct()))
+        gone = [point for point in some if point not in kept]
+        session.execute(delete(ServicePoint).where(ServicePoint.id.in_(gone)))

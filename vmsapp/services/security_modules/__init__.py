@@ -1,0 +1,19 @@
+"""Security modules, as the product sees them: where keys live and tokens are made.
+
+``finding`` tells which module and key a meter needs, ``opening`` opens it, ``keys`` keeps the
+public side of its keys.
+"""
+
+from vmsapp.services.security_modules.finding import MeterWithoutKey, NoModule, key_for, module_for
+from vmsapp.services.security_modules.keys import copy_key_list
+from vmsapp.services.security_modules.opening import open_module, registry_from
+
+__all__ = [
+    "MeterWithoutKey",
+    "NoModule",
+    "copy_key_list",
+    "key_for",
+    "module_for",
+    "open_module",
+    "registry_from",
+]

@@ -1,0 +1,70 @@
+"""Which module serves a meter, and which of its keys."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from vmsapp.errors import N_, Refused
+from vmsapp.models import SecurityModule, SmAlgorithm, VendingKey
+
+
+class NoModule(Refused):
+    """No security module serves the meter's algorithm."""
+
+    code = "no_module"
+    message = N_(
+        "No security module serves %(algorithm)s meters. Ask an administrator to assign one."
+    )
+
+    def __init__(self, *, algorithm: str) -> None:
+        super().__init__(algorithm=algorithm)
+
+
+class MeterWithoutKey(Refused):
+    """The module holds no key for the meter's supply group."""
+
+    code = "meter_without_key"
+    message = N_(
+        "There is no vending key for supply group %(sgc)s, revision %(krn)s."
+        " Ask an administrator to load it."
+    )
+
+    def __init__(self, *, sgc: str, krn: int) -> None:
+        super().__init__(sgc=sgc, krn=krn)
+
+
+def module_for(session: Session, algorithm: str) -> SecurityModule:
+    """Fetch the one module that serves an algorithm.
+
+    Raises:
+        NoModule: None does.
+    """
+    row = session.scalars(
+        select(SmAlgorithm)
+        .where(SmAlgorithm.algorithm == algorithm)
+        .options(joinedload(SmAlgorithm.module))
+    ).first()
+    if row is None:
+        raise NoModule(algorithm=algorithm)
+    return row.module
+
+
+def key_for(
+    session: Session, module_id: int, *, sgc: str, krn: int, kt: int, dkga: str
+) -> VendingKey:
+    """Fetch the public side of the key a meter's tokens are made with.
+
+    Raises:
+        MeterWithoutKey: The module holds none of that name.
+    """
+    row = session.scalars(
+        select(VendingKey).where(
+            VendingKey.module_id == module_id,
+            VendingKey.sgc == sgc,
+            VendingKey.krn == krn,
+            VendingKey.kt == kt,
+            VendingKey.dkga == dkga,
+        )
+    ).first()
+    if row is None:
+        raise MeterWithoutKey(sgc=sgc, krn=krn)
+    return row

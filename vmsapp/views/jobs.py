@@ -1,0 +1,293 @@
+"""Jobs: imports, exports and what else runs in the background, with how far each is."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from flask import Flask, current_app, flash, jsonify, redirect, request, send_file, url_for
+from flask import session as cookie
+from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import gettext
+from markupsafe import Markup
+from sqlalchemy import Select, select
+from sqlalchemy.orm import joinedload
+from werkzeug.wrappers import Response
+
+from vmsapp.errors import N_, NotFound
+from vmsapp.extensions import atomic
+from vmsapp.i18n import _, _l
+from vmsapp.models import Job, JobState
+from vmsapp.security import JOBS
+from vmsapp.services import job_runs, stored_files
+from vmsapp.services.imports import batches
+from vmsapp.services.imports.kinds import all_kinds
+from vmsapp.services.job_pace import pace_of
+from vmsapp.services.problems import error_of
+from vmsapp.services.stored_files import DOWNLOADS
+from vmsapp.tasks import background
+from vmsapp.views.base import actor, sentence, session
+from vmsapp.views.filters import Choice, Days
+from vmsapp.views.listing import holds
+from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names, view_named
+from vmsapp.views.look import number_text, state, time_left
+
+KINDS: Final = {
+    "import.check": N_("Check of an import"),
+    "import.apply": N_("Import"),
+    "import.undo": N_("Undoing of an import"),
+    "export": N_("Export"),
+}
+STATES: Final = {
+    "waiting": N_("waiting"),
+    "running": N_("running"),
+    "done": N_("done"),
+    "failed": N_("failed"),
+    "cancelled": N_("cancelled"),
+}
+TONES: Final = {"running": "warn", "done": "good", "failed": "bad"}
+
+WATCHED: Final = "watched_jobs"
+"""In the cookie of who asked for exports: their jobs, until they were told that these ended."""
+MOST_WATCHED: Final = 10
+
+
+def said(job: Job) -> str:
+    """How far a job is, in words: of its speed and what is left as much as is known."""
+    if job.state == JobState.WAITING:
+        return str(_("Waiting for a worker"))
+    pace = pace_of(job)
+    done = number_text(job.done)
+    if job.total is None:
+        text = _("%(done)s rows", done=done)
+    else:
+        text = _("%(done)s of %(total)s rows", done=done, total=number_text(job.total))
+    parts = [str(text)]
+    if pace.per_second:
+        speed = number_text(max(1, round(pace.per_second)))
+        parts.append(str(_("%(speed)s rows per second", speed=speed)))
+    if pace.seconds_left:
+        parts.append(str(_("about %(left)s left", left=time_left(pace.seconds_left))))
+    return " · ".join(parts)
+
+
+def progress_answer(job: Job) -> Response:
+    """What a page that follows a job is told."""
+    return jsonify(done=job.done, total=job.total or 0, text=said(job), finished=not job.open)
+
+
+def state_of(row: Job) -> Markup:
+    """A job's state."""
+    return state(gettext(STATES[row.state]), TONES.get(row.state))
+
+
+def kind_word(row: Job) -> str:
+    """What a job does."""
+    word = gettext(KINDS.get(row.kind, row.kind))
+    sheet = all_kinds().get(row.params.get("sheet", ""))
+    title = gettext(sheet.title) if sheet else row.params.get("title", "")
+    return f"{word}: {title}" if title else str(word)
+
+
+def watch(job_id: int) -> None:
+    """Have the asker told, on whatever page, once a job ended."""
+    cookie[WATCHED] = [*cookie.get(WATCHED, []), job_id][-MOST_WATCHED:]
+
+
+def _bar(row: Job) -> Any:  # noqa: ANN401 - a piece of HTML
+    """How far it is; what is under way is followed by the page."""
+    if not row.open:
+        return said(row) if row.done else None
+    bar = Markup(
+        '<div class="progress-line" data-progress="{}" data-then=""><progress aria-label="{}"{} '
+        'max="{}"></progress><span class="hint" data-progress-text>{}</span></div>'
+    )
+    value = Markup(' value="{}"').format(row.done) if row.total else ""
+    return bar.format(
+        url_for("Jobs.progress", pk=row.id), _("Progress"), value, row.total or 1, said(row)
+    )
+
+
+def error_said(row: Job) -> str | None:
+    """What went wrong, in a sentence."""
+    return sentence(error_of(row.problem)) if row.problem else None
+
+
+def _took(row: Job) -> str | None:
+    if row.started_at is None or row.finished_at is None:
+        return None
+    return time_left(round((row.finished_at - row.started_at).total_seconds()))
+
+
+class Jobs(OfficeListView):
+    """Everybody's own; those of all for who sees everything."""
+
+    datamodel = OfficeInterface(Job)
+    route_base = "/jobs"
+    class_permission_name = JOBS
+    base_permissions = names("can_list can_show can_act_for_others")
+    show_template = "jobs/show.html"
+
+    list_title = _l("Jobs")
+    list_columns = names("kind file_name state progress actor made_at finished_at error")
+    show_columns = names("kind file_name state actor made_at started_at finished_at took")
+    order_columns = names("made_at")
+    base_order = ("id", "desc")
+    label_columns = {
+        "kind": _l("What"), "file_name": _l("File"), "state": _l("State"),
+        "progress": _l("Progress"), "actor": _l("Who"), "made_at": _l("Asked at"),
+        "started_at": _l("Begun at"), "finished_at": _l("Ended at"), "error": _l("What went wrong"),
+        "took": _l("Took"),
+    }  # fmt: skip
+    folded = frozenset({"finished_at"})
+    filters = (
+        Choice(name="kind", label=_l("What"), column=Job.kind, words=KINDS),
+        Choice(name="state", label=_l("State"), column=Job.state, words=STATES),
+        Days(name="made", label=_l("Asked at"), column=Job.made_at),
+    )
+    loads = (joinedload(Job.actor),)
+    cells = {"kind": kind_word, "state": state_of, "progress": _bar, "error": error_said,
+             "took": _took}  # fmt: skip
+    empty = _l("Imports and large exports stand here, with how far they are and what they made.")
+
+    def statement(self) -> Select[Any]:
+        """What people asked for; what runs by itself at its hours is no job of anybody's."""
+        return select(Job).where(~Job.recurring).options(*self.loads)
+
+    def row(self, pk: int) -> Job:
+        """Fetch one the asker sees."""
+        found = (
+            holds(Job.id, pk) and session().scalars(self.statement().where(Job.id == pk)).first()
+        )
+        if not found:
+            raise NotFound
+        job: Job = found
+        return job
+
+    def name_of(self, row: Job) -> str:
+        """What it does, and with which file."""
+        return f"{kind_word(row)} · {row.file_name}" if row.file_name else kind_word(row)
+
+    def links(self, row: Job) -> Sequence[tuple[str, str]]:
+        """The import it belongs to."""
+        imports = view_named(self.appbuilder, "Imports")
+        batch_id = row.params.get("batch_id")
+        if batch_id is None or not imports.may("show"):
+            return ()
+        return ((_("Open the import"), imports.url("show", pk=batch_id)),)
+
+    @expose("/progress/<int:pk>")
+    @has_access
+    @permission_name("show")
+    def progress(self, pk: int) -> Response:
+        """Tell how far a job is."""
+        return progress_answer(self.row(pk))
+
+    @expose("/cancel/<int:pk>", methods=["POST"])
+    @has_access
+    @permission_name("show")
+    def cancel(self, pk: int) -> Answer:
+        """Stop a job at its next chunk."""
+        self.row(pk)
+        cancel_job(pk, of_others=self.for_others())
+        return redirect(self.url("show", pk=pk))
+
+    @expose("/retry/<int:pk>", methods=["POST"])
+    @has_access
+    @permission_name("show")
+    def retry(self, pk: int) -> Answer:
+        """Let a job that failed or was cancelled go on."""
+        self.row(pk)
+        retry_job(pk, of_others=self.for_others())
+        return redirect(self.url("show", pk=pk))
+
+    @expose("/download/<int:pk>")
+    @has_access
+    @permission_name("show")
+    def fetch(self, pk: int) -> Answer:
+        """Hand over the file a job made, to whoever asked for it and nobody else."""
+        job = self.row(pk)
+        if job.actor_id != actor().user_id or job.state != JobState.DONE:
+            raise NotFound
+        settings = current_app.extensions["vms_settings"]
+        path = stored_files.path_of(settings, DOWNLOADS, job.stored)
+        answer: Response = send_file(
+            path, job.result.get("mime", "application/octet-stream"), as_attachment=True,
+            download_name=job.file_name,
+        )  # fmt: skip
+        return answer
+
+    def fetchable(self, row: Job) -> bool:
+        """Whether the reader may fetch its file now."""
+        mine = row.actor_id == actor().user_id
+        return bool(mine and row.state == JobState.DONE and row.stored)
+
+    def may_act_on(self, row: Job) -> bool:
+        """Whether the reader may cancel it or try it again."""
+        return row.actor_id == actor().user_id or self.for_others()
+
+    def for_others(self) -> bool:
+        """Whether the reader may act on what others asked for."""
+        return self.may("act_for_others")
+
+    def bar(self, row: Job) -> str:
+        """How far it is, in words."""
+        return said(row)
+
+    def problem(self, row: Job) -> str | None:
+        """What went wrong."""
+        return error_said(row)
+
+
+def cancel_job(job_id: int, *, of_others: bool) -> None:
+    """Cancel a job, and free the import it belonged to if it had not begun."""
+    with atomic(session()) as current:
+        job = job_runs.cancel(current, actor(), job_id, of_others=of_others)
+        current.flush()
+        batches.left(current, job_id)
+    ended = job.state == JobState.CANCELLED
+    flash(_("It was cancelled.") if ended else _("It stops in a moment."), "success")
+
+
+def retry_job(job_id: int, *, of_others: bool) -> None:
+    """Let a job go on, and tell the workers."""
+    with atomic(session()) as current:
+        job = job_runs.retry(current, actor(), job_id, of_others=of_others)
+        batches.resume(current, job)
+    background.send(job_id)
+    flash(_("It goes on where it was."), "success")
+
+
+def init_app(app: Flask) -> None:
+    """Tell people when what they wait for is ready, on the next page they open."""
+    app.before_request(_tell_of_ended)
+
+
+def _tell_of_ended() -> None:
+    watched = cookie.get(WATCHED)
+    page = request.method == "GET" and request.blueprint and "text/html" in request.headers.get(
+        "Accept", ""
+    )  # fmt: skip
+    if not watched or not page or request.endpoint in {"Jobs.progress", "Jobs.fetch"}:
+        return
+    wanted = [number for number in watched if isinstance(number, int)]
+    rows = session().scalars(select(Job).where(Job.id.in_(wanted))).all()
+    still = []
+    for job in rows:
+        if job.open:
+            still.append(job.id)
+        elif request.path != url_for("Jobs.show", pk=job.id):
+            _tell(job)
+    cookie[WATCHED] = still
+
+
+def _tell(job: Job) -> None:
+    link = Markup('<a href="{}">{}</a>').format(url_for("Jobs.show", pk=job.id), job.file_name)
+    if job.state == JobState.DONE:
+        flash(_filled(_("%(file)s is ready to be fetched."), link), "success")
+    elif job.state == JobState.FAILED:
+        flash(_filled(_("%(file)s could not be made."), link), "danger")
+
+
+def _filled(text: str, link: Markup) -> Markup:
+    """Put a link into a sentence."""
+    before, _hole, after = str(text).partition("%(file)s")
+    return Markup("{}{}{}").format(before, link, after)
