@@ -20,7 +20,13 @@ from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import Consumer, MeterInstallation, Region, Sale, ServicePoint
 from vmsapp.services.registration import consumers, personal_data, retiring
-from vmsapp.services.registration.consumer_meters import Link, fees_at, links_of, meters_bound
+from vmsapp.services.registration.consumer_meters import (
+    MOST_LINKS,
+    Link,
+    links_of,
+    meters_bound,
+)
+from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.setup import NotSetUp
 from vmsapp.views.base import actor, session, status_of, utility
 from vmsapp.views.consumer_forms import (
@@ -156,18 +162,24 @@ class Consumers(Exported, OfficeModelView):
 
     def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
         """The meters bound now and before, each with the fees due at its place."""
-        links = links_of(session(), row.id)
+        links, g.meters_in_all = links_of(session(), row.id)
         if links:  # it has a history, which need not be asked for
             g.setdefault("consumers_kept", {row.id})
         try:
             setup = utility()
         except NotSetUp:
             return [(link, None) for link in links]
-        due = fees_at(session(), setup, links, now_utc())
+        bound = [(link.point, link.meter.tariff_id) for link in links if link.until is None]
         fees = {
-            place: money_text(minor, setup.currency, setup.exponent) for place, minor in due.items()
+            place: money_text(due.all_minor, setup.currency, setup.exponent)
+            for place, due in dues_at(session(), setup, bound, now_utc()).items()
         }
         return [(link, None if link.until else fees.get(link.point.id)) for link in links]
+
+    def meters_in_all(self) -> int:
+        """How many meters are bound now, where the page does not show them all; else none."""
+        count: int = g.get("meters_in_all", 0)
+        return count if count > MOST_LINKS else 0
 
     def meters_view(self) -> Any:  # noqa: ANN401 - a view, or none
         """The list of meters, if the asker may see one."""

@@ -119,7 +119,7 @@ def everything_of(session: Session, actor: Actor, consumer_id: int) -> dict[str,
     with atomic(session):
         row = locked(session, [consumer_id])[consumer_id]
         region = session.scalars(select(Region).where(Region.id == row.region_id)).one()
-        links = links_of(session, consumer_id, EVERY_LINK)
+        links = links_of(session, consumer_id, EVERY_LINK).shown
         sales = session.scalars(
             select(Sale).where(Sale.consumer_id == consumer_id)
             .options(joinedload(Sale.vending_point), joinedload(Sale.meter)).order_by(Sale.id)
