@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from flask import flash, g, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
-from sqlalchemy import Select, exists
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import joinedload
 
 from vmsapp.clock import now_utc
@@ -22,6 +22,7 @@ from vmsapp.models import (
     Product,
     Region,
     Sale,
+    ServicePoint,
     Setup,
     Tariff,
 )
@@ -78,6 +79,20 @@ def _consumer(meter: Meter) -> str | None:
     return None if consumer is None else f"{consumer.name} · {consumer.number}"
 
 
+class HangsAt(Searched):
+    """The meters that are bound to a consumer now."""
+
+    def rows(self, value: Consumer) -> ColumnElement[bool]:
+        """Those at the consumer's places."""
+        hanging = (
+            select(MeterInstallation.meter_id)
+            .join(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+            .where(ServicePoint.consumer_id == value.id, MeterInstallation.removed_at.is_(None))
+        )
+        found: ColumnElement[bool] = self.column.in_(hanging)
+        return found
+
+
 class Meters(Exported, MeterDeeds):
     """The meters in the asker's region."""
 
@@ -125,6 +140,8 @@ class Meters(Exported, MeterDeeds):
     filters = (
         Choice(name="state", label=_l("State"), column=Meter.state, words=METER_STATES),
         YesNo(name="bound", label=_l("Bound to a consumer"), column=HANGS),
+        HangsAt(name="consumer", label=_l("Consumer"), column=Meter.id, model=Consumer,
+                endpoint="Consumers.lookup"),
         Choice(name="type", label=_l("Meter type"), column=Meter.meter_type, words=METER_TYPES),
         Choice(name="algorithm", label=_l("Algorithm"), column=Meter.algorithm, words=ALGORITHMS),
         Searched(name="region", label=_l("Region"), column=Meter.region_id, model=Region,
