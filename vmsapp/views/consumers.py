@@ -42,6 +42,7 @@ from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
+from vmsapp.views.words import consumer_text
 
 STATES: Final = {
     "active": (N_("Active consumer"), "good"),
@@ -120,8 +121,8 @@ class Consumers(Exported, OfficeModelView):
     related = (Related("Sales", "consumer", Sale.consumer_id),)
 
     def name_of(self, row: Consumer) -> str:
-        """Name and number: names are shared."""
-        return f"{row.name} · {row.number}"
+        """Name and number."""
+        return consumer_text(row)
 
     def offered(self) -> Select[Any]:
         """Nothing new is hung on who is retired."""
@@ -185,6 +186,12 @@ class Consumers(Exported, OfficeModelView):
         """The list of meters, if the asker may see one."""
         meters = view_named(self.appbuilder, "Meters")
         return meters if meters.may("show") else None
+
+    def import_url(self, row: Consumer) -> str | None:
+        """Where meters are imported for a consumer, for who may."""
+        imports = view_named(self.appbuilder, "Imports")
+        may = imports.may("run") and imports.may("meters")
+        return imports.url("new", sheet="meters", consumer=row.id) if may else None
 
     def _related_lists(self, row: Consumer) -> Sequence[Any]:
         lists = super()._related_lists(row)

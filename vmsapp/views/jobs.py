@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from vmsapp.errors import N_, NotFound
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
-from vmsapp.models import Job, JobState
+from vmsapp.models import Consumer, Job, JobState
 from vmsapp.security import JOBS
 from vmsapp.services import job_runs, stored_files
 from vmsapp.services.imports import batches
@@ -26,9 +26,10 @@ from vmsapp.services.stored_files import DOWNLOADS
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, sentence, session
 from vmsapp.views.filters import Choice, Days
-from vmsapp.views.listing import holds
+from vmsapp.views.listing import holds, row_of
 from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names, view_named
 from vmsapp.views.look import number_text, state, time_left
+from vmsapp.views.words import consumer_text
 
 KINDS: Final = {
     "import.check": N_("Check of an import"),
@@ -227,6 +228,13 @@ class Jobs(OfficeListView):
     def for_others(self) -> bool:
         """Whether the reader may act on what others asked for."""
         return self.may("act_for_others")
+
+    def consumer_of(self, row: Job) -> str | None:
+        """For whom the import it belongs to is, if for one."""
+        number = row.params.get("consumer_id")
+        if number is None:
+            return None
+        return consumer_text(row_of(session(), Consumer, number))
 
     def bar(self, row: Job) -> str:
         """How far it is, in words."""

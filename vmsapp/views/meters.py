@@ -63,7 +63,7 @@ from vmsapp.views.meter_forms import (
     MeterForm,
 )
 from vmsapp.views.numbers import ascii_digits
-from vmsapp.views.words import METER_STATES, METER_TYPES
+from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
 HOLDS: Final = ("block", "unblock")
@@ -76,7 +76,7 @@ HANGS: Final = exists().where(
 def _consumer(meter: Meter) -> str | None:
     found: dict[int, Consumer] = g.get("consumers_of_meters", {})
     consumer = found.get(meter.id)
-    return None if consumer is None else f"{consumer.name} · {consumer.number}"
+    return None if consumer is None else consumer_text(consumer)
 
 
 class HangsAt(Searched):
