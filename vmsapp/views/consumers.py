@@ -72,6 +72,7 @@ class Consumers(Exported, OfficeModelView):
     show_template = "consumers/show.html"
     add_form, edit_form = NewConsumerForm, ChangedConsumerForm
     base_permissions = None
+    finds_people = True
     # a file of these is imported as it is; ID numbers are no part of it
     export_cells: ClassVar[Mapping[str, Any]] = {
         "number": lambda row: row.number,
@@ -339,8 +340,8 @@ class Consumers(Exported, OfficeModelView):
             tidy(form)
             try:
                 personal_data.anonymise(
-                    session(), actor(), pk, reason=form.reason.data or "",
-                    number=ascii_digits(form.number.data or ""),
+                    session(), actor(), current_app.extensions["vms_settings"], pk,
+                    reason=form.reason.data or "", number=ascii_digits(form.number.data or ""),
                 )  # fmt: skip
             except VmsError as error:
                 session().rollback()

@@ -129,7 +129,8 @@ def stage(
             session.flush()
             audit.record(
                 session, actor, "import.uploaded", "import_batch", batch.id, kind=kind.code,
-                file=name, sha256=stored.sha256, size=stored.size, update=update_existing,
+                file=None if kind.people else name, sha256=stored.sha256, size=stored.size,
+                update=update_existing,
                 **({} if consumer_id is None else {"consumer": consumer_id}),
             )  # fmt: skip
             _begin(session, actor, batch, CHECK, S.VALIDATING, language)

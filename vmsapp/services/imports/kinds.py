@@ -82,6 +82,8 @@ class SheetKind(Protocol):
     """The column whose value no two rows may share."""
     updates: bool
     """Rows may change records that are there."""
+    people: bool
+    """Rows tell of people, so what stays for ever names neither file nor cell."""
 
     def texts(self) -> Sequence[str]:
         """Every English text of its headings, notes and choices."""
