@@ -30,6 +30,7 @@ from vmsapp.services.registration.consumer_meters import links_of, meters_bound
 from vmsapp.services.registration.drafts import ConsumerDraft
 from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.registration.faults import FaultyRows
+from vmsapp.services.registration.many import UndoneTooLate
 from vmsapp.services.setup import setup_at
 
 
@@ -360,13 +361,13 @@ def test_undo_leaves_alone_what_changed_since(shop, do, three):
 
 def test_undo_is_for_who_did_it_and_for_ten_minutes(shop, do, three):
     done = do(retiring.retire, three)
-    with pytest.raises(retiring.UndoneTooLate):
+    with pytest.raises(UndoneTooLate):
         do(retiring.undo, done.at, by=SUPERVISOR)
     for moment in (done.at + timedelta(seconds=1), done.at - timedelta(days=1)):
-        with pytest.raises(retiring.UndoneTooLate):
+        with pytest.raises(UndoneTooLate):
             do(retiring.undo, moment)
     shop.clock.forward(minutes=10, seconds=1)
-    with pytest.raises(retiring.UndoneTooLate):
+    with pytest.raises(UndoneTooLate):
         do(retiring.undo, done.at)
     assert shop.count(Consumer, Consumer.retired) == 3
 

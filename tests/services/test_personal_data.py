@@ -19,6 +19,7 @@ from vmsapp.models import AuditEvent, Consumer, MeterInstallation, Sale
 from vmsapp.scope import seen_by
 from vmsapp.services.registration import consumers, personal_data, retiring
 from vmsapp.services.registration.drafts import ConsumerDraft
+from vmsapp.services.registration.many import UndoneTooLate
 from vmsapp.services.registration.personal_data import masked
 
 SECRET = "29384756"
@@ -206,6 +207,6 @@ def test_nothing_is_written_about_who_was_anonymised(shop, do, ada, anonymise):
         do(consumers.change, {ada.id: ConsumerDraft(name="Ada", region_id=ada.region_id,
                                                     number="C0001")})  # fmt: skip
     assert do(retiring.take_back, [ada.id]) == 0
-    with pytest.raises(retiring.UndoneTooLate):
+    with pytest.raises(UndoneTooLate):
         do(retiring.undo, NOW)
     assert again(shop, ada).name == "—"

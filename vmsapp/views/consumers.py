@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from flask import current_app, flash, g, redirect, render_template, request
 from flask_appbuilder import action, expose, has_access, permission_name
@@ -42,6 +41,7 @@ from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
+from vmsapp.views.undo import moment_to_undo, offer_undo
 from vmsapp.views.words import consumer_text
 
 STATES: Final = {
@@ -247,8 +247,7 @@ class Consumers(Exported, OfficeModelView):
             text = ngettext(
                 "%(num)s consumer was retired.", "%(num)s consumers were retired.", count
             )
-            undo = {"text": text, "undo": self.url("undo"), "at": done.at.isoformat()}
-            flash(cast("Any", undo), "success")  # kept as JSON, drawn by the toast
+            offer_undo(text, self.url("undo"), done.at)
         if kept:
             flash(
                 ngettext(
@@ -272,10 +271,7 @@ class Consumers(Exported, OfficeModelView):
     @permission_name("undo")
     def undo(self) -> Answer:
         """Undo what the asker retired at a moment."""
-        at = _moment(request.form.get("at", ""))
-        if at is None:
-            raise retiring.UndoneTooLate
-        return self._taken_back(retiring.undo(session(), actor(), at), ())
+        return self._taken_back(retiring.undo(session(), actor(), moment_to_undo()), ())
 
     def _taken_back(self, count: int, chosen: Consumer | Sequence[Consumer]) -> Response:
         text = ngettext(
@@ -362,11 +358,3 @@ def _bound() -> dict[int, int]:
 
 def _ids(chosen: Consumer | Sequence[Consumer]) -> list[int]:
     return [row.id for row in ([chosen] if isinstance(chosen, Consumer) else chosen)]
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

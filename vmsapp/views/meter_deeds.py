@@ -37,6 +37,9 @@ WORDS: Final = {
 }
 """What the deeds on a meter's state are called, and what they do."""
 
+HOLDS: Final = ("block", "unblock")
+"""Those that have a permission of their own."""
+
 SAID: Final = {
     "activate": N_("Meter %(number)s is active."),
     "store": N_("Meter %(number)s is in stock."),

@@ -46,7 +46,7 @@ from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
-from vmsapp.views.meter_deeds import WORDS, MeterDeeds
+from vmsapp.views.meter_deeds import HOLDS, WORDS, MeterDeeds
 from vmsapp.views.meter_forms import (
     ALGORITHMS,
     BASE_YEARS,
@@ -62,11 +62,11 @@ from vmsapp.views.meter_forms import (
     CorrectForm,
     MeterForm,
 )
+from vmsapp.views.meter_many import MeterMany
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
-HOLDS: Final = ("block", "unblock")
 
 HANGS: Final = exists().where(
     MeterInstallation.meter_id == Meter.id, MeterInstallation.removed_at.is_(None)
@@ -93,7 +93,7 @@ class HangsAt(Searched):
         return found
 
 
-class Meters(Exported, MeterDeeds):
+class Meters(Exported, MeterMany, MeterDeeds):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
