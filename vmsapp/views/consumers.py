@@ -14,11 +14,11 @@ from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, VmsError
+from vmsapp.errors import N_, NotAllowed, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
-from vmsapp.models import Consumer, MeterInstallation, Region, Sale, ServicePoint
-from vmsapp.services.registration import consumers, personal_data, retiring
+from vmsapp.models import Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.services.registration import binding, consumers, personal_data, retiring
 from vmsapp.services.registration.consumer_meters import (
     MOST_LINKS,
     Link,
@@ -27,6 +27,8 @@ from vmsapp.services.registration.consumer_meters import (
 )
 from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.setup import NotSetUp
+from vmsapp.services.vending.errors import NoSuchMeter
+from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, session, status_of, utility
 from vmsapp.views.consumer_forms import (
     GENDERS,
@@ -38,6 +40,7 @@ from vmsapp.views.crud import OfficeModelView, digest
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
@@ -46,7 +49,7 @@ from vmsapp.views.words import consumer_text
 
 STATES: Final = {
     "active": (N_("Active consumer"), "good"),
-    "retired": (N_("Retired consumer"), "warn"),
+    "retired": (N_("Former consumer"), "warn"),
     "anonymised": (N_("Data removed"), "bad"),
 }
 
@@ -97,8 +100,8 @@ class Consumers(Exported, OfficeModelView):
         "number": _l("Consumer number"), "name": _l("Name"), "region": _l("Region"),
         "address": _l("Address"), "phone": _l("Telephone"), "email": _l("E-mail"),
         "gender": _l("Gender"), "id_number": _l("ID number"), "language": _l("Language"),
-        "meters": _l("Meters"), "state": _l("State"), "retired": _l("Retired"),
-        "retired_at": _l("Retired at"),
+        "meters": _l("Meters"), "state": _l("State"), "retired": _l("No longer a consumer"),
+        "retired_at": _l("Consumer until"),
     }  # fmt: skip
     numbers = frozenset({"meters"})
     folded = frozenset({"retired"})
@@ -108,7 +111,7 @@ class Consumers(Exported, OfficeModelView):
                  endpoint="Regions.lookup"),
         YesNo(name="meter", label=_l("Has a meter"), column=HAS_METER),
         Choice(name="gender", label=_l("Gender"), column=Consumer.gender, words=GENDERS),
-        YesNo(name="retired", label=_l("Retired"), column=Consumer.retired_at.is_not(None)),
+        YesNo(name="retired", label=_l("No longer a consumer"), column=Consumer.retired_at.is_not(None)),
     )  # fmt: skip
     loads = (joinedload(Consumer.region),)
     cells = {
@@ -214,6 +217,36 @@ class Consumers(Exported, OfficeModelView):
 
     # what is written
 
+    @expose("/add", methods=["GET", "POST"])
+    @has_access
+    def add(self) -> Answer:
+        """Register a consumer, perhaps for a meter that hangs nowhere."""
+        meter, form = self._meter_to_bind(), NewConsumerForm()
+        if meter is None:
+            return self._form(form, str(self.add_title), self.add_columns, None)
+        if request.method == "GET":
+            form.region.process_data(meter.region)
+        title = _("New consumer for meter %(number)s", number=identifiers.drn.format(meter.drn))
+        return self._form(form, str(title), self.add_columns, None)
+
+    def _meter_to_bind(self) -> Meter | None:
+        """The meter an address names, which who binds meters may bind.
+
+        Raises:
+            NoSuchMeter: None, or out of sight.
+        """
+        if "meter" not in request.args:
+            return None
+        if not self.appbuilder.sm.has_access("can_bind", "Meters"):
+            raise NotAllowed
+        number = request.args.get("meter", type=int)
+        loads = joinedload(Meter.region)
+        found = None if number is None else row_of(session(), Meter, number, loads)
+        if found is None:
+            raise NoSuchMeter
+        meter: Meter = found
+        return meter
+
     def stamp(self, row: Consumer, columns: Sequence[str]) -> str:
         """The version alone: from a digest of the values an ID number could be guessed."""
         return digest(row, ("id", "version"))
@@ -222,7 +255,10 @@ class Consumers(Exported, OfficeModelView):
         draft = form.draft()
         with atomic(session()) as current:
             if pk is None:
+                meter = self._meter_to_bind()
                 (key,) = consumers.add(current, actor(), [draft])
+                if meter is not None:
+                    binding.bind(current, actor(), [binding.Link(meter.id, key)])
             else:
                 key = self._unchanged(pk, columns).id
                 consumers.change(current, actor(), {key: draft})

@@ -213,10 +213,10 @@ class Meters(Exported, MeterMany, MeterDeeds):
         return []
 
     def _places(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
-        if not self.may("bind") or (row.state == MeterState.RETIRED and facts.point is None):
-            return []
         if facts.point is None:
-            return [(str(_("Bind")), self.url("bind", pk=row.id))]
+            return [] if row.state == MeterState.RETIRED else [*self.ways_to_bind(row.id)]
+        if not self.may("bind"):
+            return []
         return [
             (str(_("Swap")), self.url("swap", pk=row.id)),
             (str(_("Unbind")), self.url("unbind", pk=row.id)),
