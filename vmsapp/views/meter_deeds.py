@@ -25,7 +25,7 @@ from vmsapp.views.lists import MAX_CHOSEN, MAX_SEARCH, Answer
 from vmsapp.views.meter_forms import BindForm, CreditForm, ReasonForm, SwapForm, credit_of
 
 WORDS: Final = {
-    "activate": (N_("Activate"), N_("It can be sold to as soon as it is bound to a consumer.")),
+    "activate": (N_("Put into use"), N_("It can be sold to as soon as it is bound to a consumer.")),
     "store": (N_("Put into stock"), N_("Nothing is sold to it until it is bound or activated.")),
     "block": (N_("Block"), N_("Nothing is sold to it until it is released.")),
     "unblock": (N_("Release"), N_("It can be sold to again.")),
