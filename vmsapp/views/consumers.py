@@ -111,7 +111,8 @@ class Consumers(Exported, OfficeModelView):
                  endpoint="Regions.lookup"),
         YesNo(name="meter", label=_l("Has a meter"), column=HAS_METER),
         Choice(name="gender", label=_l("Gender"), column=Consumer.gender, words=GENDERS),
-        YesNo(name="retired", label=_l("No longer a consumer"), column=Consumer.retired_at.is_not(None)),
+        YesNo(name="retired", label=_l("No longer a consumer"),
+              column=Consumer.retired_at.is_not(None)),
     )  # fmt: skip
     loads = (joinedload(Consumer.region),)
     cells = {
