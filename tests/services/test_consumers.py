@@ -35,18 +35,6 @@ from vmsapp.services.setup import setup_at
 
 
 @pytest.fixture
-def do(shop):
-    """Do something as somebody, in a session of its own."""
-
-    def run(deed, *args, by=OPERATOR, **options):
-        actor = shop.actor(by)
-        with shop.session() as session, seen_by(actor):
-            return deed(session, actor, *args, **options)
-
-    return run
-
-
-@pytest.fixture
 def north(utility) -> int:
     return utility.regions["north"].id
 

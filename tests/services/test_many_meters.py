@@ -1,6 +1,7 @@
 """Deeds on many meters at once: done to those that allow it, with the reason of every other."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -30,13 +31,7 @@ from vmsapp.services.vending.errors import NoSuchMeter
 @pytest.fixture
 def do(shop):
     """Do something as a supervisor, in a session of its own."""
-
-    def run(deed, *args, by=SUPERVISOR, **options):
-        actor = shop.actor(by)
-        with shop.session() as session, seen_by(actor):
-            return deed(session, actor, *args, **options)
-
-    return run
+    return partial(shop.do, by=SUPERVISOR)
 
 
 @pytest.fixture

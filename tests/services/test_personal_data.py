@@ -16,7 +16,6 @@ from tests.factories import (
 from tests.faults import request_lost
 from vmsapp.errors import NotFound
 from vmsapp.models import AuditEvent, Consumer, MeterInstallation, Sale
-from vmsapp.scope import seen_by
 from vmsapp.services.registration import consumers, personal_data, retiring
 from vmsapp.services.registration.drafts import ConsumerDraft
 from vmsapp.services.registration.many import UndoneTooLate
@@ -24,18 +23,6 @@ from vmsapp.services.registration.personal_data import masked
 
 SECRET = "29384756"
 PERSONAL = ("Consumer 1", "ada@example.org", "+254 20 123456", "Pier 1", SECRET)
-
-
-@pytest.fixture
-def do(shop):
-    """Do something as somebody, in a session of its own."""
-
-    def run(deed, *args, by=OPERATOR, **options):
-        actor = shop.actor(by)
-        with shop.session() as session, seen_by(actor):
-            return deed(session, actor, *args, **options)
-
-    return run
 
 
 @pytest.fixture

@@ -42,8 +42,9 @@ from vmsapp.views.import_words import (
     noticed,
     step_of,
 )
-from vmsapp.views.jobs import cancel_job, error_said, progress_answer, retry_job
-from vmsapp.views.jobs import said as progress_said
+from vmsapp.views.job_words import error_said, progress_answer
+from vmsapp.views.job_words import said as progress_said
+from vmsapp.views.jobs import cancel_job, retry_job
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
 from vmsapp.views.look import number_text, state
