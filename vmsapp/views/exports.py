@@ -9,13 +9,13 @@ record it is a deed, not a link. A long list is written in the background: see
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from flask import abort, flash, redirect, request, send_file, url_for
+from flask import abort, flash, g, redirect, request, send_file, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import get_locale
 from markupsafe import Markup
@@ -26,15 +26,15 @@ from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, begin_reading, end_reading
 from vmsapp.i18n import _
 from vmsapp.security import JOBS
-from vmsapp.services import audit, job_runs
+from vmsapp.services import audit, job_runs, regions
 from vmsapp.services.sheets import Cell, Look, write_csv, write_xlsx
 from vmsapp.tasks import background
 from vmsapp.tasks.exports import EXPORT
 from vmsapp.views.base import actor, session, zone
-from vmsapp.views.jobs import watch
 from vmsapp.views.listing import chunks_in_order
 from vmsapp.views.lists import Answer, OfficeListView, columns_cookie
 from vmsapp.views.look import href
+from vmsapp.views.watching import watch
 
 LIMIT: Final = 50_000
 """Rows a file holds at most; whoever needs more narrows the list, by days say."""
@@ -45,11 +45,21 @@ DIRECTLY: Final = 5_000
 IN_MEMORY: Final = 1 << 20
 """Bytes of a file kept in memory before it goes to the disk."""
 
+ALL: Final = "all"
+"""In an address: all columns, whichever the reader chose for the list."""
+
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS: Final = {
     "xlsx": XLSX,
     "csv": "text/csv; charset=utf-8",
 }
+
+
+def way_of(region_id: int) -> str:
+    """Where a region lies, written as it is understood when the file is imported."""
+    if "region_ways" not in g:
+        g.region_ways = regions.ways(session())
+    return str(g.region_ways.get(region_id, ""))
 
 
 class Exported(OfficeListView):
@@ -58,19 +68,30 @@ class Exported(OfficeListView):
     Attributes:
         export_columns: What stands in the file; by default all columns of the list.
         export_cells: How a column is written there, where it differs from the page.
+        export_subject: What is exported, in the words of the audit trail; by default the table.
     """
 
     base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show", "can_export"]
 
     export_columns: ClassVar[Sequence[str]] = ()
     export_cells: ClassVar[Mapping[str, Any]] = {}
+    export_subject: ClassVar[str | None] = None
+
+    @classmethod
+    def exported_subject(cls) -> str:
+        """What is exported, in the words of the audit trail."""
+        return cls.export_subject or str(cls.datamodel.obj.__tablename__)
 
     def exports(self) -> Sequence[tuple[str, str]]:
         """The kinds of file the reader may take: words and addresses."""
         if not self.may("export"):
             return ()
         words = {"xlsx": _("Excel"), "csv": _("CSV")}
-        return [(words[kind], self._export_url(kind)) for kind in KINDS]
+        offered = [(words[kind], self._export_url(kind)) for kind in KINDS]
+        if not self._chosen_columns():
+            return offered
+        whole = {"xlsx": _("Excel, all columns"), "csv": _("CSV, all columns")}
+        return [*offered, *((whole[kind], self._export_url(kind, columns=ALL)) for kind in KINDS)]
 
     def export_limit(self) -> int | None:
         """Rows a file holds at most; no such limit for who may have it made in the background."""
@@ -106,9 +127,16 @@ class Exported(OfficeListView):
 
     def columns_to_export(self) -> list[str]:
         """The columns of the file: those the reader chose for the list, else all there are."""
-        wanted = list(self.export_columns or self.list_columns)
+        chosen = [] if request.args.get("columns") == ALL else self._chosen_columns()
+        return self.exportable(chosen or self.export_columns or self.list_columns)
+
+    def exportable(self, columns: Sequence[str]) -> list[str]:
+        """Those of some columns that the reader may take away."""
+        return [*columns]
+
+    def _chosen_columns(self) -> list[str]:
         chosen = request.cookies.get(columns_cookie(), "").split(".")
-        return [name for name in wanted if name in chosen] or wanted
+        return [name for name in self.list_columns if name in chosen]
 
     def rows_to_export(self, most: int | None = None) -> int:
         """Count the rows the address asks for, up to a limit."""
@@ -137,22 +165,23 @@ class Exported(OfficeListView):
         flash(_("The list is long, so its file is made in the background."), "info")
         return redirect(url_for("Jobs.show", pk=job.id))
 
-    def _export_url(self, kind: str) -> str:
-        wanted = href(after=None, before=None, last=None, size=None).partition("?")[2]
+    def _export_url(self, kind: str, **more: str) -> str:
+        wanted = href(after=None, before=None, last=None, size=None, **more).partition("?")[2]
         return self.url("export", kind=kind) + (f"?{wanted}" if wanted else "")
 
     def _note_export(self, kind: str, lines: "Lines") -> None:
-        table = self.model.__tablename__
+        subject = self.exported_subject()
         with atomic(session()) as current:
             audit.record(
-                current, actor(), f"{table}.exported", table, None,
+                current, actor(), f"{subject}.exported", subject, None,
                 kind=kind, rows=lines.count, cut_off=lines.more, search=lines.search,
+                columns=[*lines.columns],
                 filters={one.name: one.said(value) for one, value in lines.chosen},
             )  # fmt: skip
 
     def _file_name(self, kind: str) -> str:
-        table = str(self.model.__tablename__)
-        return f"{table}-{now_utc().astimezone(ZoneInfo(zone())):%Y-%m-%d-%H%M}.{kind}"
+        subject = self.exported_subject()
+        return f"{subject}-{now_utc().astimezone(ZoneInfo(zone())):%Y-%m-%d-%H%M}.{kind}"
 
 
 class Lines:
@@ -207,7 +236,7 @@ class Lines:
                 return str(value.striptags())
             case datetime() if value.tzinfo:
                 return value.astimezone(self._zone)
-            case None | int() | Decimal() | datetime():
+            case None | int() | Decimal() | date():
                 return value
             case _:
                 return str(value)

@@ -30,14 +30,16 @@ from vmsapp.views.deeds import (
     DeedForm,
     a_key,
     after,
+    exact_minor,
     put_refusal,
     readable_minor,
     said_beforehand,
     submit,
 )
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Days, Searched
 from vmsapp.views.forms import MoneyField, tidy
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import Answer, OfficeInterface, names
 
 MOVES: Final = {"pay-in": PAY_IN, "take-out": TAKE_OUT}
 BESIDE: Final = {FloatTooSmall: "amount", SlipEntered: "again"}
@@ -80,13 +82,14 @@ def _available(point: VendingPoint) -> str:
     return readable_minor(account.available_minor) if account.limited else str(_("without limit"))
 
 
-class Floats(OfficeListView):
+class Floats(Exported):
     """The floats of the vending points the asker sees; an operator's own one alone."""
 
     datamodel = OfficeInterface(VendingPoint)
     route_base = "/floats"
+    export_subject = "float"
     class_permission_name = FLOATS
-    base_permissions = names("can_list can_show can_move can_terms")
+    base_permissions = names("can_list can_show can_move can_terms can_export")
     show_template = "floats/show.html"
 
     list_title = _l("Floats")
@@ -112,6 +115,16 @@ class Floats(OfficeListView):
         "pending": lambda point: readable_minor(account_of(point).pending_minor),
         "credit_limit": lambda point: readable_minor(account_of(point).credit_limit_minor),
         "available": _available,
+    }
+    export_columns = names("name region limited balance pending credit_limit available")
+    export_cells = {
+        "region": lambda point: way_of(point.region_id),
+        "balance": lambda point: exact_minor(account_of(point).balance_minor),
+        "pending": lambda point: exact_minor(account_of(point).pending_minor),
+        "credit_limit": lambda point: exact_minor(account_of(point).credit_limit_minor),
+        "available": lambda point: (
+            exact_minor(account_of(point).available_minor) if account_of(point).limited else None
+        ),
     }
     empty = _l("A vending point has a float as soon as it is added.")
 

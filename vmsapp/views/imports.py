@@ -3,13 +3,14 @@
 import io
 import tempfile
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from babel import Locale
 from flask import Flask, abort, current_app, flash, redirect, request, send_file
 from flask import session as cookie
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import get_locale, gettext
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
@@ -29,12 +30,13 @@ from vmsapp.services.sheets.marked import NO_COLUMN
 from vmsapp.services.sheets.templates import write_template
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, sentence, session, status_of
-from vmsapp.views.exports import IN_MEMORY, XLSX
+from vmsapp.views.exports import IN_MEMORY, XLSX, Exported
 from vmsapp.views.filters import Choice, Days
 from vmsapp.views.forms import OfficeForm, put_error
+from vmsapp.views.import_notes import noticed
 from vmsapp.views.jobs import cancel_job, error_said, progress_answer, retry_job
 from vmsapp.views.jobs import said as progress_said
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
 from vmsapp.views.look import number_text, state
 
 STATES: Final = {
@@ -57,6 +59,10 @@ KINDS: Final = {
     "meters": N_("Meters"),
     "meters-with-consumers": N_("Meters with consumers"),
 }
+RECORDS: Final = {
+    "consumers": "Consumers", "meters": "Meters", "meters-with-consumers": "Meters",
+}  # fmt: skip
+"""The view that lists what each kind brings."""
 STEPS: Final = (N_("File"), N_("Check"), N_("Apply"))
 SHOWN: Final = 50
 """Rows with errors that the page shows; the workbook has all."""
@@ -79,14 +85,14 @@ class UploadForm(OfficeForm):
     although_same = BooleanField(_l("Import it all the same"))
 
 
-class Imports(OfficeListView):
+class Imports(Exported):
     """Everybody's own; those of all for who sees everything."""
 
     datamodel = OfficeInterface(ImportBatch)
     route_base = "/imports"
     class_permission_name = IMPORTS
     base_permissions = names(
-        "can_list can_show can_run can_consumers can_meters can_meters_with_consumers"
+        "can_list can_show can_run can_consumers can_meters can_meters_with_consumers can_export"
     )
     list_template = "imports/list.html"
     show_template = "imports/show.html"
@@ -118,6 +124,9 @@ class Imports(OfficeListView):
         "applied": lambda row: number_text(row.applied),
         "size": lambda row: _("%(count)s KB", count=number_text(-(-row.size // 1024))),
     }
+    export_cells = {
+        name: attrgetter(name) for name in ("rows", "faulty", "applied")
+    }  # fmt: skip
     empty = _l("Download a template, fill it in, and hand it in here.")
 
     def name_of(self, row: ImportBatch) -> str:
@@ -128,6 +137,11 @@ class Imports(OfficeListView):
         """The kinds the reader may import: codes and words."""
         return [(code, gettext(kind.title)) for code, kind in all_kinds().items()
                 if self._may_import(code)]  # fmt: skip
+
+    def ways_in(self) -> Sequence[tuple[str, str]]:
+        """The imports the reader may begin: words and addresses."""
+        kinds = self.offered_kinds() if self.may("run") else ()
+        return [(word, self.url("new", sheet=code)) for code, word in kinds]
 
     # handing in
 
@@ -148,7 +162,7 @@ class Imports(OfficeListView):
                     status = status_of(error)
         page = self._page(
             "imports/new.html", kind=kind, title=_import_title(kind), form=form,
-            same=same or form.although_same.data, settings=_settings(),
+            same=same or form.although_same.data, settings=_settings(), back=self._back(),
         )  # fmt: skip
         return page, status
 
@@ -169,7 +183,7 @@ class Imports(OfficeListView):
         """Hand over a workbook to fill in, in the reader's language."""
         kind, file = self._kind(sheet), io.BytesIO()
         words = words_of(kind)
-        columns = kind.columns(session(), words, _language())
+        columns = [one for one in kind.columns(session(), words, _language()) if not one.told]
         title = gettext(kind.title)
         write_template(file, title, columns, words, _language(), rtl=_rtl())
         file.seek(0)
@@ -193,7 +207,7 @@ class Imports(OfficeListView):
             steps_said=[gettext(word) for word in STEPS],
             progress_said=progress_said(row.job) if row.job else "",
             job_error=error_said(row.job) if row.job and not row.problem else None,
-            noticed=_noticed(row),
+            noticed=noticed(row), records=self.records(row.kind),
         )  # fmt: skip
 
     def _told(
@@ -318,6 +332,17 @@ class Imports(OfficeListView):
             raise NotAllowed
         return kinds[sheet]
 
+    def records(self, kind: str) -> tuple[str, str] | None:
+        """The list of what a kind of sheet brings, for who may see it: word and address."""
+        view = view_named(self.appbuilder, RECORDS[kind])
+        return (str(view.list_title), view.url("list")) if view.may("list") else None
+
+    def _back(self) -> tuple[str, str]:
+        """The list from which the reader came."""
+        came_from = request.args.get("back")
+        kind = next((kind for kind, name in RECORDS.items() if name == came_from), None)
+        return (kind and self.records(kind)) or (str(self.list_title), self.url("list"))
+
     def _may_import(self, sheet: str) -> bool:
         return self.may(sheet.replace("-", "_"))
 
@@ -360,30 +385,6 @@ def _step(row: ImportBatch) -> int:
     if row.state in {BatchState.UPLOADED, BatchState.VALIDATING}:
         return 1
     return 3 if row.state in {BatchState.APPLIED, BatchState.UNDONE, BatchState.UNDOING} else 2
-
-
-def _noticed(row: ImportBatch) -> list[str]:
-    """What was noticed of the file as a whole."""
-    about, found = row.about, []
-    if about.get("ignored"):
-        found.append(_("Columns that were left out, for their headings are not known: %(names)s.",
-                       names=", ".join(about["ignored"])))  # fmt: skip
-    if about.get("others"):
-        found.append(_("Only the sheet “%(name)s” was read; not %(others)s.",
-                       name=about.get("sheet", ""), others=", ".join(about["others"])))  # fmt: skip
-    if about.get("hidden"):
-        found.append(_("Hidden sheets were not read: %(names)s.",
-                       names=", ".join(about["hidden"])))  # fmt: skip
-    if about.get("merged_count"):
-        found.append(_("Merged cells, of which only the first holds a value: %(areas)s.",
-                       areas=", ".join(about["merged"])))  # fmt: skip
-    if about.get("examples"):
-        found.append(_("The template's example was left out."))
-    if about.get("empty"):
-        found.append(ngettext("%(num)s empty row was left out.",
-                              "%(num)s empty rows were left out.",
-                              about["empty"]))  # fmt: skip
-    return [str(one) for one in found]
 
 
 def _settings() -> Settings:

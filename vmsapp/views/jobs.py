@@ -25,10 +25,12 @@ from vmsapp.services.problems import error_of
 from vmsapp.services.stored_files import DOWNLOADS
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, sentence, session
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days
 from vmsapp.views.listing import holds
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names, view_named
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
 from vmsapp.views.look import number_text, state, time_left
+from vmsapp.views.watching import WATCHED
 
 KINDS: Final = {
     "import.check": N_("Check of an import"),
@@ -44,10 +46,6 @@ STATES: Final = {
     "cancelled": N_("cancelled"),
 }
 TONES: Final = {"running": "warn", "done": "good", "failed": "bad"}
-
-WATCHED: Final = "watched_jobs"
-"""In the cookie of who asked for exports: their jobs, until they were told that these ended."""
-MOST_WATCHED: Final = 10
 
 
 def said(job: Job) -> str:
@@ -87,11 +85,6 @@ def kind_word(row: Job) -> str:
     return f"{word}: {title}" if title else str(word)
 
 
-def watch(job_id: int) -> None:
-    """Have the asker told, on whatever page, once a job ended."""
-    cookie[WATCHED] = [*cookie.get(WATCHED, []), job_id][-MOST_WATCHED:]
-
-
 def _bar(row: Job) -> Any:  # noqa: ANN401 - a piece of HTML
     """How far it is; what is under way is followed by the page."""
     if not row.open:
@@ -117,13 +110,13 @@ def _took(row: Job) -> str | None:
     return time_left(round((row.finished_at - row.started_at).total_seconds()))
 
 
-class Jobs(OfficeListView):
+class Jobs(Exported):
     """Everybody's own; those of all for who sees everything."""
 
     datamodel = OfficeInterface(Job)
     route_base = "/jobs"
     class_permission_name = JOBS
-    base_permissions = names("can_list can_show can_act_for_others")
+    base_permissions = names("can_list can_show can_act_for_others can_export")
     show_template = "jobs/show.html"
 
     list_title = _l("Jobs")
@@ -146,6 +139,7 @@ class Jobs(OfficeListView):
     loads = (joinedload(Job.actor),)
     cells = {"kind": kind_word, "state": state_of, "progress": _bar, "error": error_said,
              "took": _took}  # fmt: skip
+    export_cells = {"progress": lambda row: said(row) if row.done else None}
     empty = _l("Imports and large exports stand here, with how far they are and what they made.")
 
     def statement(self) -> Select[Any]:
