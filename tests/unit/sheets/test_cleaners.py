@@ -45,7 +45,7 @@ def test_text_that_is_none(value, code):
     ("1,5e+20", "scientific"), (date(2026, 1, 2), "date_for_text"),
 ])  # fmt: skip
 def test_what_must_be_text_is_no_number(value, code):
-    for clean in (Text(20, exact=True), Digits(1, 20), Phone()):
+    for clean in (Text(20, exact=True), Digits(1, 20)):
         assert fault(clean, value) == code
 
 
