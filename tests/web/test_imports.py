@@ -12,7 +12,7 @@ from markupsafe import escape
 from sqlalchemy import select, update
 
 from tests import factories
-from tests.factories import OPERATOR, SUPERVISOR
+from tests.factories import OPERATOR
 from tests.web.importing import HEADINGS, work, workbook
 from tests.web.office import ADMIN, NEWCOMER, NORTH_SUPERVISOR, main_part
 from vmsapp.clock import now_utc

@@ -199,8 +199,17 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("TokenJournal.export", "POST"): AUDITS,
     **{
         (f"{view}.export", "POST"): AUDITS
-        for view in ("Regions", "Products", "VendingPoints", "Tariffs", "Users", "UserGroups",
-                     "Imports", "Jobs", "Approvals")
+        for view in (
+            "Regions",
+            "Products",
+            "VendingPoints",
+            "Tariffs",
+            "Users",
+            "UserGroups",
+            "Imports",
+            "Jobs",
+            "Approvals",
+        )
     },
     ("Sales.export", "POST"): OF_MONEY,
     ("Floats.export", "POST"): OF_MONEY,

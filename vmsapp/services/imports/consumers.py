@@ -302,7 +302,9 @@ def _draft_of(row: Consumer) -> ConsumerDraft:
 
 def _drafted(base: ConsumerDraft, row: Values) -> ConsumerDraft:
     values: dict[str, Any] = {
-        "region_id" if name == "region" else name: value for name, value in row.items()
+        "region_id" if name == "region" else name: value
+        for name, value in row.items()
+        if name in HEADINGS
     }
     if values.get("id_number", "") is None:
         del values["id_number"]

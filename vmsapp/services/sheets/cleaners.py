@@ -39,7 +39,8 @@ _UNSEEN: Final = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 """Signs without a shape that come along when text is copied; dropped."""
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd\ufffe\uffff]")
 """Controls, also those that turn the direction of what follows; refused."""
-_SHORT_FORM: Final = re.compile(r"[+-]?\d+([.,]\d+)?E[+-]?\d+", re.IGNORECASE)
+_SHORT_FORM: Final = re.compile(r"[+-]?\d+([.,]\d+)?E[+-]\d+", re.IGNORECASE)
+"""As spreadsheet programs write it; without its sign it is a number that somebody gave."""
 _EXACT: Final = 10**15
 """From here on a spreadsheet drops digits."""
 
