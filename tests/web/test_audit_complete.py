@@ -252,7 +252,7 @@ EVENT_ALONE = {
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats",
-    )),
+    )), "Floats.statement_file",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 

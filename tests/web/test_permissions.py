@@ -213,6 +213,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     },
     ("Sales.export", "POST"): OF_MONEY,
     ("Floats.export", "POST"): OF_MONEY,
+    ("Floats.statement_file", "POST"): OF_MONEY,
     ("TokenJournal.compare", "POST"): ADMINS,
     ("TokenJournal.settle", "POST"): ADMINS,
     **{

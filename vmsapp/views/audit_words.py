@@ -176,6 +176,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "audit_event.exported": N_("Exported"),
         "sale.exported": N_("Sales exported"),
         "float.exported": N_("Floats exported"),
+        "float.statement_exported": N_("Statement of a float exported"),
         "approval_request.exported": N_("Approvals exported"),
         "import_batch.exported": N_("List of imports exported"),
         "job.exported": N_("List of jobs exported"),

@@ -134,7 +134,7 @@ class Consumers(Exported, Imported, OfficeModelView):
         if not ids or request.endpoint == f"{self.endpoint}.show":
             return
         _bound().update(meters_bound(session(), ids))
-        if self.may("delete"):
+        if self.may("delete") and "exporting" not in g:
             g.consumers_kept = consumers.with_history(session(), ids)
 
     def open_to(self, deed: str, row: Consumer) -> bool:

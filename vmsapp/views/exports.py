@@ -8,7 +8,7 @@ record it is a deed, not a link. A long list is written in the background: see
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any, ClassVar, Final
@@ -62,6 +62,26 @@ def way_of(region_id: int) -> str:
     return str(g.region_ways.get(region_id, ""))
 
 
+def write_table(
+    file: IO[bytes], kind: str, title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
+) -> None:
+    """Write a table as a file of a kind, the way the reader reads."""
+    if kind == "csv":
+        write_csv(file, header, rows)
+        return
+    rtl = (get_locale() or Locale("en")).text_direction == "rtl"
+    write_xlsx(file, title, header, rows, Look(rtl=rtl))
+
+
+def handed_over(write: Callable[[IO[bytes]], None], kind: str, name: str) -> Response:
+    """Hand over a file while it is asked for."""
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sent below
+    write(file)
+    file.seek(0)
+    answer: Response = send_file(file, KINDS[kind], as_attachment=True, download_name=name)
+    return answer
+
+
 class Exported(OfficeListView):
     """A list that can be had as a file.
 
@@ -107,22 +127,15 @@ class Exported(OfficeListView):
         begin_reading(session())
         if self._background() and self.rows_to_export(DIRECTLY + 1) > DIRECTLY:
             return self._ask(kind)
-        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sent below
-        self.write_export(file, kind, Lines(self, self.columns_to_export(), LIMIT))
-        file.seek(0)
-        answer: Response = send_file(
-            file, KINDS[kind], as_attachment=True, download_name=self._file_name(kind)
+        lines = Lines(self, self.columns_to_export(), LIMIT)
+        return handed_over(
+            lambda file: self.write_export(file, kind, lines), kind, self._file_name(kind)
         )
-        return answer
 
     def write_export(self, file: IO[bytes], kind: str, lines: "Lines") -> None:
         """Write the list as the address asks for it, and put that on record."""
         header = [self.label(name) for name in lines.columns]
-        if kind == "csv":
-            write_csv(file, header, lines)
-        else:
-            rtl = (get_locale() or Locale("en")).text_direction == "rtl"
-            write_xlsx(file, str(self.list_title), header, lines, Look(rtl=rtl))
+        write_table(file, kind, str(self.list_title), header, lines)
         self._note_export(kind, lines)
 
     def columns_to_export(self) -> list[str]:
@@ -203,6 +216,7 @@ class Lines:
     ) -> None:
         self._view, self.columns, self._zone = view, columns, ZoneInfo(zone())
         self._limit, self._after_chunk = limit, after_chunk
+        g.exporting = True  # what a page offers beside its rows need not be read
         statement, self.search, self.chosen = view.narrowed(view.statement())
         _sorted_by, order = view.order_wanted(request.args.get("sort", ""))
         self._chunks = chunks_in_order(
