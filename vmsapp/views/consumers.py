@@ -37,9 +37,10 @@ from vmsapp.views.consumer_forms import (
     NewConsumerForm,
 )
 from vmsapp.views.crud import OfficeModelView, digest
-from vmsapp.views.exports import Exported
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
@@ -66,7 +67,7 @@ def _state(row: Consumer) -> Markup:
     return state(_(word), tone)
 
 
-class Consumers(Exported, OfficeModelView):
+class Consumers(Exported, Imported, OfficeModelView):
     """Who buys, in the asker's region."""
 
     datamodel = OfficeInterface(Consumer)
@@ -76,16 +77,22 @@ class Consumers(Exported, OfficeModelView):
     add_form, edit_form = NewConsumerForm, ChangedConsumerForm
     base_permissions = None
     finds_people = True
-    # a file of these is imported as it is; ID numbers are no part of it
+    sheets = ("consumers",)
+    # a file of these is imported as it is; ID numbers are in those of whoever may see them
     export_cells: ClassVar[Mapping[str, Any]] = {
         "number": lambda row: row.number,
+        "region": lambda row: way_of(row.region_id),
+        "id_number": lambda row: row.id_number,
         "phone": lambda row: row.phone,
+        "meters": lambda row: _bound().get(row.id, 0),
     }
-    export_columns = names("number name region address gender phone email language retired")
+    export_columns = names(
+        "number name region address gender id_number phone email language meters state"
+    )
 
     list_title = _l("Consumers")
     add_title = _l("Add consumer")
-    empty = _l("Consumers will be listed here once they are registered.")
+    empty = _l("Consumers are listed here once they are added, one by one or from a sheet.")
     list_columns = names("number name region address phone meters retired")
     show_columns = names(
         "number name region address phone email gender id_number language state retired_at"
@@ -139,7 +146,7 @@ class Consumers(Exported, OfficeModelView):
         if not ids or request.endpoint == f"{self.endpoint}.show":
             return
         _bound().update(meters_bound(session(), ids))
-        if self.may("delete"):
+        if self.may("delete") and "exporting" not in g:
             g.consumers_kept = consumers.with_history(session(), ids)
 
     def open_to(self, deed: str, row: Consumer) -> bool:
@@ -165,6 +172,10 @@ class Consumers(Exported, OfficeModelView):
         )  # fmt: skip
 
     # one consumer
+
+    def exportable(self, columns: Sequence[str]) -> list[str]:
+        """All but the ID numbers, unless the asker may see them."""
+        return [name for name in columns if name != "id_number" or self.may("id_number")]
 
     def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
         """The meters bound now and before, each with the fees due at its place."""

@@ -40,9 +40,10 @@ from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
 from vmsapp.views.crud import digest
 from vmsapp.views.deeds import a_key, after, submit
-from vmsapp.views.exports import Exported
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
@@ -73,9 +74,13 @@ HANGS: Final = exists().where(
 )
 
 
-def _consumer(meter: Meter) -> str | None:
+def _owner(meter: Meter) -> Consumer | None:
     found: dict[int, Consumer] = g.get("consumers_of_meters", {})
-    consumer = found.get(meter.id)
+    return found.get(meter.id)
+
+
+def _consumer(meter: Meter) -> str | None:
+    consumer = _owner(meter)
     return None if consumer is None else consumer_text(consumer)
 
 
@@ -93,7 +98,7 @@ class HangsAt(Searched):
         return found
 
 
-class Meters(Exported, MeterMany, MeterDeeds):
+class Meters(Exported, Imported, MeterMany, MeterDeeds):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
@@ -103,13 +108,17 @@ class Meters(Exported, MeterMany, MeterDeeds):
     show_template = "meters/show.html"
     add_form, edit_form = MeterForm, ChangedMeterForm
     base_permissions = None
+    sheets = ("meters", "meters-with-consumers")
     # a file of these is imported as it is
     export_columns = names(
-        "drn product region tariff algorithm sgc ti krn kt base_date ea tct credit_mode meter_type"
-        " consumer state"
+        "drn product region tariff algorithm sgc ti krn kt base_date ea tct credit_mode"
+        " consumer_number consumer_name meter_type state blocked_reason"
     )
     export_cells: ClassVar[Mapping[str, Any]] = {
         "drn": lambda meter: identifiers.drn.format(meter.drn),
+        "region": lambda meter: way_of(meter.region_id),
+        "consumer_number": lambda meter: getattr(_owner(meter), "number", None),
+        "consumer_name": lambda meter: getattr(_owner(meter), "name", None),
         "sgc": lambda meter: meter.sgc,
         "ti": lambda meter: meter.ti,
         "ea": lambda meter: f"{meter.ea:02d}",
@@ -119,7 +128,7 @@ class Meters(Exported, MeterMany, MeterDeeds):
 
     list_title = _l("Meters")
     add_title = _l("Add meter")
-    empty = _l("Meters will be listed here once they are registered.")
+    empty = _l("Meters are listed here once they are added, one by one or from a sheet.")
     list_columns = names("drn meter_type product region tariff consumer algorithm state")
     show_columns = names("meter_type product region tariff credit_mode state")
     key_columns = names("algorithm ea sgc krn ti kt base_date tct")
@@ -130,6 +139,7 @@ class Meters(Exported, MeterMany, MeterDeeds):
     label_columns = {
         "drn": _l("Meter number"), "meter_type": _l("Meter type"), "product": _l("Product"),
         "region": _l("Region"), "tariff": _l("Tariff"), "consumer": _l("Consumer"),
+        "consumer_number": _l("Consumer number"), "consumer_name": _l("Consumer's name"),
         "algorithm": _l("Algorithm"), "state": _l("State"),
         "blocked_reason": _l("Blocked because"), "credit_mode": _l("Credited with"),
         "sgc": _l("Supply group code (SGC)"), "krn": _l("Key revision number (KRN)"),
