@@ -22,6 +22,10 @@ from tests.scenarios.look import launched
 from tests.scenarios.traces import found_in
 
 
+START_SECONDS = 180
+"""A demo utility is loaded meanwhile, on machines that may do much beside."""
+
+
 @dataclass
 class Product:
     """A started product."""
@@ -111,7 +115,7 @@ def start_product(
         reader = threading.Thread(target=read, daemon=True)
         product = Product(process, instance, scratch, f"http://localhost:{port}", reader)
         reader.start()
-        assert ready.wait(60), "".join(product.output)
+        assert ready.wait(START_SECONDS), "".join(product.output)
         started.append(product)
         return product
 

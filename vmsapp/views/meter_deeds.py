@@ -9,7 +9,7 @@ from flask_babel import ngettext
 from flask_wtf import FlaskForm
 
 from vmsapp.errors import N_, InvalidInput, NotFound, VmsError
-from vmsapp.i18n import _
+from vmsapp.i18n import _, groups_in_order
 from vmsapp.models import Consumer, Meter, MeterState
 from vmsapp.services.registration import binding, meter_states
 from vmsapp.services.registration.binding import Link, Swap
@@ -270,7 +270,7 @@ class MeterDeeds(OfficeModelView):
                 else:
                     flash(said, "success")
                     return redirect(self.url("show", pk=leads_to or meter.id))
-        title = title or f"{word} · {self.number(meter)}"
+        title = title or f"{word} · {groups_in_order(self.number(meter))}"
         page = self._page(
             "meters/deed.html", title=title, form=form, columns=fields, word=word, does=does,
             meter=meter, consumer=consumer, again=again, back=self.url("show", pk=meter.id),
