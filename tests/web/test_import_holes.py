@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from openpyxl import Workbook, load_workbook
 from sqlalchemy import select
 
 from tests.factories import LEGACY_11
@@ -50,3 +51,27 @@ def test_an_empty_cell_beside_a_good_one_is_told_and_the_check_goes_on(checked, 
 
 def test_a_row_of_holes_is_told_of_each(checked):
     assert checked("meters", *NEEDED) == dict.fromkeys(NEEDED.values(), "required")
+
+
+def test_the_marked_workbook_keeps_rows_where_they_are_and_is_no_stranger(office, browse, shop):
+    headings, file = ["Consumer number", "Name", "Region", "What is wrong"], io.BytesIO()
+    book = Workbook()
+    for row in (headings, ["K-1", "Ann", "North"], [], [], ["K-2", None, "North"]):
+        book.active.append(row)
+    for name in ("_", "Old"):
+        book.create_sheet(name).sheet_state = "hidden"
+    book.save(file)
+    file.seek(0)
+    admin = browse(ADMIN)
+    admin.post("/imports/new/consumers", {"file": (file, "people.xlsx")})
+    batch = shop.rows(ImportBatch)[-1]
+    work(office, batch.job_id)
+    page = admin.get(f"/imports/show/{batch.id}").text
+    assert "Hidden sheets were not read: Old." in page
+    assert "headings are not known" not in page
+    sheet = load_workbook(io.BytesIO(admin.get(f"/imports/errors/{batch.id}").data)).active
+    assert [sheet.cell(row, 1).value for row in range(1, 6)] == [
+        "Consumer number", "K-1", None, None, "K-2",
+    ]  # fmt: skip
+    assert "must not be empty" in sheet["E5"].value
+    assert sheet["B5"].number_format == "@"

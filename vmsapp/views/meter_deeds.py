@@ -204,7 +204,8 @@ class MeterDeeds(OfficeModelView):
                 MeterState(form.afterwards.data),
             )  # fmt: skip
             binding.swap(session(), actor(), deed)
-            return str(_("Meter %(number)s hangs there now.", number=self.number(other)))
+            return str(_("Meter %(number)s has taken the place of meter %(old)s.",
+                         number=self.number(other), old=self.number(meter)))  # fmt: skip
 
         title = _("Swap meter %(number)s", number=self.number(meter))
         does = _(

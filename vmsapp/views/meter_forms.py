@@ -273,6 +273,10 @@ class CorrectForm(MeterForm):
         description=_l("What was wrong, and how that is known: the meter's display, a document."),
     )  # fmt: skip
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.reason.flags.needed = True  # the service says what must stand there
+
 
 def credit_of(field: NumberField) -> Decimal | None:
     """What was typed of a meter's credit; ``None``: nothing, which is not zero."""
