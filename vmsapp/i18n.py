@@ -30,10 +30,10 @@ _BETWEEN_GROUPS: Final = re.compile(r"(?<=[0-9]) (?=[0-9])")
 class _Sentences(Domain):  # type: ignore[misc]
     """Sentences in which the groups of a number stay in their order."""
 
-    def gettext(self, string: str, **variables: Any) -> str:
+    def gettext(self, string: str, **variables: object) -> str:
         return str(super().gettext(string, **_grouped(variables)))
 
-    def ngettext(self, singular: str, plural: str, num: int, **variables: Any) -> str:
+    def ngettext(self, singular: str, plural: str, num: int, **variables: object) -> str:
         return str(super().ngettext(singular, plural, num, **_grouped(variables)))
 
 
@@ -48,8 +48,8 @@ def init_app(app: Flask) -> None:
     babel = app.extensions["babel"]
     babel.locale_selector = choose_locale
     babel.instance.__class__ = _Babel  # the framework made it, and asks it for its domain
-    in_templates = app.jinja_env.globals["gettext"], app.jinja_env.globals["ngettext"]
-    app.jinja_env.globals.update(zip(("gettext", "ngettext"), map(_grouping, in_templates)))
+    words = app.jinja_env.globals
+    words.update({name: _grouping(words[name]) for name in ("gettext", "ngettext")})
     app.jinja_env.globals.update(
         get_locale=get_locale,
         money=money_text,
@@ -88,7 +88,7 @@ def groups_in_order(text: str) -> str:
     return _BETWEEN_GROUPS.sub("\N{NO-BREAK SPACE}", text)
 
 
-def _grouped(variables: dict[str, Any]) -> dict[str, Any]:
+def _grouped(variables: dict[str, object]) -> dict[str, object]:
     return {
         name: groups_in_order(value) if type(value) is str else value
         for name, value in variables.items()

@@ -21,7 +21,6 @@ from config import ROOT
 from tests.scenarios.look import launched
 from tests.scenarios.traces import found_in
 
-
 START_SECONDS = 180
 """A demo utility is loaded meanwhile, on machines that may do much beside."""
 

@@ -30,8 +30,8 @@ def checked(office, browse, shop):
         said = {"product": model, "region": "North", "algorithm": "Legacy", "sgc": like.sgc,
                 "ti": like.ti}  # fmt: skip
         headings = ["Meter number", *NEEDED.values(), "Consumer's name"]
-        rows = [[GOOD, *said.values(), "Ann"],
-                [HOLED, *(None if name in holes else said[name] for name in said), "Ann"]]  # fmt: skip
+        holed = [None if name in holes else value for name, value in said.items()]
+        rows = [[GOOD, *said.values(), "Ann"], [HOLED, *holed, "Ann"]]
         file = {"file": (io.BytesIO(workbook(rows, headings)), "holes.xlsx")}
         assert browse(ADMIN).post(f"/imports/new/{sheet}", file).status_code == 302
         batch = shop.rows(ImportBatch)[-1]
