@@ -6,10 +6,10 @@ import pytest
 from flask_appbuilder.security.sqla.models import Role
 from sqlalchemy import update
 
-from tests.factories import LEGACY_11, OPERATOR, SUPERVISOR
+from tests.factories import LEGACY_11, NOW, OPERATOR, SUPERVISOR
 from tests.web.office import ADMIN
 from tests.web.records import links, read
-from vmsapp.models import Meter, SecurityModule
+from vmsapp.models import Consumer, Meter, MeterInstallation, SecurityModule
 
 
 def test_a_meter_without_a_tariff_leads_from_the_counter_to_its_record(browse, shop):
@@ -39,8 +39,28 @@ def test_who_may_not_see_meters_is_not_led_there(browse, shop):
 
 @pytest.mark.parametrize(("path", "title"), [
     ("/modules/import/{module}", "Load a key file into"), ("/modules/retire/{module}", "Retire"),
+    ("/meters/{meter}/bind", "Bind meter"), ("/meters/{meter}/swap", "Swap meter"),
 ])  # fmt: skip
 def test_the_title_says_what_the_page_is(browse, shop, path, title):
-    module = shop.rows(SecurityModule)[0].id
-    page = browse(ADMIN).get(path.format(module=module)).text
+    module, meter = shop.rows(SecurityModule)[0].id, shop.utility.meters[LEGACY_11]
+    page = browse(ADMIN).get(path.format(module=module, meter=meter)).text
     assert re.search(f"<title>{title} ", page)
+
+
+@pytest.mark.parametrize(("deed", "asked", "said"), [
+    ("swap", "", "All meters of this type are bound. Register the new one first."),
+    ("swap", "999", "No unbound meter of this type has that in its number."),
+    ("bind", "", "No consumer is in use here. Register one first."),
+    ("bind", "999", "No consumer here has that in number or name."),
+])  # fmt: skip
+def test_a_search_that_was_not_made_is_not_what_found_nothing(browse, shop, deed, asked, said):
+    number = shop.utility.meters[LEGACY_11]
+
+    def empty(session):
+        session.execute(update(Meter).where(Meter.id != number).values(state="retired"))
+        session.execute(update(Consumer).values(retired_at=NOW))
+        if deed == "bind":
+            session.execute(update(MeterInstallation).values(removed_at=NOW))
+
+    shop.change(empty)
+    assert said in browse(ADMIN).get(f"/meters/{number}/{deed}?q={asked}").text
