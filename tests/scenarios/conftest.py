@@ -8,24 +8,20 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from config import ROOT
 from tests.scenarios.look import launched
 from tests.scenarios.traces import found_in
 
-START_SECONDS = 180
-"""A demo utility is loaded meanwhile, on machines that may do much beside."""
-
 PAGE_MS = 60_000
-"""A page may come late there, too; what takes long is measured elsewhere."""
+expect.set_options(timeout=PAGE_MS)  # a busy machine is slow, not wrong
 
 
 @dataclass
@@ -37,7 +33,6 @@ class Product:
     scratch: Path
     address: str
     reader: threading.Thread
-    seconds: float = 0.0
     output: list[str] = field(default_factory=list)
 
     def passwords(self) -> dict[str, str]:
@@ -59,8 +54,8 @@ class Product:
     def stop(self, number: int = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does, and read what it still had to say."""
         self.process.send_signal(number)
-        status = self.process.wait(timeout=30)
-        self.reader.join(timeout=10)
+        status = self.process.wait(timeout=120)
+        self.reader.join(timeout=60)
         assert self.process.stdout
         self.process.stdout.close()
         return status
@@ -84,7 +79,6 @@ def start_product(
         scratch = tmp_path_factory.mktemp("scratch")
         port = free_port()
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("VMS_", "DATABASE"))}
-        began = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "run.py")],
             cwd=ROOT,
@@ -110,14 +104,13 @@ def start_product(
             for line in process.stdout:
                 product.output.append(line)
                 if "VMS is ready" in line:
-                    product.seconds = time.monotonic() - began
                     ready.set()
             ready.set()
 
         reader = threading.Thread(target=read, daemon=True)
         product = Product(process, instance, scratch, f"http://localhost:{port}", reader)
         reader.start()
-        assert ready.wait(START_SECONDS), "".join(product.output)
+        assert ready.wait(240), "".join(product.output)
         started.append(product)
         return product
 
