@@ -20,7 +20,13 @@ from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import Consumer, MeterInstallation, Region, Sale, ServicePoint
 from vmsapp.services.registration import consumers, personal_data, retiring
-from vmsapp.services.registration.consumer_meters import Link, fees_at, links_of, meters_bound
+from vmsapp.services.registration.consumer_meters import (
+    Link,
+    bound_and_history,
+    fees_at,
+    links_of,
+    meters_bound,
+)
 from vmsapp.services.setup import NotSetUp
 from vmsapp.views.base import actor, session, status_of, utility
 from vmsapp.views.consumer_forms import (
@@ -126,9 +132,12 @@ class Consumers(Exported, OfficeModelView):
         ids = [row.id for row in rows]
         if not ids or request.endpoint == f"{self.endpoint}.show":
             return
-        _bound().update(meters_bound(session(), ids))
-        if self.may("delete"):
-            g.consumers_kept = consumers.with_history(session(), ids)
+        if not self.may("delete"):
+            _bound().update(meters_bound(session(), ids))
+            return
+        known = bound_and_history(session(), ids)
+        _bound().update({key: count for key, (count, _kept) in known.items()})
+        g.consumers_kept = {key for key, (_count, kept) in known.items() if kept}
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""
