@@ -14,9 +14,8 @@ from werkzeug.security import generate_password_hash
 
 from vmsapp.extensions import atomic, db
 from vmsapp.models import Consumer, Meter, MeterInstallation, Product, Region, ServicePoint, Tariff
-from vmsapp.models.folding import folded, search_key
+from vmsapp.models.folding import search_key
 from vmsapp.models.region import RegionLevel
-from vmsapp.models.types import UtcDateTime
 from vmsapp.scope import SYSTEM
 from vmsapp.services.users import Account, add_user
 from vmsapp.sts.identifiers import luhn, meter_pan
@@ -25,9 +24,22 @@ PROVINCES, CITIES = 20, 20
 SMALL = 500
 """Meters of the one small town."""
 
-FIRST = ("Grace", "Yusuf", "Aïcha", "Ольга", "Дмитрий", "Иван", "فاطمة", "محمد", "علي", "王", "李", "张")
-LAST = ("Mwangi", "Otieno", "Traoré", "Petrova", "Соколова", "Кузнецов", "حسن", "العربي", "伟", "秀英",
-        "小明", "Okafor", "Banda", "Diallo", "Nguyễn")  # fmt: skip
+FIRST = (
+    "Grace",
+    "Yusuf",
+    "Aïcha",
+    "Ольга",
+    "Дмитрий",
+    "Иван",
+    "فاطمة",
+    "محمد",
+    "علي",
+    "王",
+    "李",
+    "张",
+)
+LAST = ("Mwangi", "Otieno", "Traoré", "Petrova", "Соколова", "Кузнецов", "حسن", "العربي", "伟",
+        "秀英", "小明", "Okafor", "Banda", "Diallo", "Nguyễn")  # fmt: skip
 KINDS = ("electricity",) * 80 + ("water",) * 15 + ("gas",) * 4 + ("time",)
 MODELS = {"electricity": 8, "water": 2, "gas": 1, "time": 1}
 GENDERS = ("female",) * 45 + ("male",) * 45 + ("unknown",) * 9 + ("other",)
@@ -107,8 +119,8 @@ def _consumers(count: int, first: int, towns: Towns) -> Iterator[dict[str, Any]]
         yield {
             "id": first + n, "number": number, "name": name, "phone": phone,
             "search_key": search_key(number, name, phone), "region_id": city_of(n, count, towns),
-            "address": f"{n % 977} Long Street", "gender": GENDERS[n % 100], "id_number": f"{n:010}",
-            "email": "", "language": "en", "version": 1,
+            "address": f"{n % 977} Long Street", "gender": GENDERS[n % 100],
+            "id_number": f"{n:010}", "email": "", "language": "en", "version": 1,
             "retired_at": SINCE if n % 20 == 3 else None,
         }  # fmt: skip
 
@@ -170,9 +182,8 @@ def _copy(session: Any, table: Any, rows: Iterator[dict[str, Any]]) -> None:
         copy.write_row(list(first.values()))
         for row in rows:
             copy.write_row(list(row.values()))
-    session.execute(
-        text(f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}")
-    )
+    series = f"pg_get_serial_sequence('{table.name}', 'id')"
+    session.execute(text(f"SELECT setval({series}, max(id)) FROM {table.name}"))
 
 
 def settle() -> None:
@@ -187,6 +198,7 @@ def settle() -> None:
 def _towns() -> Towns:
     towns = Towns()
     with atomic(db.session()) as session:
+
         def add(name: str, level: str, parent: Any) -> Any:
             row = Region(name=name, level=level, parent_id=parent and parent.id, path="")
             row.path = f"new {name}."

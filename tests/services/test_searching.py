@@ -43,8 +43,8 @@ def no_extension(monkeypatch):
 
 
 def found(session, model, typed, *, walking=False) -> set[int]:
-    holding = SEARCHED[model].holding(session, typed, walking=walking)
-    return set(session.scalars(select(model.id).where(holding)))
+    wanted = SEARCHED[model].narrow(session, select(model.id), typed, walking=walking)
+    return set(session.scalars(wanted))
 
 
 def compared(text: str) -> str:
@@ -120,7 +120,7 @@ def keys_follow(session) -> None:
     ]  # fmt: skip
     if session.get_bind().dialect.name == "sqlite":
         for name in ("consumer_search", "meter_search"):
-            check = f"INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1)"  # noqa: S608
+            check = f"INSERT INTO {name} ({name}, rank) VALUES ('integrity-check', 1)"
             session.execute(text(check))
 
 

@@ -86,10 +86,7 @@ class Meter(RegionScoped, Model):
         CheckConstraint("tct IN (1, 2)", name="ck_meter_tct"),
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
         CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
-        *(
-            Index(f"ix_meter_{column.removesuffix('_id')}", column, "drn")
-            for column in LISTED_BY
-        ),
+        *(Index(f"ix_meter_{column.removesuffix('_id')}", column, "drn") for column in LISTED_BY),
     )
 
     id: Mapped[Id]

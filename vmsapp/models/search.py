@@ -15,11 +15,11 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Select,
     String,
     Table,
     UniqueConstraint,
     bindparam,
-    column,
     false,
     func,
     literal_column,
@@ -33,9 +33,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from vmsapp.models.consumer import Consumer
 from vmsapp.models.folding import MARK, searched
 from vmsapp.models.meter import Meter
+from vmsapp.scope import current_sight
 
 TRIGRAM: Final = 3
 LONGEST_NUMBER: Final = 13
+
+FEW: Final = 20_000
+"""Rows that are compared one by one quicker than a common text is looked up."""
 
 SUFFIX: Final = "_search"
 """Ends the name of what finds: on SQLite the table beside a table, on PostgreSQL the index."""
@@ -59,59 +63,70 @@ class Searched:
         own: Table = self.column.class_.__table__
         return own.name + SUFFIX
 
-    def holding(
-        self, session: Session, typed: str, *, walking: bool = False
-    ) -> ColumnElement[bool]:
-        """State which rows hold a text that somebody typed.
+    def narrow(
+        self, session: Session, statement: Select[Any], typed: str, *, walking: bool = False
+    ) -> Select[Any]:
+        """Narrow a statement to the rows that hold a text somebody typed.
 
         Args:
             session: Tells the database.
+            statement: Of the model.
             typed: Not empty.
             walking: Compare row after row, in whatever order they are read: for what so many
                 rows hold that a page of them is soon together.
         """
+        needle = self._needle(typed)
+        if not needle:
+            return statement.where(false())
+        if not has_trigrams(session) or len(needle) < TRIGRAM:
+            return statement.where(or_(*(self._beginnings(needle))))
+        if session.get_bind().dialect.name == "postgresql":
+            # joined with nothing the column is no longer what the index is made of
+            compared = self.column.concat("") if walking else self.column
+            # stated in the statement itself, so that none is planned for texts of any kind
+            pattern = bindparam(None, f"%{_escaped(needle)}%", String, literal_execute=True)
+            return statement.where(compared.like(pattern, escape="/"))
+        held = statement.where(func.instr(self.column, needle) > 0)
+        walking = walking or self._few_seen(session)
+        return held if walking else self._with_candidates(held, needle)
+
+    def _needle(self, typed: str) -> str:
+        """What is looked for inside the column; nothing for what no row can hold."""
         if not self.texts:
-            return self._number(session, typed, walking=walking)
+            return typed if typed.isascii() and typed.isdigit() else ""
         key = searched(typed)
-        if not key:
-            return false()
-        if not has_trigrams(session):
-            return or_(*(part.startswith(key, autoescape=True) for part in self.parts()))
-        needle = key if len(key) >= TRIGRAM else MARK + key
-        return self._inside(session, needle, walking=walking)
+        return key if len(key) >= TRIGRAM or not key else MARK + key
+
+    def _beginnings(self, needle: str) -> Sequence[ColumnElement[bool]]:
+        """State with what a text begins, of digits so that any index on them serves."""
+        if not self.texts:
+            return [self.column.between(needle, needle.ljust(LONGEST_NUMBER, "9"))]
+        key = needle.removeprefix(MARK)
+        return [part.startswith(key, autoescape=True) for part in self.parts()]
 
     def parts(self) -> Sequence[ColumnElement[str]]:
         """The joined texts one by one, as PostgreSQL takes them apart."""
         places = (literal_column(str(at + 2)) for at in range(self.texts))
         return [func.split_part(self.column, literal_column(f"'{MARK}'"), at) for at in places]
 
-    def _number(self, session: Session, typed: str, *, walking: bool) -> ColumnElement[bool]:
-        if not (typed.isascii() and typed.isdigit()):
-            return false()
-        if len(typed) >= TRIGRAM and has_trigrams(session):
-            return self._inside(session, typed, walking=walking)
-        return self.column.between(typed, typed.ljust(LONGEST_NUMBER, "9"))
+    def _few_seen(self, session: Session) -> bool:
+        """Tell whether the asker sees so few rows that SQLite had better read these."""
+        if current_sight().everything:
+            return False
+        seen = select(self.column.class_.id).limit(FEW + 1).subquery()
+        return (session.scalar(select(func.count()).select_from(seen)) or 0) <= FEW
 
-    def _inside(self, session: Session, needle: str, *, walking: bool) -> ColumnElement[bool]:
-        if session.get_bind().dialect.name == "postgresql":
-            # joined with nothing the column is no longer what the index is made of
-            compared = self.column.concat("") if walking else self.column
-            # stated in the statement itself, so that none is planned for texts of any kind
-            return compared.like(
-                bindparam(None, f"%{_escaped(needle)}%", String, literal_execute=True), escape="/"
-            )
-        there: ColumnElement[bool] = func.instr(self.column, needle) > 0
-        return there if walking else self._candidates(needle) & there
+    def _with_candidates(self, statement: Select[Any], needle: str) -> Select[Any]:
+        """Have SQLite read the rows that hold every trigram of a text, wherever, and no others.
 
-    def _candidates(self, needle: str) -> ColumnElement[bool]:
-        """Rows that hold every trigram of a text, wherever."""
+        The sign keeps it from asking the index once for each row of the table.
+        """
         starts = range(len(needle) - TRIGRAM + 1)
         trigrams = dict.fromkeys(needle[at : at + TRIGRAM] for at in starts)
         wanted = " ".join('"' + one.replace('"', '""') + '"' for one in trigrams)
-        found = table(self.index, column("rowid")).c.rowid
-        rows = select(found).where(literal_column(self.index).op("MATCH")(wanted))
         key: InstrumentedAttribute[int] = self.column.class_.id
-        return key.in_(rows)
+        joined = statement.join(table(self.index), key == literal_column(f"+{self.index}.rowid"))
+        return joined.where(literal_column(self.index).op("MATCH")(wanted))
 
 
 def _escaped(text: str) -> str:

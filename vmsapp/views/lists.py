@@ -265,8 +265,7 @@ class OfficeListView(ModelView):
         if not search or not self.searched:
             return statement
         if self.model in SEARCHED:
-            holding = SEARCHED[self.model].holding(session(), search, walking=walking)
-            return statement.where(holding)
+            return SEARCHED[self.model].narrow(session(), statement, search, walking=walking)
         found = (column.icontains(search, autoescape=True) for column in self.searched)
         return statement.where(or_(*found))
 

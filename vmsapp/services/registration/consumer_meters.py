@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import and_, func, null, or_, select
+from sqlalchemy import and_, exists, func, null, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import business_day
 from vmsapp.models import (
+    Consumer,
     Counter,
     FeePayment,
     Meter,
     MeterInstallation,
+    Sale,
     ServicePoint,
     Setup,
     TariffPlan,
