@@ -106,8 +106,11 @@ class Searched:
 
     def parts(self) -> Sequence[ColumnElement[str]]:
         """The joined texts one by one, as PostgreSQL takes them apart."""
-        places = (literal_column(str(at + 2)) for at in range(self.texts))
-        return [func.split_part(self.column, literal_column(f"'{MARK}'"), at) for at in places]
+        mark = literal_column(f"'{MARK}'")
+        return [
+            func.split_part(self.column, mark, literal_column(str(at + 2)))
+            for at in range(self.texts)
+        ]
 
     def _few_seen(self, session: Session) -> bool:
         """Tell whether the asker sees so few rows that SQLite had better read these."""
@@ -145,7 +148,8 @@ def indexes_of(model: Any) -> Sequence[Sequence[str]]:  # noqa: ANN401 - a mappe
     table: Table = model.__table__
     unique = [one for one in table.constraints if isinstance(one, UniqueConstraint)]
     whole = [one for one in table.indexes if one.dialect_options["sqlite"]["where"] is None]
-    return [[column.key for column in one.columns] for one in (*unique, *whole)]
+    columns = [*(one.columns for one in unique), *(one.columns for one in whole)]
+    return [[column.key for column in some] for some in columns]
 
 
 def has_trigrams(session: Session) -> bool:

@@ -294,7 +294,7 @@ def _write(
     for key, values in changes.items():
         row = {"id": key, **values, "version": before[key].version + 1}
         if not values.keys().isdisjoint(FOUND_BY):
-            row["search_key"] = key_of(_found_by(before[key]) | values)
+            row["search_key"] = key_of(_found_by(before[key]) | dict(values))
         alike.setdefault(tuple(values), []).append(row)
     for rows in alike.values():
         session.execute(update(Consumer), rows)
@@ -302,7 +302,7 @@ def _write(
         session.expire(before[key])
 
 
-def _found_by(row: Consumer) -> dict[str, str]:
+def _found_by(row: Consumer) -> dict[str, Any]:
     return {name: getattr(row, name) for name in FOUND_BY}
 
 
