@@ -149,7 +149,8 @@ def test_a_search_takes_every_sign_for_itself(listed, shop, utility, backend):
     made = shop.change(add)
     beginnings = {
         "%": [], "100%": ["100% sure"], "_": [], "under_": ["under_score"],
-        "back\\": ["back\\slash"], "sla/": ["sla/sh"], "quo'": ["quo'te"], "ÉCLAIR": ["ÉCLAIR"], "éclair": ["ÉCLAIR"],
+        "back\\": ["back\\slash"], "sla/": ["sla/sh"], "quo'": ["quo'te"],
+        "ÉCLAIR": ["ÉCLAIR"], "éclair": ["ÉCLAIR"],
         "電": ["電表"], "UNDER": ["under_score", "underscore"], "% sure%": [],
         "  100  ": ["100% sure", "100 sure"],
     }  # fmt: skip

@@ -106,7 +106,7 @@ class Searched:
 
     def parts(self) -> Sequence[ColumnElement[str]]:
         """The joined texts one by one, as PostgreSQL takes them apart."""
-        mark = literal_column(f"'{MARK}'")
+        mark: ColumnElement[str] = literal_column(f"'{MARK}'")
         return [
             func.split_part(self.column, mark, literal_column(str(at + 2)))
             for at in range(self.texts)
