@@ -70,7 +70,10 @@ class Meter(RegionScoped, Model):
             all regions, retired meters included.
         sgc, krn, kt, ti, base_date, ea, tct: The key parameters in force.
         blocked_at, blocked_by_id: Since when it is blocked, and by whom.
-        retired_at: Since when it is retired.
+        retired_at, retired_by_id: Since when it is retired, and by whom; what one deed retires
+            shares the moment, by which it is undone.
+        retired_from: The state it had before; of a blocked one ``blocked_reason`` and who
+            blocked it when are kept.
     """
 
     __tablename__ = "meter"
@@ -87,6 +90,13 @@ class Meter(RegionScoped, Model):
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
         CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
         *(Index(f"ix_meter_{column.removesuffix('_id')}", column, "drn") for column in LISTED_BY),
+        Index(
+            "ix_meter_retired",
+            "retired_by_id",
+            "retired_at",
+            sqlite_where=text("retired_at IS NOT NULL"),
+            postgresql_where=text("retired_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -110,6 +120,8 @@ class Meter(RegionScoped, Model):
     blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     blocked_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    retired_from: Mapped[str | None] = mapped_column(String(8))
 
     product: Mapped[Product] = relationship(lazy="raise_on_sql")
     tariff: Mapped[Tariff | None] = relationship(lazy="raise_on_sql")
