@@ -88,9 +88,17 @@ def test_many_rows_are_the_rows_few_would_be(browse, shop, many, monkeypatch, ba
     rows = shop.rows(Meter)
     asked = {
         "sort=-state": (lambda _row: True, lambda row: (row.state, row.drn, row.id), True),
-        "state=stock&sort=drn": (lambda row: row.state == "stock", lambda row: row.drn, False),
-        "q=0039&sort=drn": (lambda row: "0039" in row.drn, lambda row: row.drn, False),
-        "q=07&sort=-drn": (lambda row: row.drn.startswith("07"), lambda row: row.drn, True),
+        "state=stock&sort=drn": (
+            lambda row: row.state == "stock",
+            lambda row: (row.drn, row.id),
+            False,
+        ),
+        "q=0039&sort=drn": (lambda row: "0039" in row.drn, lambda row: (row.drn, row.id), False),
+        "q=07&sort=-drn": (
+            lambda row: row.drn.startswith("07"),
+            lambda row: (row.drn, row.id),
+            True,
+        ),
     }
     if backend == "postgres":
         del asked["q=0039&sort=drn"]  # found where the server has pg_trgm alone
