@@ -119,13 +119,13 @@ def test_cancelling_leaves_no_file(people_in_both, office, browse, shop, monkeyp
     browser = browse(ADMIN)
     browser.post("/consumers/export/csv")
     (job,) = shop.rows(Job)
-    real = exports.Lines._cell
+    real = exports.Lines._lines
 
     def then_cancel(*args):
         shop.change(lambda session: session.execute(update(Job).values(cancel_asked=True)))
         return real(*args)
 
-    monkeypatch.setattr(exports.Lines, "_cell", then_cancel)
+    monkeypatch.setattr(exports.Lines, "_lines", then_cancel)
     folder = office.extensions["vms_settings"].instance / "downloads"
     before = set(folder.iterdir()) if folder.exists() else set()
     assert work(office, job.id).state == JobState.CANCELLED

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, ClassVar, Final, cast
 
-from flask import current_app, flash, g, redirect, render_template, request
+from flask import flash, g, redirect, render_template, request
 from flask_appbuilder import action, expose, has_access, permission_name
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
-from sqlalchemy import Select, exists
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
+from config import LANGUAGES
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, VmsError
 from vmsapp.extensions import atomic
@@ -23,6 +25,7 @@ from vmsapp.services.registration import consumers, personal_data, retiring
 from vmsapp.services.registration.consumer_meters import Link, fees_at, links_of, meters_bound
 from vmsapp.services.setup import NotSetUp
 from vmsapp.views.base import actor, session, status_of, utility
+from vmsapp.views.cells import Coded, own_columns
 from vmsapp.views.consumer_forms import (
     GENDERS,
     AnonymiseForm,
@@ -67,8 +70,8 @@ class Consumers(Exported, OfficeModelView):
     base_permissions = None
     # a file of these is imported as it is; ID numbers are no part of it
     export_cells: ClassVar[Mapping[str, Any]] = {
-        "number": lambda row: row.number,
-        "phone": lambda row: row.phone,
+        "number": attrgetter("number"),
+        "phone": attrgetter("phone"),
     }
     export_columns = names("number name region address gender phone email language retired")
 
@@ -106,8 +109,8 @@ class Consumers(Exported, OfficeModelView):
     cells = {
         "number": lambda row: digits(row.number),
         "phone": lambda row: digits(row.phone) if row.phone else None,
-        "gender": lambda row: _(GENDERS[row.gender]),
-        "language": lambda row: current_app.config["LANGUAGES"].get(row.language, {}).get("name"),
+        "gender": Coded("gender", lambda code: _(GENDERS[code])),
+        "language": Coded("language", lambda code: LANGUAGES.get(code, {}).get("name")),
         "meters": lambda row: number_text(_bound().get(row.id, 0)),
         "state": _state,
     }
@@ -129,6 +132,14 @@ class Consumers(Exported, OfficeModelView):
         _bound().update(meters_bound(session(), ids))
         if self.may("delete"):
             g.consumers_kept = consumers.with_history(session(), ids)
+
+    def export_statement(self) -> Select[Any]:
+        """What a file tells of a consumer, without the row of the region."""
+        told = select(*own_columns(Consumer), Consumer.retired, Region.name.label("region"))
+        return told.join(Consumer.region)
+
+    def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
+        """The rows tell all that a file holds."""
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""
