@@ -322,7 +322,8 @@ class Meters(Exported, MeterDeeds):
         try:
             if pk is None:
                 draft = form.draft(None)
-                (key,) = meters.add(session(), actor(), [draft])
+                (added,) = meters.add(session(), actor(), [draft])
+                key = added.meter_id
             else:
                 key, draft = pk, self._changed(form, columns, pk)
         except FaultyRows as error:

@@ -133,9 +133,9 @@ class Consumers:
         )
         wanted = []
         for row in rows:
-            known = found.get(self.key(row) or "")
-            base = _draft_of(known) if known else ConsumerDraft(name="", region_id=None)
-            wanted.append(Wanted(_drafted(base, row), known.id if known else None))
+            known = found.get(self.key(row) or "") if found else None
+            draft = _drafted(_draft_of(known) if known else None, row)
+            wanted.append(Wanted(draft, known.id if known else None))
         return wanted
 
     def admit(self, session: Session, count: int) -> None:
@@ -247,12 +247,14 @@ def _draft_of(row: Consumer) -> ConsumerDraft:
     return ConsumerDraft(**{name: getattr(row, name) for name in consumers.FIELDS})
 
 
-def _drafted(base: ConsumerDraft, row: Values) -> ConsumerDraft:
+def _drafted(base: ConsumerDraft | None, row: Values) -> ConsumerDraft:
     values: dict[str, Any] = {
         "region_id" if name == "region" else name: value for name, value in row.items()
     }
     if values.get("id_number", "") is None:
         del values["id_number"]
+    if base is None:
+        return ConsumerDraft(**{"name": "", "region_id": None, **values})
     return replace(base, **values)
 
 

@@ -18,14 +18,13 @@ from vmsapp.services.licence.standing import admit_meters
 from vmsapp.services.registration import meters
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import Fault, FaultyRows
-from vmsapp.services.registration.meter_checks import batches, taken
+from vmsapp.services.registration.meter_checks import batches
 from vmsapp.services.registration.meter_errors import NumberTwice
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.taking_back import take_back, used
 from vmsapp.services.rows import among
 from vmsapp.services.sheets.columns import Column
 from vmsapp.services.sheets.names import Words
-from vmsapp.sts import identifiers
 
 
 class BroughtBack(Conflict):
@@ -64,7 +63,7 @@ class Meters:
         )
         result = []
         for row in rows:
-            meter = found.get(self.key(row) or "")
+            meter = found.get(self.key(row) or "") if found else None
             draft = drafted(row, draft_of(meter) if meter else None)
             result.append(Wanted(draft, meter.id if meter else None))
         return result
@@ -176,27 +175,23 @@ def add_meters(
     left, faults = list(places), list[RowFault]()
     while left:
         drafts = [wanted[place].draft for place in left]
-        pans = {identifiers.meter_pan.of_drn(number) for draft in drafts
-                if isinstance(number := number_of(draft.number), str)}  # fmt: skip
-        before = {one.meter_id for one in taken(session, pans).values()}
         try:
             with session.begin_nested():
-                ids = meters.add(session, actor, drafts, batch_id=batch_id)
+                added = meters.add(session, actor, drafts, batch_id=batch_id)
         except FaultyRows as error:
             faults += told(error.faults, left)
             wrong = {left[one.row] for one in error.faults}
             left = [place for place in left if place not in wrong]
             continue
-        said = marks_of(session, ids)
-        return {
-            place: (
-                Done("changed", key, {"brought_back": True}, said[key])
-                if key in before
-                else Done("added", key, version=said[key])
-            )
-            for place, key in zip(left, ids, strict=True)
-        }, faults
+        return {place: _done(one) for place, one in zip(left, added, strict=True)}, faults
     return {}, faults
+
+
+def _done(one: meters.Added) -> Done:
+    said = _mark([*(one.columns[name] for name in meters.COLUMNS), MeterState.STOCK])
+    if one.brought_back:
+        return Done("changed", one.meter_id, {"brought_back": True}, said)
+    return Done("added", one.meter_id, version=said)
 
 
 def told(faults: Sequence[Fault], places: Sequence[int]) -> list[RowFault]:

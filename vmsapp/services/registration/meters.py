@@ -8,6 +8,7 @@ Source: SALE.md, "10. Key change".
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -66,6 +67,20 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A meter that was registered.
+
+    Attributes:
+        columns: What stands in ``COLUMNS`` now.
+        brought_back: It was on record before, as retired.
+    """
+
+    meter_id: int
+    columns: Mapping[str, Any]
+    brought_back: bool
+
+
 def check(session: Session, actor: Actor, drafts: Sequence[MeterDraft]) -> list[Fault]:
     """Say all that is wrong with meters that are to be added; nothing is written.
 
@@ -92,7 +107,7 @@ def warnings(session: Session, drafts: Sequence[MeterDraft]) -> list[Fault]:
 
 def add(
     session: Session, actor: Actor, drafts: Sequence[MeterDraft], *, batch_id: int | None = None
-) -> list[int]:
+) -> list[Added]:
     """Register meters, all of them or none, into stock.
 
     Args:
@@ -102,7 +117,7 @@ def add(
         batch_id: The import they belong to; it has one event for all.
 
     Returns:
-        Their ids, in the order of the rows.
+        What became of each, in the order of the rows.
 
     Raises:
         FaultyRows: With all that is wrong.
@@ -123,7 +138,7 @@ def add(
         ids = _insert(session, [row for row in rows if row["meter_pan"] not in there])
         ids |= _bring_back(session, [row for row in rows if row["meter_pan"] in there], there)
         _note_added(session, actor, rows, ids, there, facts, batch_id)
-    return [ids[row["meter_pan"]] for row in rows]
+    return [Added(ids[row["meter_pan"]], row, row["meter_pan"] in there) for row in rows]
 
 
 def _there(session: Session, numbers: Iterable[str | VmsError]) -> dict[str, Taken]:
@@ -207,8 +222,8 @@ def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[str, in
     if not rows:
         return {}
     fresh = [{**row, "state": MeterState.STOCK, "blocked_reason": ""} for row in rows]
-    made = insert_rows(session, Meter, fresh, Meter.id, Meter.meter_pan)
-    return {pan: number for number, pan in made}
+    made = insert_rows(session, Meter, fresh)
+    return {row["meter_pan"]: number for row, number in zip(rows, made, strict=True)}
 
 
 def _bring_back(
