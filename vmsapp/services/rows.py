@@ -9,6 +9,7 @@ from sqlalchemy import (
     CursorResult,
     Dialect,
     String,
+    Table,
     Update,
     func,
     insert,
@@ -44,36 +45,37 @@ def insert_missing(session: Session, model: type[Model], **values: Any) -> None:
 def insert_rows(
     session: Session, model: type[Model], rows: Sequence[Mapping[str, Any]]
 ) -> Sequence[int]:
-    """Insert many rows, each with the same columns.
+    """Insert many rows, each with the same columns, in a transaction that writes.
 
-    PostgreSQL copies them in, under ids that were taken for them before: a statement with a
-    parameter for each value takes the driver longer to read than the database to run.
+    PostgreSQL copies them in: a statement with a parameter for each value takes the driver
+    longer to read than the database to run. Ids are taken beforehand, so that nothing has to
+    be asked afterwards.
 
     Returns:
         Their ids, in the order of the rows; none where the table has no column of that name.
 
     Raises:
-        IntegrityError: They break a rule of the database; in a savepoint nothing is lost.
+        IntegrityError: They break a rule of the database.
     """
     if not rows:
         return []
-    numbered = "id" in model.__table__.c
+    ids = _next_ids(session, model, len(rows)) if "id" in model.__table__.c else []
     if session.get_bind().dialect.name == "postgresql":
-        ids = _next_ids(session, model, len(rows)) if numbered else []
         _copy(session, model, rows, ids)
-        return ids
-    if not numbered:
-        session.execute(insert(model), list(rows))
-        return []
-    key: Any = model.id  # type: ignore[attr-defined]
-    statement = insert(model).returning(key, sort_by_parameter_order=True)
-    return session.scalars(statement, list(rows)).all()
+    else:
+        numbered = [{"id": key, **row} for key, row in zip(ids, rows, strict=True)] if ids else rows
+        session.execute(insert(cast("Table", model.__table__)), list(numbered))
+    return ids
 
 
 def _next_ids(session: Session, model: type[Model], count: int) -> Sequence[int]:
-    series = func.pg_get_serial_sequence(model.__tablename__, "id")
-    taken = select(func.nextval(series)).select_from(func.generate_series(1, count).alias())
-    return session.scalars(taken).all()
+    """Take ids: from the sequence, or what follows the last one, as SQLite does by itself."""
+    if session.get_bind().dialect.name == "postgresql":
+        series = func.pg_get_serial_sequence(model.__tablename__, "id")
+        taken = select(func.nextval(series)).select_from(func.generate_series(1, count).alias())
+        return session.scalars(taken).all()
+    last: int = session.scalar(select(func.max(model.__table__.c.id))) or 0
+    return range(last + 1, last + 1 + count)
 
 
 def _copy(
