@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -12,10 +13,10 @@ from vmsapp.errors import N_, Conflict, VmsError
 from vmsapp.models import Consumer, Gender, Region
 from vmsapp.scope import Actor
 from vmsapp.services.imports.kinds import Done, RowFault, SheetKind, Undoable, Values, Wanted
+from vmsapp.services.imports.leaving_out import without_faulty
 from vmsapp.services.registration import consumers
 from vmsapp.services.registration.consumer_faults import NumberTwice, number_of
 from vmsapp.services.registration.drafts import ConsumerDraft
-from vmsapp.services.registration.faults import FaultyRows
 from vmsapp.services.rows import parts
 from vmsapp.services.sheets.cleaners import Email, Phone, Text
 from vmsapp.services.sheets.columns import Column
@@ -160,19 +161,12 @@ class Consumers:
         old = [place for place, one in enumerate(wanted) if one.existing_id is not None]
         new = [place for place, one in enumerate(wanted) if one.existing_id is None]
         for places, deed in ((old, _change), (new, _add)):
-            left = places
-            while left:
-                try:
-                    with session.begin_nested():
-                        results = deed(session, actor, [wanted[place] for place in left], batch_id)
-                except FaultyRows as error:
-                    faults += [(left[one.row], one.column, one.error) for one in error.faults]
-                    faulty = {left[one.row] for one in error.faults}
-                    left = [place for place in left if place not in faulty]
-                    continue
-                for place, result in zip(left, results, strict=True):
-                    done[place] = result
-                break
+            results, wrong = without_faulty(
+                session, wanted, places, partial(deed, session, actor, batch_id)
+            )
+            for place, result in results.items():
+                done[place] = result
+            faults += [(place, fault.column, fault.error) for place, fault in wrong]
         return done, faults
 
     def undo(
@@ -258,12 +252,12 @@ def _drafted(base: ConsumerDraft | None, row: Values) -> ConsumerDraft:
     return replace(base, **values)
 
 
-def _add(session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int) -> list[Done]:
+def _add(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Wanted]) -> list[Done]:
     ids = consumers.add(session, actor, [one.draft for one in wanted], batch_id=batch_id)
     return [Done("added", key, version=1) for key in ids]
 
 
-def _change(session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int) -> list[Done]:
+def _change(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Wanted]) -> list[Done]:
     drafts: Mapping[int, ConsumerDraft] = {
         one.existing_id: one.draft for one in wanted if one.existing_id is not None
     }

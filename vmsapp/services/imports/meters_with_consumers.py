@@ -17,7 +17,15 @@ from vmsapp.scope import Actor
 from vmsapp.services.imports.consumers import CONSUMERS, ChangedSince, GoneSince, InUseSince
 from vmsapp.services.imports.kinds import Done, RowFault, SheetKind, Undoable, Values, Wanted
 from vmsapp.services.imports.meter_columns import TEXTS, drafted, meter_columns
-from vmsapp.services.imports.meters import add_meters, mark, marks_of, meter_key, meters_of, told
+from vmsapp.services.imports.meters import (
+    add_meters,
+    mark,
+    marks_of,
+    meter_key,
+    meters_of,
+    placed,
+    told,
+)
 from vmsapp.services.licence.standing import admit_meters
 from vmsapp.services.registration import consumers, meters
 from vmsapp.services.registration.binding import Link, bind
@@ -108,7 +116,7 @@ class MetersWithConsumers:
         """Ask both services; consumers that several rows name are asked about once."""
         pairs: list[Pair] = [one.draft for one in wanted]
         every = list(range(len(pairs)))
-        faults = told(meters.check(session, actor, [one.meter for one in pairs]), every)
+        faults = told(placed(meters.check(session, actor, [one.meter for one in pairs]), every))
         new = [place for place in every if pairs[place].consumer_id is None]
         found = consumers.check(session, actor, [pairs[place].consumer for place in new])
         for fault in found:

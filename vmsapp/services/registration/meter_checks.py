@@ -72,6 +72,20 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """A meter that was registered.
+
+    Attributes:
+        columns: What ``columns_of`` made of its row.
+        brought_back: It was on record before, as retired.
+    """
+
+    meter_id: int
+    columns: Mapping[str, Any]
+    brought_back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What rows are compared with, by id or name.
 

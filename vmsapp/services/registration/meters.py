@@ -8,7 +8,6 @@ Source: SALE.md, "10. Key change".
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -32,6 +31,7 @@ from vmsapp.services.registration import meter_errors as wrong
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import Fault, FaultyRows
 from vmsapp.services.registration.meter_checks import (
+    Added,
     Known,
     Taken,
     batches,
@@ -65,20 +65,6 @@ COLUMNS: Final = (
     "drn", "meter_pan", "meter_type", "credit_mode", "algorithm", "product_id", "tariff_id",
     "region_id", "sgc", "krn", "kt", "ti", "base_date", "ea", "tct",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """A meter that was registered.
-
-    Attributes:
-        columns: What stands in ``COLUMNS`` now.
-        brought_back: It was on record before, as retired.
-    """
-
-    meter_id: int
-    columns: Mapping[str, Any]
-    brought_back: bool
 
 
 def check(session: Session, actor: Actor, drafts: Sequence[MeterDraft]) -> list[Fault]:
