@@ -3,7 +3,7 @@
 from datetime import timedelta, timezone
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from tests.factories import NOW
@@ -73,6 +73,15 @@ def test_a_number_that_is_taken_is_refused_and_the_transaction_goes_on(shop, nor
         insert_rows(session, Consumer, rows[1:])
     names = {row.name for row in shop.rows(Consumer, Consumer.number.in_(["I0", "I1", "J0"]))}
     assert names == {"Ann", "Ben"}
+
+
+def test_the_id_of_a_row_that_was_deleted_is_not_given_again(insert, shop, north):
+    ids = insert(Consumer, people(north, ODD))
+    shop.change(lambda session: session.execute(delete(Consumer).where(Consumer.id.in_(ids))))
+    (key,) = insert(Consumer, people(north, ["Ann"]))
+    assert key > max(ids)
+    shop.change(lambda session: session.add(Consumer(number="N", name="Next", region_id=north)))
+    assert shop.rows(Consumer, Consumer.number == "N")[0].id > key
 
 
 def test_what_waits_in_the_session_is_written_first(shop, north):

@@ -11,10 +11,12 @@ from sqlalchemy import (
     String,
     Table,
     Update,
+    column,
     func,
     insert,
     literal,
     select,
+    table,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
@@ -24,6 +26,9 @@ from vmsapp.models.base import Model
 
 Row = TypeVar("Row", bound=Model)
 Value = TypeVar("Value")
+
+COUNTED: Final = table("sqlite_sequence", column("name"), column("seq"))
+"""Where SQLite notes the last ids of tables whose ids are given once."""
 
 ASKED_AT_ONCE: Final = 5_000
 """Values in one condition; databases take no more than some ten thousand."""
@@ -69,12 +74,14 @@ def insert_rows(
 
 
 def _next_ids(session: Session, model: type[Model], count: int) -> Sequence[int]:
-    """Take ids: from the sequence, or what follows the last one, as SQLite does by itself."""
+    """Take ids that no row has or had, as the database itself would."""
     if session.get_bind().dialect.name == "postgresql":
         series = func.pg_get_serial_sequence(model.__tablename__, "id")
         taken = select(func.nextval(series)).select_from(func.generate_series(1, count).alias())
         return session.scalars(taken).all()
-    last: int = session.scalar(select(func.max(model.__table__.c.id))) or 0
+    given = select(COUNTED.c.seq).where(COUNTED.c.name == model.__tablename__)
+    there = select(func.max(model.__table__.c.id))
+    last = max(session.scalar(given) or 0, session.scalar(there) or 0)
     return range(last + 1, last + 1 + count)
 
 
@@ -84,16 +91,16 @@ def _copy(
     """Copy rows into a table of PostgreSQL, past SQLAlchemy, which has no word for it."""
     session.flush()
     connection = session.connection()
-    table, dialect = model.__table__.c, connection.dialect
+    there, dialect = model.__table__.c, connection.dialect
     columns: dict[str, Sequence[Any]] = {
-        name: _bound(table[name], dialect, [row[name] for row in rows]) for name in rows[0]
+        name: _bound(there[name], dialect, [row[name] for row in rows]) for name in rows[0]
     }
     if ids:
         columns["id"] = ids
     columns |= {
-        column.key: [column.default.arg] * len(rows)
-        for column in table
-        if column.default is not None and column.default.is_scalar and column.key not in columns
+        one.key: [one.default.arg] * len(rows)
+        for one in there
+        if one.default is not None and one.default.is_scalar and one.key not in columns
     }
     quoted = dialect.identifier_preparer.quote
     named = ", ".join(map(quoted, columns))
