@@ -161,7 +161,7 @@ OPEN = {
     (ACTION, "views/crud.py", "f'{subject}.{deed}'"): lambda app: {
         f"{name}.{deed}" for name, deed in of_forms(app)
     },
-    (ACTION, "services/registration/meter_states.py", "wanted.action"): lambda _: {
+    (ACTION, "services/registration/meter_states.py", "action"): lambda _: {
         move.action for move in MOVES.values()
     },
     (ACTION, "views/users.py", "f'user.{deed}'"): lambda _: {"user.added", "user.changed"},

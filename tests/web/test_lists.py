@@ -275,11 +275,11 @@ def test_a_browser_keeps_the_columns_it_was_told_to_show(browse, operator):
     form = next(form for form in page.all("form") if form["action"].endswith("/columns"))
     told = admin.post("/consumers/columns", sent(form) | {"column": ["retired", "name"]})
     assert told.location == "/consumers/list/?q=1&sort=name"
-    assert heads(read(admin.get(told.location).text)) == ["Name", "Retired"]
+    assert heads(read(admin.get(told.location).text)) == ["Name", "No longer a consumer"]
     assert heads(read(operator.get("/consumers/list/").text)) == usual
-    assert "Retired" not in heads(read(admin.get("/meters/list/").text))
+    assert "No longer a consumer" not in heads(read(admin.get("/meters/list/").text))
     admin.post("/consumers/columns", {"column": ["password", "x.y"]})
-    assert heads(read(admin.get("/consumers/list/").text)) == [*usual, "Retired"]
+    assert heads(read(admin.get("/consumers/list/").text)) == [*usual, "No longer a consumer"]
 
 
 def test_a_list_that_can_be_had_as_a_file_says_where(browse, monkeypatch):

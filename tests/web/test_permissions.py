@@ -140,6 +140,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for route in ("hold", "move")
         for method in ("GET", "POST")
     },
+    **{(f"Meters.{route}", "POST"): KEEP_METERS for route in ("many_hold", "many_move", "undo")},
+    ("Meters.many_tariff", "POST"): REGISTER,
     ("Meters.correct", "GET"): SETTLES,
     ("Meters.correct", "POST"): SETTLES,
     ("Consumers.undo", "POST"): SETTLES,

@@ -63,7 +63,10 @@ class Meter(RegionScoped, Model):
             all regions, retired meters included.
         sgc, krn, kt, ti, base_date, ea, tct: The key parameters in force.
         blocked_at, blocked_by_id: Since when it is blocked, and by whom.
-        retired_at: Since when it is retired.
+        retired_at, retired_by_id: Since when it is retired, and by whom; what one deed retires
+            shares the moment, by which it is undone.
+        retired_from: The state it had before; of a blocked one ``blocked_reason`` and who
+            blocked it when are kept.
     """
 
     __tablename__ = "meter"
@@ -79,6 +82,13 @@ class Meter(RegionScoped, Model):
         CheckConstraint("tct IN (1, 2)", name="ck_meter_tct"),
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
         CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
+        Index(
+            "ix_meter_retired",
+            "retired_by_id",
+            "retired_at",
+            sqlite_where=text("retired_at IS NOT NULL"),
+            postgresql_where=text("retired_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -101,6 +111,8 @@ class Meter(RegionScoped, Model):
     blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     blocked_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    retired_from: Mapped[str | None] = mapped_column(String(8))
 
     product: Mapped[Product] = relationship(lazy="raise_on_sql")
     tariff: Mapped[Tariff | None] = relationship(lazy="raise_on_sql")

@@ -94,6 +94,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "tariff_plan.removed": N_("Plan removed"),
     },
     "consumers": {
+        "meter.import_unbound": N_("Import of meters undone: taken off their places"),
         "meter.import_undone": N_("Import of meters undone"),
         "consumer.added": N_("Added"),
         "consumer.changed": N_("Changed"),

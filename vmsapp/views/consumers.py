@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from operator import attrgetter
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
-from flask import flash, g, redirect, render_template, request
+from flask import current_app, flash, g, redirect, render_template, request
 from flask_appbuilder import action, expose, has_access, permission_name
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
@@ -17,13 +16,21 @@ from werkzeug.wrappers import Response
 
 from config import LANGUAGES
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, VmsError
+from vmsapp.errors import NotAllowed, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
-from vmsapp.models import Consumer, MeterInstallation, Region, Sale, ServicePoint
-from vmsapp.services.registration import consumers, personal_data, retiring
-from vmsapp.services.registration.consumer_meters import Link, fees_at, links_of, meters_bound
+from vmsapp.models import Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.services.registration import binding, consumers, personal_data, retiring
+from vmsapp.services.registration.consumer_meters import (
+    MOST_LINKS,
+    Link,
+    links_of,
+    meters_bound,
+)
+from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.setup import NotSetUp
+from vmsapp.services.vending.errors import NoSuchMeter
+from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, session, status_of, utility
 from vmsapp.views.cells import Coded, own_columns
 from vmsapp.views.consumer_forms import (
@@ -36,27 +43,18 @@ from vmsapp.views.crud import OfficeModelView, digest
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
-
-STATES: Final = {
-    "active": (N_("Active consumer"), "good"),
-    "retired": (N_("Retired consumer"), "warn"),
-    "anonymised": (N_("Data removed"), "bad"),
-}
+from vmsapp.views.undo import moment_to_undo, offer_undo
+from vmsapp.views.words import consumer_state, consumer_text
 
 HAS_METER: Final = exists().where(
     ServicePoint.consumer_id == Consumer.id,
     MeterInstallation.service_point_id == ServicePoint.id,
     MeterInstallation.removed_at.is_(None),
 )
-
-
-def _state(row: Consumer) -> Markup:
-    code = "anonymised" if row.anonymised_at else "retired" if row.retired else "active"
-    word, tone = STATES[code]
-    return state(_(word), tone)
 
 
 class Consumers(Exported, OfficeModelView):
@@ -68,10 +66,10 @@ class Consumers(Exported, OfficeModelView):
     show_template = "consumers/show.html"
     add_form, edit_form = NewConsumerForm, ChangedConsumerForm
     base_permissions = None
+    finds_people = True
     # a file of these is imported as it is; ID numbers are no part of it
     export_cells: ClassVar[Mapping[str, Any]] = {
-        "number": attrgetter("number"),
-        "phone": attrgetter("phone"),
+        name: attrgetter(name) for name in ("number", "phone")
     }
     export_columns = names("number name region address gender phone email language retired")
 
@@ -92,8 +90,8 @@ class Consumers(Exported, OfficeModelView):
         "number": _l("Consumer number"), "name": _l("Name"), "region": _l("Region"),
         "address": _l("Address"), "phone": _l("Telephone"), "email": _l("E-mail"),
         "gender": _l("Gender"), "id_number": _l("ID number"), "language": _l("Language"),
-        "meters": _l("Meters"), "state": _l("State"), "retired": _l("Retired"),
-        "retired_at": _l("Retired at"),
+        "meters": _l("Meters"), "state": _l("State"), "retired": _l("No longer a consumer"),
+        "retired_at": _l("Consumer until"),
     }  # fmt: skip
     numbers = frozenset({"meters"})
     folded = frozenset({"retired"})
@@ -103,7 +101,8 @@ class Consumers(Exported, OfficeModelView):
                  endpoint="Regions.lookup"),
         YesNo(name="meter", label=_l("Has a meter"), column=HAS_METER),
         Choice(name="gender", label=_l("Gender"), column=Consumer.gender, words=GENDERS),
-        YesNo(name="retired", label=_l("Retired"), column=Consumer.retired_at.is_not(None)),
+        YesNo(name="retired", label=_l("No longer a consumer"),
+              column=Consumer.retired_at.is_not(None)),
     )  # fmt: skip
     loads = (joinedload(Consumer.region),)
     cells = {
@@ -112,13 +111,13 @@ class Consumers(Exported, OfficeModelView):
         "gender": Coded("gender", lambda code: _(GENDERS[code])),
         "language": Coded("language", lambda code: LANGUAGES.get(code, {}).get("name")),
         "meters": lambda row: number_text(_bound().get(row.id, 0)),
-        "state": _state,
+        "state": lambda row: state(*consumer_state(row)),
     }
     related = (Related("Sales", "consumer", Sale.consumer_id),)
 
     def name_of(self, row: Consumer) -> str:
-        """Name and number: names are shared."""
-        return f"{row.name} · {row.number}"
+        """Name and number."""
+        return consumer_text(row)
 
     def offered(self) -> Select[Any]:
         """Nothing new is hung on who is retired."""
@@ -167,23 +166,35 @@ class Consumers(Exported, OfficeModelView):
 
     def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
         """The meters bound now and before, each with the fees due at its place."""
-        links = links_of(session(), row.id)
+        links, g.meters_in_all = links_of(session(), row.id)
         if links:  # it has a history, which need not be asked for
             g.setdefault("consumers_kept", {row.id})
         try:
             setup = utility()
         except NotSetUp:
             return [(link, None) for link in links]
-        due = fees_at(session(), setup, links, now_utc())
+        bound = [(link.point, link.meter.tariff_id) for link in links if link.until is None]
         fees = {
-            place: money_text(minor, setup.currency, setup.exponent) for place, minor in due.items()
+            place: money_text(due.all_minor, setup.currency, setup.exponent)
+            for place, due in dues_at(session(), setup, bound, now_utc()).items()
         }
         return [(link, None if link.until else fees.get(link.point.id)) for link in links]
+
+    def meters_in_all(self) -> int:
+        """How many meters are bound now, where the page does not show them all; else none."""
+        count: int = g.get("meters_in_all", 0)
+        return count if count > MOST_LINKS else 0
 
     def meters_view(self) -> Any:  # noqa: ANN401 - a view, or none
         """The list of meters, if the asker may see one."""
         meters = view_named(self.appbuilder, "Meters")
         return meters if meters.may("show") else None
+
+    def import_url(self, row: Consumer) -> str | None:
+        """Where meters are imported for a consumer, for who may."""
+        imports = view_named(self.appbuilder, "Imports")
+        may = imports.may("run") and imports.may("meters")
+        return imports.url("new", sheet="meters", consumer=row.id) if may else None
 
     def _related_lists(self, row: Consumer) -> Sequence[Any]:
         lists = super()._related_lists(row)
@@ -205,6 +216,36 @@ class Consumers(Exported, OfficeModelView):
 
     # what is written
 
+    @expose("/add", methods=["GET", "POST"])
+    @has_access
+    def add(self) -> Answer:
+        """Register a consumer, perhaps for a meter that hangs nowhere."""
+        meter, form = self._meter_to_bind(), NewConsumerForm()
+        if meter is None:
+            return self._form(form, str(self.add_title), self.add_columns, None)
+        if request.method == "GET":
+            form.region.process_data(meter.region)
+        title = _("New consumer for meter %(number)s", number=identifiers.drn.format(meter.drn))
+        return self._form(form, str(title), self.add_columns, None)
+
+    def _meter_to_bind(self) -> Meter | None:
+        """The meter an address names, which who binds meters may bind.
+
+        Raises:
+            NoSuchMeter: None, or out of sight.
+        """
+        if "meter" not in request.args:
+            return None
+        if not self.appbuilder.sm.has_access("can_bind", "Meters"):
+            raise NotAllowed
+        number = request.args.get("meter", type=int)
+        loads = joinedload(Meter.region)
+        found = None if number is None else row_of(session(), Meter, number, loads)
+        if found is None:
+            raise NoSuchMeter
+        meter: Meter = found
+        return meter
+
     def stamp(self, row: Consumer, columns: Sequence[str]) -> str:
         """The version alone: from a digest of the values an ID number could be guessed."""
         return digest(row, ("id", "version"))
@@ -213,7 +254,10 @@ class Consumers(Exported, OfficeModelView):
         draft = form.draft()
         with atomic(session()) as current:
             if pk is None:
+                meter = self._meter_to_bind()
                 (key,) = consumers.add(current, actor(), [draft])
+                if meter is not None:
+                    binding.bind(current, actor(), [binding.Link(meter.id, key)])
             else:
                 key = self._unchanged(pk, columns).id
                 consumers.change(current, actor(), {key: draft})
@@ -238,8 +282,7 @@ class Consumers(Exported, OfficeModelView):
             text = ngettext(
                 "%(num)s consumer was retired.", "%(num)s consumers were retired.", count
             )
-            undo = {"text": text, "undo": self.url("undo"), "at": done.at.isoformat()}
-            flash(cast("Any", undo), "success")  # kept as JSON, drawn by the toast
+            offer_undo(text, self.url("undo"), done.at)
         if kept:
             flash(
                 ngettext(
@@ -263,10 +306,7 @@ class Consumers(Exported, OfficeModelView):
     @permission_name("undo")
     def undo(self) -> Answer:
         """Undo what the asker retired at a moment."""
-        at = _moment(request.form.get("at", ""))
-        if at is None:
-            raise retiring.UndoneTooLate
-        return self._taken_back(retiring.undo(session(), actor(), at), ())
+        return self._taken_back(retiring.undo(session(), actor(), moment_to_undo()), ())
 
     def _taken_back(self, count: int, chosen: Consumer | Sequence[Consumer]) -> Response:
         text = ngettext(
@@ -331,8 +371,8 @@ class Consumers(Exported, OfficeModelView):
             tidy(form)
             try:
                 personal_data.anonymise(
-                    session(), actor(), pk, reason=form.reason.data or "",
-                    number=ascii_digits(form.number.data or ""),
+                    session(), actor(), current_app.extensions["vms_settings"], pk,
+                    reason=form.reason.data or "", number=ascii_digits(form.number.data or ""),
                 )  # fmt: skip
             except VmsError as error:
                 session().rollback()
@@ -353,11 +393,3 @@ def _bound() -> dict[int, int]:
 
 def _ids(chosen: Consumer | Sequence[Consumer]) -> list[int]:
     return [row.id for row in ([chosen] if isinstance(chosen, Consumer) else chosen)]
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

@@ -1,6 +1,7 @@
 """The counter: find a meter, buy for it, hand over the receipt."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
@@ -13,7 +14,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput, NotFound, VmsError
 from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.i18n import _
-from vmsapp.models import Meter, SaleState, ServicePoint, Setup, VendingPoint
+from vmsapp.models import Meter, MeterState, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, receipts, vending
@@ -47,6 +48,8 @@ from vmsapp.views.base import (
     zone,
 )
 from vmsapp.views.deeds import a_key, submit
+from vmsapp.views.lists import view_named
+from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.typed import MAX_KEY, Typed
@@ -265,6 +268,7 @@ class Counter(OfficeView):
             repeated=error if isinstance(error, LooksRepeated) else None,
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
+            binding=self._ways_to_bind(card),
             points=self._points(),
             utility=settings,
             zone=settings.time_zone,
@@ -339,6 +343,14 @@ class Counter(OfficeView):
         if not self.appbuilder.sm.has_access("can_test", MODULES):
             return None
         return url_for("SecurityModules.show", pk=module_id)
+
+    def _ways_to_bind(self, card: meters.Card) -> Sequence[tuple[str, str]]:
+        """Where a meter that hangs nowhere is bound to a consumer, for who may."""
+        if card.point is not None or card.meter.state == MeterState.RETIRED:
+            return ()
+        view = view_named(self.appbuilder, "Meters")
+        assert isinstance(view, MeterDeeds)
+        return view.ways_to_bind(card.meter.id)
 
     def _module_that_failed(self, meter: Meter, refusal: VmsError | None) -> str | None:
         """The page of the module that made no token for a meter; nothing for another refusal."""

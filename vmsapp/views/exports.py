@@ -48,6 +48,9 @@ DIRECTLY: Final = 5_000
 IN_MEMORY: Final = 1 << 20
 """Bytes of a file kept in memory before it goes to the disk."""
 
+HIDDEN: Final = "•••••"
+"""Stands on record for a search that may name somebody: what is on record stays for ever."""
+
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WRITTEN_AS_IT_IS: Final = frozenset({str, int, Decimal, type(None)})
 """Types of most cells."""
@@ -64,12 +67,14 @@ class Exported(OfficeListView):
     Attributes:
         export_columns: What stands in the file; by default all columns of the list.
         export_cells: How a column is written there, where it differs from the page.
+        finds_people: A search names people: on record is only that there was one.
     """
 
     base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show", "can_export"]
 
     export_columns: ClassVar[Sequence[str]] = ()
     export_cells: ClassVar[Mapping[str, Any]] = {}
+    finds_people: ClassVar[bool] = False
 
     def export_statement(self) -> Select[Any]:
         """The rows of a file; columns alone, under the names its cells ask for, are quicker."""
@@ -160,8 +165,9 @@ class Exported(OfficeListView):
         with atomic(session()) as current:
             audit.record(
                 current, actor(), f"{table}.exported", table, None,
-                kind=kind, rows=lines.count, cut_off=lines.more, search=lines.search,
-                filters={one.name: one.said(value) for one, value in lines.chosen},
+                kind=kind, rows=lines.count, cut_off=lines.more,
+                search=HIDDEN if lines.search and self.finds_people else lines.search,
+                filters={one.name: one.recorded(value) for one, value in lines.chosen},
             )  # fmt: skip
 
     def _file_name(self, kind: str) -> str:

@@ -7,8 +7,6 @@ from typing import Final
 from flask import request
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy.orm import joinedload
-from wtforms import BooleanField, DateField, StringField
-from wtforms.validators import DataRequired, Length, Optional
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import InvalidInput, VmsError
@@ -36,43 +34,13 @@ from vmsapp.views.deeds import (
     submit,
 )
 from vmsapp.views.filters import Days, Searched
-from vmsapp.views.forms import MoneyField, tidy
+from vmsapp.views.float_forms import MoveForm, TermsForm
+from vmsapp.views.forms import tidy
 from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
 
 MOVES: Final = {"pay-in": PAY_IN, "take-out": TAKE_OUT}
 BESIDE: Final = {FloatTooSmall: "amount", SlipEntered: "again"}
 """The fields at which refusals stand that name none themselves."""
-
-
-class MoveForm(DeedForm):
-    """Money that moves, on which paper."""
-
-    amount = MoneyField(
-        _l("Amount"), [DataRequired(_l("Enter an amount above zero."))],
-        description=_l("The amount the slip bears."),
-    )  # fmt: skip
-    reference = StringField(
-        _l("Reference"), [DataRequired(), Length(max=120)],
-        description=_l("Number of the deposit slip, transfer or voucher."),
-    )  # fmt: skip
-    paid_on = DateField(
-        _l("Date on the slip"), [DataRequired(_l("Enter a date."))],
-        description=_l("The day the slip bears: today or before."),
-    )  # fmt: skip
-    again = BooleanField(_l("This is another slip"))
-
-
-class TermsForm(DeedForm):
-    """How a vending point sells."""
-
-    limited = BooleanField(
-        _l("Sells only from its float"),
-        description=_l("Without the tick it sells without limit and owes its cash."),
-    )
-    credit_limit = MoneyField(
-        _l("Credit limit"), [Optional()],
-        description=_l("How far below zero the float may go. Empty is zero."),
-    )  # fmt: skip
 
 
 def _available(point: VendingPoint) -> str:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from flask import flash, g, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
-from sqlalchemy import Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import joinedload
 
 from vmsapp.clock import now_utc
@@ -16,12 +16,14 @@ from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import (
     ApprovalRequest,
+    Consumer,
     Meter,
     MeterInstallation,
     MeterState,
     Product,
     Region,
     Sale,
+    ServicePoint,
     Setup,
     Tariff,
 )
@@ -46,7 +48,7 @@ from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
-from vmsapp.views.meter_deeds import WORDS, MeterDeeds
+from vmsapp.views.meter_deeds import HOLDS, WORDS, MeterDeeds
 from vmsapp.views.meter_forms import (
     ALGORITHMS,
     BASE_YEARS,
@@ -62,11 +64,11 @@ from vmsapp.views.meter_forms import (
     CorrectForm,
     MeterForm,
 )
+from vmsapp.views.meter_many import MeterMany
 from vmsapp.views.numbers import ascii_digits
-from vmsapp.views.words import METER_STATES, METER_TYPES
+from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
-HOLDS: Final = ("block", "unblock")
 
 HANGS: Final = exists().where(
     MeterInstallation.meter_id == Meter.id, MeterInstallation.removed_at.is_(None)
@@ -75,10 +77,24 @@ HANGS: Final = exists().where(
 
 def _consumer(meter: Meter) -> str | None:
     consumer = g.get("consumers_of_meters", {}).get(meter.id)
-    return None if consumer is None else f"{consumer.name} · {consumer.number}"
+    return None if consumer is None else consumer_text(consumer)
 
 
-class Meters(Exported, MeterDeeds):
+class HangsAt(Searched):
+    """The meters that are bound to a consumer now."""
+
+    def rows(self, value: Consumer) -> ColumnElement[bool]:
+        """Those at the consumer's places."""
+        hanging = (
+            select(MeterInstallation.meter_id)
+            .join(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+            .where(ServicePoint.consumer_id == value.id, MeterInstallation.removed_at.is_(None))
+        )
+        found: ColumnElement[bool] = self.column.in_(hanging)
+        return found
+
+
+class Meters(Exported, MeterMany, MeterDeeds):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
@@ -125,6 +141,8 @@ class Meters(Exported, MeterDeeds):
     filters = (
         Choice(name="state", label=_l("State"), column=Meter.state, words=METER_STATES),
         YesNo(name="bound", label=_l("Bound to a consumer"), column=HANGS),
+        HangsAt(name="consumer", label=_l("Consumer"), column=Meter.id, model=Consumer,
+                endpoint="Consumers.lookup"),
         Choice(name="type", label=_l("Meter type"), column=Meter.meter_type, words=METER_TYPES),
         Choice(name="algorithm", label=_l("Algorithm"), column=Meter.algorithm, words=ALGORITHMS),
         Searched(name="region", label=_l("Region"), column=Meter.region_id, model=Region,
@@ -208,10 +226,10 @@ class Meters(Exported, MeterDeeds):
         return []
 
     def _places(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
-        if not self.may("bind") or (row.state == MeterState.RETIRED and facts.point is None):
-            return []
         if facts.point is None:
-            return [(str(_("Bind")), self.url("bind", pk=row.id))]
+            return [] if row.state == MeterState.RETIRED else [*self.ways_to_bind(row.id)]
+        if not self.may("bind"):
+            return []
         return [
             (str(_("Swap")), self.url("swap", pk=row.id)),
             (str(_("Unbind")), self.url("unbind", pk=row.id)),

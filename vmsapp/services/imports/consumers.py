@@ -86,6 +86,7 @@ class Consumers:
     title = N_("Consumers")
     key_column = "number"
     updates = True
+    people = True
 
     def texts(self) -> Sequence[str]:
         """Headings, notes and genders."""

@@ -43,6 +43,7 @@ class Meters:
     title = N_("Meters")
     key_column = "number"
     updates = True
+    people = False
 
     def texts(self) -> Sequence[str]:
         """Headings, notes and choices."""

@@ -75,6 +75,7 @@ class MetersWithConsumers:
     title = N_("Meters with consumers")
     key_column = "number"
     updates = False
+    people = True
 
     def texts(self) -> Sequence[str]:
         """Headings, notes and choices of both."""
