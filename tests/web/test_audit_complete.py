@@ -263,7 +263,10 @@ QUIET = {
 EVENT_ALONE = {
     "Consumers.find_id_number", "Consumers.id_number", "Consumers.person",
     "Counter.printed", "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
-    "Tariffs.export_plan", "Consumers.export", "Meters.export",
+    "Tariffs.export_plan", *(f"{view}.export" for view in (
+        "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
+        "UserGroups", "Imports", "Jobs", "Approvals", "Floats",
+    )), "Floats.statement_file",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 

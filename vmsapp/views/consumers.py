@@ -40,9 +40,10 @@ from vmsapp.views.consumer_forms import (
     NewConsumerForm,
 )
 from vmsapp.views.crud import OfficeModelView, digest
-from vmsapp.views.exports import Exported
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
@@ -57,7 +58,7 @@ HAS_METER: Final = exists().where(
 )
 
 
-class Consumers(Exported, OfficeModelView):
+class Consumers(Exported, Imported, OfficeModelView):
     """Who buys, in the asker's region."""
 
     datamodel = OfficeInterface(Consumer)
@@ -67,15 +68,20 @@ class Consumers(Exported, OfficeModelView):
     add_form, edit_form = NewConsumerForm, ChangedConsumerForm
     base_permissions = None
     finds_people = True
-    # a file of these is imported as it is; ID numbers are no part of it
+    sheets = ("consumers",)
+    # a file of these is imported as it is; ID numbers are in those of whoever may see them
     export_cells: ClassVar[Mapping[str, Any]] = {
-        name: attrgetter(name) for name in ("number", "phone")
+        **{name: attrgetter(name) for name in ("number", "id_number", "phone")},
+        "region": Coded("region_id", way_of),
+        "meters": lambda row: _bound().get(row.id, 0),
     }
-    export_columns = names("number name region address gender phone email language retired")
+    export_columns = names(
+        "number name region address gender id_number phone email language meters state"
+    )
 
     list_title = _l("Consumers")
     add_title = _l("Add consumer")
-    empty = _l("Consumers will be listed here once they are registered.")
+    empty = _l("Consumers are listed here once they are added, one by one or from a sheet.")
     list_columns = names("number name region address phone meters retired")
     show_columns = names(
         "number name region address phone email gender id_number language state retired_at"
@@ -134,11 +140,11 @@ class Consumers(Exported, OfficeModelView):
 
     def export_statement(self) -> Select[Any]:
         """What a file tells of a consumer, without the row of the region."""
-        told = select(*own_columns(Consumer), Consumer.retired, Region.name.label("region"))
-        return told.join(Consumer.region)
+        return select(*own_columns(Consumer), Consumer.retired)
 
     def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
-        """The rows tell all that a file holds."""
+        """Count the meters that are bound to them."""
+        g.meters_bound = meters_bound(session(), [row.id for row in rows])
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""
@@ -163,6 +169,10 @@ class Consumers(Exported, OfficeModelView):
         )  # fmt: skip
 
     # one consumer
+
+    def exportable(self, columns: Sequence[str]) -> list[str]:
+        """All but the ID numbers, unless the asker may see them."""
+        return [name for name in columns if name != "id_number" or self.may("id_number")]
 
     def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
         """The meters bound now and before, each with the fees due at its place."""

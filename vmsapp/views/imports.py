@@ -3,6 +3,7 @@
 import io
 import tempfile
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from babel import Locale
@@ -30,25 +31,29 @@ from vmsapp.services.sheets.marked import NO_COLUMN
 from vmsapp.services.sheets.templates import write_template
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, sentence, session, status_of
-from vmsapp.views.exports import IN_MEMORY, XLSX
+from vmsapp.views.exports import IN_MEMORY, XLSX, Exported
 from vmsapp.views.filters import Choice, Days
 from vmsapp.views.forms import OfficeForm, put_error
+from vmsapp.views.import_notes import noticed
 from vmsapp.views.import_words import (
     KINDS,
     STATES,
     STEPS,
     TONES,
     import_title,
-    noticed,
     step_of,
 )
 from vmsapp.views.job_words import error_said, progress_answer
 from vmsapp.views.job_words import said as progress_said
 from vmsapp.views.jobs import cancel_job, retry_job
 from vmsapp.views.listing import row_of
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
 from vmsapp.views.look import number_text, state
 
+RECORDS: Final = {
+    "consumers": "Consumers", "meters": "Meters", "meters-with-consumers": "Meters",
+}  # fmt: skip
+"""The view that lists what each kind brings."""
 SHOWN: Final = 50
 """Rows with errors that the page shows; the workbook has all."""
 BESIDE: Final = 1 << 20
@@ -72,14 +77,14 @@ class UploadForm(OfficeForm):
     although_same = BooleanField(_l("Import it all the same"))
 
 
-class Imports(OfficeListView):
+class Imports(Exported):
     """Everybody's own; those of all for who sees everything."""
 
     datamodel = OfficeInterface(ImportBatch)
     route_base = "/imports"
     class_permission_name = IMPORTS
     base_permissions = names(
-        "can_list can_show can_run can_consumers can_meters can_meters_with_consumers"
+        "can_list can_show can_run can_consumers can_meters can_meters_with_consumers can_export"
     )
     list_template = "imports/list.html"
     show_template = "imports/show.html"
@@ -114,6 +119,9 @@ class Imports(OfficeListView):
         "applied": lambda row: number_text(row.applied),
         "size": lambda row: _("%(count)s KB", count=number_text(-(-row.size // 1024))),
     }
+    export_cells = {
+        name: attrgetter(name) for name in ("rows", "faulty", "applied")
+    }  # fmt: skip
     empty = _l("Download a template, fill it in, and hand it in here.")
 
     def name_of(self, row: ImportBatch) -> str:
@@ -124,6 +132,11 @@ class Imports(OfficeListView):
         """The kinds the reader may import: codes and words."""
         return [(code, gettext(kind.title)) for code, kind in all_kinds().items()
                 if self._may_import(code)]  # fmt: skip
+
+    def ways_in(self) -> Sequence[tuple[str, str]]:
+        """The imports the reader may begin: words and addresses."""
+        kinds = self.offered_kinds() if self.may("run") else ()
+        return [(word, self.url("new", sheet=code)) for code, word in kinds]
 
     # handing in
 
@@ -152,6 +165,7 @@ class Imports(OfficeListView):
         page = self._page(
             "imports/new.html", kind=kind, title=import_title(kind), form=form,
             same=same or form.although_same.data, settings=_settings(), consumer=consumer,
+            back=self._back(),
         )  # fmt: skip
         return page, status
 
@@ -192,7 +206,7 @@ class Imports(OfficeListView):
         """Hand over a workbook to fill in, in the reader's language."""
         kind, file = self._kind(sheet), io.BytesIO()
         words = words_of(kind)
-        columns = kind.columns(session(), words, _language())
+        columns = [one for one in kind.columns(session(), words, _language()) if not one.told]
         title = gettext(kind.title)
         write_template(file, title, columns, words, _language(), rtl=_rtl())
         file.seek(0)
@@ -216,7 +230,7 @@ class Imports(OfficeListView):
             steps_said=[gettext(word) for word in STEPS],
             progress_said=progress_said(row.job) if row.job else "",
             job_error=error_said(row.job) if row.job and not row.problem else None,
-            noticed=noticed(row),
+            noticed=noticed(row), records=self.records(row.kind),
         )  # fmt: skip
 
     def _told(
@@ -345,6 +359,17 @@ class Imports(OfficeListView):
         if not self._may_import(sheet):
             raise NotAllowed
         return kinds[sheet]
+
+    def records(self, kind: str) -> tuple[str, str] | None:
+        """The list of what a kind of sheet brings, for who may see it: word and address."""
+        view = view_named(self.appbuilder, RECORDS[kind])
+        return (str(view.list_title), view.url("list")) if view.may("list") else None
+
+    def _back(self) -> tuple[str, str]:
+        """The list from which the reader came."""
+        came_from = request.args.get("back")
+        kind = next((kind for kind, name in RECORDS.items() if name == came_from), None)
+        return (kind and self.records(kind)) or (str(self.list_title), self.url("list"))
 
     def _may_import(self, sheet: str) -> bool:
         return self.may(sheet.replace("-", "_"))

@@ -1,7 +1,7 @@
 """Jobs: imports, exports and what else runs in the background, with how far each is."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask, current_app, flash, redirect, request, send_file, url_for
 from flask import session as cookie
@@ -21,6 +21,7 @@ from vmsapp.services.imports import batches
 from vmsapp.services.stored_files import DOWNLOADS
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, session
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days
 from vmsapp.views.job_words import (
     KINDS,
@@ -34,26 +35,18 @@ from vmsapp.views.job_words import (
     took,
 )
 from vmsapp.views.listing import holds, row_of
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names, view_named
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
+from vmsapp.views.watching import WATCHED
 from vmsapp.views.words import consumer_text
 
-WATCHED: Final = "watched_jobs"
-"""In the cookie of who asked for exports: their jobs, until they were told that these ended."""
-MOST_WATCHED: Final = 10
 
-
-def watch(job_id: int) -> None:
-    """Have the asker told, on whatever page, once a job ended."""
-    cookie[WATCHED] = [*cookie.get(WATCHED, []), job_id][-MOST_WATCHED:]
-
-
-class Jobs(OfficeListView):
+class Jobs(Exported):
     """Everybody's own; those of all for who sees everything."""
 
     datamodel = OfficeInterface(Job)
     route_base = "/jobs"
     class_permission_name = JOBS
-    base_permissions = names("can_list can_show can_act_for_others")
+    base_permissions = names("can_list can_show can_act_for_others can_export")
     show_template = "jobs/show.html"
 
     list_title = _l("Jobs")
@@ -76,6 +69,7 @@ class Jobs(OfficeListView):
     loads = (joinedload(Job.actor),)
     cells = {"kind": kind_word, "state": state_of, "progress": bar_of, "error": error_said,
              "took": took}  # fmt: skip
+    export_cells = {"progress": lambda row: said(row) if row.done else None}
     empty = _l("Imports and large exports stand here, with how far they are and what they made.")
 
     def statement(self) -> Select[Any]:

@@ -267,6 +267,10 @@ class OfficeListView(ModelView):
         """Kinds of file the list can be had as, and where: see ``vmsapp.views.exports``."""
         return ()
 
+    def imports(self) -> Sequence[tuple[str, str]]:
+        """The imports of such records, and where they begin: see ``vmsapp.views.imported``."""
+        return ()
+
     def order_wanted(self, wanted: str) -> tuple[str, Order]:
         """Read how a list is to be sorted; what has no order is sorted as ever."""
         name = wanted.removeprefix("-")

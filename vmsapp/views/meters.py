@@ -42,9 +42,10 @@ from vmsapp.views.base import actor, sentence, session, status_of, utility
 from vmsapp.views.cells import Coded, own_columns
 from vmsapp.views.crud import digest
 from vmsapp.views.deeds import a_key, after, submit
-from vmsapp.views.exports import Exported
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
@@ -75,8 +76,12 @@ HANGS: Final = exists().where(
 )
 
 
+def _owner(meter: Meter) -> Any:  # noqa: ANN401 - name and number
+    return g.get("consumers_of_meters", {}).get(meter.id)
+
+
 def _consumer(meter: Meter) -> str | None:
-    consumer = g.get("consumers_of_meters", {}).get(meter.id)
+    consumer = _owner(meter)
     return None if consumer is None else consumer_text(consumer)
 
 
@@ -94,7 +99,7 @@ class HangsAt(Searched):
         return found
 
 
-class Meters(Exported, MeterMany, MeterDeeds):
+class Meters(Exported, Imported, MeterMany, MeterDeeds):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
@@ -104,13 +109,17 @@ class Meters(Exported, MeterMany, MeterDeeds):
     show_template = "meters/show.html"
     add_form, edit_form = MeterForm, ChangedMeterForm
     base_permissions = None
+    sheets = ("meters", "meters-with-consumers")
     # a file of these is imported as it is
     export_columns = names(
-        "drn product region tariff algorithm sgc ti krn kt base_date ea tct credit_mode meter_type"
-        " consumer state"
+        "drn product region tariff algorithm sgc ti krn kt base_date ea tct credit_mode"
+        " consumer_number consumer_name meter_type state blocked_reason"
     )
     export_cells: ClassVar[Mapping[str, Any]] = {
         "drn": lambda meter: identifiers.drn.format(meter.drn),
+        "region": Coded("region_id", way_of),
+        "consumer_number": lambda meter: getattr(_owner(meter), "number", None),
+        "consumer_name": lambda meter: getattr(_owner(meter), "name", None),
         "sgc": attrgetter("sgc"),
         "ti": attrgetter("ti"),
         "ea": Coded("ea", lambda code: f"{code:02d}"),
@@ -120,7 +129,7 @@ class Meters(Exported, MeterMany, MeterDeeds):
 
     list_title = _l("Meters")
     add_title = _l("Add meter")
-    empty = _l("Meters will be listed here once they are registered.")
+    empty = _l("Meters are listed here once they are added, one by one or from a sheet.")
     list_columns = names("drn meter_type product region tariff consumer algorithm state")
     show_columns = names("meter_type product region tariff credit_mode state")
     key_columns = names("algorithm ea sgc krn ti kt base_date tct")
@@ -131,6 +140,7 @@ class Meters(Exported, MeterMany, MeterDeeds):
     label_columns = {
         "drn": _l("Meter number"), "meter_type": _l("Meter type"), "product": _l("Product"),
         "region": _l("Region"), "tariff": _l("Tariff"), "consumer": _l("Consumer"),
+        "consumer_number": _l("Consumer number"), "consumer_name": _l("Consumer's name"),
         "algorithm": _l("Algorithm"), "state": _l("State"),
         "blocked_reason": _l("Blocked because"), "credit_mode": _l("Credited with"),
         "sgc": _l("Supply group code (SGC)"), "krn": _l("Key revision number (KRN)"),
@@ -184,14 +194,13 @@ class Meters(Exported, MeterMany, MeterDeeds):
 
     def export_statement(self) -> Select[Any]:
         """What a file tells of a meter, without the rows around it."""
-        named = (Product.model.label("product"), Region.name.label("region"),
-                 Tariff.name.label("tariff"))  # fmt: skip
+        named = (Product.model.label("product"), Tariff.name.label("tariff"))
         told = select(*own_columns(Meter), *named)
-        return told.join(Meter.product).join(Meter.region).outerjoin(Meter.tariff)
+        return told.join(Meter.product).outerjoin(Meter.tariff)
 
     def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
         """Read whose the meters are."""
-        if "consumer" in columns:
+        if any(name.startswith("consumer") for name in columns):
             g.consumers_of_meters = consumers_of(session(), [row.id for row in rows])
 
     def open_to(self, deed: str, row: Meter) -> bool:

@@ -38,10 +38,19 @@ class Wanted:
     Attributes:
         draft: The record as it is to be, of the kind's own type.
         existing_id: The record that is to be changed into it; ``None`` adds one.
+        left: That record is as the row says, and stays as it is.
+        refused: Why nothing can be done with the row.
     """
 
     draft: Any
     existing_id: int | None = None
+    left: bool = False
+    refused: VmsError | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is anything to do."""
+        return not self.left and self.refused is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,13 @@ class Undoable:
     subject_id: int
     before: dict[str, Any] | None
     version: int | None
+
+
+def refusals(wanted: Sequence[Wanted], column: str) -> list[RowFault]:
+    """Tell of the rows with which nothing can be done, at a column."""
+    return [
+        (place, column, one.refused) for place, one in enumerate(wanted) if one.refused is not None
+    ]
 
 
 class SheetKind(Protocol):

@@ -15,15 +15,25 @@ from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.models import Consumer
 from vmsapp.scope import Actor
 from vmsapp.services.imports.consumers import CONSUMERS, ChangedSince, GoneSince, InUseSince
-from vmsapp.services.imports.kinds import Done, RowFault, SheetKind, Undoable, Values, Wanted
+from vmsapp.services.imports.kinds import (
+    Done,
+    RowFault,
+    SheetKind,
+    Undoable,
+    Values,
+    Wanted,
+    refusals,
+)
 from vmsapp.services.imports.meter_columns import TEXTS, drafted, meter_columns
 from vmsapp.services.imports.meters import (
+    RetiredStays,
     add_meters,
     mark,
     marks_of,
     meter_key,
     meters_of,
     placed,
+    staying,
     told,
 )
 from vmsapp.services.licence.standing import admit_meters
@@ -89,7 +99,7 @@ class MetersWithConsumers:
             replace(column, name=PREFIX + column.name, required=False,
                     heading=HEADINGS.get(column.name, column.heading))
             for column in CONSUMERS.columns(session, words, language, sign)
-            if column.name != "region"
+            if column.name != "region" and not column.told
         ]  # fmt: skip
         return [*meter_columns(session, words, language), *people]
 
@@ -101,12 +111,14 @@ class MetersWithConsumers:
         """Make drafts; whose number is on record is not registered again."""
         people = [_person(row) for row in rows]
         found = _on_record(session, [one.number.upper() for one in people if one.number])
+        stay = staying(session, rows)
         result = []
         for row, person in zip(rows, people, strict=True):
             known = found.get(person.number.upper())
             meter = drafted(row, None)
             pair = Pair(meter, person, known.id if known else None, bool(known and known.retired))
-            result.append(Wanted(pair))
+            refused = RetiredStays() if self.key(row) in stay else None
+            result.append(Wanted(pair, refused=refused))
         return result
 
     def admit(self, session: Session, count: int) -> None:
@@ -123,6 +135,7 @@ class MetersWithConsumers:
         for fault in found:
             if not isinstance(fault.error, NumberTwice) and fault.column != "region":
                 faults.append((new[fault.row], PREFIX + fault.column, fault.error))
+        faults += refusals(wanted, "number")
         for place, one in enumerate(pairs):
             if one.retired:
                 error = ConsumerRetired(number=one.consumer.number)

@@ -57,8 +57,8 @@ class Open:
         }
         return noticed | {
             "headings": self.layout.headings, "ignored": self.layout.ignored,
-            "absent": self.layout.absent, "examples": self.layout.examples,
-            "empty": self.sheet.empty or 0,
+            "told": self.layout.told, "absent": self.layout.absent,
+            "examples": self.layout.examples, "empty": self.sheet.empty or 0,
         }  # fmt: skip
 
 

@@ -1,8 +1,15 @@
 """What a form or a row of a file says of a record: texts without idle spaces, ids of rows."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from vmsapp.models import Gender
+
+DOTS: Final = "•" * 5
+"""Stand for the characters of an ID number that are not shown, as many for each."""
+
+NOBODY: Final = "—"
+"""The name of who was anonymised; it reads the same in every language."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,16 +23,12 @@ from vmsapp.services.imports import forgetting
 from vmsapp.services.imports.forgetting import Person
 from vmsapp.services.registration.consumer_meters import Link, links_of, meters_bound
 from vmsapp.services.registration.consumers import ConsumerAnonymised, locked
+from vmsapp.services.registration.drafts import DOTS, NOBODY
 
 SHOWN: Final = 3
 """Characters of a number that are shown to everybody."""
 
-DOTS: Final = "•" * 5
-"""Stand for all others, as many for each: its length tells nothing."""
-
 FOUND_AT_MOST: Final = 20
-NOBODY: Final = "—"
-"""The name of who was anonymised; it reads the same in every language."""
 
 EVERY_LINK: Final = 100_000
 LONGEST_REASON: Final = 255

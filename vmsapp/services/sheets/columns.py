@@ -61,6 +61,7 @@ class Column:
         example: What the template's example shows.
         choices: What the template offers.
         keep_text: The template keeps it as text, so that leading zeros survive.
+        told: It stands in files that were exported and is not imported; the template has none.
     """
 
     name: str
@@ -73,6 +74,12 @@ class Column:
     example: str = ""
     choices: Sequence[str] = ()
     keep_text: bool = False
+    told: bool = False
+
+
+def told_columns(headings: Mapping[str, str]) -> list[Column]:
+    """Columns that only tell how things are, by their names; whatever stands there is left."""
+    return [Column(name, heading, lambda _: None, told=True) for name, heading in headings.items()]
 
 
 Planned = tuple[int, Column, dict[object, object]]
@@ -122,6 +129,7 @@ class Layout:
         headings: All, as the file has them.
         found: The index of each known column that is there.
         ignored: Headings that are not known.
+        told: Headings of columns that are known and not imported.
         absent: Columns that may be missing, and are.
         examples: Rows left out so far, because they are the template's example.
     """
@@ -130,6 +138,7 @@ class Layout:
     found: dict[str, int]
     ignored: list[str]
     absent: list[str]
+    told: list[str] = field(default_factory=list)
     _plan: list[Planned] = field(default_factory=list)
     examples: int = 0
 
@@ -227,6 +236,7 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
     found: dict[str, int] = {}
     plan: list[Planned] = []
     ignored: list[str] = []
+    told: list[str] = []
     for index, heading in enumerate(headings):
         column = by_key.get(loose_key(heading))
         if column is None:
@@ -240,12 +250,13 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
             )
         found[column.name] = index
         plan.append((index, column, {}))
-    absent = [column for column in columns if column.name not in found]
-    if not found:
+        told += [heading] if column.told else []
+    absent = [column for column in columns if column.name not in found and not column.told]
+    if len(told) == len(found):
         raise UnknownHeadings(row=row)
     if missing := [spoken(column.heading, words, language) for column in absent if column.required]:
         raise MissingColumns(columns=", ".join(missing))
-    return Layout(headings, found, ignored, [column.name for column in absent], plan)
+    return Layout(headings, found, ignored, [column.name for column in absent], told, plan)
 
 
 def spoken(text: str, words: Words, language: str) -> str:
