@@ -64,14 +64,15 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         N_("Sells, and gives money back for sales in doubt."),
         _FINDS
         | _REGISTERS
-        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
+        | {"Counter.sell", "Counter.reprint", "Counter.give_back"}
+        | {"Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
         N_("Sells at the own vending point."),
-        _FINDS | _REGISTERS | {"Counter.sell", "Floats.see"},
+        _FINDS | _REGISTERS | {"Counter.sell", "Counter.reprint", "Floats.see"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS | _KEEPS_METERS

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import NotFound
@@ -37,6 +37,9 @@ ITS_OWN: Final = "a sale one may see is seen whole, though its meter or consumer
 
 LISTED: Final = 500
 """The newest of so many are listed."""
+
+LAST: Final = 10
+"""So many of an operator's last sales are one key away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class OpenSale:
-    """A line of the list of sales that are being settled, or were settled later."""
+    """A line of the lists of sales at the counter: being settled, settled later, sold last."""
 
     id: int
     drn: str
@@ -121,22 +124,14 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
     )
 
 
-def note_printed(session: Session, actor: Actor, sale_id: int) -> None:
-    """Write down that a receipt goes to the printer.
-
-    Raises:
-        NotFound: No such sale in the asker's scope.
-    """
-    with atomic(session):
-        point_id = session.scalar(select(Sale.vending_point_id).where(Sale.id == sale_id))
-        if point_id is None:
-            raise NotFound
-        audit.record(session, actor, "receipt.printed", "sale", sale_id, vending_point_id=point_id)
-
-
 def open_sales(session: Session) -> list[OpenSale]:
     """List the sales whose outcome is not known yet, in the asker's scope, newest first."""
     return _listed(session, Sale.state == SaleState.PENDING)
+
+
+def last_sales(session: Session, actor: Actor) -> list[OpenSale]:
+    """List the asker's own last sales, in the asker's scope, newest first."""
+    return _listed(session, Sale.operator_id == actor.user_id, by=Sale.id, limit=LAST)
 
 
 def settled_later(session: Session, now: datetime) -> list[OpenSale]:
@@ -153,7 +148,12 @@ def settled_later(session: Session, now: datetime) -> list[OpenSale]:
     )
 
 
-def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
+def _listed(
+    session: Session,
+    *where: ColumnElement[bool],
+    by: InstrumentedAttribute[Any] = Sale.sold_at,
+    limit: int = LISTED,
+) -> list[OpenSale]:
     # plain tables, outside the scope: meter and consumer may have moved out of sight
     meter, consumer = Meter.__table__.c, Consumer.__table__.c
     rows = session.execute(
@@ -161,8 +161,8 @@ def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
         .join(Meter.__table__, meter.id == Sale.meter_id)
         .join(Consumer.__table__, consumer.id == Sale.consumer_id)
         .where(*where)
-        .order_by(Sale.sold_at.desc())
-        .limit(LISTED)
+        .order_by(by.desc())
+        .limit(limit)
     ).all()
     return [
         OpenSale(
