@@ -39,5 +39,8 @@ if (confirmed) {
   fitPage(confirmed);
   const [arrival] = performance.getEntriesByType('navigation');
   // gone back to, or loaded again, the page prints nothing by itself
-  if (arrival?.type === 'navigate') window.addEventListener('load', () => print(confirmed.dataset.printNow));
+  if (arrival?.type === 'navigate') {
+    const seen = () => print(confirmed.dataset.printNow);
+    window.addEventListener('load', () => requestAnimationFrame(() => setTimeout(seen))); // after autofocus
+  }
 }

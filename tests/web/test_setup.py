@@ -427,18 +427,6 @@ def test_another_server_asks_for_the_password_again(admin, shop):
     assert "Type the password again" in read(answer.text).one(id="mail_password-error").text
 
 
-@pytest.fixture
-def ports_open(office, monkeypatch):
-    """Let mail be handed in on the port of a server of the tests."""
-
-    def open_to(*ports: int) -> None:
-        settings = office.extensions["vms_settings"]
-        named = settings.model_copy(update={"mail_ports": ",".join(map(str, ports))})
-        monkeypatch.setitem(office.extensions, "vms_settings", named)
-
-    return open_to
-
-
 def test_a_test_mail_is_sent_and_written_down(admin, shop, ports_open):
     with smtp(GOOD) as server:
         ports_open(server.port)

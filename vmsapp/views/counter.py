@@ -47,6 +47,7 @@ from vmsapp.views.base import (
 )
 from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.numbers import ascii_digits, read_number
+from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.slips import KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
@@ -66,6 +67,7 @@ class Counter(OfficeView):
     route_base = "/counter"
     default_view = "find"
     class_permission_name = COUNTER
+    base_permissions = COUNTER_DEEDS
 
     @expose("/")
     @has_access

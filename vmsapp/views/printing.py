@@ -13,7 +13,7 @@ from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, NotFound, Refused, Uncertain, VmsError
+from vmsapp.errors import N_, Refused, Uncertain, VmsError
 from vmsapp.extensions import end_reading
 from vmsapp.i18n import _
 from vmsapp.models import Logo, PrintKind
@@ -25,6 +25,9 @@ from vmsapp.services.slips import Slip, write_pdf
 from vmsapp.views.base import OfficeView, actor, sentence, session, utility, zone
 from vmsapp.views.setup_forms import kept_mail_key, mail_ports
 from vmsapp.views.slips import KINDS, language_of, slip_of, slip_printed
+
+COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
+"""The counter's permissions, whichever of its views asks for them."""
 
 PDF: Final = "application/pdf"
 MAILS: Final = RateLimitItemPerMinute(20)
@@ -51,7 +54,7 @@ class Printing(OfficeView):
     route_base = "/counter/receipts"
     default_view = "last"
     class_permission_name = COUNTER
-    base_permissions = ("can_receipt", "can_reprint")
+    base_permissions = COUNTER_DEEDS
 
     @expose("/last")
     @has_access
@@ -100,9 +103,8 @@ class Printing(OfficeView):
     @permission_name("receipt")
     def confirm(self, sale_id: int) -> BaseResponse:
         """Count a print as paper, file or mail, and lead to where it leaves."""
-        kind = next((kind for kind in PrintKind if kind == request.form.get("kind")), None)
-        if kind is None:
-            raise NotFound
+        chosen = request.form.get("kind")
+        kind = next((kind for kind in PrintKind if kind == chosen), PrintKind.PAPER)
         nth = request.form.get("nth", type=int) or 0
         language = request.form.get("language", "")
         try:
@@ -125,6 +127,7 @@ class Printing(OfficeView):
     @permission_name("receipt")
     def pdf(self, sale_id: int) -> BaseResponse:
         """Give the file that was just confirmed; for a while it can be fetched again."""
+        receipts.state_of(session(), sale_id)  # whoever may not see the sale goes no further
         printed = self._confirmed(prints.prints_of(session(), sale_id))
         if printed is None or printed.kind != PrintKind.PDF:
             return redirect(self._to(sale_id))

@@ -15,6 +15,9 @@ from vmsapp.services.slips import Amount, Fact, Slip, TokenBlock
 from vmsapp.views.line_words import line_name, to_date
 from vmsapp.views.words import masked, meter_type_name, unit_name
 
+LEFT_TO_RIGHT: Final = "\u200e"
+"""Before a number with hyphens, which would run the other way behind Arabic words."""
+
 KINDS: Final = {
     PrintKind.PAPER: N_("On paper"),
     PrintKind.PDF: N_("As a PDF file"),
@@ -56,12 +59,14 @@ def _written(receipt: Receipt, digits: str, language: str, copy: int, by: str) -
     sale, utility = receipt.sale, receipt.utility
     unit = unit_name(receipt.meter.meter_type)
     locale = get_locale()
-    tax = [f"{_('Tax number')} {utility.tax_number}"] if utility.tax_number else []
+    direction = locale.text_direction if locale else "ltr"
+    mark = LEFT_TO_RIGHT if direction == "rtl" else ""
+    tax = [f"{_('Tax number')} {mark}{utility.tax_number}"] if utility.tax_number else []
     marks = [_("COPY %(count)s · %(who)s", count=copy, who=by)] if copy else []
     return Slip(
         paper=receipt.point.paper_size,
         language=language,
-        direction=locale.text_direction if locale else "ltr",
+        direction=direction,
         number=receipt.number or "",
         sold_at=sale.sold_at,
         utility=utility.utility_name,

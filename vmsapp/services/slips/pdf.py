@@ -5,6 +5,7 @@ order, the token in one line and larger than all else.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from typing import Final, Literal
 import segno
 from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue
+from fpdf.fonts import TTFFont
 
 from vmsapp.models import PaperSize
 from vmsapp.services.slips.content import Amount, Fact, Slip, TokenBlock
@@ -74,10 +76,12 @@ def write_pdf(slip: Slip, logo: bytes | None = None) -> bytes:
         logo: The utility's picture: PNG, JPEG or GIF.
     """
     paper = PAPERS[PaperSize(slip.paper)]
-    if paper.height is not None:
-        return _Writer(slip, paper, paper.height, logo).file()
-    length = _Writer(slip, paper, MEASURED, logo).length()
-    return _Writer(slip, paper, length, logo).file()
+    length = paper.height
+    if length is None:
+        with closing(_Writer(slip, paper, MEASURED, logo)) as measured:
+            length = measured.length()
+    with closing(_Writer(slip, paper, length, logo)) as written:
+        return written.file()
 
 
 class _Pages(FPDF):
@@ -121,6 +125,12 @@ class _Writer:
     def length(self) -> float:
         """How long the paper must be."""
         return float(self.pdf.get_y()) + self.paper.ends
+
+    def close(self) -> None:
+        """Close the fonts' files, which the library leaves open."""
+        for font in self.pdf.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
 
     def file(self) -> bytes:
         """The file's bytes."""
