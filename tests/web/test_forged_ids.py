@@ -33,7 +33,8 @@ from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import sight_of
 
 NOT_LISTS = {
-    "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Sessions.session_id": UserSession,
+    "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Printing.sale_id": Sale,
+    "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
