@@ -1,16 +1,19 @@
 """Prints are counted before anything leaves: one original, then copies, by whom and when."""
 
+import importlib.util
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from config import ROOT
 from tests.factories import HARBOUR, OPERATOR, SOUTH_OPERATOR, SUPERVISOR
 from tests.faults import answer_lost, down, request_lost
 from tests.shop import in_threads
 from vmsapp.errors import NotAllowed, NotFound
 from vmsapp.models import AuditEvent, PrintKind, ReceiptPrint, Sale, SaleState
 from vmsapp.scope import seen_by
-from vmsapp.services import prints, receipts
+from vmsapp.services import audit, prints, receipts
 from vmsapp.services.prints import NoReceipt, PrintedMeanwhile
 
 
@@ -133,6 +136,26 @@ def test_a_mail_that_was_not_sent_counts_no_more_and_paper_always_does(shop):
     confirm(shop, sale)
     as_(shop, prints.note_not_sent, shop.actor(), sale.id, nth=1, why="mail_refused")
     assert [p.kind for p in of(shop, sale)] == ["paper"]
+
+
+def test_what_was_printed_before_prints_were_counted_counts_too(shop):
+    (file,) = (ROOT / "migrations" / "versions").glob("*_prints.py")
+    spec = importlib.util.spec_from_file_location("prints", file)
+    history = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(history)
+    twice, never = shop.sell(), shop.sell()
+    for who in (OPERATOR, SUPERVISOR):
+        actor = shop.actor(who)
+        shop.change(lambda session, actor=actor: audit.record(
+            session, actor, "receipt.printed", "sale", twice.id,
+            vending_point_id=twice.vending_point_id,
+        ))  # fmt: skip
+    shop.change(lambda session: session.execute(text(history.BEFORE)))
+    assert [(p.nth, p.kind, p.by) for p in of(shop, twice)] == [
+        (1, "paper", OPERATOR),
+        (2, "paper", SUPERVISOR),
+    ]
+    assert of(shop, never) == []
 
 
 def test_the_last_sales_are_ones_own_the_newest_first_and_ten(shop):
