@@ -18,6 +18,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import PrintKind, ReceiptPrint, Sale, SaleState
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.services.receipts import Receipt
 
 OPEN_FOR: Final = timedelta(minutes=10)
 """How long a print that was confirmed stays open as that print, to who confirmed it."""
@@ -76,6 +77,11 @@ def prints_of(session: Session, sale_id: int) -> list[Printed]:
         Printed(row.nth, row.kind, row.language, row.printed_at, row.printed_by_id, row.printed_by)
         for row in rows
     ]
+
+
+def prints_before(session: Session, receipt: Receipt) -> list[Printed]:
+    """List the prints of a receipt; there are none of one that nobody has seen before."""
+    return [] if receipt.first_shown else prints_of(session, receipt.sale.id)
 
 
 def next_of(prints: Sequence[Printed]) -> int:

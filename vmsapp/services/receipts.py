@@ -50,6 +50,7 @@ class Receipt:
         digits: The token, ``None`` unless the sale is issued and not taken back.
         marks: Words that must stand on it: ``DEMO``, ``TEST``.
         lines: The calculation's lines, as the price engine wrote them.
+        first_shown: Its digits are shown for the first time now, so nothing was printed yet.
     """
 
     sale: Sale
@@ -61,6 +62,7 @@ class Receipt:
     digits: str | None
     marks: tuple[str, ...]
     lines: Sequence[dict[str, Any]]
+    first_shown: bool = False
 
     @property
     def number(self) -> str | None:
@@ -106,7 +108,8 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
     """
     state_of(session, sale_id)  # whoever may not see the sale goes no further
     sale, operator = _read(session, sale_id)
-    if sale.state == SaleState.ISSUED and sale.shown_at is None:
+    first = sale.state == SaleState.ISSUED and sale.shown_at is None
+    if first:
         _mark_shown(session, actor, sale)
         sale, operator = _read(session, sale_id)
     token = sale.token
@@ -121,6 +124,7 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
         digits=token.digits if shown and token else None,
         marks=_marks(token),
         lines=sale.calculation["lines"],
+        first_shown=first,
     )
 
 

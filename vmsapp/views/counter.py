@@ -220,7 +220,7 @@ class Counter(OfficeView):
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
-        before = prints.prints_of(session(), sale_id)
+        before = prints.prints_before(session(), receipt)
         nth = prints.next_of(before)
         return self.page(
             "counter/sale.html",

@@ -75,7 +75,7 @@ class Printing(OfficeView):
         if request.method == "HEAD":  # shows nothing, and so marks nothing as shown
             return Response(status=200 if receipts.state_of(session(), sale_id) else 404)
         receipt = receipts.receipt(session(), actor(), sale_id)
-        before = prints.prints_of(session(), sale_id)
+        before = prints.prints_before(session(), receipt)
         printed = self._confirmed(before)
         nth = prints.next_of(before)
         language = language_of(receipt, request.args.get("language"))
