@@ -28,7 +28,9 @@ from vmsapp.models import (
     LedgerTransfer,
     Meter,
     OfficeUser,
+    PrintKind,
     ReceiptCounter,
+    ReceiptPrint,
     Region,
     Sale,
     ServicePoint,
@@ -48,6 +50,7 @@ from vmsapp.scope import (
     unscoped,
 )
 from vmsapp.security import NotActing, actor_for
+from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
@@ -59,6 +62,7 @@ AT_A_POINT = (
     LedgerEntry,
     VendingPointAccount,
     ReceiptCounter,
+    ReceiptPrint,
     FloatMovement,
     ApprovalRequest,
 )
@@ -100,6 +104,12 @@ def sold(shop):
     """A sale in each region, so that every table has rows on both sides."""
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    for sale, who in ((north, OPERATOR), (south, SOUTH_OPERATOR)):
+        actor = shop.actor(who)
+        with shop.session() as session, seen_by(actor):
+            receipts.receipt(session, actor, sale.id)
+            prints.note_print(session, actor, sale.id, nth=1, kind=PrintKind.PAPER, language="en",
+                              may_reprint=False)  # fmt: skip
     pair = make_pair(shop)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
@@ -192,6 +202,7 @@ CHANGES = {
     LedgerAccount: {"detail": "x"},
     VendingPointAccount: {"credit_limit_minor": 5},
     ReceiptCounter: {"last_number": 9},
+    ReceiptPrint: {"language": "fr"},
 }
 
 

@@ -193,7 +193,7 @@ def deeds(shop, module, utility, people, office, browse):
         "Consumers.person": lambda b: b.post(f"/consumers/person/{named}"),
         "Consumers.undo": lambda b: b.post("/consumers/undo", {"at": retire_one(b).isoformat()}),
         "Counter.give_back": lambda b: b.post(f"/counter/sale/{open_sale.id}/give-back"),
-        "Counter.printed": lambda b: b.post(f"/counter/sale/{sale.id}/printed"),
+        "Printing.confirm": lambda b: b.print(sale.id),
         "Counter.sell": lambda b: b.sell(
             meter, b.purchase(meter, mode="quantity", value="7") | {"vending_point": harbour}
         ),
@@ -262,7 +262,7 @@ QUIET = {
 
 EVENT_ALONE = {
     "Consumers.find_id_number", "Consumers.id_number", "Consumers.person",
-    "Counter.printed", "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
+    "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats",

@@ -67,6 +67,7 @@ NOT_SHOWN: dict[type, str] = {
     models.VendingKey: "the public side of a key, written by the module's own commands",
     models.Token: "its digits are shown at the counter alone, to who may sell",
     models.SaleAttempt: EVIDENCE,
+    models.ReceiptPrint: "listed with its sale at the counter",
     models.SpentTid: EVIDENCE,
     models.TidHead: EVIDENCE,
     models.Counter: EVIDENCE,

@@ -33,7 +33,8 @@ from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import sight_of
 
 NOT_LISTS = {
-    "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Sessions.session_id": UserSession,
+    "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Printing.sale_id": Sale,
+    "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
@@ -178,8 +179,8 @@ def test_ids_of_another_scope_chosen_in_a_list_are_not_touched(
 @pytest.mark.usefixtures("may_everything")
 def test_the_same_ids_do_something_for_who_sees_them(browse, shop, engine, people):
     hidden = hidden_ids(shop, Sale, people[OPERATOR])
-    path = f"/counter/sale/{hidden[0]}/printed"
-    assert browse(NORTH_SUPERVISOR).post(path).status_code == 404
+    path, form = f"/counter/receipts/{hidden[0]}/print", {"nth": "1"}
+    assert browse(NORTH_SUPERVISOR).post(path, form).status_code == 404
     before = contents(engine)
-    assert browse(ADMIN).post(path).status_code < 400
+    assert browse(ADMIN).post(path, form).status_code < 400
     assert contents(engine) != before

@@ -30,6 +30,7 @@ from vmsapp.models.meter import (
     TidHead,
 )
 from vmsapp.models.product import MeterType, Product
+from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
 from vmsapp.models.security_module import (
@@ -94,8 +95,10 @@ __all__ = [
     "NumberSeries",
     "OfficeUser",
     "PaperSize",
+    "PrintKind",
     "Product",
     "ReceiptCounter",
+    "ReceiptPrint",
     "RecoveryCode",
     "Region",
     "RegionLevel",

@@ -77,7 +77,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         N_("Sells, and gives money back for sales in doubt."),
         _FINDS
         | _REGISTERS
-        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
+        | {"Counter.sell", "Counter.reprint", "Counter.give_back"}
+        | {"Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
@@ -86,7 +87,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     "Operator": ReadyMade(
         N_("Operator"),
         N_("Sells at the own vending point."),
-        _FINDS | _REGISTERS | {"Counter.sell", "Floats.see"},
+        _FINDS | _REGISTERS | {"Counter.sell", "Counter.reprint", "Floats.see"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"),

@@ -155,6 +155,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(COUNTER, N_("Counter"), "Vending counter", see=("can_find",), others=(
             Deed("sell", N_("Sell"), (("can_sell", COUNTER), ("can_receipt", COUNTER),
                                       ("menu_access", "Open sales"))),
+            Deed("reprint", N_("Print copies"), (("can_reprint", COUNTER),), ("sell",)),
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,

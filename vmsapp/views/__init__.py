@@ -33,6 +33,7 @@ from vmsapp.views.licence import Licence
 from vmsapp.views.meters import Meters
 from vmsapp.views.parts import Parts
 from vmsapp.views.people import ScreensSecurityManager
+from vmsapp.views.printing import Printing
 from vmsapp.views.products import Products
 from vmsapp.views.regions import Regions
 from vmsapp.views.sales import Sales
@@ -82,6 +83,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     jobs.init_app(app)
     export_jobs.init_app(app)
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
+    builder.add_view_no_menu(Printing)
     builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
     builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
     builder.add_view(Floats, "Floats list", label=_l("Floats"), **VENDING)

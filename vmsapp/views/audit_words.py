@@ -192,6 +192,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "security_module.exported": N_("Exported"),
         "tariff_plan.exported": N_("Tariff plan exported"),
         "receipt.printed": N_("Receipt printed"),
+        "receipt.not_sent": N_("Receipt could not be sent"),
     },
     "refusals": {
         "request.refused": N_("Refused"),

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import force_locale
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -17,7 +16,7 @@ from vmsapp.i18n import _
 from vmsapp.models import Meter, MeterState, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER, MODULES
-from vmsapp.services import meters, receipts, vending
+from vmsapp.services import meters, prints, receipts, vending
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
 from vmsapp.services.setup import currency_of, installation
 from vmsapp.services.tariffs import MAX_UNITS
@@ -51,7 +50,9 @@ from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
+from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.settling import goes_back, next_steps, settling
+from vmsapp.views.slips import KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
 from vmsapp.views.words import failure_sentence
@@ -69,6 +70,7 @@ class Counter(OfficeView):
     route_base = "/counter"
     default_view = "find"
     class_permission_name = COUNTER
+    base_permissions = COUNTER_DEEDS
 
     @expose("/")
     @has_access
@@ -182,14 +184,6 @@ class Counter(OfficeView):
         """Tell the state of a sale, for the page that waits for it."""
         return jsonify(state=receipts.state_of(session(), sale_id))
 
-    @expose("/sale/<int:sale_id>/printed", methods=["POST"])
-    @has_access
-    @permission_name("receipt")
-    def printed(self, sale_id: int) -> Answer:
-        """Note that the receipt was confirmed for printing."""
-        receipts.note_printed(session(), actor(), sale_id)
-        return Response(status=204)
-
     @expose("/open")
     @has_access
     @permission_name("receipt")
@@ -234,11 +228,15 @@ class Counter(OfficeView):
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
+        before = prints.prints_before(session(), receipt)
+        nth = prints.next_of(before)
         return self.page(
             "counter/sale.html",
             receipt=receipt,
             sale=receipt.sale,
-            slip=self._slip(receipt),
+            slip=slip_of(receipt, language_of(receipt), nth - 1, actor().name),
+            prints=before,
+            kinds=KINDS,
             zone=receipt.utility.time_zone,
             module=self._module_page(receipt.sale.module_id),
             settling=settling(receipt.sale, may=self.may("can_give_back")),
@@ -363,14 +361,6 @@ class Counter(OfficeView):
         if not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
             return None
         return self._module_page(module_for(session(), meter.algorithm).id)
-
-    def _slip(self, receipt: receipts.Receipt) -> str | None:
-        """Render the receipt in its customer's language."""
-        if receipt.sale.state != SaleState.ISSUED:
-            return None
-        language = receipt.consumer.language
-        with force_locale(language if language in current_app.config["LANGUAGES"] else "en"):
-            return self._part("counter/_slip.html", receipt=receipt, sale=receipt.sale)
 
 
 def is_drn(text: str) -> bool:

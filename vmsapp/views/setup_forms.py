@@ -24,7 +24,7 @@ from wtforms.widgets import FileInput, TextInput
 
 from vmsapp.i18n import _, _l
 from vmsapp.models import Setup
-from vmsapp.services.mail import MailPortRefused, check_port, sealed_password
+from vmsapp.services.mail import MailPortRefused, check_port, mail_key, sealed_password
 from vmsapp.services.pictures import MAX_BYTES, MAX_PIXELS, read_picture
 from vmsapp.services.setup import currency_of
 from vmsapp.services.setup_rules import MAIL_DOOR, NAMES
@@ -275,6 +275,11 @@ class LimitsForm(SectionForm):
     smallest_units = Quantity(LABELS["smallest_units"], unit=_l("units"), places=1)
     largest_units = Quantity(LABELS["largest_units"], unit=_l("units"), places=1)
     tokens_a_day = IntegerField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
+
+
+def kept_mail_key() -> bytes:
+    """The key under which the mail password is kept here."""
+    return mail_key(str(current_app.config["SECRET_KEY"]))
 
 
 def mail_ports() -> frozenset[int]:

@@ -144,8 +144,8 @@ def init_app(app: Flask) -> None:
     """Give templates their words."""
     app.jinja_env.globals.update(
         meter_state=lambda state: gettext(METER_STATES[state]),
-        meter_type=lambda kind: gettext(METER_TYPES[kind]),
-        unit_name=lambda kind: gettext(UNITS[kind]),
+        meter_type=meter_type_name,
+        unit_name=unit_name,
         sale_state=lambda state: gettext(SALE_STATES[state]),
         failure=failure_sentence,
         consumer_text=consumer_text,
@@ -157,6 +157,16 @@ def init_app(app: Flask) -> None:
         decimal=Decimal,
         group_name=group_name,
     )
+
+
+def meter_type_name(kind: str) -> str:
+    """Name what a meter counts."""
+    return str(gettext(METER_TYPES[kind]))
+
+
+def unit_name(kind: str) -> str:
+    """Name the unit a meter counts in."""
+    return str(gettext(UNITS[kind]))
 
 
 def failure_sentence(code: str) -> str:
