@@ -31,6 +31,7 @@ _REGISTERS: Final = frozenset(
 _KEEPS_METERS: Final = frozenset(
     {"Meters.add", "Meters.edit", "Meters.delete", "Meters.bind", "Meters.block", "Meters.retire"}
 )
+_WORKS_IN_SHIFTS: Final = frozenset({"Shifts.see", "Shifts.work", "Shifts.cash"})
 _SEES_SYSTEM: Final = frozenset(
     {
         "Regions.see",
@@ -48,6 +49,9 @@ _SEES_SYSTEM: Final = frozenset(
         "AuditTrail.export",
         "TokenJournal.see",
         "TokenJournal.export",
+        "LedgerProof.see",
+        "Shifts.see",
+        "Shifts.figures",
         "Floats.see",
         "Approvals.see",
         "Imports.see",
@@ -66,12 +70,14 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _REGISTERS
         | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
+        | _WORKS_IN_SHIFTS
+        | {"Shifts.close_others", "Shifts.figures"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
         N_("Sells at the own vending point."),
-        _FINDS | _REGISTERS | {"Counter.sell", "Floats.see"},
+        _FINDS | _REGISTERS | _WORKS_IN_SHIFTS | {"Counter.sell", "Floats.see"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS | _KEEPS_METERS
