@@ -141,7 +141,7 @@ def accounts(shop, kind="shift"):
             .join(LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
             .where(LedgerTransfer.kind == kind, LedgerTransfer.state == "posted")
         )
-        return {account: amount for account, amount in rows}
+        return dict(rows.tuples())
 
     return shop.change(add_up)
 
@@ -460,9 +460,7 @@ def test_nobody_sees_what_is_expected_before_the_count(till):
 def test_two_tills_at_once_sell_into_their_own_shifts(till, shop):
     shifts = [till.open(1000), till.open(1000, by=SUPERVISOR)]
     forms = [shop.form(LEGACY_11, units="10"), shop.form(WATER, units="1")]
-    sold = in_threads(
-        lambda: shop.submit(forms[0]), lambda: shop.submit(forms[1], by=SUPERVISOR)
-    )
+    sold = in_threads(lambda: shop.submit(forms[0]), lambda: shop.submit(forms[1], by=SUPERVISOR))
     assert [sale.state for sale in sold] == ["issued", "issued"]
     assert [sale.shift_id for sale in sold] == [shift.id for shift in shifts]
     assert till.count(shifts[0], 1100).over_short_minor == 0

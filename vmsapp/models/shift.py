@@ -73,9 +73,7 @@ class Shift(PointScoped, Model):
         CheckConstraint(
             "(counted_at IS NULL) = (counted_minor IS NULL)", name="ck_shift_counted_at"
         ),
-        CheckConstraint(
-            "(closed_at IS NULL) = (expected_minor IS NULL)", name="ck_shift_expected"
-        ),
+        CheckConstraint("(closed_at IS NULL) = (expected_minor IS NULL)", name="ck_shift_expected"),
         CheckConstraint(
             "over_short_minor = counted_minor - expected_minor", name="ck_shift_over_short"
         ),

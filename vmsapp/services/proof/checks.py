@@ -150,9 +150,7 @@ def _points_differ(
 
 def _sale_without_transfer() -> Select[Any]:
     """Sales whose money stands nowhere, or in another state than the sale."""
-    belongs = case(
-        *((sale.state == state, wanted) for state, wanted in BELONGS.items()), else_="?"
-    )
+    belongs = case(*((sale.state == state, wanted) for state, wanted in BELONGS.items()), else_="?")
     return (
         select(sale.id.label("sale_id"))
         .select_from(Sale.__table__.outerjoin(
@@ -166,13 +164,9 @@ def _amount_differs() -> Select[Any]:
     """Sales whose transfer takes something else from cash or float than was charged."""
     taken = func.sum(entry.amount_minor)
     return (
-        select(
-            sale.id.label("sale_id"), sale.charged_minor.label("expected"), taken.label("found")
-        )
+        select(sale.id.label("sale_id"), sale.charged_minor.label("expected"), taken.label("found"))
         .select_from(Sale.__table__)
-        .join(
-            LedgerTransfer.__table__, and_(transfer.sale_id == sale.id, transfer.kind == "sale")
-        )
+        .join(LedgerTransfer.__table__, and_(transfer.sale_id == sale.id, transfer.kind == "sale"))
         .join(LedgerEntry.__table__, entry.transfer_id == transfer.id)
         .join(LedgerAccount.__table__, ledger_account.id == entry.account_id)
         .where(ledger_account.kind.in_((AccountKind.CASH, AccountKind.FLOAT)))

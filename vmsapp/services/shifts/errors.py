@@ -24,8 +24,7 @@ class ShiftBeingClosed(ShiftRefusesSale):
 
     code = "shift_being_closed"
     message = N_(
-        "Your shift was counted on %(counted_at)s. Finish closing it and open a new one, then"
-        " sell."
+        "Your shift was counted on %(counted_at)s. Finish closing it and open a new one, then sell."
     )
 
     def __init__(self, *, shift_id: int, counted_at: datetime) -> None:

@@ -70,9 +70,7 @@ def check_may_sell(shift: Shift | None, setup: Setup, moment: datetime) -> None:
     if shift.counted_at is not None:
         raise ShiftBeingClosed(shift_id=shift.id, counted_at=shift.counted_at)
     if overdue(shift, setup, moment):
-        raise ShiftTooLong(
-            shift_id=shift.id, opened_at=shift.opened_at, hours=setup.shift_hours
-        )
+        raise ShiftTooLong(shift_id=shift.id, opened_at=shift.opened_at, hours=setup.shift_hours)
 
 
 def locked(session: Session, actor: Actor, shift_id: int, *states: ShiftState) -> Shift:
