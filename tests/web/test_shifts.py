@@ -51,6 +51,14 @@ def the_shift(shop):
     return shift
 
 
+def slip_of(browser, shift):
+    """What stands on the slip, by its words."""
+    slip = read(browser.get(f"/shifts/show/{shift.id}").text).one("article", "slip")
+    words = zip(slip.all("dt"), slip.all("dd"), strict=True)
+    told = {word.text: value.text for word, value in words}
+    return told | {row.one("th").text: row.one("td").text for row in slip.all("tr")}
+
+
 # opened from the counter
 
 
@@ -83,7 +91,7 @@ def test_nobody_leads_anywhere_else_through_the_address(operator):
     assert answer.location == "/counter/"
 
 
-def test_the_counter_tells_the_shift_and_what_is_next(operator, shop):
+def test_the_counter_tells_the_shift_and_what_is_next(browse, operator, shop):
     line = read(operator.get("/counter/").text).one("p", "shift-line")
     assert line.text == "No open shift Open a shift F8"
     open_shift(operator)
@@ -94,12 +102,8 @@ def test_the_counter_tells_the_shift_and_what_is_next(operator, shop):
     assert line.one("a")["aria-keyshortcuts"] == "F8"
     settings(shop, shift_hours=1, shifts_used=True)
     shop.clock.forward(hours=2)
-    warned = read(browse_again(operator).text).one("p", "shift-line-warns")
-    assert "longer than a shift may last" in warned.text
-
-
-def browse_again(browser):
-    return browser.get("/counter/")
+    page = browse(OPERATOR).get("/counter/").text  # signed in again
+    assert "longer than a shift may last" in read(page).one("p", "shift-line-warns").text
 
 
 @pytest.mark.usefixtures("needed")
@@ -151,14 +155,17 @@ def test_the_whole_of_a_shift(operator, shop, utility):
     empty = fill(operator, f"{path}/close", note="")
     assert empty.status_code == 422
     assert fill(operator, f"{path}/close", note="a customer ran").status_code == 302
-    shown = read(operator.get(f"/shifts/show/{shift.id}").text)
-    slip = shown.one("article", "slip").text
-    for part in (
-        "Electricity (1) · 50.0 kWh 5.00 USD", "Sales (1) 5.00 USD", "Slip 4711 -10.00 USD",
-        "Expected 15.00 USD", "Counted 14.00 USD", "Over or short 1.00 USD short",
-        "10.00 USD × 1", "a customer ran", "First receipt", OPERATOR,
-    ):  # fmt: skip
-        assert part in slip, part
+    point = shop.utility.points[HARBOUR]
+    assert slip_of(operator, shift) == {
+        "Vending point": HARBOUR, "Operator": OPERATOR,
+        "Opened": "Mar 17, 2026, 12:30:00 PM", "Closed": "Mar 17, 2026, 12:30:00 PM",
+        "First receipt": f"{point}-1-000001", "Last receipt": f"{point}-1-000001",
+        "Electricity (1) · 50.0 kWh": "5.00 USD", "Sales (1)": "5.00 USD", "Energy": "5.00 USD",
+        "Cash at the beginning": "20.00 USD", "Taken to the bank · Slip 4711": "-10.00 USD",
+        "Expected": "15.00 USD", "Counted": "14.00 USD", "Over or short": "1.00 USD short",
+        "10.00 USD × 1": "10.00 USD", "0.50 USD × 8": "4.00 USD",
+    }  # fmt: skip
+    assert "a customer ran" in operator.get(f"/shifts/show/{shift.id}").text
     assert shop.count(LedgerTransfer, LedgerTransfer.kind == "shift") == 1
 
 
@@ -270,8 +277,7 @@ def test_a_supervisor_closes_a_forgotten_shift_which_then_names_both(browse, ope
     shift = the_shift(shop)
     supervisor = browse(SUPERVISOR)
     fill(supervisor, f"/shifts/{shift.id}/close", amount="20")
-    slip = read(operator.get(f"/shifts/show/{shift.id}").text).one("article", "slip").text
-    assert f"Closed by {SUPERVISOR}" in slip
+    assert slip_of(operator, shift)["Closed by"] == SUPERVISOR
 
 
 def test_cash_is_moved_once_and_with_its_reason(operator, shop):

@@ -280,7 +280,8 @@ class Shifts(OfficeListView):
         columns: Sequence[str], back: str, **more: Any,  # noqa: ANN401 - the template's
     ) -> Answer:  # fmt: skip
         """Show a form, or do what it asks; a refusal shows it again as it was typed."""
-        status = 200
+        status, row = 200, more.get("row")
+        pk = row.id if row else None
         if form.is_submitted():
             status = 422
             tidy(form)
@@ -292,6 +293,8 @@ class Shifts(OfficeListView):
                 except VmsError as error:
                     status = status_of(error)
                     self._put(form, error)
+                    if pk is not None:  # what was read before went with the transaction
+                        more["row"] = self.row(pk)
         page = self._page(
             "shifts/form.html", title=title, form=form, word=word, columns=columns, back=back,
             money=_money, difference=difference_text, **more,
