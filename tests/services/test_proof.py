@@ -6,7 +6,7 @@ from sqlalchemy import event, text
 from tests.factories import DOMESTIC, HARBOUR, OPERATOR
 from tests.faults import down, request_lost
 from tests.services.pair import make_pair
-from tests.services.test_shifts import Till
+from tests.till import Till
 from vmsapp.models import AuditEvent, LedgerProof, ReceiptCounter, Sale
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.float_terms import CHANGE_TERMS, Terms

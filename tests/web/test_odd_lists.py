@@ -67,6 +67,7 @@ def open_to(office, who: str) -> list[OfficeListView]:
             "/approvals",
             "/audit",
             "/journal",
+            "/proof",
             "/modules",
             "/regions",
             "/products",

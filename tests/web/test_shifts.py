@@ -108,8 +108,10 @@ def test_the_counter_tells_the_shift_and_what_is_next(browse, operator, shop):
 
 @pytest.mark.usefixtures("needed")
 def test_without_a_shift_the_counter_warns(operator):
-    assert read(operator.get("/counter/").text).one("p", "shift-line-warns").text.startswith(
-        "No open shift: sales need one."
+    assert (
+        read(operator.get("/counter/").text)
+        .one("p", "shift-line-warns")
+        .text.startswith("No open shift: sales need one.")
     )
 
 
@@ -259,8 +261,10 @@ def test_another_operator_of_the_point_sees_the_shift_and_not_its_count(browse, 
         assert OPERATOR in page
         assert "4.00" not in page
         assert "stolen" not in page
-    assert other.get(f"/shifts/{short.id}/close").status_code == 403
-    assert other.get(f"/shifts/{short.id}/cash").status_code == 403
+    for deed in ("close", "cash"):
+        refused = other.get(f"/shifts/{short.id}/{deed}")
+        assert refused.status_code == 409
+        assert "This is the shift of another operator." in refused.text
 
 
 def test_an_open_shift_shows_its_expected_figure_to_nobody(browse, operator, shop, utility):

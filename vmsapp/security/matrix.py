@@ -155,7 +155,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(SHIFTS, N_("Shifts"), "Shifts list", others=(
             Deed("work", N_("Open and close the own shift"), (("can_work", SHIFTS),)),
             Deed("cash", N_("Put cash in and take it out"), (("can_cash", SHIFTS),)),
-            Deed("close_others", N_("Close the shifts of others"), (("can_close_others", SHIFTS),)),
+            Deed("close_others", N_("Close the shifts of others"), (("can_close_others", SHIFTS),),
+                 ("work",)),
             Deed("figures", N_("See what others' counts came to"), (("can_figures", SHIFTS),)),
         )),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(

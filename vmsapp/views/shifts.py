@@ -9,7 +9,7 @@ from markupsafe import Markup
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import joinedload, undefer
 
-from vmsapp.errors import N_, InvalidInput, NotAllowed, VmsError
+from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import AccountKind, CashReason, Setup, Shift, ShiftState, VendingPoint
 from vmsapp.security import SHIFTS
@@ -288,8 +288,6 @@ class Shifts(OfficeListView):
             if form.validate():
                 try:
                     return save()
-                except NotAllowed:
-                    raise
                 except VmsError as error:
                     status = status_of(error)
                     self._put(form, error)

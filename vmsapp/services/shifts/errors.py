@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from vmsapp.errors import N_, Conflict, InvalidInput, NotAllowed, Refused
+from vmsapp.errors import N_, Conflict, InvalidInput, Refused
 from vmsapp.models import ShiftState
 
 
@@ -64,7 +64,7 @@ class ShiftMoved(Conflict):
         super().__init__(shift_id=shift_id, state=state.value)
 
 
-class ShiftOfAnother(NotAllowed):
+class ShiftOfAnother(Refused):
     """Whose shift it is closes it, or a supervisor."""
 
     code = "shift_of_another"
