@@ -33,8 +33,9 @@ from vmsapp.models import (
     ShiftCash,
     VendingPointAccount,
 )
-from vmsapp.scope import seen_by
-from vmsapp.services import ledger
+from vmsapp.scope import SYSTEM, seen_by
+from vmsapp.services import ledger, setup_changes
+from vmsapp.services.setup_rules import FixedBySales
 from vmsapp.services.shifts import closing
 from vmsapp.services.shifts.closing import Count
 from vmsapp.services.shifts.errors import (
@@ -171,6 +172,12 @@ def test_coins_and_notes_are_kept_and_must_add_up(till, shop):
         till.count(shift, 2000, {1000: 1, 500: 1})
     assert till.again(shift).counted_at is None
     assert till.count(shift, 2000, {1000: 1, 500: 2, 100: 0}).pieces == {"1000": 1, "500": 2}
+
+
+def test_money_that_was_counted_fixes_the_currency(till, shop):
+    till.open(100)
+    with pytest.raises(FixedBySales):
+        shop.change(lambda s: setup_changes.change(s, SYSTEM, {"currency": "EUR"}))
 
 
 # which shift a sale belongs to
