@@ -86,7 +86,7 @@ def accounts(shop, kind="shift"):
             .join(LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
             .where(LedgerTransfer.kind == kind, LedgerTransfer.state == "posted")
         )
-        return dict(rows.tuples())
+        return {row.kind: row.amount_minor for row in rows}
 
     return shop.change(add_up)
 

@@ -27,6 +27,7 @@ from vmsapp.models import (
     Consumer,
     ImportBatch,
     Job,
+    Meter,
     Product,
     Sale,
     Tariff,
@@ -87,6 +88,9 @@ def deeds(shop, module, utility, people, office, browse):
     mistake = unused(Tariff, name="Mistake", meter_type="gas")
     plan = {"name": "Dear", "effective_on": "2028-01-01", "steps-0-price": "0.5"}
 
+    def retired_meter():
+        return shop.rows(Meter, Meter.id == free[5])[0].retired_at
+
     def retire_one(browser):
         browser.post(f"/consumers/action/retire/{buyers[3]}")
         return shop.rows(Consumer, Consumer.id == buyers[3])[0].retired_at
@@ -105,7 +109,7 @@ def deeds(shop, module, utility, people, office, browse):
                 session, serial, product=product, tariff=None, region=utility.regions["north"],
                 installed=False,
             )
-            for serial in range(910, 915)
+            for serial in range(910, 916)
         ]  # fmt: skip
 
     free = shop.change(free_meters)
@@ -132,6 +136,16 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.delete": lambda b: b.post(f"/meters/delete/{free[1]}"),
         "Meters.hold": lambda b: b.post(f"/meters/{free[0]}/block", {"reason": "x"}),
         "Meters.move": lambda b: b.post(f"/meters/{free[0]}/unblock"),
+        "Meters.many_hold": lambda b: b.post(
+            "/meters/many/block", {"rowid": free[5], "sure": "yes", "reason": "x"}
+        ),
+        "Meters.many_move": lambda b: b.post(
+            "/meters/many/retire", {"rowid": free[5], "sure": "yes"}
+        ),
+        "Meters.undo": lambda b: b.post("/meters/undo", {"at": retired_meter().isoformat()}),
+        "Meters.many_tariff": lambda b: b.post(
+            "/meters/many/tariff", {"rowid": meter, "sure": "yes", "tariff": tariff}
+        ),
         "Meters.bind": lambda b: b.post(
             f"/meters/{free[3]}/bind?consumer={buyers[0]}", {"place": ""}
         ),
@@ -250,7 +264,10 @@ QUIET = {
 EVENT_ALONE = {
     "Consumers.find_id_number", "Consumers.id_number", "Consumers.person",
     "Counter.printed", "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
-    "Tariffs.export_plan", "Consumers.export", "Meters.export",
+    "Tariffs.export_plan", *(f"{view}.export" for view in (
+        "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
+        "UserGroups", "Imports", "Jobs", "Approvals", "Floats",
+    )), "Floats.statement_file",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 

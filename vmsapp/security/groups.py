@@ -32,17 +32,26 @@ _KEEPS_METERS: Final = frozenset(
     {"Meters.add", "Meters.edit", "Meters.delete", "Meters.bind", "Meters.block", "Meters.retire"}
 )
 _WORKS_IN_SHIFTS: Final = frozenset({"Shifts.see", "Shifts.work", "Shifts.cash"})
+_IMPORTS: Final = frozenset(
+    {"Imports.see", "Imports.consumers", "Imports.meters", "Imports.meters_with_consumers"}
+)
 _SEES_SYSTEM: Final = frozenset(
     {
+        "Sales.export",
         "Regions.see",
+        "Regions.export",
         "Products.see",
+        "Products.export",
         "VendingPoints.see",
+        "VendingPoints.export",
         "Tariffs.see",
         "Tariffs.export",
         "SecurityModules.see",
         "SecurityModules.export",
         "Users.see",
+        "Users.export",
         "UserGroups.see",
+        "UserGroups.export",
         "Licence.see",
         "Setup.see",
         "AuditTrail.see",
@@ -53,9 +62,13 @@ _SEES_SYSTEM: Final = frozenset(
         "Shifts.see",
         "Shifts.figures",
         "Floats.see",
+        "Floats.export",
         "Approvals.see",
+        "Approvals.export",
         "Imports.see",
+        "Imports.export",
         "Jobs.see",
+        "Jobs.export",
     }
 )
 
@@ -72,6 +85,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _KEEPS_METERS
         | _WORKS_IN_SHIFTS
         | {"Shifts.close_others", "Shifts.figures"}
+        | _IMPORTS
+        | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
     ),
     "Operator": ReadyMade(
@@ -80,7 +95,9 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS | _REGISTERS | _WORKS_IN_SHIFTS | {"Counter.sell", "Floats.see"},
     ),
     "Engineer": ReadyMade(
-        N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS | _KEEPS_METERS
+        N_("Engineer"),
+        N_("Looks after meters; sells nothing."),
+        _FINDS | _KEEPS_METERS | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM
