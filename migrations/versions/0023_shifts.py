@@ -4,7 +4,7 @@ Tables that exist are only added to: SQLite would make them anew and drop their 
 two lists of kinds that grow are changed where SQLite keeps them, in the text of the table.
 
 Revision: 0023
-Follows: 0021
+Follows: 0020
 """
 
 import re
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
