@@ -15,6 +15,7 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.services.pair import make_pair
+from tests.till import Till
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
@@ -34,6 +35,8 @@ from vmsapp.models import (
     Region,
     Sale,
     ServicePoint,
+    Shift,
+    ShiftCash,
     Token,
     VendingPoint,
     VendingPointAccount,
@@ -65,6 +68,8 @@ AT_A_POINT = (
     ReceiptPrint,
     FloatMovement,
     ApprovalRequest,
+    Shift,
+    ShiftCash,
 )
 SEEN = REGIONAL + AT_A_POINT
 
@@ -95,6 +100,7 @@ NOT_SCOPED = {
     "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
+    "LedgerProof": "of the whole utility's books; shown to who may see its page",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 
@@ -113,6 +119,9 @@ def sold(shop):
     pair = make_pair(shop)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
+    till = Till(shop)
+    for point, by in ((HARBOUR, OPERATOR), (MARKET, SOUTH_OPERATOR)):
+        till.move(till.open(100, point=point, by=by), 50, by=by)
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
@@ -203,6 +212,8 @@ CHANGES = {
     VendingPointAccount: {"credit_limit_minor": 5},
     ReceiptCounter: {"last_number": 9},
     ReceiptPrint: {"language": "fr"},
+    Shift: {"note": "x"},
+    ShiftCash: {"note": "x"},
 }
 
 

@@ -26,6 +26,7 @@ from vmsapp.models import (
     Meter,
     OfficeUser,
     Sale,
+    Shift,
     UserSession,
 )
 from vmsapp.models.user import Role
@@ -45,6 +46,7 @@ EVERYBODYS = {
     "Tariffs": "so are its tariffs with their plans",
     "UserGroups": "so are its user groups; what they hold is guarded by what one holds oneself",
     "UtilitySetup": "there is one utility",
+    "LedgerProofs": "the books are proved whole",
 }
 """Screens whose rows lie in no region, and why."""
 
@@ -65,8 +67,13 @@ def may_everything(shop, people):
         module_id=shop.utility.module_id, kind="not_sold", request_id="beside-1", found_at=NOW
     )
 
+    shift = Shift(
+        vending_point_id=shop.utility.points[MARKET], key="s", currency="USD", exponent=2,
+        operator_id=people[SOUTH_OPERATOR].id, opened_at=NOW, opening_minor=0,
+    )  # fmt: skip
+
     def promote(session):
-        session.add_all([asked, found])
+        session.add_all([asked, found, shift])
         role = session.scalars(select(Role).where(Role.name == "Administrator")).one()
         for user in session.scalars(select(OfficeUser).where(OfficeUser.username.in_(ASKING))):
             user.roles = [role]

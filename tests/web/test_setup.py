@@ -65,7 +65,7 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
         "currency": {"coin": "0.05", "settlement": "up"},
         "receipts": {"receipt_header": "Call 0700", "receipt_footer": "Thanks",
                      "receipt_copies": "3"},
-        "shifts": {"shifts_used": ["y"], "shift_hours": "9"},
+        "shifts": {"shifts_used": ["y"], "shift_hours": "9", "shift_tolerance_minor": "2.50"},
         "limits": {"smallest_minor": "1.50", "largest_minor": "1000.00", "smallest_units": "0.5",
                    "largest_units": "900", "tokens_a_day": "4"},
         "mail": MAIL | {"mail_port": "2525"},
@@ -97,6 +97,7 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
     ("limits", {"largest_units": "0.05"}, "largest_units"),
     ("limits", {"tokens_a_day": "0"}, "tokens_a_day"),
     ("shifts", {"shift_hours": "49"}, "shift_hours"),
+    ("shifts", {"shift_tolerance_minor": "-1"}, "shift_tolerance_minor"),
     ("receipts", {"receipt_copies": "9"}, "receipt_copies"),
     ("receipts", {"receipt_header": "x" * 256}, "receipt_header"),
     ("mail", {"mail_host": "mail example"}, "mail_host"),
@@ -526,7 +527,7 @@ def test_nobody_searches_a_network_with_test_mails(browse, shop, ports_open):
 
 
 def test_what_does_not_count_yet_is_said_where_it_is_shown_and_typed(admin):
-    shifts, limits = "Nothing follows from this yet", "Counts for every purchase"
+    shifts, limits = "Counts for every sale and every count", "Counts for every purchase"
     page = read(admin.get("/setup/").text)
     assert shifts in page.one("section", id="shifts").text
     assert limits in page.one("section", id="limits").text

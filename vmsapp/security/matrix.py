@@ -25,8 +25,10 @@ from vmsapp.security.permissions import (
     JOBS,
     LICENCE,
     MODULES,
+    PROOF,
     SECOND_PERSON,
     SETUP,
+    SHIFTS,
     TARIFFS,
     TOKEN_JOURNAL,
     Permission,
@@ -160,6 +162,13 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
                others=(_export("Sales", N_("Export sales")),)),
+        Screen(SHIFTS, N_("Shifts"), "Shifts list", others=(
+            Deed("work", N_("Open and close the own shift"), (("can_work", SHIFTS),)),
+            Deed("cash", N_("Put cash in and take it out"), (("can_cash", SHIFTS),)),
+            Deed("close_others", N_("Close the shifts of others"), (("can_close_others", SHIFTS),),
+                 ("work",)),
+            Deed("figures", N_("See what others' counts came to"), (("can_figures", SHIFTS),)),
+        )),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
             Deed("terms", N_("Set the terms"), (("can_terms", FLOATS),)),
@@ -250,6 +259,9 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             _export(TOKEN_JOURNAL, N_("Export the journal")),
             Deed("compare", N_("Compare with the sales"), (("can_compare", TOKEN_JOURNAL),)),
             Deed("settle", N_("Settle findings"), (("can_settle", TOKEN_JOURNAL),)),
+        )),
+        Screen(PROOF, N_("Ledger proof"), "Ledger proof", others=(
+            Deed("run", N_("Run the proof"), (("can_run", PROOF),)),
         )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Change the setup"), (("can_change", SETUP),)),

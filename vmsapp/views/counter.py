@@ -19,6 +19,7 @@ from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, prints, receipts, vending
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
 from vmsapp.services.setup import currency_of, installation
+from vmsapp.services.shifts.errors import ShiftRefusesSale
 from vmsapp.services.tariffs import MAX_UNITS
 from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.errors import (
@@ -33,6 +34,7 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.give_back import GIVE_BACK, GivenBackBefore, give_back_for
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.pricing import Priced
+from vmsapp.services.vending_points import open_points
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
@@ -47,6 +49,7 @@ from vmsapp.views.base import (
     zone,
 )
 from vmsapp.views.deeds import a_key, submit
+from vmsapp.views.ledger_proof import alarm
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
@@ -89,6 +92,7 @@ class Counter(OfficeView):
             may_sell=may_sell,
             points=self._points() if may_sell else [],
             sees_nothing=actor().sight == NOTHING,
+            alarm=alarm(),
         )
 
     @expose("/meter/<int:meter_id>")
@@ -272,6 +276,7 @@ class Counter(OfficeView):
             repeated=error if isinstance(error, LooksRepeated) else None,
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
+            no_shift=error if isinstance(error, ShiftRefusesSale) else None,
             binding=self._ways_to_bind(card),
             points=self._points(),
             utility=settings,
@@ -318,8 +323,7 @@ class Counter(OfficeView):
 
     def _points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
-        open_ones = select(VendingPoint).where(VendingPoint.closed_at.is_(None))
-        return list(session().scalars(open_ones.order_by(VendingPoint.name).limit(200)))
+        return list(open_points(session()))
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.

@@ -50,10 +50,7 @@ HEADINGS: Final = {
     "mail": N_("Mail"),
 }
 EFFECTS: Final = {
-    "shifts": N_(
-        "Nothing follows from this yet: it is kept for the shifts of a later version, and counts"
-        " from then on."
-    ),
+    "shifts": N_("Counts for every sale and every count from the moment it is in force."),
     "limits": N_("Counts for every purchase from the moment it is in force; empty is no limit."),
 }
 """What a section does at the counter, where one would wonder."""

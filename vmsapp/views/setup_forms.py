@@ -262,9 +262,24 @@ class ReceiptsForm(SectionForm):
 class ShiftsForm(SectionForm):
     """How operators hand over."""
 
-    shifts_used = BooleanField(LABELS["shifts_used"])
-    shift_hours = IntegerField(LABELS["shift_hours"], [DataRequired(), whole(1, 48)])
+    shifts_used = BooleanField(
+        LABELS["shifts_used"],
+        description=_l("Without the tick shifts may be opened, but nobody must."),
+    )  # fmt: skip
+    shift_hours = IntegerField(
+        LABELS["shift_hours"], [DataRequired(), whole(1, 48)],
+        description=_l("Where sales need a shift, nothing is sold in one that lasted longer."),
+    )  # fmt: skip
     cash_counted = BooleanField(LABELS["cash_counted"])
+    shift_tolerance_minor = MoneyField(
+        LABELS["shift_tolerance_minor"], [Optional()],
+        description=_l("If more is missing or too much, the operator says why. Empty is zero."),
+    )  # fmt: skip
+
+    def values(self) -> dict[str, Any]:
+        """An empty tolerance is none."""
+        typed = super().values()
+        return typed | {"shift_tolerance_minor": typed["shift_tolerance_minor"] or 0}
 
 
 class LimitsForm(SectionForm):
@@ -350,7 +365,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
                 "remove_logo"),
     "currency": ("currency", "own_currency", "exponent", "coin", "settlement"),
     "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
-    "shifts": ("shifts_used", "shift_hours", "cash_counted"),
+    "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",
                "tokens_a_day"),
     "mail": ("mail_host", "mail_port", "mail_security", "mail_user", "mail_password",
