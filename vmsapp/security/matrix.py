@@ -208,12 +208,12 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                  (("can_meters_with_consumers", IMPORTS),), along=_RUNS),
             _export(IMPORTS, N_("Export the list of imports")),
         )),
-    ),
-    N_("System"): (
         Screen(JOBS, N_("Jobs"), "Jobs list", others=(
             Deed("others", N_("Cancel those of others"), (("can_act_for_others", JOBS),)),
             _export(JOBS, N_("Export the list of jobs")),
         )),
+    ),
+    N_("System"): (
         Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(
             Deed("move", N_("Move and merge"), (("can_move", "Regions"),)),
             _export("Regions", N_("Export regions")),
