@@ -8,6 +8,14 @@ from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
+from vmsapp.models.key_change import (
+    CHANGE_MOVES,
+    CHANGES_MADE,
+    OPEN_CHANGES,
+    ChangeState,
+    KeyChange,
+    KeyChangeToken,
+)
 from vmsapp.models.ledger import (
     AccountKind,
     FloatMovement,
@@ -54,7 +62,10 @@ from vmsapp.models.vending_point import (
 )
 
 __all__ = [
+    "CHANGES_MADE",
+    "CHANGE_MOVES",
     "MOVES",
+    "OPEN_CHANGES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -65,6 +76,7 @@ __all__ = [
     "AuditSeal",
     "AuditUnsealed",
     "BatchState",
+    "ChangeState",
     "ClockAcceptance",
     "Consumer",
     "Counter",
@@ -80,6 +92,8 @@ __all__ = [
     "JobState",
     "JournalCheck",
     "JournalFinding",
+    "KeyChange",
+    "KeyChangeToken",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerTransfer",

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from vmsapp.models import Meter, MeterInstallation, Sale, SaleState, ServicePoint
 from vmsapp.scope import unscoped
+from vmsapp.services.key_changes.errors import KeyChangeUnderway
+from vmsapp.services.key_changes.in_force import being_made
 from vmsapp.services.registration.meter_checks import batches
 from vmsapp.services.registration.meter_errors import MeterMoved, MetersBusy
 from vmsapp.services.vending.errors import NoSuchMeter
@@ -84,12 +86,12 @@ def lock_meters(session: Session, meter_ids: Iterable[int]) -> dict[int, Meter]:
 
 
 def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
-    """Refuse while a sale to one of the meters is being settled.
+    """Refuse while a token for one of the meters is being made.
 
     Raises:
-        MetersBusy: Names the first.
+        MetersBusy, KeyChangeUnderway: Names the first.
     """
-    numbers = {meter.meter_pan: meter.drn for meter in meters}
+    numbers = {meter.meter_pan: meter for meter in meters}
     sale = Sale.__table__.c
     for some in batches(numbers):
         pending = session.scalar(
@@ -98,4 +100,8 @@ def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
             .where(sale.meter_pan.in_(some)).limit(1)
         )  # fmt: skip
         if pending is not None:
-            raise MetersBusy(number=identifiers.drn.format(numbers[pending]))
+            raise MetersBusy(number=identifiers.drn.format(numbers[pending].drn))
+        made = being_made(session, some)
+        if made is not None:
+            meter = numbers[made]
+            raise KeyChangeUnderway(drn=identifiers.drn.format(meter.drn), meter_id=meter.id)
