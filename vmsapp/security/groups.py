@@ -66,7 +66,14 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _REGISTERS
         | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
-        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
+        | {
+            "Consumers.delete",
+            "Consumers.retire",
+            "Consumers.id_number",
+            "Meters.correct",
+            "Meters.confirm_key",
+            "Meters.refuse_key",
+        },
     ),
     "Operator": ReadyMade(
         N_("Operator"),
@@ -74,7 +81,9 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS | _REGISTERS | {"Counter.sell", "Floats.see"},
     ),
     "Engineer": ReadyMade(
-        N_("Engineer"), N_("Looks after meters; sells nothing."), _FINDS | _KEEPS_METERS
+        N_("Engineer"),
+        N_("Looks after meters; sells nothing."),
+        _FINDS | _KEEPS_METERS | {"Meters.change_key", "Meters.confirm_key"},
     ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM

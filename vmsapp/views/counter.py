@@ -265,6 +265,7 @@ class Counter(OfficeView):
             repeated=error if isinstance(error, LooksRepeated) else None,
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
+            key_page=self._key_page(meter_id) if card.key_change else None,
             points=self._points(),
             utility=settings,
             zone=settings.time_zone,
@@ -333,6 +334,11 @@ class Counter(OfficeView):
             closed = closed.where(VendingPoint.id == typed.vending_point_id)
         name = session().scalars(closed.limit(1)).first()
         raise NoVendingPoint if name is None else VendingPointClosed(name=name)
+
+    def _key_page(self, meter_id: int) -> str | None:
+        """The page of a meter's key, for who may see it."""
+        may = self.appbuilder.sm.has_access("can_show", "Meters")
+        return url_for("Meters.key", pk=meter_id) if may else None
 
     def _module_page(self, module_id: int) -> str | None:
         """The page of the module that was asked, for who may see it and has to look after it."""

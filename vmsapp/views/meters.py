@@ -45,7 +45,7 @@ from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
-from vmsapp.views.meter_deeds import WORDS, MeterDeeds
+from vmsapp.views.meter_deeds import WORDS
 from vmsapp.views.meter_forms import (
     ALGORITHMS,
     BASE_YEARS,
@@ -61,6 +61,7 @@ from vmsapp.views.meter_forms import (
     CorrectForm,
     MeterForm,
 )
+from vmsapp.views.meter_keys import MeterKeys
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.words import METER_STATES, METER_TYPES
 
@@ -78,7 +79,7 @@ def _consumer(meter: Meter) -> str | None:
     return None if consumer is None else f"{consumer.name} · {consumer.number}"
 
 
-class Meters(Exported, MeterDeeds):
+class Meters(Exported, MeterKeys):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
@@ -187,7 +188,18 @@ class Meters(Exported, MeterDeeds):
     def links(self, row: Meter) -> Sequence[tuple[str, str]]:
         """What the asker may do with it: words and addresses."""
         facts = self.facts(row)
-        return [*self._sale(row, facts), *self._places(row, facts), *self._moves(row, facts)]
+        return [
+            *self._sale(row, facts), *self._places(row, facts), *self._key(row, facts),
+            *self._moves(row, facts),
+        ]  # fmt: skip
+
+    def _key(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
+        """Where its key is changed, or where it stands if that was begun."""
+        if facts.key_change is not None or not self.may("change_key"):
+            return []
+        if row.state == MeterState.RETIRED:
+            return []
+        return [(str(_("Change key")), self.url("change_key", pk=row.id))]
 
     def _sale(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
         sells = row.state == MeterState.ACTIVE and facts.consumer is not None

@@ -11,6 +11,7 @@ from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
 from vmsapp.hsm.keystore import REASONS
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
+from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.problems import KeptError
 from vmsapp.services.registration.meter_errors import (
     OtherKindOfPlace,
@@ -47,6 +48,14 @@ UNITS: Final = {
     "water": N_("m³"),
     "gas": N_("m³"),
     "time": N_("min"),
+}
+CHANGE_STATES: Final = {
+    "reserved": N_("being made"),
+    "completed": N_("not confirmed yet"),
+    "confirmed": N_("confirmed"),
+    "withdrawn": N_("withdrawn"),
+    "failed": N_("not made"),
+    "refused": N_("refused by the meter"),
 }
 SALE_STATES: Final = {
     "pending": N_("being settled"),
@@ -132,6 +141,7 @@ CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
     TypeOfProduct: {"product_type": METER_TYPES, "meter_type": METER_TYPES},
     OtherKindOfPlace: {"counted": METER_TYPES, "meter_type": METER_TYPES},
     StateMoved: {"state": METER_STATES},
+    IllegalMove: {"state": CHANGE_STATES},
     ModuleRefused: {"reason": ModuleRefused.REASONS},
     HsmUnavailable: {"why": HsmUnavailable.WHYS},
     KeystoreError: {"why": REASONS},

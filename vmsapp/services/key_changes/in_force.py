@@ -10,7 +10,7 @@ Source: SALE.md, "10. Key change".
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import OPEN_CHANGES, Algorithm, ChangeState, KeyChange, Meter
@@ -56,6 +56,16 @@ def key_in_force(session: Session, meter: Meter) -> KeyInForce:
         return KeyInForce(algorithm, meter.sgc, meter.krn, meter.kt, meter.ti)
     (row,) = rows
     return KeyInForce(DKGAS[row.new_dkga], row.new_sgc, row.new_krn, row.new_kt, row.new_ti, row.id)
+
+
+def newest_open() -> ScalarSelect[int]:
+    """Select the id of the newest open change of the ``Meter`` a statement reads."""
+    return (
+        select(func.max(change.id))
+        .where(change.meter_pan == Meter.meter_pan, change.state.in_(OPEN_CHANGES))
+        .correlate(Meter)
+        .scalar_subquery()
+    )
 
 
 def being_made(session: Session, meter_pans: Iterable[str]) -> str | None:
