@@ -83,10 +83,10 @@ class ChangeKeyForm(OfficeForm):
             for code, key in self.keys.items()
         ]
         if meter.ea == LONG_KEY_EA:
-            self.tokens.choices = [("4", str(_("4")))]
+            self.tokens.choices = [("4", "4")]
         else:
             self.tokens.choices = [
-                ("2", str(_("2"))), ("3", str(_("3, with the supply group code"))),
+                ("2", "2"), ("3", str(_("3, with the supply group code"))),
             ]  # fmt: skip
         self.ti.flags.required = self.reason.flags.required = True
 

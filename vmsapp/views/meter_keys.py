@@ -31,7 +31,7 @@ from vmsapp.views.meter_key_forms import (
     ConfirmKeyForm,
     RefuseKeyForm,
 )
-from vmsapp.views.words import CHANGE_STATES, failure_sentence
+from vmsapp.views.words import CHANGE_STATES, change_failure
 
 SHOW_DIGITS: Final = ("change_key", "confirm_key", "refuse_key")
 """Who may do one of these reads the tokens, too."""
@@ -222,7 +222,7 @@ class MeterKeys(MeterDeeds):
             case ChangeState.COMPLETED:
                 flash(_("The key change tokens are made. They go before each credit."), "success")
             case ChangeState.FAILED:
-                said = failure_sentence(change.failure or "")
+                said = change_failure(change.failure or "")
                 flash(_("No key change tokens were made. %(why)s", why=said), "danger")
             case ChangeState.RESERVED:
                 flash(_("The key change tokens are being made. Look again in a moment."), "info")
@@ -248,9 +248,9 @@ class MeterKeys(MeterDeeds):
         """Its state, as every list shows one."""
         return state(gettext(CHANGE_STATES[change.state]), TONES.get(change.state))
 
-    def change_failure(self, change: KeyChange) -> str:
+    def why_failed(self, change: KeyChange) -> str:
         """Why no set was made."""
-        return failure_sentence(change.failure or "")
+        return change_failure(change.failure or "")
 
     def key_sides(self, change: KeyChange | Plan) -> list[tuple[str, object, object]]:
         """What a key is made of: name, as it was, as it is to be."""

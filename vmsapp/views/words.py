@@ -175,6 +175,15 @@ def failure_sentence(code: str) -> str:
     return str(gettext(message, reason=gettext(reason)) if reason else gettext(message))
 
 
+def change_failure(code: str) -> str:
+    """Say why no key change tokens were made."""
+    if code == "cancelled":
+        return str(
+            gettext("The security module did not answer in time, so it was told not to make them.")
+        )
+    return failure_sentence(code)
+
+
 def worded(error: VmsError, name: str, value: object) -> object:
     """Put the word for a code in its place in an error's sentence."""
     kind = type(error)
