@@ -8,12 +8,14 @@ from tests import factories
 from tests.factories import (
     AUDITOR,
     HARBOUR,
+    LEGACY_11,
     MARKET,
     OPERATOR,
     SOUTH_OPERATOR,
     SOUTHERN,
     SUPERVISOR,
 )
+from tests.keyring import KeyShop
 from tests.services.pair import make_pair
 from vmsapp.models import (
     ApprovalRequest,
@@ -23,6 +25,8 @@ from vmsapp.models import (
     ImportBatch,
     Job,
     JournalFinding,
+    KeyChange,
+    KeyChangeToken,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
@@ -50,7 +54,7 @@ from vmsapp.scope import (
 from vmsapp.security import NotActing, actor_for
 from vmsapp.services.floats import PAY_IN
 
-REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
+REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
 AT_A_POINT = (
     Sale,
     Token,
@@ -100,6 +104,9 @@ def sold(shop):
     """A sale in each region, so that every table has rows on both sides."""
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    changing = KeyShop(shop, SUPERVISOR)
+    for meter in (LEGACY_11, SOUTHERN):
+        changing.start(meter, key=f"form of {meter}", ti="44")
     pair = make_pair(shop)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
@@ -188,6 +195,7 @@ CHANGES = {
     Consumer: {"address": "x"},
     Meter: {"blocked_reason": "x"},
     ServicePoint: {"plan_attached_on": factories.TODAY},
+    KeyChange: {"reason": "x"},
     Sale: {"local_hour": 3},
     LedgerAccount: {"detail": "x"},
     VendingPointAccount: {"credit_limit_minor": 5},

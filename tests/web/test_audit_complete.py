@@ -105,7 +105,7 @@ def deeds(shop, module, utility, people, office, browse):
                 session, serial, product=product, tariff=None, region=utility.regions["north"],
                 installed=False,
             )
-            for serial in range(910, 915)
+            for serial in range(910, 919)
         ]  # fmt: skip
 
     free = shop.change(free_meters)
@@ -124,6 +124,20 @@ def deeds(shop, module, utility, people, office, browse):
         shop.change(lambda s: s.merge(job))
         return batch
 
+    def change_key(browser, meter):
+        path = f"/meters/{meter}/key/change"
+        looked = form(browser, path, ti="07", reason="x")
+        return browser.post(path, sent(the_form(read(looked.text))))
+
+    def withdraw_key(browser, meter):
+        module.once("issue_key_change", request_lost)
+        change_key(browser, meter)
+        return browser.post(f"/meters/{meter}/key/withdraw")
+
+    def answer_key(browser, meter, answer, **said):
+        change_key(browser, meter)
+        return form(browser, f"/meters/{meter}/key/{answer}", **said)
+
     new_meter = {"number": drn_of("07", 900), "product_id": "1", "region": str(north)}
 
     return {
@@ -139,6 +153,14 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.unbind": lambda b: b.post(f"/meters/{free[2]}/unbind", {"afterwards": "stock"}),
         "Meters.swap": lambda b: b.post(
             f"/meters/{free[3]}/swap?by={free[4]}", {"afterwards": "stock"}
+        ),
+        "Meters.change_key": lambda b: change_key(b, free[5]),
+        "Meters.withdraw_key": lambda b: withdraw_key(b, free[6]),
+        "Meters.confirm_key": lambda b: answer_key(
+            b, free[7], "confirm", proof="test_tokens", shown_krn="1", shown_ti="07"
+        ),
+        "Meters.refuse_key": lambda b: answer_key(
+            b, free[8], "refuse", shown_krn="1", shown_ti="01", reason="x"
         ),
         "Imports.new": lambda b: b.post(
             "/imports/new/consumers", {"file": (io.BytesIO(b"Name;Region\n"), "a.csv")}
