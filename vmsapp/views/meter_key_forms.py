@@ -112,6 +112,10 @@ class ShownForm(OfficeForm):
         _l("TI that the meter shows"), validators=[of_length(0, 5)], description=_l("2 digits.")
     )
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.shown_krn.flags.needed = self.shown_ti.flags.needed = True
+
     def shown(self) -> tuple[int | None, str]:
         """KRN and TI as typed; a KRN that is none is None."""
         krn = ascii_digits(self.shown_krn.data or "").strip()
@@ -148,6 +152,10 @@ class RefuseKeyForm(ShownForm):
         _l("Reason"), validators=[of_length(0, REASON_MAX)],
         description=_l("What the meter answered, or why it never got the tokens."),
     )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.reason.flags.required = True
 
     def refusal(self) -> Refusal:
         """What was typed, for the services."""

@@ -123,12 +123,12 @@ class MeterKeys(MeterDeeds):
 
         def save(change: KeyChange) -> None:
             answers.confirm(session(), actor(), change.id, form.taken())
-            flash(_("Confirmed: the meter has the new key."), "success")
+            flash(_("Confirmed: the meter has this key."), "success")
 
         return self._answered(
-            pk, form, ["proof", "shown_krn", "shown_ti"], _("Confirm the new key"),
-            _("From then on credits are sold under the new key without the key change tokens."
-              " Enter KRN and TI only where the meter showed them."), save,
+            pk, form, ["proof", "shown_krn", "shown_ti"], _("Confirm the key"),
+            _("From then on credits are sold without the key change tokens. Enter KRN and TI only"
+              " where the meter showed them."), save,
         )  # fmt: skip
 
     @expose("/<int:pk>/key/refuse", methods=["GET", "POST"])

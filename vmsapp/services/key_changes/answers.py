@@ -267,10 +267,10 @@ def _reserve_back(
     table_set: str,
 ) -> KeyChange:
     """Reserve the set that takes a completed change back, from what that one stored."""
-    change = read(session, change_id)
+    meter = _locked(session, read(session, change_id))
+    change = read(session, change_id)  # it may have been confirmed while this waited
     if change.state != ChangeState.COMPLETED:
         raise wrong.IllegalMove(state=change.state)
-    meter = _locked(session, change)
     refuse_busy(session, [meter])
     proof = _check_refused(change, refusal)
     keys = way_back(session, change)
