@@ -50,7 +50,7 @@ from vmsapp.services.vending.settle import read, seal
 LOADED = (cli, i18n, models, psycopg, tasks, views)
 """What a process imports as it goes, loaded before the first fork."""
 
-PERSEVERANCE_S = 60.0
+PERSEVERANCE_S = 180.0
 """How long a seller tries again what was refused for a moment only."""
 
 Answer = dict[str, Any]
@@ -78,7 +78,8 @@ class Seller:
                 try:
                     return self._send(order)
                 except (QuoteChanged, SaleUnderway, Busy) as passing:
-                    if time.monotonic() > deadline or "quote" in order:
+                    final = isinstance(passing, QuoteChanged) and "quote" in order
+                    if final or time.monotonic() > deadline:
                         return {"refused": passing.code}
                 except VmsError as refusal:
                     return {"refused": refusal.code}

@@ -5,7 +5,7 @@ import pytest
 from tests.processes.nursery import kill_at
 from tests.processes.world import spend_elsewhere
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 RETRY_SEES = {
     # the sale was not written: the retry makes it

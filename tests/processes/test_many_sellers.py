@@ -4,7 +4,7 @@ import pytest
 
 from vmsapp.services.vending import new_key
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 SELLERS = 8
 ORDERS = 16

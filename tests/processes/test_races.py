@@ -8,7 +8,7 @@ from sqlalchemy import update
 from tests.processes.world import spend_elsewhere
 from vmsapp.models import TidHead
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(600)]
 
 
 TOO_FAR = 100_000

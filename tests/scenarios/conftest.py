@@ -8,18 +8,19 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from config import ROOT
 from tests.scenarios.look import launched
 from tests.scenarios.traces import found_in
+
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 
 @dataclass
@@ -31,7 +32,6 @@ class Product:
     scratch: Path
     address: str
     reader: threading.Thread
-    seconds: float = 0.0
     output: list[str] = field(default_factory=list)
 
     def passwords(self) -> dict[str, str]:
@@ -53,8 +53,8 @@ class Product:
     def stop(self, number: int = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does, and read what it still had to say."""
         self.process.send_signal(number)
-        status = self.process.wait(timeout=30)
-        self.reader.join(timeout=10)
+        status = self.process.wait(timeout=120)
+        self.reader.join(timeout=60)
         assert self.process.stdout
         self.process.stdout.close()
         return status
@@ -78,7 +78,6 @@ def start_product(
         scratch = tmp_path_factory.mktemp("scratch")
         port = free_port()
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("VMS_", "DATABASE"))}
-        began = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, str(ROOT / "run.py")],
             cwd=ROOT,
@@ -104,14 +103,13 @@ def start_product(
             for line in process.stdout:
                 product.output.append(line)
                 if "VMS is ready" in line:
-                    product.seconds = time.monotonic() - began
                     ready.set()
             ready.set()
 
         reader = threading.Thread(target=read, daemon=True)
         product = Product(process, instance, scratch, f"http://localhost:{port}", reader)
         reader.start()
-        assert ready.wait(60), "".join(product.output)
+        assert ready.wait(240), "".join(product.output)
         started.append(product)
         return product
 

@@ -582,7 +582,7 @@ def new_context(browser: Browser, product: "Product", way: Way, **options: Any) 
         reduced_motion="reduce", **options,
     )  # fmt: skip
     context.add_cookies([{"name": "theme", "value": way.theme, "url": product.address}])
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     context.add_init_script(NOTE_VIOLATIONS_OF_THE_POLICY)
     return context
 

@@ -215,7 +215,7 @@ def test_a_sale_whose_module_is_silent_is_being_settled_and_the_page_follows_it(
     records = sqlite3.connect(product.instance / "module" / "results.sqlite", isolation_level=None)
     records.execute("BEGIN EXCLUSIVE")  # the module can write nothing down: it makes no token
     page.get_by_role("button", name="Sell", exact=True).click()
-    expect(page.get_by_role("alert")).to_contain_text("being settled: do not", timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text("being settled: do not")
     assert page.locator(".slip-token").count() == 0
     open_page = page.context.new_page()
     open_page.goto(f"{product.address}/counter/open")

@@ -44,7 +44,7 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     )  # fmt: skip
     yield f"redis://127.0.0.1:{port}/0"
     server.terminate()
-    server.wait(timeout=10)
+    server.wait(timeout=60)
 
 
 def finished_run(instance: Path) -> tuple[str, str, str | None] | None:
@@ -70,7 +70,7 @@ def run_of_a_worker(instance: Path, **settings: str) -> tuple[str, str | None]:
             time.sleep(0.2)
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.wait(timeout=30)
+        worker.wait(timeout=120)
     assert run is not None
     assert run != before, "the worker ran nothing"
     return run[1], run[2]
