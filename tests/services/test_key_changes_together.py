@@ -1,17 +1,26 @@
 """Two at once: sale and key change of one meter, two changes, two answers; and the journal."""
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from tests.factories import LEGACY_11, SUPERVISOR
 from tests.faults import answer_lost
 from tests.keyring import KeyShop, make_ring, ring_module
 from tests.shop import in_threads
 from vmsapp.hsm.requests import KeyRef
-from vmsapp.models import FindingKind, JournalFinding, KeyChange, Sale, SmAlgorithm, VendingKey
+from vmsapp.models import (
+    FindingKind,
+    JournalFinding,
+    KeyChange,
+    Sale,
+    SecurityModule,
+    SmAlgorithm,
+    VendingKey,
+)
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.key_changes import errors as wrong
 from vmsapp.services.registration.meter_errors import MetersBusy
+from vmsapp.services.security_modules.assigning import cover
 from vmsapp.services.security_modules.changing import StillAsked, StillServes, retire
 from vmsapp.services.security_modules.importing import KeyInChange, remove_key
 from vmsapp.services.security_modules.journal_check import compare
@@ -120,6 +129,28 @@ def test_a_key_that_an_open_change_needs_is_not_removed(shop, keys):
 
     with pytest.raises(KeyInChange):
         remove()
+
+
+def test_a_module_that_lacks_a_key_meters_are_taken_to_takes_nothing_over(shop, keys):
+    def standby(session):
+        module = SecurityModule(name="Standby", driver="tcp", params={}, module_id="VSM-2")
+        session.add(module)
+        session.flush()
+        for key in session.scalars(select(VendingKey)).all():
+            if (key.krn, key.dkga) == (1, "02"):
+                session.add(VendingKey(
+                    module_id=module.id, sgc=key.sgc, krn=1, kt=key.kt, dkga="02", kcv=key.kcv,
+                    base_date=key.base_date, ken=key.ken, name=key.name,
+                ))  # fmt: skip
+        return module.id
+
+    module_id = shop.change(standby)
+    with shop.session() as session, seen_by(SYSTEM):
+        assert cover(session, "legacy", module_id) == []
+    keys.start(LEGACY_11, krn=2)
+    with shop.session() as session, seen_by(SYSTEM):
+        (missing,) = cover(session, "legacy", module_id)
+    assert (missing.krn, missing.meters, missing.other) == (2, 1, None)
 
 
 def test_a_module_that_owes_a_set_is_not_retired(shop, keys, module):

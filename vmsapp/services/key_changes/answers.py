@@ -283,7 +283,7 @@ def _reserve_back(
         ea=change.ea,
         tct=change.tct,
         three_tokens=change.three_tokens,
-        module_id=change.module_id,
+        module_id=keys[0].module_id,
         warned=(),
     )
     back = write_change(

@@ -184,11 +184,15 @@ def way_back(session: Session, change: KeyChange) -> tuple[VendingKey, VendingKe
         The new key, which the set is entered under, and the old one; None where no set is
         allowed: from DITK, over base dates, or by the key file.
     """
-    name = {"module_id": change.module_id}
-    new = _key(session, **name, sgc=change.new_sgc, krn=change.new_krn, kt=change.new_kt,
-               dkga=change.new_dkga)  # fmt: skip
-    old = _key(session, **name, sgc=change.old_sgc, krn=change.old_krn, kt=change.old_kt,
-               dkga=change.old_dkga)  # fmt: skip
+    module_id = module_for(session, DKGAS[change.new_dkga]).id  # another may serve since
+    new, old = (
+        _key(
+            session, module_id=module_id, sgc=getattr(change, f"{which}_sgc"),
+            krn=getattr(change, f"{which}_krn"), kt=getattr(change, f"{which}_kt"),
+            dkga=getattr(change, f"{which}_dkga"),
+        )
+        for which in ("new", "old")
+    )  # fmt: skip
     if new is None or old is None or not _leads(new, old):
         return None
     return new, old

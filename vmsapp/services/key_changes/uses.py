@@ -1,6 +1,6 @@
 """Which vending keys open key changes need, beside those that meters have."""
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import OPEN_CHANGES, KeyChange, VendingKey
@@ -17,7 +17,15 @@ def in_open_change(session: Session, key: VendingKey) -> bool:
         )
         for which in ("old", "new")
     )  # fmt: skip
-    found = select(change.id).where(
-        change.module_id == key.module_id, change.state.in_(OPEN_CHANGES), or_(*sides)
+    found = select(change.id).where(change.state.in_(OPEN_CHANGES), or_(*sides)).limit(1)
+    return session.scalar(found) is not None
+
+
+def keys_changed_to(session: Session, dkga: str) -> dict[tuple[str, int, int], int]:
+    """Count the meters that are being taken to each key: supply group, revision and key type."""
+    rows = session.execute(
+        select(change.new_sgc, change.new_krn, change.new_kt, func.count())
+        .where(change.state.in_(OPEN_CHANGES), change.new_dkga == dkga)
+        .group_by(change.new_sgc, change.new_krn, change.new_kt)
     )
-    return session.scalar(found.limit(1)) is not None
+    return {(sgc, krn, kt): meters for sgc, krn, kt, meters in rows}
