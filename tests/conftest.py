@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -276,6 +277,12 @@ def registry(module: FaultyModule) -> Registry:
 def shop(engine: Engine, registry: Registry, utility: Utility, clock: FrozenClock) -> Shop:
     """Sell from the utility."""
     return Shop(engine, registry, utility, clock)
+
+
+@pytest.fixture
+def do(shop: Shop) -> Callable[..., Any]:
+    """Do something as somebody, in a session of its own."""
+    return shop.do
 
 
 @pytest.fixture

@@ -74,6 +74,12 @@ class Shop:
         user = self.utility.users[name]
         return Actor(user.id, user.username, sight_of(user))
 
+    def do(self, deed: Callable[..., Any], *args: Any, by: str = OPERATOR, **options: Any) -> Any:
+        """Do something as one of the utility's people, in a session of its own."""
+        actor = self.actor(by)
+        with self.session() as session, seen_by(actor):
+            return deed(session, actor, *args, **options)
+
     def purchase(self, meter: str, *, units: str = "50", tender: int | None = None) -> Purchase:
         """What a customer wants: units, or the worth of ``tender`` minor units."""
         meter_id = self.utility.meters[meter]

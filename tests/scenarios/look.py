@@ -25,6 +25,7 @@ from playwright.sync_api import (
 )
 
 from config import ROOT
+from tests.scenarios.imports_seen import APPLIED, EXPORTED, FAILED, FAULTY, add_imports
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.floats import PAY_IN, Movement
 from vmsapp.services.vending.give_back import GIVE_BACK, GiveBack
@@ -112,6 +113,21 @@ def shown(selector: str, then: str) -> Callable[[Page], object]:
     def act(page: Page) -> None:
         page.locator(selector).first.click()
         page.locator(then).first.wait_for()
+
+    return act
+
+
+def meters_chosen(deed: str, *, sure: bool = False) -> Callable[[Page], object]:
+    """Choose meters in their list and a deed on them; say yes where that is meant."""
+
+    def act(page: Page) -> None:
+        for row in range(2):
+            page.locator("[name=rowid]").nth(row).check()
+        page.locator(f".bulk button[value={deed}]").click()
+        page.locator("[name=sure]").wait_for(state="attached")
+        if sure:
+            page.locator("main form .btn-primary").click()
+            page.locator("main .note-warn").wait_for()
 
     return act
 
@@ -246,6 +262,13 @@ SCENES: Final = (
     Scene("meter-key-change", "/meters/1/key/change"),
     Scene("meter-key-change-errors", "/meters/1/key/change", act=shown(SAVE, "#errors"),
           part="main", status=422),
+    Scene("meters-chosen", "/meters/list/?size=10", part=".bulk", act=pressed("[name=rowid]")),
+    Scene("meters-many", "/meters/list/?size=10", act=meters_chosen("block")),
+    Scene("meters-many-tariff", "/meters/list/?size=10", act=meters_chosen("tariff"), part="main"),
+    Scene("meters-many-kept", "/meters/list/?q=07&size=10&state=active", part="main",
+          act=meters_chosen("retire", sure=True)),
+    Scene("meters-of-consumer", "/meters/list/?consumer=1", part="main"),
+    Scene("consumer-for-meter", "/consumers/add?meter=200"),
     Scene("tariff-retire", "/tariffs/retire/1"),
     Scene("plan", "/tariffs/2/plans/2"),
     Scene("plan-used", "/tariffs/1/plans/1"),
@@ -268,7 +291,14 @@ SCENES: Final = (
     Scene("import-new", "/imports/new/consumers"),
     Scene("import-new-errors", "/imports/new/consumers", part="main", status=422,
           act=shown("main form .card-foot .btn-primary", "#errors")),
+    Scene("import-faulty", f"/imports/show/{FAULTY}"),
+    Scene("import-applied", f"/imports/show/{APPLIED}"),
+    Scene("import-stopped", f"/imports/show/{FAILED}"),
+    Scene("import-for-consumer", "/imports/new/meters?consumer=1"),
     Scene("jobs", "/jobs/list/"),
+    Scene("job-import", f"/jobs/show/{APPLIED}"),
+    Scene("job-failed", f"/jobs/show/{FAILED}"),
+    Scene("job-export", f"/jobs/show/{EXPORTED}"),
     Scene("regions-tree", "/regions/?at=2"),
     Scene("regions-found", "/regions/?q=region"),
     Scene("regions-move", "/regions/move/3"),
@@ -602,7 +632,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     Sale 1 is sold, 2 being settled, 3 failed, 4 being settled with the money given back,
     5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
     nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
-    nobody sold.
+    nobody sold. Imports and jobs are those of ``imports_seen``.
     """
     page.goto(f"{product.address}/floats/1/pay-in")
     slip_entered(page, "#statement")
@@ -630,6 +660,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             " security_module",
             (now, sold["meter_pan"], sold["tid"] + 7, now),
         )
+        add_imports(database, now)
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
         database.execute("UPDATE meter SET state = 'stock' WHERE id = 200")
         database.execute(

@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -33,7 +34,6 @@ from vmsapp.models import (
     ServicePoint,
     Tariff,
 )
-from vmsapp.scope import seen_by
 from vmsapp.services.registration import meter_errors as wrong
 from vmsapp.services.registration.binding import Link, Swap, bind, swap, unbind
 from vmsapp.services.registration.removing import remove
@@ -43,13 +43,7 @@ from vmsapp.services.vending.errors import NoSuchMeter
 @pytest.fixture
 def deed(shop):
     """Do something with meters as somebody."""
-
-    def do(what, *args, by=SUPERVISOR, **more):
-        actor = shop.actor(by)
-        with shop.session() as session, seen_by(actor):
-            return what(session, actor, *args, **more)
-
-    return do
+    return partial(shop.do, by=SUPERVISOR)
 
 
 @pytest.fixture

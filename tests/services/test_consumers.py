@@ -26,22 +26,12 @@ from vmsapp.models import AuditEvent, Consumer, MeterInstallation, NumberSeries,
 from vmsapp.scope import OutOfScope, seen_by
 from vmsapp.services.registration import consumers, retiring
 from vmsapp.services.registration.consumer_faults import NumberTaken
-from vmsapp.services.registration.consumer_meters import fees_at, links_of, meters_bound
+from vmsapp.services.registration.consumer_meters import links_of, meters_bound
 from vmsapp.services.registration.drafts import ConsumerDraft
+from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.registration.faults import FaultyRows
+from vmsapp.services.registration.many import UndoneTooLate
 from vmsapp.services.setup import setup_at
-
-
-@pytest.fixture
-def do(shop):
-    """Do something as somebody, in a session of its own."""
-
-    def run(deed, *args, by=OPERATOR, **options):
-        actor = shop.actor(by)
-        with shop.session() as session, seen_by(actor):
-            return deed(session, actor, *args, **options)
-
-    return run
 
 
 @pytest.fixture
@@ -359,13 +349,13 @@ def test_undo_leaves_alone_what_changed_since(shop, do, three):
 
 def test_undo_is_for_who_did_it_and_for_ten_minutes(shop, do, three):
     done = do(retiring.retire, three)
-    with pytest.raises(retiring.UndoneTooLate):
+    with pytest.raises(UndoneTooLate):
         do(retiring.undo, done.at, by=SUPERVISOR)
     for moment in (done.at + timedelta(seconds=1), done.at - timedelta(days=1)):
-        with pytest.raises(retiring.UndoneTooLate):
+        with pytest.raises(UndoneTooLate):
             do(retiring.undo, moment)
     shop.clock.forward(minutes=10, seconds=1)
-    with pytest.raises(retiring.UndoneTooLate):
+    with pytest.raises(UndoneTooLate):
         do(retiring.undo, done.at)
     assert shop.count(Consumer, Consumer.retired) == 3
 
@@ -397,7 +387,7 @@ def test_links_are_kept_when_a_meter_goes(shop, do):
     key = of(shop, "C0001")
 
     def listed(session, _actor):
-        return [(link.meter.drn, link.until) for link in links_of(session, key)]
+        return [(link.meter.drn, link.until) for link in links_of(session, key).shown]
 
     drn = shop.meter(LEGACY_11).drn
     assert do(listed) == [(drn, None)]
@@ -411,8 +401,9 @@ def test_fees_due_are_those_the_next_sale_would_charge(shop, do):
     def due(session, _actor):
         key = of(shop, "C0005")
         setup = setup_at(session, shop.clock())
-        links = links_of(session, key)
-        return list(fees_at(session, setup, links, shop.clock()).values())
+        links = links_of(session, key).shown
+        places = [(link.point, link.meter.tariff_id) for link in links]
+        return [one.all_minor for one in dues_at(session, setup, places, shop.clock()).values()]
 
     assert do(due) == [FEE_MINOR]
     shop.clock.forward(days=31)  # April: one missed, one due

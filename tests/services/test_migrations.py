@@ -36,7 +36,7 @@ def tables(app):
     engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
     names = set(inspect(engine).get_table_names()) - {"alembic_version"}
     engine.dispose()
-    return names
+    return {name for name in names if "_search" not in name}  # see test_searching
 
 
 def test_the_history_goes_up_down_and_up_again(empty):
@@ -117,7 +117,7 @@ def test_ids_of_rows_that_may_go_are_given_once(empty):
             "INSERT INTO audit_event (at, actor_name, action, subject, subject_id, details)"
             " VALUES ('2026-01-01', 'Ann', 'tariff.deleted', 'tariff', '7', '{}')"
         ))  # fmt: skip
-    upgrade()
+    upgrade(revision="0018")
     with db.engine.begin() as connection:
         assert set(map(tuple, connection.execute(shapes))) >= before  # no index is lost
         made = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINC%'"))

@@ -16,25 +16,13 @@ from tests.factories import (
 from tests.faults import request_lost
 from vmsapp.errors import NotFound
 from vmsapp.models import AuditEvent, Consumer, MeterInstallation, Sale
-from vmsapp.scope import seen_by
 from vmsapp.services.registration import consumers, personal_data, retiring
 from vmsapp.services.registration.drafts import ConsumerDraft
+from vmsapp.services.registration.many import UndoneTooLate
 from vmsapp.services.registration.personal_data import masked
 
 SECRET = "29384756"
 PERSONAL = ("Consumer 1", "ada@example.org", "+254 20 123456", "Pier 1", SECRET)
-
-
-@pytest.fixture
-def do(shop):
-    """Do something as somebody, in a session of its own."""
-
-    def run(deed, *args, by=OPERATOR, **options):
-        actor = shop.actor(by)
-        with shop.session() as session, seen_by(actor):
-            return deed(session, actor, *args, **options)
-
-    return run
 
 
 @pytest.fixture
@@ -90,14 +78,13 @@ def test_an_id_number_is_found_whole_or_not_at_all_and_in_ones_own_region(shop, 
     assert [row.details["found"] for row in events] == [["C0001"], [], [], [], []]
 
 
-def test_another_regions_person_is_not_there(do, shop):
+def test_another_regions_person_is_not_there(do, shop, settings):
     (theirs,) = [row.id for row in shop.rows(Consumer) if row.number == "C0006"]
-    for deed, options in (
-        (personal_data.show_id_number, {}), (personal_data.everything_of, {}),
-        (personal_data.anonymise, {"reason": "asked", "number": "C0006"}),
-    ):  # fmt: skip
+    for deed in (personal_data.show_id_number, personal_data.everything_of):
         with pytest.raises(NotFound):
-            do(deed, theirs, **options)
+            do(deed, theirs)
+    with pytest.raises(NotFound):
+        do(personal_data.anonymise, settings, theirs, reason="asked", number="C0006")
 
 
 def test_all_that_is_held_is_handed_over_without_the_digits_of_tokens(shop, do, ada):
@@ -133,14 +120,21 @@ def test_the_file_says_when_there_is_more_than_its_maker_sees(shop, do, ada):
 # removing
 
 
-def anonymise(do, ada, **said):
-    do(personal_data.anonymise, ada.id, **{"reason": "asked", "number": "c0001"} | said)
+@pytest.fixture
+def anonymise(do, ada, settings):
+    """Remove what is held of a consumer."""
+
+    def run(**said):
+        said = {"reason": "asked", "number": "c0001"} | said
+        do(personal_data.anonymise, settings, ada.id, **said)
+
+    return run
 
 
-def test_what_tells_who_it_was_is_removed_and_sales_stay(shop, do, ada):
+def test_what_tells_who_it_was_is_removed_and_sales_stay(shop, do, ada, anonymise):
     sale = shop.sell(LEGACY_11)
     unbind(shop)
-    anonymise(do, ada)
+    anonymise()
     row = again(shop, ada)
     assert (row.name, row.address, row.phone, row.email, row.id_number, row.gender) == (
         "—", "", "", "", "", "unknown"
@@ -151,7 +145,7 @@ def test_what_tells_who_it_was_is_removed_and_sales_stay(shop, do, ada):
     assert last(shop).details == {"number": "C0001", "reason": "asked"}
 
 
-def test_the_trail_holds_nothing_of_the_person(shop, do, ada):
+def test_the_trail_holds_nothing_of_the_person(shop, do, ada, settings):
     draft = ConsumerDraft(
         name="Consumer 1", region_id=ada.region_id, number="P1", address="Pier 1",
         id_number=SECRET, email="ada@example.org", phone="+254 20 123456",
@@ -161,7 +155,7 @@ def test_the_trail_holds_nothing_of_the_person(shop, do, ada):
     do(personal_data.find_id_number, SECRET)
     do(personal_data.everything_of, key)
     do(consumers.change, {key: ConsumerDraft(name="B", region_id=ada.region_id, number="P1")})
-    do(personal_data.anonymise, key, reason="asked", number="P1")
+    do(personal_data.anonymise, settings, key, reason="asked", number="P1")
     trail = json.dumps([row.details for row in shop.rows(AuditEvent)])
     assert len(shop.rows(AuditEvent)) >= 6
     assert [word for word in PERSONAL if word in trail] == []
@@ -173,33 +167,33 @@ def test_the_trail_holds_nothing_of_the_person(shop, do, ada):
     ({"number": ""}, personal_data.NumberNotRepeated),
     ({"number": "C0002"}, personal_data.NumberNotRepeated),
 ])  # fmt: skip
-def test_it_takes_a_reason_and_the_number(shop, do, ada, said, error):
+def test_it_takes_a_reason_and_the_number(shop, do, ada, anonymise, said, error):
     unbind(shop)
     with pytest.raises(error):
-        anonymise(do, ada, **said)
+        anonymise(**said)
     assert again(shop, ada).name == "Consumer 1"
 
 
-def test_a_bound_meter_or_an_open_sale_keeps_the_name(shop, do, ada, module):
+def test_a_bound_meter_or_an_open_sale_keeps_the_name(shop, do, ada, anonymise, module):
     with pytest.raises(personal_data.MeterStillBound):
-        anonymise(do, ada)
+        anonymise()
     module.once("issue_credit", request_lost)
     shop.sell(LEGACY_11)
     unbind(shop)
     with pytest.raises(personal_data.SaleStillPending):
-        anonymise(do, ada)
+        anonymise()
     assert again(shop, ada).anonymised_at is None
 
 
-def test_nothing_is_written_about_who_was_anonymised(shop, do, ada):
+def test_nothing_is_written_about_who_was_anonymised(shop, do, ada, anonymise):
     unbind(shop)
-    anonymise(do, ada)
+    anonymise()
     with pytest.raises(consumers.ConsumerAnonymised):
-        anonymise(do, ada)
+        anonymise()
     with pytest.raises(consumers.ConsumerAnonymised):
         do(consumers.change, {ada.id: ConsumerDraft(name="Ada", region_id=ada.region_id,
                                                     number="C0001")})  # fmt: skip
     assert do(retiring.take_back, [ada.id]) == 0
-    with pytest.raises(retiring.UndoneTooLate):
+    with pytest.raises(UndoneTooLate):
         do(retiring.undo, NOW)
     assert again(shop, ada).name == "—"

@@ -17,6 +17,7 @@ from tests import factories
 from tests.debug_log import KNOWN, report
 from tests.factories import AUDITOR, OPERATOR, SOUTH_OPERATOR, SUPERVISOR, Utility
 from tests.traces import found_in_database
+from tests.web.importing import go_on, hand_in, row
 from tests.web.office import ADMIN, ENGINEER, NEWCOMER, NORTH_SUPERVISOR, PASSWORD, Browser
 from vmsapp.cli.vms import _sync_permissions
 from vmsapp.extensions import atomic, db
@@ -31,6 +32,9 @@ GROUP_OF = {
     ADMIN: "Administrator",
 }  # fmt: skip
 """Who is in which ready-made group; the newcomer is in none."""
+
+IMPORTING = (go_on, hand_in, row)
+"""Fixtures that are written down with the files they hand in."""
 
 Browse = Callable[..., Browser]
 AppOn = Callable[[str], Flask]

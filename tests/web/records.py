@@ -165,11 +165,12 @@ def permit(shop: Shop, screen: str, *deeds: str, group: str = "Supervisor") -> N
 
     def change(session: Any) -> None:
         role = session.query(Role).where(Role.name == group).one()
-        role.permissions += (
+        wanted = (
             session.query(PermissionView)
             .join(Permission, Permission.id == PermissionView.permission_id)
             .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
             .where(Permission.name.in_(deeds), ViewMenu.name == screen)
         )
+        role.permissions += [one for one in wanted if one not in role.permissions]
 
     shop.change(change)

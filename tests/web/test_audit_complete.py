@@ -27,6 +27,7 @@ from vmsapp.models import (
     Consumer,
     ImportBatch,
     Job,
+    Meter,
     Product,
     Sale,
     Tariff,
@@ -48,6 +49,26 @@ def form(browser, path, **typed):
     """Fill the form of a page in and send it."""
     filled = sent(the_form(read(browser.get(path).text))) | typed
     return browser.post(path, filled)
+
+
+def change_key(browser, meter):
+    """Have key change tokens made."""
+    path = f"/meters/{meter}/key/change"
+    looked = form(browser, path, ti="07", reason="x")
+    return browser.post(path, sent(the_form(read(looked.text))))
+
+
+def withdraw_key(browser, meter, module):
+    """Have them withdrawn while they are being made."""
+    module.once("issue_key_change", request_lost)
+    change_key(browser, meter)
+    return browser.post(f"/meters/{meter}/key/withdraw")
+
+
+def answer_key(browser, meter, answer, **said):
+    """Have them made, and say what the meter did."""
+    change_key(browser, meter)
+    return form(browser, f"/meters/{meter}/key/{answer}", **said)
 
 
 @pytest.fixture
@@ -87,6 +108,9 @@ def deeds(shop, module, utility, people, office, browse):
     mistake = unused(Tariff, name="Mistake", meter_type="gas")
     plan = {"name": "Dear", "effective_on": "2028-01-01", "steps-0-price": "0.5"}
 
+    def retired_meter():
+        return shop.rows(Meter, Meter.id == free[5])[0].retired_at
+
     def retire_one(browser):
         browser.post(f"/consumers/action/retire/{buyers[3]}")
         return shop.rows(Consumer, Consumer.id == buyers[3])[0].retired_at
@@ -105,7 +129,7 @@ def deeds(shop, module, utility, people, office, browse):
                 session, serial, product=product, tariff=None, region=utility.regions["north"],
                 installed=False,
             )
-            for serial in range(910, 919)
+            for serial in range(910, 920)
         ]  # fmt: skip
 
     free = shop.change(free_meters)
@@ -124,20 +148,6 @@ def deeds(shop, module, utility, people, office, browse):
         shop.change(lambda s: s.merge(job))
         return batch
 
-    def change_key(browser, meter):
-        path = f"/meters/{meter}/key/change"
-        looked = form(browser, path, ti="07", reason="x")
-        return browser.post(path, sent(the_form(read(looked.text))))
-
-    def withdraw_key(browser, meter):
-        module.once("issue_key_change", request_lost)
-        change_key(browser, meter)
-        return browser.post(f"/meters/{meter}/key/withdraw")
-
-    def answer_key(browser, meter, answer, **said):
-        change_key(browser, meter)
-        return form(browser, f"/meters/{meter}/key/{answer}", **said)
-
     new_meter = {"number": drn_of("07", 900), "product_id": "1", "region": str(north)}
 
     return {
@@ -146,6 +156,16 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.delete": lambda b: b.post(f"/meters/delete/{free[1]}"),
         "Meters.hold": lambda b: b.post(f"/meters/{free[0]}/block", {"reason": "x"}),
         "Meters.move": lambda b: b.post(f"/meters/{free[0]}/unblock"),
+        "Meters.many_hold": lambda b: b.post(
+            "/meters/many/block", {"rowid": free[5], "sure": "yes", "reason": "x"}
+        ),
+        "Meters.many_move": lambda b: b.post(
+            "/meters/many/retire", {"rowid": free[5], "sure": "yes"}
+        ),
+        "Meters.undo": lambda b: b.post("/meters/undo", {"at": retired_meter().isoformat()}),
+        "Meters.many_tariff": lambda b: b.post(
+            "/meters/many/tariff", {"rowid": meter, "sure": "yes", "tariff": tariff}
+        ),
         "Meters.bind": lambda b: b.post(
             f"/meters/{free[3]}/bind?consumer={buyers[0]}", {"place": ""}
         ),
@@ -154,13 +174,13 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.swap": lambda b: b.post(
             f"/meters/{free[3]}/swap?by={free[4]}", {"afterwards": "stock"}
         ),
-        "Meters.change_key": lambda b: change_key(b, free[5]),
-        "Meters.withdraw_key": lambda b: withdraw_key(b, free[6]),
+        "Meters.change_key": lambda b: change_key(b, free[6]),
+        "Meters.withdraw_key": lambda b: withdraw_key(b, free[7], module),
         "Meters.confirm_key": lambda b: answer_key(
-            b, free[7], "confirm", proof="test_tokens", shown_krn="1", shown_ti="07"
+            b, free[8], "confirm", proof="test_tokens", shown_krn="1", shown_ti="07"
         ),
         "Meters.refuse_key": lambda b: answer_key(
-            b, free[8], "refuse", shown_krn="1", shown_ti="01", reason="x"
+            b, free[9], "refuse", shown_krn="1", shown_ti="01", reason="x"
         ),
         "Imports.new": lambda b: b.post(
             "/imports/new/consumers", {"file": (io.BytesIO(b"Name;Region\n"), "a.csv")}
@@ -271,7 +291,10 @@ QUIET = {
 EVENT_ALONE = {
     "Consumers.find_id_number", "Consumers.id_number", "Consumers.person",
     "Counter.printed", "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
-    "Tariffs.export_plan", "Consumers.export", "Meters.export",
+    "Tariffs.export_plan", *(f"{view}.export" for view in (
+        "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
+        "UserGroups", "Imports", "Jobs", "Approvals", "Floats",
+    )), "Floats.statement_file",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 

@@ -22,6 +22,7 @@ from vmsapp.services.audit.sealer import seal
 from vmsapp.services.audit.verify import verify
 from vmsapp.tasks.audit import seal_events, sign_head, verify_trail
 from vmsapp.views import exports
+from vmsapp.views.audit import AuditTrail
 
 FORMULA = '=HYPERLINK("http://x","y")'
 
@@ -257,7 +258,8 @@ def test_an_export_is_on_record_with_what_it_was_narrowed_to(auditor, shop, peop
     assert (event.action, event.subject) == ("audit_event.exported", "audit_event")
     assert event.actor_id == people[AUDITOR].id
     assert event.details == {"kind": "xlsx", "rows": 1, "cut_off": False, "search": "7",
-                             "filters": {"subject": "Sale"}}  # fmt: skip
+                             "filters": {"subject": "Sale"},
+                             "columns": AuditTrail.export_columns}  # fmt: skip
 
 
 @BOTH

@@ -151,22 +151,22 @@ def of_forms(app) -> Iterator[tuple[str, str]]:
 
 
 def exported(app) -> set[str]:
-    return {table(view) for view in views_of(app) if isinstance(view, Exported)}
+    return {view.exported_subject() for view in views_of(app) if isinstance(view, Exported)}
 
 
 OPEN = {
-    (ACTION, "views/exports.py", "f'{table}.exported'"): lambda app: {
+    (ACTION, "views/exports.py", "f'{subject}.exported'"): lambda app: {
         f"{name}.exported" for name in exported(app)
     },
     (ACTION, "views/crud.py", "f'{subject}.{deed}'"): lambda app: {
         f"{name}.{deed}" for name, deed in of_forms(app)
     },
-    (ACTION, "services/registration/meter_states.py", "wanted.action"): lambda _: {
+    (ACTION, "services/registration/meter_states.py", "action"): lambda _: {
         move.action for move in MOVES.values()
     },
     (ACTION, "views/users.py", "f'user.{deed}'"): lambda _: {"user.added", "user.changed"},
     (ACTION, "services/audit/notes.py", "note.action"): lambda _: set(WHILE),
-    (SUBJECT, "views/exports.py", "table"): exported,
+    (SUBJECT, "views/exports.py", "subject"): exported,
     (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }
 """What only the running product tells: where it stands, and what it may be."""

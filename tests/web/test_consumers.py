@@ -190,22 +190,55 @@ def test_the_page_shows_meters_sales_and_fees_and_no_digits_of_tokens(admin, sho
     assert row[6] == "2.00 USD"  # one month's fee
 
 
-def test_a_page_with_many_meters_takes_as_few_statements(office, admin, shop, utility):
+@pytest.fixture
+def hang(shop, utility):
+    """Hang meters at the first consumer, beside the one it has."""
     key = number(shop, "C0001")
 
-    def more(session):
+    def more(session, count):
         product = session.get_one(factories.Product, shop.meter(LEGACY_11).product_id)
         tariff = session.scalars(select(factories.Tariff)).first()
         region = session.get_one(factories.Region, utility.regions["north"].id)
-        for serial in range(700, 720):
+        last = max(session.scalars(select(ServicePoint.id)))
+        for serial in range(700, 700 + count):
             factories.add_meter(session, serial, product=product, tariff=tariff, region=region,
                                 consumer=False)  # fmt: skip
-        for point in session.scalars(
-            select(ServicePoint).where(ServicePoint.consumer_id.is_(None))
-        ):
+        for point in session.scalars(select(ServicePoint).where(ServicePoint.id > last)):
             point.consumer_id = key
 
-    shop.change(more)
+    def do(count: int) -> int:
+        shop.change(lambda session: more(session, count))
+        return key
+
+    return do
+
+
+def test_a_consumer_with_as_many_meters_as_the_page_shows_leads_to_no_more(admin, hang):
+    key = hang(49)
+    assert "/meters/list/?consumer=" not in admin.get(f"/consumers/show/{key}").text
+
+
+def test_a_consumer_with_more_meters_leads_to_a_list_of_all_of_them(admin, hang):
+    key = hang(50)
+    page = read(admin.get(f"/consumers/show/{key}").text)
+    assert len(rows(page.one("div", "table-box", aria_labelledby="meters"))) == 50
+    (link,) = [one for one in page.all("a") if one["href"] == f"/meters/list/?consumer={key}"]
+    assert link.text.startswith("See all 51")
+    listed = read(admin.get(f"/meters/list/?consumer={key}&size=100").text)
+    assert {row[5] for row in rows(listed)} == {"Consumer 1 · C0001"}
+    assert len(rows(listed)) == 51
+    assert [one.text for one in listed.one("ul", "chips").all("bdi")] == ["Consumer 1"]
+
+
+def test_another_regions_consumer_narrows_no_list_of_meters(browse, shop):
+    theirs = number(shop, "C0006")
+    page = read(browse(OPERATOR).get(f"/meters/list/?consumer={theirs}").text)
+    assert page.all("ul", "chips") == []
+    assert rows(page)
+
+
+def test_a_page_with_many_meters_takes_as_few_statements(office, admin, hang):
+    key = hang(60)
     with office.app_context():
         engine = db.engine
     for path in (f"/consumers/show/{key}", "/consumers/list/?size=100"):

@@ -1,88 +1,12 @@
 """Importing meters, alone and with their consumers."""
 
-import io
-
-import pytest
-
 from tests.factories import LEGACY_11
-from tests.web.importing import work, workbook
-from tests.web.office import ADMIN
-from vmsapp.models import (
-    Consumer,
-    ImportBatch,
-    ImportRow,
-    Job,
-    Meter,
-    MeterInstallation,
-    ServicePoint,
-)
+from tests.web.importing import METER_HEADINGS as HEADINGS
+from tests.web.importing import NEW_METERS as NEW
+from tests.web.importing import codes, meters_of, workbook
+from vmsapp.models import Consumer, Job, MeterInstallation, ServicePoint
 
-HEADINGS = ["Meter number", "Product", "Region", "Tariff", "Algorithm", "Supply group code (SGC)",
-            "Tariff index (TI)", "Encryption algorithm (EA)"]  # fmt: skip
 PEOPLE = ["Consumer number", "Consumer's name", "Consumer's telephone"]
-
-# Luhn check digits worked out by hand, doubling from the right
-NEW = ("04040404008", "04040404016", "04040404024")
-assert all(
-    sum(sum(divmod(int(digit) * (1 + place % 2), 10)) for place, digit in enumerate(one[::-1])) % 10
-    == 0
-    for one in NEW
-)
-
-
-@pytest.fixture
-def row(shop):
-    """A row like a meter that is there."""
-    like = shop.rows(Meter, Meter.id == shop.utility.meters[LEGACY_11])[0]
-    with shop.session() as session:
-        from vmsapp.models import Product, Tariff  # noqa: PLC0415
-        from vmsapp.scope import unscoped  # noqa: PLC0415
-
-        with unscoped("the test looks"):
-            product = session.get_one(Product, like.product_id).model
-            tariff = session.get_one(Tariff, like.tariff_id).name
-
-    def make(number, **other):
-        said = {"product": product, "region": "North", "tariff": tariff, "algorithm": "Legacy",
-                "sgc": like.sgc, "ti": like.ti, "ea": "07"} | other  # fmt: skip
-        return [number, *said.values()]
-
-    return make
-
-
-@pytest.fixture
-def hand_in(office, browse, shop):
-    def do(content: bytes, sheet: str = "meters", **ticked: str):
-        form = {"file": (io.BytesIO(content), "m.xlsx"), **ticked}
-        answer = browse(ADMIN).post(f"/imports/new/{sheet}", form)
-        assert answer.status_code == 302, answer.text
-        batch = shop.rows(ImportBatch)[-1]
-        job = work(office, batch.job_id)
-        assert job.state == "done", job.problem
-        return shop.rows(ImportBatch, ImportBatch.id == batch.id)[0]
-
-    return do
-
-
-@pytest.fixture
-def go_on(office, browse, shop):
-    def do(deed: str, batch: ImportBatch):
-        answer = browse(ADMIN).post(f"/imports/{deed}/{batch.id}", {"good_only": "yes"})
-        assert answer.status_code == 302, answer.text
-        job = work(office, shop.rows(ImportBatch, ImportBatch.id == batch.id)[0].job_id)
-        assert job.state == "done", job.problem
-        return shop.rows(ImportBatch, ImportBatch.id == batch.id)[0]
-
-    return do
-
-
-def codes(shop, batch) -> dict[int, list[str]]:
-    rows = shop.rows(ImportRow, ImportRow.batch_id == batch.id)
-    return {one.row: [error["code"] for error in one.errors or []] for one in rows if one.errors}
-
-
-def meters_of(shop) -> dict[str, Meter]:
-    return {meter.drn: meter for meter in shop.rows(Meter)}
 
 
 def test_meters_are_registered_into_stock_and_taken_back(shop, row, hand_in, go_on):
@@ -163,6 +87,17 @@ def test_a_consumer_on_record_takes_the_meter(shop, row, hand_in, go_on):
     go_on("apply", batch)
     assert shop.count(Consumer) == people
     assert shop.count(Job) == 2
+
+
+def test_a_number_and_a_name_of_two_people_are_an_error_of_the_row(shop, row, hand_in):
+    known = shop.rows(Consumer, Consumer.retired_at.is_(None))[0]
+    told = [(known.number, f" {known.name.upper()}"), (known.number, "Somebody Else"),
+            ("N-5", "Idi Amani"), ("n-5", "idi  amani"), ("N-5", "Imani Adi")]  # fmt: skip
+    numbers = [*NEW, "04040404032", "04040404040"]
+    rows = [[*row(meter), *who, None] for meter, who in zip(numbers, told, strict=True)]
+    batch = hand_in(workbook(rows, HEADINGS + PEOPLE), "meters-with-consumers")
+    assert codes(shop, batch) == {3: ["row_consumer_named_otherwise"],
+                                  6: ["row_consumer_named_otherwise"]}  # fmt: skip
 
 
 def test_a_consumer_without_a_name_is_an_error_of_the_row(shop, row, hand_in):

@@ -12,9 +12,9 @@ from markupsafe import escape
 from sqlalchemy import select, update
 
 from tests import factories
-from tests.factories import OPERATOR, SUPERVISOR
+from tests.factories import OPERATOR
 from tests.web.importing import HEADINGS, work, workbook
-from tests.web.office import ADMIN, NORTH_SUPERVISOR, main_part
+from tests.web.office import ADMIN, NEWCOMER, NORTH_SUPERVISOR, main_part
 from vmsapp.clock import now_utc
 from vmsapp.extensions import db
 from vmsapp.models import (
@@ -106,7 +106,7 @@ def test_a_good_file_is_checked_first_and_written_only_when_that_is_confirmed(
 def test_every_error_of_every_row_is_told_and_nothing_written(hand_in, browse, shop):
     before = people_of(shop).keys()
     batch = hand_in(workbook([
-        ["K 1", "", "Nort", "12"],
+        ["K 1", "", "Nort", "1"],
         ["K-2", "Bao", "North", None],
         ["k-2", "Chi", "South", None],
         [3.0, "Dede", "South", None],
@@ -485,7 +485,7 @@ def test_who_sees_all_looks_at_an_import_but_neither_applies_nor_fetches_it(
 
 
 def test_who_may_not_import_is_refused(browse):
-    for who in (OPERATOR, SUPERVISOR):
+    for who in (OPERATOR, NEWCOMER):
         assert browse(who).get("/imports/new/consumers").status_code == 403
         assert browse(who).get("/imports/list/").status_code == 403
 

@@ -382,6 +382,13 @@ def test_a_swap_is_found_said_and_done(supervisor, shop):
 # the record is corrected by two
 
 
+def test_the_reason_of_a_correction_is_not_called_optional(supervisor, shop):
+    shop.sell()
+    page = read(supervisor.get(f"/meters/{number_of(shop, LEGACY_11)}/correct").text)
+    (label,) = page.all("label", **{"for": "reason"})
+    assert label.text.strip() == "Reason"
+
+
 def test_a_correction_takes_a_reason_and_a_second_person(supervisor, browse, shop):
     shop.sell()
     number = number_of(shop, LEGACY_11)
@@ -498,3 +505,65 @@ def test_lists_searches_and_lookups_show_the_own_region_alone(browse, shop):
         assert grouped not in page, path
         assert "Consumer 6<" not in page, path
     assert grouped in browse(SUPERVISOR).get("/meters/list/?bound=no").text
+
+
+# a consumer for a meter that hangs nowhere
+
+
+@pytest.fixture
+def loose(shop):
+    """A meter that hangs nowhere."""
+    return shop.rows(Meter, Meter.id == shop.utility.meters[NOT_INSTALLED])[0]
+
+
+def test_a_consumer_is_registered_and_gets_the_meter_in_one_step(supervisor, shop, loose):
+    path = f"/consumers/add?meter={loose.id}"
+    for page in (f"/meters/show/{loose.id}", f"/meters/{loose.id}/bind",
+                 f"/counter/meter/{loose.id}"):  # fmt: skip
+        shown = supervisor.get(page, follow_redirects=True)
+        assert f'href="{path}"' in shown.text, page
+    form = filled(supervisor, path, name="Fatuma")
+    assert form["region"] == str(loose.region_id)
+    assert supervisor.post(path, form).status_code == 302
+    (fatuma,) = shop.rows(Consumer, Consumer.name == "Fatuma")
+    (link,) = shop.rows(MeterInstallation, MeterInstallation.meter_id == loose.id)
+    assert (link.consumer_id, link.removed_at) == (fatuma.id, None)
+    actions = [event.action for event in shop.rows(AuditEvent)][-2:]
+    assert actions == ["consumer.added", "meter.bound"]
+    assert path not in supervisor.get(f"/meters/show/{loose.id}").text
+    counter = supervisor.get(f"/counter/meter/{loose.id}", follow_redirects=True)
+    assert path not in counter.text
+
+
+def test_where_the_meter_cannot_be_bound_nobody_is_registered(supervisor, shop, engine):
+    bound = shop.utility.meters[LEGACY_11]
+    path = f"/consumers/add?meter={bound}"
+    form = filled(supervisor, path, name="Fatuma")
+    before = contents(engine)
+    refused = supervisor.post(path, form)
+    assert refused.status_code == 409
+    assert "is bound to a consumer already" in refused.text
+    assert sent(the_form(read(refused.text)))["name"] == "Fatuma"
+    assert contents(engine) == before
+
+
+def test_a_new_consumer_for_another_regions_meter_is_for_none(browse, shop, engine):
+    north, theirs = browse(NORTH_SUPERVISOR), shop.utility.meters[SOUTHERN]
+    before = contents(engine)
+    for number in (theirs, 999_999, "x"):
+        assert north.get(f"/consumers/add?meter={number}").status_code == 404
+        typed = {"name": "Fatuma", "region": str(shop.utility.regions["north"].id)}
+        assert north.post(f"/consumers/add?meter={number}", typed).status_code == 404
+    assert contents(engine) == before
+
+
+def test_a_new_consumer_here_takes_both_permissions(browse, shop, loose):
+    engineer = browse(ENGINEER)  # binds, and registers nobody
+    path = f"/consumers/add?meter={loose.id}"
+    assert path not in engineer.get(f"/meters/show/{loose.id}").text
+    assert engineer.get(path).status_code == 403
+    permit(shop, "Consumers", "can_add", group="Auditor")
+    auditor = browse("auditor")  # registers, and binds nothing
+    assert path not in auditor.get(f"/meters/show/{loose.id}").text
+    assert auditor.get(path).status_code == 403
+    assert auditor.get("/consumers/add").status_code == 200

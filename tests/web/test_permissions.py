@@ -25,6 +25,10 @@ CHANGE_KEYS = frozenset({ADMIN, ENGINEER})
 NOBODY: frozenset[str | None] = frozenset()
 OF_FLOATS = frozenset({ADMIN, SUPERVISOR, OPERATOR, AUDITOR})
 OF_REQUESTS = frozenset({ADMIN, SUPERVISOR, AUDITOR})
+OF_MONEY = OF_REQUESTS
+"""Who takes lists of sales and floats away."""
+OF_FILES = frozenset({ADMIN, SUPERVISOR, ENGINEER, AUDITOR})
+"""Who sees imports and jobs."""
 
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
 WRITE = frozenset({("add", "GET"), ("add", "POST"), ("edit", "GET"), ("edit", "POST")})
@@ -149,6 +153,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Meters.confirm_key", "POST"): KEEP_METERS,
     ("Meters.refuse_key", "GET"): SETTLES,
     ("Meters.refuse_key", "POST"): SETTLES,
+    **{(f"Meters.{route}", "POST"): KEEP_METERS for route in ("many_hold", "many_move", "undo")},
+    ("Meters.many_tariff", "POST"): REGISTER,
     ("Meters.correct", "GET"): SETTLES,
     ("Meters.correct", "POST"): SETTLES,
     ("Consumers.undo", "POST"): SETTLES,
@@ -202,26 +208,43 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("AuditTrail.export", "POST"): AUDITS,
     **{(f"TokenJournal.{route}", method): AUDITS for route, method in READ},
     ("TokenJournal.export", "POST"): AUDITS,
+    **{
+        (f"{view}.export", "POST"): AUDITS
+        for view in (
+            "Regions",
+            "Products",
+            "VendingPoints",
+            "Tariffs",
+            "Users",
+            "UserGroups",
+            "Imports",
+            "Jobs",
+            "Approvals",
+        )
+    },
+    ("Sales.export", "POST"): OF_MONEY,
+    ("Floats.export", "POST"): OF_MONEY,
+    ("Floats.statement_file", "POST"): OF_MONEY,
     ("TokenJournal.compare", "POST"): ADMINS,
     ("TokenJournal.settle", "POST"): ADMINS,
     **{
-        (f"{view}.{route}", method): AUDITS
+        (f"{view}.{route}", method): OF_FILES
         for view in ("Imports", "Jobs")
         for route, method in READ | {("progress", "GET")}
     },
-    ("Consumers.export", "POST"): ADMINS,
-    ("Meters.export", "POST"): ADMINS,
-    ("Imports.errors", "GET"): AUDITS,
-    ("Imports.new", "GET"): ADMINS,
-    ("Imports.new", "POST"): ADMINS,
-    ("Imports.template", "GET"): ADMINS,
+    ("Consumers.export", "POST"): SETTLES,
+    ("Meters.export", "POST"): KEEP_METERS,
+    ("Imports.errors", "GET"): OF_FILES,
+    ("Imports.new", "GET"): SETTLES,  # of consumers
+    ("Imports.new", "POST"): SETTLES,
+    ("Imports.template", "GET"): SETTLES,
     **{
-        (f"Imports.{route}", "POST"): ADMINS
+        (f"Imports.{route}", "POST"): KEEP_METERS  # their own, of what they may import
         for route in ("apply", "check", "undo", "cancel", "retry", "discard")
     },
-    ("Jobs.fetch", "GET"): AUDITS,
-    ("Jobs.cancel", "POST"): AUDITS,
-    ("Jobs.retry", "POST"): AUDITS,
+    ("Jobs.fetch", "GET"): OF_FILES,
+    ("Jobs.cancel", "POST"): OF_FILES,
+    ("Jobs.retry", "POST"): OF_FILES,
     ("Parts.show", "GET"): ADMINS,
     ("Parts.send", "POST"): ADMINS,
     ("Parts.progress", "GET"): ADMINS,

@@ -148,7 +148,7 @@ def test_the_group_of_people_who_are_not_signed_in_is_nowhere(admin, group_of):
 def test_the_record_shows_the_matrix_and_the_people(admin, group_of):
     page = read(admin.get(f"/roles/show/{group_of('Operator').id}").text)
     line = {row.one("th").text: row for row in page.one("table", "matrix").all("tr")[1:]}
-    assert [cell.text for cell in line["Sales"].all("td")] == ["Yes", "", "", "", ""]
+    assert [cell.text for cell in line["Sales"].all("td")] == ["Yes", "", "", "", "– No"]
     assert line["Products"].all("td")[0].text == "– No"
     assert line["Counter"].all("td")[4].text == "Sell"
     people = [one.text for one in page.one("ul", "people").all("li")]

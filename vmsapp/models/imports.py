@@ -5,9 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, String
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from vmsapp.models.base import Model
+from vmsapp.models.consumer import Consumer
 from vmsapp.models.job import Job
 from vmsapp.models.mixins import OwnScoped
 from vmsapp.models.types import BigId, Code, Id, Moment, Text, UtcDateTime
@@ -61,6 +62,9 @@ class ImportBatch(OwnScoped, Model):
         rows, faulty: Rows of the file, and those with errors.
         applied, kept: Rows applied, and those an undo left as they were.
         job_id: The job that works on it now, or did last.
+        consumer_id: To whom the meters of the file are bound; the id of somebody who may be
+            deleted meanwhile, as those in ``ImportRow``.
+        consumer: Nobody, too, where the consumer is out of the asker's sight.
     """
 
     __tablename__ = "import_batch"
@@ -91,9 +95,14 @@ class ImportBatch(OwnScoped, Model):
     made_at: Mapped[Moment]
     applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     job_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"), index=True)
+    consumer_id: Mapped[int | None] = mapped_column(BigInteger)
 
     actor: Mapped[OfficeUser | None] = relationship(lazy="raise_on_sql")
     job: Mapped[Job | None] = relationship(lazy="raise_on_sql")
+    consumer: Mapped[Consumer | None] = relationship(
+        primaryjoin=lambda: foreign(ImportBatch.consumer_id) == Consumer.id,
+        viewonly=True, lazy="raise_on_sql",
+    )  # fmt: skip
 
     @property
     def good(self) -> int:

@@ -7,6 +7,7 @@ so nothing here is read again once a sale is reserved.
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
@@ -55,6 +56,12 @@ class CreditMode(StrEnum):
     CURRENCY = "currency"
 
 
+LISTED_BY: Final = (
+    "region_id", "product_id", "tariff_id", "state", "meter_type", "algorithm"
+)  # fmt: skip
+"""Columns by which lists of meters are narrowed and sorted, equals by number."""
+
+
 class Meter(RegionScoped, Model):
     """A prepayment meter with all that its decoder key is made of.
 
@@ -63,7 +70,10 @@ class Meter(RegionScoped, Model):
             all regions, retired meters included.
         sgc, krn, kt, ti, base_date, ea, tct: The key parameters in force.
         blocked_at, blocked_by_id: Since when it is blocked, and by whom.
-        retired_at: Since when it is retired.
+        retired_at, retired_by_id: Since when it is retired, and by whom; what one deed retires
+            shares the moment, by which it is undone.
+        retired_from: The state it had before; of a blocked one ``blocked_reason`` and who
+            blocked it when are kept.
     """
 
     __tablename__ = "meter"
@@ -79,16 +89,25 @@ class Meter(RegionScoped, Model):
         CheckConstraint("tct IN (1, 2)", name="ck_meter_tct"),
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
         CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
+        *(Index(f"ix_meter_{column.removesuffix('_id')}", column, "drn") for column in LISTED_BY),
+        Index(
+            "ix_meter_retired",
+            "retired_by_id",
+            "retired_at",
+            sqlite_where=text("retired_at IS NOT NULL"),
+            postgresql_where=text("retired_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
+    region_id: Mapped[int] = mapped_column(ForeignKey("region.id"))
     drn: Mapped[str] = mapped_column(String(13), index=True)
     meter_pan: Mapped[str] = mapped_column(String(18), unique=True)
     meter_type: Mapped[str] = mapped_column(String(12))
     credit_mode: Mapped[str] = mapped_column(String(8), default=CreditMode.UNITS)
     algorithm: Mapped[str] = mapped_column(String(8))
-    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
-    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
     sgc: Mapped[str] = mapped_column(String(6))
     krn: Mapped[int]
     kt: Mapped[int]
@@ -101,6 +120,8 @@ class Meter(RegionScoped, Model):
     blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     blocked_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    retired_from: Mapped[str | None] = mapped_column(String(8))
 
     product: Mapped[Product] = relationship(lazy="raise_on_sql")
     tariff: Mapped[Tariff | None] = relationship(lazy="raise_on_sql")

@@ -31,17 +31,26 @@ _REGISTERS: Final = frozenset(
 _KEEPS_METERS: Final = frozenset(
     {"Meters.add", "Meters.edit", "Meters.delete", "Meters.bind", "Meters.block", "Meters.retire"}
 )
+_IMPORTS: Final = frozenset(
+    {"Imports.see", "Imports.consumers", "Imports.meters", "Imports.meters_with_consumers"}
+)
 _SEES_SYSTEM: Final = frozenset(
     {
+        "Sales.export",
         "Regions.see",
+        "Regions.export",
         "Products.see",
+        "Products.export",
         "VendingPoints.see",
+        "VendingPoints.export",
         "Tariffs.see",
         "Tariffs.export",
         "SecurityModules.see",
         "SecurityModules.export",
         "Users.see",
+        "Users.export",
         "UserGroups.see",
+        "UserGroups.export",
         "Licence.see",
         "Setup.see",
         "AuditTrail.see",
@@ -49,9 +58,13 @@ _SEES_SYSTEM: Final = frozenset(
         "TokenJournal.see",
         "TokenJournal.export",
         "Floats.see",
+        "Floats.export",
         "Approvals.see",
+        "Approvals.export",
         "Imports.see",
+        "Imports.export",
         "Jobs.see",
+        "Jobs.export",
     }
 )
 
@@ -66,14 +79,10 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _REGISTERS
         | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
-        | {
-            "Consumers.delete",
-            "Consumers.retire",
-            "Consumers.id_number",
-            "Meters.correct",
-            "Meters.confirm_key",
-            "Meters.refuse_key",
-        },
+        | _IMPORTS
+        | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
+        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
+        | {"Meters.confirm_key", "Meters.refuse_key"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
@@ -83,7 +92,10 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     "Engineer": ReadyMade(
         N_("Engineer"),
         N_("Looks after meters; sells nothing."),
-        _FINDS | _KEEPS_METERS | {"Meters.change_key", "Meters.confirm_key"},
+        _FINDS
+        | _KEEPS_METERS
+        | {"Meters.change_key", "Meters.confirm_key"}
+        | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM

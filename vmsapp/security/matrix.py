@@ -139,8 +139,16 @@ _TRIES: Final = frozenset({("can_try", TARIFFS), ("menu_access", "Price trial")}
 """Whoever sees tariffs may try their prices."""
 _RUNS: Final = frozenset({("can_run", IMPORTS)})
 """Handing files in, applying and taking them back, of whichever kind may be imported."""
+_WATCHES: Final = frozenset({("can_show", JOBS)})
+"""Following the own jobs, and fetching what they made: long lists are written in the background."""
 _USERS: Final = "UserDBModelView"
 _WRITTEN: Final = ("add", "edit", "delete")
+
+
+def _export(screen: str, word: str) -> Deed:
+    """Taking a list away as a file."""
+    return Deed("export", word, (("can_export", screen),), along=_WATCHES)
+
 
 MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
     N_("Vending"): (
@@ -149,14 +157,17 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                                       ("menu_access", "Open sales"))),
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
-        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS),
+        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
+               others=(_export("Sales", N_("Export sales")),)),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
             Deed("terms", N_("Set the terms"), (("can_terms", FLOATS),)),
+            _export(FLOATS, N_("Export floats")),
         )),
         Screen(APPROVALS, N_("Approvals"), "Approvals list", others=(
             Deed("decide", N_("Ask and decide"),
                  (("can_decide", APPROVALS), ("can_withdraw", APPROVALS))),
+            _export(APPROVALS, N_("Export approvals")),
         )),
     ),
     N_("Registration"): (
@@ -167,12 +178,12 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("id_number", N_("See and search ID numbers"), (("can_id_number", "Consumers"),)),
             Deed("export_person", N_("Hand over a person's data"),
                  (("can_export_person", "Consumers"),)),
-            Deed("export", N_("Export consumers"), (("can_export", "Consumers"),)),
+            _export("Consumers", N_("Export consumers")),
             Deed("anonymise", N_("Remove personal data"), (("can_anonymise", "Consumers"),)),
         )),
         Screen("Meters", N_("Meters"), "Meters list", deeds=_WRITTEN,
                looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
-            Deed("export", N_("Export meters"), (("can_export", "Meters"),)),
+            _export("Meters", N_("Export meters")),
             Deed("bind", N_("Bind, unbind and swap"), (("can_bind", "Meters"),)),
             Deed("block", N_("Block and release"), (("can_block", "Meters"),)),
             Deed("retire", N_("Activate, store, retire and take back"),
@@ -189,24 +200,29 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("meters", N_("Import meters"), (("can_meters", IMPORTS),), along=_RUNS),
             Deed("meters_with_consumers", N_("Import meters with consumers"),
                  (("can_meters_with_consumers", IMPORTS),), along=_RUNS),
+            _export(IMPORTS, N_("Export the list of imports")),
         )),
     ),
     N_("System"): (
         Screen(JOBS, N_("Jobs"), "Jobs list", others=(
             Deed("others", N_("Cancel those of others"), (("can_act_for_others", JOBS),)),
+            _export(JOBS, N_("Export the list of jobs")),
         )),
         Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(
             Deed("move", N_("Move and merge"), (("can_move", "Regions"),)),
+            _export("Regions", N_("Export regions")),
         )),
-        Screen("Products", N_("Products"), "Products list", deeds=_WRITTEN, looks_up=_PRODUCTS),
+        Screen("Products", N_("Products"), "Products list", deeds=_WRITTEN, looks_up=_PRODUCTS,
+               others=(_export("Products", N_("Export products")),)),
         Screen("VendingPoints", N_("Vending points"), "Vending points list", deeds=_WRITTEN,
                looks_up=_REGIONS, others=(
             Deed("close", N_("Close and reopen"), (("can_close", "VendingPoints"),)),
+            _export("VendingPoints", N_("Export vending points")),
         )),
         Screen(TARIFFS, N_("Tariffs"), "Tariffs list", deeds=_WRITTEN,
                looks_up=_TARIFFS | _TRIES, others=(
             Deed("plan", N_("Write plans"), (("can_plan", TARIFFS),)),
-            Deed("export", N_("Export plans"), (("can_export", TARIFFS),)),
+            _export(TARIFFS, N_("Export tariffs and plans")),
         )),
         Screen(MODULES, N_("Security modules"), "Security modules", deeds=("add",), others=(
             Deed("change", N_("Rename, move and retire"), (("can_change", MODULES),)),
@@ -215,7 +231,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("replace_keys", N_("Replace keys"), (("can_replace_keys", MODULES),), ("import",)),
             Deed("remove_key", N_("Remove keys"), (("can_remove_key", MODULES),)),
             Deed("assign", N_("Let one take over"), (("can_assign", MODULES),)),
-            Deed("export", N_("Export the modules"), (("can_export", MODULES),)),
+            _export(MODULES, N_("Export the modules")),
         )),
         Screen("Users", N_("Users"), "List Users", known_as=_USERS, looks_up=_REGIONS,
                deeds=("add", "edit"), others=(
@@ -224,15 +240,17 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_code", N_("Hand out a one-time code"), (("give_code", _USERS),)),
             Deed("second_factor", N_("Reset the second factor"),
                  (("reset_second_factor", _USERS),)),
+            _export(_USERS, N_("Export users")),
         )),
-        Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN),
+        Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN,
+               others=(_export("UserGroups", N_("Export user groups")),)),
         Screen("FirstSteps", N_("First steps"), "System first steps", see=("can_show",),
                known_as=FIRST_STEPS),
         Screen(AUDIT, N_("Audit trail"), "Audit trail", others=(
-            Deed("export", N_("Export"), (("can_export", AUDIT),)),
+            _export(AUDIT, N_("Export")),
         )),
         Screen(TOKEN_JOURNAL, N_("Token journal"), "Token journal", others=(
-            Deed("export", N_("Export the journal"), (("can_export", TOKEN_JOURNAL),)),
+            _export(TOKEN_JOURNAL, N_("Export the journal")),
             Deed("compare", N_("Compare with the sales"), (("can_compare", TOKEN_JOURNAL),)),
             Deed("settle", N_("Settle findings"), (("can_settle", TOKEN_JOURNAL),)),
         )),

@@ -64,7 +64,9 @@ class Statement:
         return self.opening_minor + moved - self.sold_minor + self.reversed_minor
 
 
-def statement(session: Session, vending_point_id: int, first: date, last: date) -> Statement:
+def statement(
+    session: Session, vending_point_id: int, first: date, last: date, most: int = MAX_ROWS
+) -> Statement:
     """Read a float's movements of some days, with the running balance.
 
     A sale stands on its business date once its token was made. The balance before is
@@ -110,13 +112,13 @@ def statement(session: Session, vending_point_id: int, first: date, last: date) 
         .outerjoin(FloatMovement, FloatMovement.transfer_id == LedgerTransfer.id)
         .where(*mine, within)
         .order_by(day, LedgerTransfer.id)
-        .limit(MAX_ROWS + 1)
+        .limit(most + 1)
     ).all()  # fmt: skip
     rows, balance = [], opening
-    for on, what, amount, sale_id, reference, paid_on, by in found[:MAX_ROWS]:
+    for on, what, amount, sale_id, reference, paid_on, by in found[:most]:
         balance += int(amount)
         rows.append(Row(on, what, int(amount), balance, sale_id, reference, paid_on, by))
     return Statement(
         first, last, opening, int(paid_in), -int(taken_out), -int(sold), int(taken_back),
-        rows, len(found) > MAX_ROWS,
+        rows, len(found) > most,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from flask import flash, redirect, request
@@ -19,9 +20,10 @@ from vmsapp.services.approvals import deciding, inbox, requests
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, sentence, session, status_of
-from vmsapp.views.deeds import deed_name, readable_minor, told
+from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import state
 
 STATES: Final = {
@@ -73,13 +75,17 @@ def _amount(minor: int | None) -> str | None:
     return None if minor is None else readable_minor(minor)
 
 
-class Approvals(OfficeListView):
+def _exact(minor: int | None) -> Decimal | None:
+    return None if minor is None else exact_minor(minor)
+
+
+class Approvals(Exported):
     """Requests about what the asker sees."""
 
     datamodel = OfficeInterface(ApprovalRequest)
     route_base = "/approvals"
     class_permission_name = APPROVALS
-    base_permissions = names("can_list can_show can_decide can_withdraw")
+    base_permissions = names("can_list can_show can_decide can_withdraw can_export")
     list_template = "approvals/list.html"
     show_template = "approvals/show.html"
 
@@ -89,7 +95,8 @@ class Approvals(OfficeListView):
     order_columns = names("made_at amount_minor")
     base_order = ("id", "desc")
     label_columns = {
-        "action": _l("What is asked for"), "amount_minor": _l("Amount"), "place": _l("Where"),
+        "id": _l("Number"), "action": _l("What is asked for"), "amount": _l("Amount"),
+        "amount_minor": _l("Amount"), "place": _l("Where"),
         "asked_by": _l("Asked by"), "made_at": _l("Asked at"), "expires_at": _l("Waits until"),
         "state": _l("State"), "decided_by": _l("Decided by"), "decided_at": _l("Decided at"),
         "reason": _l("Reason"),
@@ -100,6 +107,10 @@ class Approvals(OfficeListView):
         undefer(ApprovalRequest.asked_by), undefer(ApprovalRequest.decided_by),
         joinedload(ApprovalRequest.vending_point), joinedload(ApprovalRequest.region),
     )  # fmt: skip
+    export_columns = names(
+        "id action amount place asked_by made_at expires_at state decided_by decided_at reason"
+    )
+    export_cells = {"amount": lambda row: _exact(row.amount_minor)}
     cells = {
         "action": lambda row: deed_name(row.action),
         "amount_minor": lambda row: _amount(row.amount_minor),

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final
 
 from flask import current_app, flash, g, redirect, render_template, request
 from flask_appbuilder import action, expose, has_access, permission_name
@@ -15,13 +14,22 @@ from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, VmsError
+from vmsapp.errors import N_, NotAllowed, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
-from vmsapp.models import Consumer, MeterInstallation, Region, Sale, ServicePoint
-from vmsapp.services.registration import consumers, personal_data, retiring
-from vmsapp.services.registration.consumer_meters import Link, fees_at, links_of, meters_bound
+from vmsapp.models import Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.services.registration import binding, consumers, personal_data, retiring
+from vmsapp.services.registration.consumer_meters import (
+    MOST_LINKS,
+    Link,
+    bound_and_history,
+    links_of,
+    meters_bound,
+)
+from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.setup import NotSetUp
+from vmsapp.services.vending.errors import NoSuchMeter
+from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, session, status_of, utility
 from vmsapp.views.consumer_forms import (
     GENDERS,
@@ -30,16 +38,20 @@ from vmsapp.views.consumer_forms import (
     NewConsumerForm,
 )
 from vmsapp.views.crud import OfficeModelView, digest
-from vmsapp.views.exports import Exported
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.imported import Imported
+from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_named
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
+from vmsapp.views.undo import moment_to_undo, offer_undo
+from vmsapp.views.words import consumer_text
 
 STATES: Final = {
     "active": (N_("Active consumer"), "good"),
-    "retired": (N_("Retired consumer"), "warn"),
+    "retired": (N_("Former consumer"), "warn"),
     "anonymised": (N_("Data removed"), "bad"),
 }
 
@@ -56,7 +68,7 @@ def _state(row: Consumer) -> Markup:
     return state(_(word), tone)
 
 
-class Consumers(Exported, OfficeModelView):
+class Consumers(Exported, Imported, OfficeModelView):
     """Who buys, in the asker's region."""
 
     datamodel = OfficeInterface(Consumer)
@@ -65,16 +77,23 @@ class Consumers(Exported, OfficeModelView):
     show_template = "consumers/show.html"
     add_form, edit_form = NewConsumerForm, ChangedConsumerForm
     base_permissions = None
-    # a file of these is imported as it is; ID numbers are no part of it
+    finds_people = True
+    sheets = ("consumers",)
+    # a file of these is imported as it is; ID numbers are in those of whoever may see them
     export_cells: ClassVar[Mapping[str, Any]] = {
         "number": lambda row: row.number,
+        "region": lambda row: way_of(row.region_id),
+        "id_number": lambda row: row.id_number,
         "phone": lambda row: row.phone,
+        "meters": lambda row: _bound().get(row.id, 0),
     }
-    export_columns = names("number name region address gender phone email language retired")
+    export_columns = names(
+        "number name region address gender id_number phone email language meters state"
+    )
 
     list_title = _l("Consumers")
     add_title = _l("Add consumer")
-    empty = _l("Consumers will be listed here once they are registered.")
+    empty = _l("Consumers are listed here once they are added, one by one or from a sheet.")
     list_columns = names("number name region address phone meters retired")
     show_columns = names(
         "number name region address phone email gender id_number language state retired_at"
@@ -89,8 +108,8 @@ class Consumers(Exported, OfficeModelView):
         "number": _l("Consumer number"), "name": _l("Name"), "region": _l("Region"),
         "address": _l("Address"), "phone": _l("Telephone"), "email": _l("E-mail"),
         "gender": _l("Gender"), "id_number": _l("ID number"), "language": _l("Language"),
-        "meters": _l("Meters"), "state": _l("State"), "retired": _l("Retired"),
-        "retired_at": _l("Retired at"),
+        "meters": _l("Meters"), "state": _l("State"), "retired": _l("No longer a consumer"),
+        "retired_at": _l("Consumer until"),
     }  # fmt: skip
     numbers = frozenset({"meters"})
     folded = frozenset({"retired"})
@@ -100,7 +119,8 @@ class Consumers(Exported, OfficeModelView):
                  endpoint="Regions.lookup"),
         YesNo(name="meter", label=_l("Has a meter"), column=HAS_METER),
         Choice(name="gender", label=_l("Gender"), column=Consumer.gender, words=GENDERS),
-        YesNo(name="retired", label=_l("Retired"), column=Consumer.retired_at.is_not(None)),
+        YesNo(name="retired", label=_l("No longer a consumer"),
+              column=Consumer.retired_at.is_not(None)),
     )  # fmt: skip
     loads = (joinedload(Consumer.region),)
     cells = {
@@ -114,8 +134,8 @@ class Consumers(Exported, OfficeModelView):
     related = (Related("Sales", "consumer", Sale.consumer_id),)
 
     def name_of(self, row: Consumer) -> str:
-        """Name and number: names are shared."""
-        return f"{row.name} · {row.number}"
+        """Name and number."""
+        return consumer_text(row)
 
     def offered(self) -> Select[Any]:
         """Nothing new is hung on who is retired."""
@@ -126,9 +146,12 @@ class Consumers(Exported, OfficeModelView):
         ids = [row.id for row in rows]
         if not ids or request.endpoint == f"{self.endpoint}.show":
             return
-        _bound().update(meters_bound(session(), ids))
-        if self.may("delete"):
-            g.consumers_kept = consumers.with_history(session(), ids)
+        if not self.may("delete") or "exporting" in g:
+            _bound().update(meters_bound(session(), ids))
+            return
+        known = bound_and_history(session(), ids)
+        _bound().update({key: count for key, (count, _kept) in known.items()})
+        g.consumers_kept = {key for key, (_count, kept) in known.items() if kept}
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""
@@ -154,25 +177,41 @@ class Consumers(Exported, OfficeModelView):
 
     # one consumer
 
+    def exportable(self, columns: Sequence[str]) -> list[str]:
+        """All but the ID numbers, unless the asker may see them."""
+        return [name for name in columns if name != "id_number" or self.may("id_number")]
+
     def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
         """The meters bound now and before, each with the fees due at its place."""
-        links = links_of(session(), row.id)
+        links, g.meters_in_all = links_of(session(), row.id)
         if links:  # it has a history, which need not be asked for
             g.setdefault("consumers_kept", {row.id})
         try:
             setup = utility()
         except NotSetUp:
             return [(link, None) for link in links]
-        due = fees_at(session(), setup, links, now_utc())
+        bound = [(link.point, link.meter.tariff_id) for link in links if link.until is None]
         fees = {
-            place: money_text(minor, setup.currency, setup.exponent) for place, minor in due.items()
+            place: money_text(due.all_minor, setup.currency, setup.exponent)
+            for place, due in dues_at(session(), setup, bound, now_utc()).items()
         }
         return [(link, None if link.until else fees.get(link.point.id)) for link in links]
+
+    def meters_in_all(self) -> int:
+        """How many meters are bound now, where the page does not show them all; else none."""
+        count: int = g.get("meters_in_all", 0)
+        return count if count > MOST_LINKS else 0
 
     def meters_view(self) -> Any:  # noqa: ANN401 - a view, or none
         """The list of meters, if the asker may see one."""
         meters = view_named(self.appbuilder, "Meters")
         return meters if meters.may("show") else None
+
+    def import_url(self, row: Consumer) -> str | None:
+        """Where meters are imported for a consumer, for who may."""
+        imports = view_named(self.appbuilder, "Imports")
+        may = imports.may("run") and imports.may("meters")
+        return imports.url("new", sheet="meters", consumer=row.id) if may else None
 
     def _related_lists(self, row: Consumer) -> Sequence[Any]:
         lists = super()._related_lists(row)
@@ -194,6 +233,36 @@ class Consumers(Exported, OfficeModelView):
 
     # what is written
 
+    @expose("/add", methods=["GET", "POST"])
+    @has_access
+    def add(self) -> Answer:
+        """Register a consumer, perhaps for a meter that hangs nowhere."""
+        meter, form = self._meter_to_bind(), NewConsumerForm()
+        if meter is None:
+            return self._form(form, str(self.add_title), self.add_columns, None)
+        if request.method == "GET":
+            form.region.process_data(meter.region)
+        title = _("New consumer for meter %(number)s", number=identifiers.drn.format(meter.drn))
+        return self._form(form, str(title), self.add_columns, None)
+
+    def _meter_to_bind(self) -> Meter | None:
+        """The meter an address names, which who binds meters may bind.
+
+        Raises:
+            NoSuchMeter: None, or out of sight.
+        """
+        if "meter" not in request.args:
+            return None
+        if not self.appbuilder.sm.has_access("can_bind", "Meters"):
+            raise NotAllowed
+        number = request.args.get("meter", type=int)
+        loads = joinedload(Meter.region)
+        found = None if number is None else row_of(session(), Meter, number, loads)
+        if found is None:
+            raise NoSuchMeter
+        meter: Meter = found
+        return meter
+
     def stamp(self, row: Consumer, columns: Sequence[str]) -> str:
         """The version alone: from a digest of the values an ID number could be guessed."""
         return digest(row, ("id", "version"))
@@ -202,7 +271,10 @@ class Consumers(Exported, OfficeModelView):
         draft = form.draft()
         with atomic(session()) as current:
             if pk is None:
+                meter = self._meter_to_bind()
                 (key,) = consumers.add(current, actor(), [draft])
+                if meter is not None:
+                    binding.bind(current, actor(), [binding.Link(meter.id, key)])
             else:
                 key = self._unchanged(pk, columns).id
                 consumers.change(current, actor(), {key: draft})
@@ -227,8 +299,7 @@ class Consumers(Exported, OfficeModelView):
             text = ngettext(
                 "%(num)s consumer was retired.", "%(num)s consumers were retired.", count
             )
-            undo = {"text": text, "undo": self.url("undo"), "at": done.at.isoformat()}
-            flash(cast("Any", undo), "success")  # kept as JSON, drawn by the toast
+            offer_undo(text, self.url("undo"), done.at)
         if kept:
             flash(
                 ngettext(
@@ -252,10 +323,7 @@ class Consumers(Exported, OfficeModelView):
     @permission_name("undo")
     def undo(self) -> Answer:
         """Undo what the asker retired at a moment."""
-        at = _moment(request.form.get("at", ""))
-        if at is None:
-            raise retiring.UndoneTooLate
-        return self._taken_back(retiring.undo(session(), actor(), at), ())
+        return self._taken_back(retiring.undo(session(), actor(), moment_to_undo()), ())
 
     def _taken_back(self, count: int, chosen: Consumer | Sequence[Consumer]) -> Response:
         text = ngettext(
@@ -320,8 +388,8 @@ class Consumers(Exported, OfficeModelView):
             tidy(form)
             try:
                 personal_data.anonymise(
-                    session(), actor(), pk, reason=form.reason.data or "",
-                    number=ascii_digits(form.number.data or ""),
+                    session(), actor(), current_app.extensions["vms_settings"], pk,
+                    reason=form.reason.data or "", number=ascii_digits(form.number.data or ""),
                 )  # fmt: skip
             except VmsError as error:
                 session().rollback()
@@ -342,11 +410,3 @@ def _bound() -> dict[int, int]:
 
 def _ids(chosen: Consumer | Sequence[Consumer]) -> list[int]:
     return [row.id for row in ([chosen] if isinstance(chosen, Consumer) else chosen)]
-
-
-def _moment(text: str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

@@ -1,6 +1,7 @@
 """The counter: find a meter, buy for it, hand over the receipt."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
@@ -13,7 +14,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import InvalidInput, NotFound, VmsError
 from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.i18n import _
-from vmsapp.models import Meter, SaleState, ServicePoint, Setup, VendingPoint
+from vmsapp.models import Meter, MeterState, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, receipts, vending
@@ -47,6 +48,8 @@ from vmsapp.views.base import (
     zone,
 )
 from vmsapp.views.deeds import a_key, submit
+from vmsapp.views.lists import view_named
+from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.typed import MAX_KEY, Typed
@@ -223,6 +226,11 @@ class Counter(OfficeView):
         """Tell whether the user's group permits a deed here."""
         return bool(self.appbuilder.sm.has_access(deed, COUNTER))
 
+    def _meter_url(self, meter_id: int) -> str | None:
+        """Where the meter's record is, if the user may see it."""
+        may = self.appbuilder.sm.has_access("can_show", "Meters")
+        return url_for("Meters.show", pk=meter_id) if may else None
+
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
@@ -256,6 +264,7 @@ class Counter(OfficeView):
             "counter/purchase.html",
             card=card,
             meter_id=meter_id,
+            meter_url=None if card.can_sell else self._meter_url(meter_id),
             typed=typed,
             priced=priced,
             refusal=_said(refusal) if refusal else None,
@@ -266,6 +275,7 @@ class Counter(OfficeView):
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
             key_page=self._key_page(meter_id) if card.key_change else None,
+            binding=self._ways_to_bind(card),
             points=self._points(),
             utility=settings,
             zone=settings.time_zone,
@@ -345,6 +355,14 @@ class Counter(OfficeView):
         if not self.appbuilder.sm.has_access("can_test", MODULES):
             return None
         return url_for("SecurityModules.show", pk=module_id)
+
+    def _ways_to_bind(self, card: meters.Card) -> Sequence[tuple[str, str]]:
+        """Where a meter that hangs nowhere is bound to a consumer, for who may."""
+        if card.point is not None or card.meter.state == MeterState.RETIRED:
+            return ()
+        view = view_named(self.appbuilder, "Meters")
+        assert isinstance(view, MeterDeeds)
+        return view.ways_to_bind(card.meter.id)
 
     def _module_that_failed(self, meter: Meter, refusal: VmsError | None) -> str | None:
         """The page of the module that made no token for a meter; nothing for another refusal."""

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from flask import current_app, flash, redirect, url_for
@@ -123,6 +124,11 @@ def said_beforehand(deed: Deed[Any], params: Any) -> str:  # noqa: ANN401
 def readable_minor(minor: int) -> str:
     """Write an amount of the utility's money."""
     return money_text(minor, utility().currency, utility().exponent)
+
+
+def exact_minor(minor: int) -> Decimal:
+    """An amount of the utility's money as a number, for files."""
+    return Decimal(minor).scaleb(-utility().exponent)
 
 
 def _value(value: object) -> object:

@@ -48,7 +48,7 @@ def export(session: Session, actor: Actor, work: Work) -> None:
         g.actor, cookie["locale"] = actor, work.locale
         begin_reading(session)
         follow = _Follow(session, work, view.rows_to_export())
-        lines = Lines(view, params["columns"], None, follow)
+        lines = Lines(view, view.exportable(params["columns"]), None, follow)
         with stored_files.making(settings) as (stored, file):
             view.write_export(file, params["kind"], lines)
             with atomic(session, durable=True):

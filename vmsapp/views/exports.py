@@ -8,14 +8,14 @@ record it is a deed, not a link. A long list is written in the background: see
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from flask import abort, flash, redirect, request, send_file, url_for
+from flask import abort, flash, g, redirect, request, send_file, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import get_locale
 from markupsafe import Markup
@@ -26,15 +26,15 @@ from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, begin_reading, end_reading
 from vmsapp.i18n import _
 from vmsapp.security import JOBS
-from vmsapp.services import audit, job_runs
+from vmsapp.services import audit, job_runs, regions
 from vmsapp.services.sheets import Cell, Look, write_csv, write_xlsx
 from vmsapp.tasks import background
 from vmsapp.tasks.exports import EXPORT
 from vmsapp.views.base import actor, session, zone
-from vmsapp.views.jobs import watch
 from vmsapp.views.listing import chunks_in_order
 from vmsapp.views.lists import Answer, OfficeListView, columns_cookie
 from vmsapp.views.look import href
+from vmsapp.views.watching import watch
 
 LIMIT: Final = 50_000
 """Rows a file holds at most; whoever needs more narrows the list, by days say."""
@@ -45,11 +45,43 @@ DIRECTLY: Final = 5_000
 IN_MEMORY: Final = 1 << 20
 """Bytes of a file kept in memory before it goes to the disk."""
 
+HIDDEN: Final = "•••••"
+"""Stands on record for a search that may name somebody: what is on record stays for ever."""
+ALL: Final = "all"
+"""In an address: all columns, whichever the reader chose for the list."""
+
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 KINDS: Final = {
     "xlsx": XLSX,
     "csv": "text/csv; charset=utf-8",
 }
+
+
+def way_of(region_id: int) -> str:
+    """Where a region lies, written as it is understood when the file is imported."""
+    if "region_ways" not in g:
+        g.region_ways = regions.ways(session())
+    return str(g.region_ways.get(region_id, ""))
+
+
+def write_table(
+    file: IO[bytes], kind: str, title: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]
+) -> None:
+    """Write a table as a file of a kind, the way the reader reads."""
+    if kind == "csv":
+        write_csv(file, header, rows)
+        return
+    rtl = (get_locale() or Locale("en")).text_direction == "rtl"
+    write_xlsx(file, title, header, rows, Look(rtl=rtl))
+
+
+def handed_over(write: Callable[[IO[bytes]], None], kind: str, name: str) -> Response:
+    """Hand over a file while it is asked for."""
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sent below
+    write(file)
+    file.seek(0)
+    answer: Response = send_file(file, KINDS[kind], as_attachment=True, download_name=name)
+    return answer
 
 
 class Exported(OfficeListView):
@@ -58,19 +90,32 @@ class Exported(OfficeListView):
     Attributes:
         export_columns: What stands in the file; by default all columns of the list.
         export_cells: How a column is written there, where it differs from the page.
+        finds_people: A search names people: on record is only that there was one.
+        export_subject: What is exported, in the words of the audit trail; by default the table.
     """
 
     base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show", "can_export"]
 
     export_columns: ClassVar[Sequence[str]] = ()
     export_cells: ClassVar[Mapping[str, Any]] = {}
+    finds_people: ClassVar[bool] = False
+    export_subject: ClassVar[str | None] = None
+
+    @classmethod
+    def exported_subject(cls) -> str:
+        """What is exported, in the words of the audit trail."""
+        return cls.export_subject or str(cls.datamodel.obj.__tablename__)
 
     def exports(self) -> Sequence[tuple[str, str]]:
         """The kinds of file the reader may take: words and addresses."""
         if not self.may("export"):
             return ()
         words = {"xlsx": _("Excel"), "csv": _("CSV")}
-        return [(words[kind], self._export_url(kind)) for kind in KINDS]
+        offered = [(words[kind], self._export_url(kind)) for kind in KINDS]
+        if not self._chosen_columns():
+            return offered
+        whole = {"xlsx": _("Excel, all columns"), "csv": _("CSV, all columns")}
+        return [*offered, *((whole[kind], self._export_url(kind, columns=ALL)) for kind in KINDS)]
 
     def export_limit(self) -> int | None:
         """Rows a file holds at most; no such limit for who may have it made in the background."""
@@ -86,29 +131,29 @@ class Exported(OfficeListView):
         begin_reading(session())
         if self._background() and self.rows_to_export(DIRECTLY + 1) > DIRECTLY:
             return self._ask(kind)
-        file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sent below
-        self.write_export(file, kind, Lines(self, self.columns_to_export(), LIMIT))
-        file.seek(0)
-        answer: Response = send_file(
-            file, KINDS[kind], as_attachment=True, download_name=self._file_name(kind)
+        lines = Lines(self, self.columns_to_export(), LIMIT)
+        return handed_over(
+            lambda file: self.write_export(file, kind, lines), kind, self._file_name(kind)
         )
-        return answer
 
     def write_export(self, file: IO[bytes], kind: str, lines: "Lines") -> None:
         """Write the list as the address asks for it, and put that on record."""
         header = [self.label(name) for name in lines.columns]
-        if kind == "csv":
-            write_csv(file, header, lines)
-        else:
-            rtl = (get_locale() or Locale("en")).text_direction == "rtl"
-            write_xlsx(file, str(self.list_title), header, lines, Look(rtl=rtl))
+        write_table(file, kind, str(self.list_title), header, lines)
         self._note_export(kind, lines)
 
     def columns_to_export(self) -> list[str]:
         """The columns of the file: those the reader chose for the list, else all there are."""
-        wanted = list(self.export_columns or self.list_columns)
+        chosen = [] if request.args.get("columns") == ALL else self._chosen_columns()
+        return self.exportable(chosen or self.export_columns or self.list_columns)
+
+    def exportable(self, columns: Sequence[str]) -> list[str]:
+        """Those of some columns that the reader may take away."""
+        return [*columns]
+
+    def _chosen_columns(self) -> list[str]:
         chosen = request.cookies.get(columns_cookie(), "").split(".")
-        return [name for name in wanted if name in chosen] or wanted
+        return [name for name in self.list_columns if name in chosen]
 
     def rows_to_export(self, most: int | None = None) -> int:
         """Count the rows the address asks for, up to a limit."""
@@ -137,22 +182,24 @@ class Exported(OfficeListView):
         flash(_("The list is long, so its file is made in the background."), "info")
         return redirect(url_for("Jobs.show", pk=job.id))
 
-    def _export_url(self, kind: str) -> str:
-        wanted = href(after=None, before=None, last=None, size=None).partition("?")[2]
+    def _export_url(self, kind: str, **more: str) -> str:
+        wanted = href(after=None, before=None, last=None, size=None, **more).partition("?")[2]
         return self.url("export", kind=kind) + (f"?{wanted}" if wanted else "")
 
     def _note_export(self, kind: str, lines: "Lines") -> None:
-        table = self.model.__tablename__
+        subject = self.exported_subject()
         with atomic(session()) as current:
             audit.record(
-                current, actor(), f"{table}.exported", table, None,
-                kind=kind, rows=lines.count, cut_off=lines.more, search=lines.search,
-                filters={one.name: one.said(value) for one, value in lines.chosen},
+                current, actor(), f"{subject}.exported", subject, None,
+                kind=kind, rows=lines.count, cut_off=lines.more,
+                search=HIDDEN if lines.search and self.finds_people else lines.search,
+                columns=[*lines.columns],
+                filters={one.name: one.recorded(value) for one, value in lines.chosen},
             )  # fmt: skip
 
     def _file_name(self, kind: str) -> str:
-        table = str(self.model.__tablename__)
-        return f"{table}-{now_utc().astimezone(ZoneInfo(zone())):%Y-%m-%d-%H%M}.{kind}"
+        subject = self.exported_subject()
+        return f"{subject}-{now_utc().astimezone(ZoneInfo(zone())):%Y-%m-%d-%H%M}.{kind}"
 
 
 class Lines:
@@ -174,10 +221,12 @@ class Lines:
     ) -> None:
         self._view, self.columns, self._zone = view, columns, ZoneInfo(zone())
         self._limit, self._after_chunk = limit, after_chunk
-        statement, self.search, self.chosen = view.narrowed(view.statement())
+        g.exporting = True  # what a page offers beside its rows need not be read
+        whole = view.statement()
+        statement, self.search, self.chosen = view.narrowed(whole)
         _sorted_by, order = view.order_wanted(request.args.get("sort", ""))
         self._chunks = chunks_in_order(
-            session(), statement, order, sys.maxsize if limit is None else limit + 1
+            session(), statement, order, sys.maxsize if limit is None else limit + 1, whole
         )
         self.count, self.more = 0, False
 
@@ -207,7 +256,7 @@ class Lines:
                 return str(value.striptags())
             case datetime() if value.tzinfo:
                 return value.astimezone(self._zone)
-            case None | int() | Decimal() | datetime():
+            case None | int() | Decimal() | date():
                 return value
             case _:
                 return str(value)

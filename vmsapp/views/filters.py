@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, select
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.i18n import _
+from vmsapp.models import Consumer
 from vmsapp.models.base import Model
 from vmsapp.models.types import UtcDateTime
 from vmsapp.views.base import session, zone
@@ -63,6 +64,10 @@ class Filter:
     def said(self, value: Any) -> str:  # noqa: ANN401
         """Put the value into words."""
         raise NotImplementedError
+
+    def recorded(self, value: Any) -> str:  # noqa: ANN401
+        """Put the value on record, which stays for ever and so names no consumer."""
+        return self.said(value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +201,10 @@ class Searched(Filter):
     def said(self, value: Any) -> str:  # noqa: ANN401
         """Its name."""
         return str(value)
+
+    def recorded(self, value: Any) -> str:  # noqa: ANN401
+        """Its name; of a consumer the number."""
+        return value.number if isinstance(value, Consumer) else self.said(value)
 
     def url(self) -> str:
         """Where the search is answered."""

@@ -4,18 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from flask import request
+from flask import abort, request
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy.orm import joinedload
-from wtforms import BooleanField, DateField, StringField
-from wtforms.validators import DataRequired, Length, Optional
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import InvalidInput, VmsError
+from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRequest, Region, VendingPoint
 from vmsapp.security import FLOATS
-from vmsapp.services import float_statements, floats
+from vmsapp.services import audit, float_statements, floats
+from vmsapp.services.float_statements import Row, Statement
 from vmsapp.services.float_terms import CHANGE_TERMS, Terms
 from vmsapp.services.floats import (
     PAY_IN,
@@ -25,54 +25,27 @@ from vmsapp.services.floats import (
     SlipEntered,
     account_of,
 )
-from vmsapp.views.base import session, status_of, utility, zone
+from vmsapp.services.sheets import Cell
+from vmsapp.views.base import actor, session, status_of, utility, zone
 from vmsapp.views.deeds import (
     DeedForm,
     a_key,
     after,
+    exact_minor,
     put_refusal,
     readable_minor,
     said_beforehand,
     submit,
 )
+from vmsapp.views.exports import KINDS, LIMIT, Exported, handed_over, way_of, write_table
 from vmsapp.views.filters import Days, Searched
-from vmsapp.views.forms import MoneyField, tidy
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.float_forms import MoveForm, TermsForm
+from vmsapp.views.forms import tidy
+from vmsapp.views.lists import Answer, OfficeInterface, names
 
 MOVES: Final = {"pay-in": PAY_IN, "take-out": TAKE_OUT}
 BESIDE: Final = {FloatTooSmall: "amount", SlipEntered: "again"}
 """The fields at which refusals stand that name none themselves."""
-
-
-class MoveForm(DeedForm):
-    """Money that moves, on which paper."""
-
-    amount = MoneyField(
-        _l("Amount"), [DataRequired(_l("Enter an amount above zero."))],
-        description=_l("The amount the slip bears."),
-    )  # fmt: skip
-    reference = StringField(
-        _l("Reference"), [DataRequired(), Length(max=120)],
-        description=_l("Number of the deposit slip, transfer or voucher."),
-    )  # fmt: skip
-    paid_on = DateField(
-        _l("Date on the slip"), [DataRequired(_l("Enter a date."))],
-        description=_l("The day the slip bears: today or before."),
-    )  # fmt: skip
-    again = BooleanField(_l("This is another slip"))
-
-
-class TermsForm(DeedForm):
-    """How a vending point sells."""
-
-    limited = BooleanField(
-        _l("Sells only from its float"),
-        description=_l("Without the tick it sells without limit and owes its cash."),
-    )
-    credit_limit = MoneyField(
-        _l("Credit limit"), [Optional()],
-        description=_l("How far below zero the float may go. Empty is zero."),
-    )  # fmt: skip
 
 
 def _available(point: VendingPoint) -> str:
@@ -80,13 +53,45 @@ def _available(point: VendingPoint) -> str:
     return readable_minor(account.available_minor) if account.limited else str(_("without limit"))
 
 
-class Floats(OfficeListView):
+def movement_said(line: Row) -> str:
+    """What moved a float."""
+    if line.sale_id:
+        return str(
+            _("Sale %(id)s", id=line.sale_id) if line.kind == "sale"
+            else _("Sale %(id)s taken back", id=line.sale_id)
+        )  # fmt: skip
+    return str(_("Paid in") if line.amount_minor > 0 else _("Taken out"))
+
+
+def _headings() -> list[str]:
+    return [str(one) for one in (
+        _("Business date"), _("Movement"), _("Reference"), _("Date on the slip"),
+        _("Entered by"), _("Amount"), _("Balance"), _("Currency"),
+    )]  # fmt: skip
+
+
+def _lines(statement: Statement) -> Iterator[list[Cell]]:
+    """The statement as rows: the balance before, what moved, and what is not in the file."""
+    currency = utility().currency
+    opening = exact_minor(statement.opening_minor)
+    yield [statement.first, str(_("Balance before")), None, None, None, None, opening, currency]
+    for line in statement.rows:
+        yield [
+            line.business_date, movement_said(line), line.reference, line.paid_on, line.entered_by,
+            exact_minor(line.amount_minor), exact_minor(line.balance_minor), currency,
+        ]  # fmt: skip
+    if statement.more:
+        yield [str(_("There are more rows; a file holds %(count)s.", count=LIMIT))]
+
+
+class Floats(Exported):
     """The floats of the vending points the asker sees; an operator's own one alone."""
 
     datamodel = OfficeInterface(VendingPoint)
     route_base = "/floats"
+    export_subject = "float"
     class_permission_name = FLOATS
-    base_permissions = names("can_list can_show can_move can_terms")
+    base_permissions = names("can_list can_show can_move can_terms can_export")
     show_template = "floats/show.html"
 
     list_title = _l("Floats")
@@ -113,6 +118,16 @@ class Floats(OfficeListView):
         "credit_limit": lambda point: readable_minor(account_of(point).credit_limit_minor),
         "available": _available,
     }
+    export_columns = names("name region limited balance pending credit_limit available")
+    export_cells = {
+        "region": lambda point: way_of(point.region_id),
+        "balance": lambda point: exact_minor(account_of(point).balance_minor),
+        "pending": lambda point: exact_minor(account_of(point).pending_minor),
+        "credit_limit": lambda point: exact_minor(account_of(point).credit_limit_minor),
+        "available": lambda point: (
+            exact_minor(account_of(point).available_minor) if account_of(point).limited else None
+        ),
+    }
     empty = _l("A vending point has a float as soon as it is added.")
 
     @expose("/show/<int:pk>", methods=["GET"])
@@ -124,8 +139,37 @@ class Floats(OfficeListView):
         statement = float_statements.statement(session(), pk, first, last)
         return self._page(
             self.show_template, title=point.name, row=point, statement=statement,
-            utility=utility(), limited=account_of(point).limited,
+            utility=utility(), limited=account_of(point).limited, movement=movement_said,
         )  # fmt: skip
+
+    @expose("/<int:pk>/statement/<string:kind>", methods=["POST"])
+    @has_access
+    @permission_name("export")
+    def statement_file(self, pk: int, kind: str) -> Answer:
+        """Hand over a float's statement of some days."""
+        point = self.row(pk)
+        if kind not in KINDS:
+            abort(404)
+        first, last = _days()
+        statement = float_statements.statement(session(), pk, first, last, LIMIT)
+        with atomic(session()) as current:
+            audit.record(current, actor(), "float.statement_exported", "float", pk, kind=kind,
+                         first=first.isoformat(), last=last.isoformat(),
+                         rows=len(statement.rows), cut_off=statement.more)  # fmt: skip
+        return handed_over(
+            lambda file: write_table(file, kind, point.name, _headings(), _lines(statement)),
+            kind, f"float-{pk}-{first}-{last}.{kind}",
+        )  # fmt: skip
+
+    def statement_files(self, row: VendingPoint) -> Sequence[tuple[str, str]]:
+        """Kinds of file in which the statement can be had, as it is shown."""
+        if not self.may("export"):
+            return ()
+        first, last = _days()
+        return [
+            (word, self.url("statement_file", pk=row.id, kind=kind, day_from=first, day_to=last))
+            for kind, word in (("xlsx", _("Excel")), ("csv", _("CSV")))
+        ]
 
     @expose("/<int:pk>/<any('pay-in', 'take-out'):way>", methods=["GET", "POST"])
     @has_access

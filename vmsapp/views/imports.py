@@ -3,66 +3,64 @@
 import io
 import tempfile
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from babel import Locale
-from flask import Flask, abort, current_app, flash, redirect, request, send_file
+from flask import Flask, abort, current_app, flash, redirect, request, send_file, url_for
 from flask import session as cookie
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import get_locale, gettext
 from flask_wtf.file import FileField, FileRequired
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 from wtforms import BooleanField
 
 from config import Settings
-from vmsapp.errors import N_, NotAllowed, NotFound, VmsError
+from vmsapp.errors import NotAllowed, NotFound, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import BatchState, ImportBatch, ImportRow
+from vmsapp.models import Consumer, ImportBatch, ImportRow
 from vmsapp.security import IMPORTS
 from vmsapp.services.imports import batches
 from vmsapp.services.imports.kinds import SheetKind, all_kinds
 from vmsapp.services.imports.report import sentences, write_report
 from vmsapp.services.imports.rows import words_of
 from vmsapp.services.problems import error_of
+from vmsapp.services.registration.meter_errors import ConsumerRetired, NoSuchConsumer
 from vmsapp.services.sheets.marked import NO_COLUMN
 from vmsapp.services.sheets.templates import write_template
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, sentence, session, status_of
-from vmsapp.views.exports import IN_MEMORY, XLSX
+from vmsapp.views.exports import IN_MEMORY, XLSX, Exported
 from vmsapp.views.filters import Choice, Days
 from vmsapp.views.forms import OfficeForm, put_error
-from vmsapp.views.jobs import cancel_job, error_said, progress_answer, retry_job
-from vmsapp.views.jobs import said as progress_said
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.import_notes import noticed
+from vmsapp.views.import_words import (
+    KINDS,
+    STATES,
+    STEPS,
+    TONES,
+    import_title,
+    step_of,
+)
+from vmsapp.views.job_words import error_said, progress_answer
+from vmsapp.views.job_words import said as progress_said
+from vmsapp.views.jobs import cancel_job, retry_job
+from vmsapp.views.listing import row_of
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
 from vmsapp.views.look import number_text, state
 
-STATES: Final = {
-    "uploaded": N_("handed in"),
-    "validating": N_("being checked"),
-    "validated": N_("without errors"),
-    "rejected": N_("with errors"),
-    "applying": N_("being applied"),
-    "applied": N_("applied"),
-    "cancelled": N_("stopped"),
-    "undoing": N_("being undone"),
-    "undone": N_("undone"),
-}
-TONES: Final = {
-    "validating": "warn", "applying": "warn", "undoing": "warn", "validated": "good",
-    "applied": "good", "rejected": "bad",
+RECORDS: Final = {
+    "consumers": "Consumers", "meters": "Meters", "meters-with-consumers": "Meters",
 }  # fmt: skip
-KINDS: Final = {
-    "consumers": N_("Consumers"),
-    "meters": N_("Meters"),
-    "meters-with-consumers": N_("Meters with consumers"),
-}
-STEPS: Final = (N_("File"), N_("Check"), N_("Apply"))
+"""The view that lists what each kind brings."""
 SHOWN: Final = 50
 """Rows with errors that the page shows; the workbook has all."""
 BESIDE: Final = 1 << 20
 """Bytes of an upload's form besides the file."""
 UPLOADING: Final = "Imports.new"
+FOR_ONE: Final = "meters"
+"""The kind of sheet that may be handed in for one consumer."""
 
 
 class UploadForm(OfficeForm):
@@ -79,14 +77,14 @@ class UploadForm(OfficeForm):
     although_same = BooleanField(_l("Import it all the same"))
 
 
-class Imports(OfficeListView):
+class Imports(Exported):
     """Everybody's own; those of all for who sees everything."""
 
     datamodel = OfficeInterface(ImportBatch)
     route_base = "/imports"
     class_permission_name = IMPORTS
     base_permissions = names(
-        "can_list can_show can_run can_consumers can_meters can_meters_with_consumers"
+        "can_list can_show can_run can_consumers can_meters can_meters_with_consumers can_export"
     )
     list_template = "imports/list.html"
     show_template = "imports/show.html"
@@ -108,7 +106,10 @@ class Imports(OfficeListView):
         Choice(name="state", label=_l("State"), column=ImportBatch.state, words=STATES),
         Days(name="made", label=_l("Handed in at"), column=ImportBatch.made_at),
     )
-    loads = (joinedload(ImportBatch.actor), joinedload(ImportBatch.job))
+    loads = (
+        joinedload(ImportBatch.actor), joinedload(ImportBatch.job),
+        joinedload(ImportBatch.consumer).joinedload(Consumer.region),
+    )  # fmt: skip
     cells = {
         "kind": lambda row: gettext(KINDS[row.kind]),
         "state": lambda row: state(gettext(STATES[row.state]), TONES.get(row.state)),
@@ -118,6 +119,9 @@ class Imports(OfficeListView):
         "applied": lambda row: number_text(row.applied),
         "size": lambda row: _("%(count)s KB", count=number_text(-(-row.size // 1024))),
     }
+    export_cells = {
+        name: attrgetter(name) for name in ("rows", "faulty", "applied")
+    }  # fmt: skip
     empty = _l("Download a template, fill it in, and hand it in here.")
 
     def name_of(self, row: ImportBatch) -> str:
@@ -129,6 +133,11 @@ class Imports(OfficeListView):
         return [(code, gettext(kind.title)) for code, kind in all_kinds().items()
                 if self._may_import(code)]  # fmt: skip
 
+    def ways_in(self) -> Sequence[tuple[str, str]]:
+        """The imports the reader may begin: words and addresses."""
+        kinds = self.offered_kinds() if self.may("run") else ()
+        return [(word, self.url("new", sheet=code)) for code, word in kinds]
+
     # handing in
 
     @expose("/new/<string:sheet>", methods=["GET", "POST"])
@@ -137,28 +146,56 @@ class Imports(OfficeListView):
     def new(self, sheet: str) -> Answer:
         """Take a file in."""
         kind, form, status, same = self._kind(sheet), UploadForm(), 200, False
+        consumer = self._consumer(sheet)
+        if consumer is not None:
+            form.update_existing.label.text = _("Bind meters that are on record already, too")
+            form.update_existing.description = _(
+                "A row whose number is on record changes that meter and binds it, if it hangs"
+                " nowhere. Without this, such a row is an error."
+            )
         if request.method == "POST":
             status = 422
             if form.validate():
                 try:
-                    return self._handed_in(kind, form)
+                    return self._handed_in(kind, form, consumer)
                 except VmsError as error:
                     same = isinstance(error, batches.SameFile)
                     put_error(form, error, "although_same" if same else "file")
                     status = status_of(error)
         page = self._page(
-            "imports/new.html", kind=kind, title=_import_title(kind), form=form,
-            same=same or form.although_same.data, settings=_settings(),
+            "imports/new.html", kind=kind, title=import_title(kind), form=form,
+            same=same or form.although_same.data, settings=_settings(), consumer=consumer,
+            back=self._back(),
         )  # fmt: skip
         return page, status
 
-    def _handed_in(self, kind: SheetKind, form: UploadForm) -> Answer:
+    def _consumer(self, sheet: str) -> Consumer | None:
+        """For whom the meters of a file are, as the address says; who binds them may do so."""
+        number = request.args.get("consumer", type=int)
+        if "consumer" not in request.args:
+            return None
+        if not self.appbuilder.sm.has_access("can_bind", "Meters"):
+            raise NotAllowed
+        found = (
+            None
+            if number is None
+            else row_of(session(), Consumer, number, joinedload(Consumer.region))
+        )
+        if found is None or sheet != FOR_ONE:
+            raise NoSuchConsumer
+        if found.retired:
+            raise ConsumerRetired(name=found.name)
+        consumer: Consumer = found
+        return consumer
+
+    def _handed_in(self, kind: SheetKind, form: UploadForm, consumer: Consumer | None) -> Answer:
         upload = form.file.data
         with upload.stream as source:
             batch = batches.stage(
                 session(), actor(), _settings(), kind, source, file_name=upload.filename or "",
                 language=_language(), although_same=bool(form.although_same.data),
                 update_existing=kind.updates and bool(form.update_existing.data),
+                consumer_id=None if consumer is None else consumer.id,
             )  # fmt: skip
         return self._sent(batch)
 
@@ -169,7 +206,7 @@ class Imports(OfficeListView):
         """Hand over a workbook to fill in, in the reader's language."""
         kind, file = self._kind(sheet), io.BytesIO()
         words = words_of(kind)
-        columns = kind.columns(session(), words, _language())
+        columns = [one for one in kind.columns(session(), words, _language()) if not one.told]
         title = gettext(kind.title)
         write_template(file, title, columns, words, _language(), rtl=_rtl())
         file.seek(0)
@@ -189,11 +226,11 @@ class Imports(OfficeListView):
         return self._page(
             self.show_template, title=row.file_name, row=row, errors=self._told(row, faulty),
             problem=sentence_of(row), may_run=self.may("run") and self._may_import(row.kind),
-            mine=row.actor_id == actor().user_id, shown=SHOWN, step=_step(row),
+            mine=row.actor_id == actor().user_id, shown=SHOWN, step=step_of(row),
             steps_said=[gettext(word) for word in STEPS],
             progress_said=progress_said(row.job) if row.job else "",
             job_error=error_said(row.job) if row.job and not row.problem else None,
-            noticed=_noticed(row),
+            noticed=noticed(row), records=self.records(row.kind),
         )  # fmt: skip
 
     def _told(
@@ -305,6 +342,11 @@ class Imports(OfficeListView):
 
     # small questions
 
+    def consumer_url(self, consumer: Consumer | None) -> str | None:
+        """Where that consumer is looked at, for who may."""
+        may = consumer and self.appbuilder.sm.has_access("can_show", "Consumers")
+        return url_for("Consumers.show", pk=consumer.id) if consumer and may else None
+
     def _sent(self, batch: ImportBatch) -> Answer:
         assert batch.job_id is not None
         background.send(batch.job_id)
@@ -317,6 +359,17 @@ class Imports(OfficeListView):
         if not self._may_import(sheet):
             raise NotAllowed
         return kinds[sheet]
+
+    def records(self, kind: str) -> tuple[str, str] | None:
+        """The list of what a kind of sheet brings, for who may see it: word and address."""
+        view = view_named(self.appbuilder, RECORDS[kind])
+        return (str(view.list_title), view.url("list")) if view.may("list") else None
+
+    def _back(self) -> tuple[str, str]:
+        """The list from which the reader came."""
+        came_from = request.args.get("back")
+        kind = next((kind for kind, name in RECORDS.items() if name == came_from), None)
+        return (kind and self.records(kind)) or (str(self.list_title), self.url("list"))
 
     def _may_import(self, sheet: str) -> bool:
         return self.may(sheet.replace("-", "_"))
@@ -345,45 +398,6 @@ def _allow_upload() -> None:
 def sentence_of(row: ImportBatch) -> str | None:
     """Why the file cannot be read at all."""
     return sentence(error_of(row.problem)) if row.problem else None
-
-
-def _import_title(kind: SheetKind) -> str:
-    titles = {
-        "consumers": _("Import consumers"),
-        "meters": _("Import meters"),
-        "meters-with-consumers": _("Import meters with consumers"),
-    }
-    return str(titles[kind.code])
-
-
-def _step(row: ImportBatch) -> int:
-    if row.state in {BatchState.UPLOADED, BatchState.VALIDATING}:
-        return 1
-    return 3 if row.state in {BatchState.APPLIED, BatchState.UNDONE, BatchState.UNDOING} else 2
-
-
-def _noticed(row: ImportBatch) -> list[str]:
-    """What was noticed of the file as a whole."""
-    about, found = row.about, []
-    if about.get("ignored"):
-        found.append(_("Columns that were left out, for their headings are not known: %(names)s.",
-                       names=", ".join(about["ignored"])))  # fmt: skip
-    if about.get("others"):
-        found.append(_("Only the sheet “%(name)s” was read; not %(others)s.",
-                       name=about.get("sheet", ""), others=", ".join(about["others"])))  # fmt: skip
-    if about.get("hidden"):
-        found.append(_("Hidden sheets were not read: %(names)s.",
-                       names=", ".join(about["hidden"])))  # fmt: skip
-    if about.get("merged_count"):
-        found.append(_("Merged cells, of which only the first holds a value: %(areas)s.",
-                       areas=", ".join(about["merged"])))  # fmt: skip
-    if about.get("examples"):
-        found.append(_("The template's example was left out."))
-    if about.get("empty"):
-        found.append(ngettext("%(num)s empty row was left out.",
-                              "%(num)s empty rows were left out.",
-                              about["empty"]))  # fmt: skip
-    return [str(one) for one in found]
 
 
 def _settings() -> Settings:

@@ -1,129 +1,52 @@
 """Jobs: imports, exports and what else runs in the background, with how far each is."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-from flask import Flask, current_app, flash, jsonify, redirect, request, send_file, url_for
+from flask import Flask, current_app, flash, redirect, request, send_file, url_for
 from flask import session as cookie
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import gettext
 from markupsafe import Markup
 from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
-from vmsapp.errors import N_, NotFound
+from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
-from vmsapp.models import Job, JobState
+from vmsapp.models import Consumer, Job, JobState
 from vmsapp.security import JOBS
 from vmsapp.services import job_runs, stored_files
 from vmsapp.services.imports import batches
-from vmsapp.services.imports.kinds import all_kinds
-from vmsapp.services.job_pace import pace_of
-from vmsapp.services.problems import error_of
 from vmsapp.services.stored_files import DOWNLOADS
 from vmsapp.tasks import background
-from vmsapp.views.base import actor, sentence, session
+from vmsapp.views.base import actor, session
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days
-from vmsapp.views.listing import holds
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names, view_named
-from vmsapp.views.look import number_text, state, time_left
-
-KINDS: Final = {
-    "import.check": N_("Check of an import"),
-    "import.apply": N_("Import"),
-    "import.undo": N_("Undoing of an import"),
-    "export": N_("Export"),
-}
-STATES: Final = {
-    "waiting": N_("waiting"),
-    "running": N_("running"),
-    "done": N_("done"),
-    "failed": N_("failed"),
-    "cancelled": N_("cancelled"),
-}
-TONES: Final = {"running": "warn", "done": "good", "failed": "bad"}
-
-WATCHED: Final = "watched_jobs"
-"""In the cookie of who asked for exports: their jobs, until they were told that these ended."""
-MOST_WATCHED: Final = 10
+from vmsapp.views.job_words import (
+    KINDS,
+    STATES,
+    bar_of,
+    error_said,
+    kind_word,
+    progress_answer,
+    said,
+    state_of,
+    took,
+)
+from vmsapp.views.listing import holds, row_of
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
+from vmsapp.views.watching import WATCHED
+from vmsapp.views.words import consumer_text
 
 
-def said(job: Job) -> str:
-    """How far a job is, in words: of its speed and what is left as much as is known."""
-    if job.state == JobState.WAITING:
-        return str(_("Waiting for a worker"))
-    pace = pace_of(job)
-    done = number_text(job.done)
-    if job.total is None:
-        text = _("%(done)s rows", done=done)
-    else:
-        text = _("%(done)s of %(total)s rows", done=done, total=number_text(job.total))
-    parts = [str(text)]
-    if pace.per_second:
-        speed = number_text(max(1, round(pace.per_second)))
-        parts.append(str(_("%(speed)s rows per second", speed=speed)))
-    if pace.seconds_left:
-        parts.append(str(_("about %(left)s left", left=time_left(pace.seconds_left))))
-    return " · ".join(parts)
-
-
-def progress_answer(job: Job) -> Response:
-    """What a page that follows a job is told."""
-    return jsonify(done=job.done, total=job.total or 0, text=said(job), finished=not job.open)
-
-
-def state_of(row: Job) -> Markup:
-    """A job's state."""
-    return state(gettext(STATES[row.state]), TONES.get(row.state))
-
-
-def kind_word(row: Job) -> str:
-    """What a job does."""
-    word = gettext(KINDS.get(row.kind, row.kind))
-    sheet = all_kinds().get(row.params.get("sheet", ""))
-    title = gettext(sheet.title) if sheet else row.params.get("title", "")
-    return f"{word}: {title}" if title else str(word)
-
-
-def watch(job_id: int) -> None:
-    """Have the asker told, on whatever page, once a job ended."""
-    cookie[WATCHED] = [*cookie.get(WATCHED, []), job_id][-MOST_WATCHED:]
-
-
-def _bar(row: Job) -> Any:  # noqa: ANN401 - a piece of HTML
-    """How far it is; what is under way is followed by the page."""
-    if not row.open:
-        return said(row) if row.done else None
-    bar = Markup(
-        '<div class="progress-line" data-progress="{}" data-then=""><progress aria-label="{}"{} '
-        'max="{}"></progress><span class="hint" data-progress-text>{}</span></div>'
-    )
-    value = Markup(' value="{}"').format(row.done) if row.total else ""
-    return bar.format(
-        url_for("Jobs.progress", pk=row.id), _("Progress"), value, row.total or 1, said(row)
-    )
-
-
-def error_said(row: Job) -> str | None:
-    """What went wrong, in a sentence."""
-    return sentence(error_of(row.problem)) if row.problem else None
-
-
-def _took(row: Job) -> str | None:
-    if row.started_at is None or row.finished_at is None:
-        return None
-    return time_left(round((row.finished_at - row.started_at).total_seconds()))
-
-
-class Jobs(OfficeListView):
+class Jobs(Exported):
     """Everybody's own; those of all for who sees everything."""
 
     datamodel = OfficeInterface(Job)
     route_base = "/jobs"
     class_permission_name = JOBS
-    base_permissions = names("can_list can_show can_act_for_others")
+    base_permissions = names("can_list can_show can_act_for_others can_export")
     show_template = "jobs/show.html"
 
     list_title = _l("Jobs")
@@ -144,8 +67,9 @@ class Jobs(OfficeListView):
         Days(name="made", label=_l("Asked at"), column=Job.made_at),
     )
     loads = (joinedload(Job.actor),)
-    cells = {"kind": kind_word, "state": state_of, "progress": _bar, "error": error_said,
-             "took": _took}  # fmt: skip
+    cells = {"kind": kind_word, "state": state_of, "progress": bar_of, "error": error_said,
+             "took": took}  # fmt: skip
+    export_cells = {"progress": lambda row: said(row) if row.done else None}
     empty = _l("Imports and large exports stand here, with how far they are and what they made.")
 
     def statement(self) -> Select[Any]:
@@ -227,6 +151,13 @@ class Jobs(OfficeListView):
     def for_others(self) -> bool:
         """Whether the reader may act on what others asked for."""
         return self.may("act_for_others")
+
+    def consumer_of(self, row: Job) -> str | None:
+        """For whom the import it belongs to is, if for one."""
+        number = row.params.get("consumer_id")
+        if number is None:
+            return None
+        return consumer_text(row_of(session(), Consumer, number))
 
     def bar(self, row: Job) -> str:
         """How far it is, in words."""

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from flask import flash, redirect, request
+from flask import flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
 
 from vmsapp.errors import N_, InvalidInput, NotFound, VmsError
-from vmsapp.i18n import _
+from vmsapp.i18n import _, groups_in_order
 from vmsapp.models import Consumer, Meter, MeterState
 from vmsapp.services.registration import binding, meter_states
 from vmsapp.services.registration.binding import Link, Swap
@@ -25,7 +25,7 @@ from vmsapp.views.lists import MAX_CHOSEN, MAX_SEARCH, Answer
 from vmsapp.views.meter_forms import BindForm, CreditForm, ReasonForm, SwapForm, credit_of
 
 WORDS: Final = {
-    "activate": (N_("Activate"), N_("It can be sold to as soon as it is bound to a consumer.")),
+    "activate": (N_("Put into use"), N_("It can be sold to as soon as it is bound to a consumer.")),
     "store": (N_("Put into stock"), N_("Nothing is sold to it until it is bound or activated.")),
     "block": (N_("Block"), N_("Nothing is sold to it until it is released.")),
     "unblock": (N_("Release"), N_("It can be sold to again.")),
@@ -36,6 +36,9 @@ WORDS: Final = {
     "take_back": (N_("Take back into stock"), N_("It counts for the licence again.")),
 }
 """What the deeds on a meter's state are called, and what they do."""
+
+HOLDS: Final = ("block", "unblock")
+"""Those that have a permission of their own."""
 
 SAID: Final = {
     "activate": N_("Meter %(number)s is active."),
@@ -204,7 +207,8 @@ class MeterDeeds(OfficeModelView):
                 MeterState(form.afterwards.data),
             )  # fmt: skip
             binding.swap(session(), actor(), deed)
-            return str(_("Meter %(number)s hangs there now.", number=self.number(other)))
+            return str(_("Meter %(number)s has taken the place of meter %(old)s.",
+                         number=self.number(other), old=self.number(meter)))  # fmt: skip
 
         title = _("Swap meter %(number)s", number=self.number(meter))
         does = _(
@@ -220,6 +224,19 @@ class MeterDeeds(OfficeModelView):
         )  # fmt: skip
 
     # what they share
+
+    def ways_to_bind(self, meter_id: int) -> Sequence[tuple[str, str]]:
+        """Where a meter that hangs nowhere is bound, for who may: words and addresses."""
+        if not self.may("bind"):
+            return ()
+        new = self.new_consumer_url(meter_id)
+        links = [(str(_("New consumer here")), new)] if new else []
+        return [(str(_("Bind")), self.url("bind", pk=meter_id)), *links]
+
+    def new_consumer_url(self, meter_id: int) -> str | None:
+        """Where a consumer is registered who gets a meter at once, for who may."""
+        may = self.appbuilder.sm.has_access("can_add", "Consumers")
+        return url_for("Consumers.add", meter=meter_id) if may else None
 
     def _chosen(self, model: type, name: str) -> Any:  # noqa: ANN401 - a row of the model
         """The row an address names; what is out of sight is not there."""
@@ -270,7 +287,7 @@ class MeterDeeds(OfficeModelView):
                 else:
                     flash(said, "success")
                     return redirect(self.url("show", pk=leads_to or meter.id))
-        title = title or f"{word} · {self.number(meter)}"
+        title = title or f"{word} · {groups_in_order(self.number(meter))}"
         page = self._page(
             "meters/deed.html", title=title, form=form, columns=fields, word=word, does=does,
             meter=meter, consumer=consumer, again=again, back=self.url("show", pk=meter.id),

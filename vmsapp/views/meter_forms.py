@@ -12,6 +12,7 @@ from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, _l
 from vmsapp.models import Meter, Product, Region, Tariff, VendingKey
 from vmsapp.services.registration.drafts import MeterDraft
+from vmsapp.services.registration.meter_errors import TariffMissing
 from vmsapp.services.registration.meter_page import vending_keys
 from vmsapp.sts import identifiers
 from vmsapp.views.base import session
@@ -84,7 +85,7 @@ class ChangedMeterForm(OfficeForm):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(*args, **options)
         self.product_id.choices = self._products()
-        self.tariff_id.choices = self._tariffs()
+        self.tariff_id.choices = {"": [("", str(_("None yet")))], **tariffs_offered(self.tariff_id)}
         self.credit_mode.choices = _said(MODES)
         self.tct.choices = _said(CARRIERS)
         self.product_id.flags.required = self.region.flags.required = True
@@ -93,16 +94,6 @@ class ChangedMeterForm(OfficeForm):
         rows = session().scalars(select(Product).order_by(Product.model))
         offered = [(row.meter_type, str(row.id), f"{row.model} · {row.name}") for row in rows]
         return {"": [("", str(_("Choose")))], **_by_type(offered)}
-
-    def _tariffs(self) -> dict[str, list[tuple[str, str]]]:
-        now = self.tariff_id.data if str(self.tariff_id.data or "").isdecimal() else 0
-        rows = session().scalars(
-            select(Tariff)
-            .where(or_(Tariff.retired.is_(False), Tariff.id == int(now or 0)))
-            .order_by(Tariff.name)
-        )
-        offered = [(row.meter_type, str(row.id), row.name) for row in rows]
-        return {"": [("", str(_("None yet")))], **_by_type(offered)}
 
     def draft(self, meter: Meter | None) -> MeterDraft:
         """What was typed, for the services; the rest stays as it is."""
@@ -232,6 +223,32 @@ class ReasonForm(OfficeForm):
     )
 
 
+class TariffForm(OfficeForm):
+    """The tariff that many meters get."""
+
+    tariff = SelectField(
+        _l("Tariff"), [DataRequired(_l("Choose a tariff."))], coerce=str, choices=dict,
+        validate_choice=False,
+        description=_l("It must be for what the meters measure."),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.tariff.choices = {"": [("", str(_("Choose")))], **tariffs_offered(self.tariff)}
+        self.tariff.flags.required = True
+
+    def chosen(self) -> int:
+        """The tariff's id.
+
+        Raises:
+            TariffMissing: None was chosen.
+        """
+        number = _id(self.tariff.data)
+        if number is None:
+            raise TariffMissing
+        return number
+
+
 class CreditForm(OfficeForm):
     """What stood on a meter that is taken off, and where it goes."""
 
@@ -272,6 +289,19 @@ class CorrectForm(MeterForm):
         _l("Reason"),
         description=_l("What was wrong, and how that is known: the meter's display, a document."),
     )  # fmt: skip
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.reason.flags.needed = True  # the service says what must stand there
+
+
+def tariffs_offered(field: SelectField) -> dict[str, list[tuple[str, str]]]:
+    """The tariffs a meter can get, by what they price; a retired one where it is chosen."""
+    now = _id(field.data) or 0
+    rows = session().scalars(
+        select(Tariff).where(or_(Tariff.retired.is_(False), Tariff.id == now)).order_by(Tariff.name)
+    )
+    return _by_type((row.meter_type, str(row.id), row.name) for row in rows)
 
 
 def credit_of(field: NumberField) -> Decimal | None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 from flask import flash, g, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
-from sqlalchemy import Select, exists
+from sqlalchemy import ColumnElement, Select, exists, select
 from sqlalchemy.orm import joinedload
 
 from vmsapp.clock import now_utc
@@ -22,6 +22,7 @@ from vmsapp.models import (
     Product,
     Region,
     Sale,
+    ServicePoint,
     Setup,
     Tariff,
 )
@@ -39,13 +40,14 @@ from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
 from vmsapp.views.crud import digest
 from vmsapp.views.deeds import a_key, after, submit
-from vmsapp.views.exports import Exported
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
-from vmsapp.views.meter_deeds import WORDS
+from vmsapp.views.meter_deeds import HOLDS, WORDS
 from vmsapp.views.meter_forms import (
     ALGORITHMS,
     BASE_YEARS,
@@ -62,24 +64,42 @@ from vmsapp.views.meter_forms import (
     MeterForm,
 )
 from vmsapp.views.meter_keys import MeterKeys
+from vmsapp.views.meter_many import MeterMany
 from vmsapp.views.numbers import ascii_digits
-from vmsapp.views.words import METER_STATES, METER_TYPES
+from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
-HOLDS: Final = ("block", "unblock")
 
 HANGS: Final = exists().where(
     MeterInstallation.meter_id == Meter.id, MeterInstallation.removed_at.is_(None)
 )
 
 
-def _consumer(meter: Meter) -> str | None:
+def _owner(meter: Meter) -> Consumer | None:
     found: dict[int, Consumer] = g.get("consumers_of_meters", {})
-    consumer = found.get(meter.id)
-    return None if consumer is None else f"{consumer.name} · {consumer.number}"
+    return found.get(meter.id)
 
 
-class Meters(Exported, MeterKeys):
+def _consumer(meter: Meter) -> str | None:
+    consumer = _owner(meter)
+    return None if consumer is None else consumer_text(consumer)
+
+
+class HangsAt(Searched):
+    """The meters that are bound to a consumer now."""
+
+    def rows(self, value: Consumer) -> ColumnElement[bool]:
+        """Those at the consumer's places."""
+        hanging = (
+            select(MeterInstallation.meter_id)
+            .join(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+            .where(ServicePoint.consumer_id == value.id, MeterInstallation.removed_at.is_(None))
+        )
+        found: ColumnElement[bool] = self.column.in_(hanging)
+        return found
+
+
+class Meters(Exported, Imported, MeterMany, MeterKeys):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
@@ -89,13 +109,17 @@ class Meters(Exported, MeterKeys):
     show_template = "meters/show.html"
     add_form, edit_form = MeterForm, ChangedMeterForm
     base_permissions = None
+    sheets = ("meters", "meters-with-consumers")
     # a file of these is imported as it is
     export_columns = names(
-        "drn product region tariff algorithm sgc ti krn kt base_date ea tct credit_mode meter_type"
-        " consumer state"
+        "drn product region tariff algorithm sgc ti krn kt base_date ea tct credit_mode"
+        " consumer_number consumer_name meter_type state blocked_reason"
     )
     export_cells: ClassVar[Mapping[str, Any]] = {
         "drn": lambda meter: identifiers.drn.format(meter.drn),
+        "region": lambda meter: way_of(meter.region_id),
+        "consumer_number": lambda meter: getattr(_owner(meter), "number", None),
+        "consumer_name": lambda meter: getattr(_owner(meter), "name", None),
         "sgc": lambda meter: meter.sgc,
         "ti": lambda meter: meter.ti,
         "ea": lambda meter: f"{meter.ea:02d}",
@@ -105,7 +129,7 @@ class Meters(Exported, MeterKeys):
 
     list_title = _l("Meters")
     add_title = _l("Add meter")
-    empty = _l("Meters will be listed here once they are registered.")
+    empty = _l("Meters are listed here once they are added, one by one or from a sheet.")
     list_columns = names("drn meter_type product region tariff consumer algorithm state")
     show_columns = names("meter_type product region tariff credit_mode state")
     key_columns = names("algorithm ea sgc krn ti kt base_date tct")
@@ -113,9 +137,11 @@ class Meters(Exported, MeterKeys):
     edit_columns = OPEN
     order_columns = names("drn meter_type algorithm state")
     base_order = ("drn", "asc")
+    ties = "drn"
     label_columns = {
         "drn": _l("Meter number"), "meter_type": _l("Meter type"), "product": _l("Product"),
         "region": _l("Region"), "tariff": _l("Tariff"), "consumer": _l("Consumer"),
+        "consumer_number": _l("Consumer number"), "consumer_name": _l("Consumer's name"),
         "algorithm": _l("Algorithm"), "state": _l("State"),
         "blocked_reason": _l("Blocked because"), "credit_mode": _l("Credited with"),
         "sgc": _l("Supply group code (SGC)"), "krn": _l("Key revision number (KRN)"),
@@ -126,6 +152,8 @@ class Meters(Exported, MeterKeys):
     filters = (
         Choice(name="state", label=_l("State"), column=Meter.state, words=METER_STATES),
         YesNo(name="bound", label=_l("Bound to a consumer"), column=HANGS),
+        HangsAt(name="consumer", label=_l("Consumer"), column=Meter.id, model=Consumer,
+                endpoint="Consumers.lookup"),
         Choice(name="type", label=_l("Meter type"), column=Meter.meter_type, words=METER_TYPES),
         Choice(name="algorithm", label=_l("Algorithm"), column=Meter.algorithm, words=ALGORITHMS),
         Searched(name="region", label=_l("Region"), column=Meter.region_id, model=Region,
@@ -152,9 +180,12 @@ class Meters(Exported, MeterKeys):
     }
     related = (Related("Sales", "meter", Sale.meter_id),)
 
-    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
+    def matching(
+        self, statement: Select[Any], search: str, *, walking: bool = False
+    ) -> Select[Any]:
         """Find a number however it is grouped, in digits of any script."""
-        return super().matching(statement, identifiers.drn.compact(ascii_digits(search)))
+        number = identifiers.drn.compact(ascii_digits(search))
+        return super().matching(statement, number, walking=walking)
 
     def name_of(self, row: Meter) -> str:
         """Its number, in groups."""
@@ -208,10 +239,10 @@ class Meters(Exported, MeterKeys):
         return []
 
     def _places(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
-        if not self.may("bind") or (row.state == MeterState.RETIRED and facts.point is None):
-            return []
         if facts.point is None:
-            return [(str(_("Bind")), self.url("bind", pk=row.id))]
+            return [] if row.state == MeterState.RETIRED else [*self.ways_to_bind(row.id)]
+        if not self.may("bind"):
+            return []
         return [
             (str(_("Swap")), self.url("swap", pk=row.id)),
             (str(_("Unbind")), self.url("unbind", pk=row.id)),

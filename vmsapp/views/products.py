@@ -13,6 +13,7 @@ from vmsapp.models import Meter, Product
 from vmsapp.services import products
 from vmsapp.views.base import session
 from vmsapp.views.crud import AlreadyThere, OfficeModelView
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
 from vmsapp.views.forms import OfficeForm
 from vmsapp.views.lists import OfficeInterface, Related, names
@@ -60,11 +61,12 @@ class ProductForm(OfficeForm):
             raise ValidationError(_("A manufacturer code has 2 or 4 digits."))
 
 
-class Products(OfficeModelView):
+class Products(Exported, OfficeModelView):
     """Reference data of the utility."""
 
     datamodel = OfficeInterface(Product)
     route_base = "/products"
+    base_permissions = None
     add_form = edit_form = ProductForm
 
     list_title = _l("Products")

@@ -20,6 +20,7 @@ from vmsapp.models.region import LEVEL_BELOW, RegionLevel
 from vmsapp.services import regions
 from vmsapp.views.base import actor, sentence, session, status_of
 from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice
 from vmsapp.views.forms import LookupField, OfficeForm
 from vmsapp.views.listing import row_of
@@ -64,12 +65,13 @@ class RegionForm(RenameForm):
             self.parent.description = ""
 
 
-class Regions(OfficeModelView):
+class Regions(Exported, OfficeModelView):
     """The regions the asker sees."""
 
     datamodel = OfficeInterface(Region)
     route_base = "/regions"
     default_view = "tree"
+    base_permissions = None
     add_form, edit_form = RegionForm, RenameForm
 
     list_title = _l("Regions")
@@ -83,11 +85,14 @@ class Regions(OfficeModelView):
     base_order = ("name", "asc")
     label_columns = {
         "name": _l("Name"), "level": _l("Level"), "parent": _l("Belongs to"),
+        "whole": _l("Where it lies"),
         "regions": _l("Regions below it"), "points": _l("Vending points"),
         "consumers": _l("Consumers"), "users": _l("Users"),
     }  # fmt: skip
     searched = (Region.name,)
     filters = (Choice(name="level", label=_l("Level"), column=Region.level, words=LEVELS),)
+    export_columns = names("name level parent whole")
+    export_cells = {"whole": lambda region: way_of(region.id)}
     loads = (regions.NAME,)
     cells = {
         "level": lambda region: _(LEVELS[region.level]),
@@ -129,7 +134,9 @@ class Regions(OfficeModelView):
             [{"value": row.id, "text": ", ".join(reversed(row.whole_name))} for row in found]
         )
 
-    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
+    def matching(
+        self, statement: Select[Any], search: str, *, walking: bool = False
+    ) -> Select[Any]:
         """Narrow to a part of the name, however it is written."""
         return regions.containing(statement, search)
 

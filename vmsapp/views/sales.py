@@ -1,6 +1,7 @@
 """Sales made so far, to be found again; their tokens are shown at the counter alone."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from flask import current_app, url_for
 from flask_appbuilder import expose, has_access, permission_name
@@ -11,8 +12,9 @@ from vmsapp.i18n import _, _l, money_text, units_text
 from vmsapp.models import Consumer, Meter, Sale, SaleState, SecurityModule, VendingPoint
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.views.base import session
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
-from vmsapp.views.lists import OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.settling import goes_back, request_link
 from vmsapp.views.why import sale_explained
@@ -23,6 +25,11 @@ TONES = {"issued": "good", "failed": "bad", "pending": "warn"}
 
 def _money(sale: Sale, minor: int) -> str:
     return money_text(minor, sale.currency, sale.exponent)
+
+
+def _exact(sale: Sale, minor: int) -> Decimal:
+    """An amount as a number, in the currency that stands beside it in files."""
+    return Decimal(minor).scaleb(-sale.exponent)
 
 
 def _paid(sale: Sale) -> str:
@@ -50,7 +57,7 @@ def _module(sale: Sale) -> str:
     return Markup('<a href="{}"><bdi>{}</bdi></a>').format(url, name)
 
 
-class Sales(OfficeListView):
+class Sales(Exported):
     """The sales of the asker's vending point, or of those in the asker's region."""
 
     datamodel = OfficeInterface(Sale)
@@ -73,7 +80,9 @@ class Sales(OfficeListView):
         "received_minor": _l("Received"), "change_minor": _l("Change"),
         "vending_point": _l("Vending point"), "operator_name": _l("Operator"),
         "business_date": _l("Business date"), "state": _l("State"),
-        "module": _l("Security module"),
+        "module": _l("Security module"), "consumer_number": _l("Consumer number"),
+        "charged": _l("Paid"), "received": _l("Received"), "change": _l("Change"),
+        "currency": _l("Currency"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
@@ -100,6 +109,17 @@ class Sales(OfficeListView):
         "change_minor": lambda sale: _money(sale, sale.change_minor),
         "module": _module,
         "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
+    }
+    export_columns = names(
+        "id state receipt sold_at business_date consumer_number consumer meter units charged"
+        " received change currency vending_point operator_name"
+    )
+    export_cells = {
+        "consumer_number": lambda sale: sale.consumer.number if sale.consumer else None,
+        "units": lambda sale: sale.units,
+        "charged": lambda sale: _exact(sale, sale.charged_minor),
+        "received": lambda sale: _exact(sale, sale.received_minor),
+        "change": lambda sale: _exact(sale, sale.change_minor),
     }
     empty = _l("Sales stand here as soon as the first token is sold at the counter.")
 

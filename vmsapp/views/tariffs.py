@@ -19,6 +19,7 @@ from vmsapp.services.tariffs import editing, looking, rules
 from vmsapp.services.tariffs.looking import Overview
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, YesNo
 from vmsapp.views.forms import OfficeForm
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, names, view_named
@@ -74,11 +75,12 @@ def _state(tariff: Tariff) -> Markup:
     return state(_("In use"), "good")
 
 
-class Tariffs(PlanPages, OfficeModelView):
+class Tariffs(Exported, PlanPages, OfficeModelView):
     """Reference data of the utility."""
 
     datamodel = OfficeInterface(Tariff)
     route_base = "/tariffs"
+    base_permissions = None
     exclude_route_methods: ClassVar[set[str]] = {"download"} | ACTING
     add_form, edit_form = TariffForm, RenameForm
     show_template = "tariffs/show.html"
@@ -113,6 +115,8 @@ class Tariffs(PlanPages, OfficeModelView):
         "meters": lambda tariff: number_text(overview(tariff).meters),
         "state": _state,
     }
+
+    export_cells = {"meters": lambda tariff: overview(tariff).meters}
 
     # looking
 

@@ -20,6 +20,7 @@ from vmsapp.services import reach, user_groups
 from vmsapp.services.user_groups import Wish
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.exports import Exported
 from vmsapp.views.forms import OfficeForm
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, names, view_named
 from vmsapp.views.matrix import MatrixField, Sheet, states
@@ -41,12 +42,14 @@ class UserGroupForm(OfficeForm):
     permissions = MatrixField(_l("Permissions"))
 
 
-class UserGroups(OfficeModelView):
+class UserGroups(Exported, OfficeModelView):
     """The framework's roles, in words; who administers may do everything."""
 
     datamodel = OfficeInterface(Role)
     exclude_route_methods = {"download"} | ACTING
     route_base = "/roles"
+    base_permissions = None
+    export_subject = "user_group"
     add_form = edit_form = UserGroupForm
     show_template = "groups/show.html"
     form_template = "groups/form.html"

@@ -24,6 +24,7 @@ from vmsapp.services import audit, passwords, reach, second_factor, sessions, us
 from vmsapp.views.account import known_of, language_choices
 from vmsapp.views.base import actor, session, zone
 from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Searched, names_of
 from vmsapp.views.lists import Answer, names
 from vmsapp.views.look import digits, state
@@ -98,10 +99,12 @@ def _aware(moment: datetime | None) -> datetime | None:
     return moment.astimezone() if moment else None
 
 
-class Users(OfficeModelView, UserDBModelView):
+class Users(Exported, OfficeModelView, UserDBModelView):
     """The people who work with the system; who has a history is never deleted."""
 
     class_permission_name = "UserDBModelView"
+    base_permissions = None
+    export_subject = "user"
     exclude_route_methods = {"download", "delete"}
     add_form, edit_form = NewUserForm, ChangedUserForm
     resetmypassword = resetpasswords = userinfoedit = None  # the framework's deeds

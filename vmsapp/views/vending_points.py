@@ -18,6 +18,7 @@ from vmsapp.security import FLOATS
 from vmsapp.services import vending_points
 from vmsapp.views.base import actor, session
 from vmsapp.views.crud import OfficeModelView
+from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import LookupField, OfficeForm
 from vmsapp.views.lists import Answer, OfficeInterface, Related, names
@@ -61,11 +62,12 @@ class VendingPointForm(OfficeForm):
             raise ValidationError(_("Type a telephone number with digits, like +254 20 123456."))
 
 
-class VendingPoints(OfficeModelView):
+class VendingPoints(Exported, OfficeModelView):
     """Reference data of the utility; each has an account from its first day."""
 
     datamodel = OfficeInterface(VendingPoint)
     route_base = "/vending-points"
+    base_permissions = None
     add_form = edit_form = VendingPointForm
 
     list_title = _l("Vending points")
@@ -93,6 +95,10 @@ class VendingPoints(OfficeModelView):
         YesNo(name="closed", label=_l("Closed"), column=VendingPoint.closed_at.is_not(None)),
     )  # fmt: skip
     loads = (joinedload(VendingPoint.region),)
+    export_columns = names(
+        "name region address contact_person telephone email paper_size state closed_at"
+    )
+    export_cells = {"region": lambda point: way_of(point.region_id)}
     cells = {
         "paper_size": lambda point: _(PAPER[point.paper_size]),
         "state": lambda point: (

@@ -9,6 +9,7 @@ from flask_babel import gettext
 from vmsapp.errors import N_, VmsError
 from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
 from vmsapp.hsm.keystore import REASONS
+from vmsapp.models import Consumer
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
 from vmsapp.services.key_changes.errors import IllegalMove
@@ -157,6 +158,7 @@ def init_app(app: Flask) -> None:
         unit_name=lambda kind: gettext(UNITS[kind]),
         sale_state=lambda state: gettext(SALE_STATES[state]),
         failure=failure_sentence,
+        consumer_text=consumer_text,
     )
     app.jinja_env.filters.update(
         drn=identifiers.drn.format,
@@ -217,3 +219,10 @@ def group_description(group: Role) -> str:
     if delivered is not None and group.description is None:
         return str(gettext(delivered.description))
     return group.description or ""
+
+
+def consumer_text(consumer: Consumer | None) -> str:
+    """Name and number of a consumer, for names are shared; nobody is one out of sight."""
+    if consumer is None:
+        return str(gettext("Outside your region"))
+    return f"{consumer.name} · {consumer.number}"

@@ -17,7 +17,7 @@ from vmsapp.models import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.imports import batches
-from vmsapp.services.imports.kinds import Done, SheetKind, kind_of
+from vmsapp.services.imports.kinds import Done, SheetKind, kind_for
 from vmsapp.services.imports.rows import Open, kept_error, kept_fault, opened
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.rows import insert_rows
@@ -36,7 +36,7 @@ def apply(session: Session, actor: Actor, settings: Settings, work: Work) -> Non
         batch = batches.locked(session, batch_id)
         batches.move(batch, BatchState.APPLYING)
     try:
-        with opened(session, settings, kind_of(batch.kind), batch, work.locale) as file:
+        with opened(session, settings, kind_for(batch), batch, work.locale) as file:
             seen = 0
             for chunk in file.chunks():
                 work.stop_if_asked(session)
@@ -52,7 +52,7 @@ def _chunk(
     session: Session, actor: Actor, work: Work, batch: ImportBatch, file: Open,
     chunk: Sequence[Cleaned], seen: int,
 ) -> None:  # fmt: skip
-    kind = kind_of(batch.kind)
+    kind = kind_for(batch)
     end_reading(session)
     with atomic(session, durable=True):
         known = _known(session, batch.id, chunk)

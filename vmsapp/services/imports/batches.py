@@ -17,7 +17,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import BatchState, ImportBatch, ImportRow, Job, JobState, OfficeUser, RowState
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit, job_runs, stored_files
-from vmsapp.services.imports.kinds import SheetKind, kind_of
+from vmsapp.services.imports.kinds import SheetKind, kind_for
 from vmsapp.services.stored_files import DOWNLOADS, UPLOADS
 
 CHECK: Final = "import.check"
@@ -92,8 +92,21 @@ def stage(
     language: str,
     update_existing: bool,
     although_same: bool,
+    consumer_id: int | None = None,
 ) -> ImportBatch:
     """Take a file in and ask for its check; the door sends the job's message afterwards.
+
+    Args:
+        session: In the actor's scope.
+        actor: Who hands it in.
+        settings: Of the installation.
+        kind: Of the sheet.
+        source: The file.
+        file_name: What its owner calls it.
+        language: The owner's.
+        update_existing: Rows may change records that are there.
+        although_same: Take it though the same bytes were handed in.
+        consumer_id: To whom the meters of the file are bound, if to one.
 
     Raises:
         UnreadableFile: It is empty or too large.
@@ -110,12 +123,15 @@ def stage(
                 sha256=stored.sha256, size=stored.size, language=language,
                 update_existing=update_existing, actor_id=actor.user_id, made_at=now_utc(),
                 about={}, rows=0, faulty=0, applied=0, kept=0, good_only=False,
+                consumer_id=consumer_id,
             )  # fmt: skip
             session.add(batch)
             session.flush()
             audit.record(
                 session, actor, "import.uploaded", "import_batch", batch.id, kind=kind.code,
-                file=name, sha256=stored.sha256, size=stored.size, update=update_existing,
+                file=None if kind.people else name, sha256=stored.sha256, size=stored.size,
+                update=update_existing,
+                **({} if consumer_id is None else {"consumer": consumer_id}),
             )  # fmt: skip
             _begin(session, actor, batch, CHECK, S.VALIDATING, language)
             return batch
@@ -144,7 +160,7 @@ def confirm(
         if batch.problem or not batch.good:
             raise NothingToApply
         if not batch.update_existing:
-            kind_of(batch.kind).admit(session, batch.good - batch.applied)
+            kind_for(batch).admit(session, batch.good - batch.applied)
         batch.good_only = batch.good_only or bool(batch.faulty)
         audit.record(
             session, actor, "import.confirmed", "import_batch", batch.id, kind=batch.kind,
@@ -259,8 +275,9 @@ def _begin(
 ) -> None:  # fmt: skip
     move(batch, state)
     job = job_runs.ask(
-        session, actor, kind, {"batch_id": batch.id, "sheet": batch.kind}, locale=language,
-        file_name=batch.file_name, total=total,
+        session, actor, kind,
+        {"batch_id": batch.id, "sheet": batch.kind, "consumer_id": batch.consumer_id},
+        locale=language, file_name=batch.file_name, total=total,
     )  # fmt: skip
     batch.job_id = job.id
 

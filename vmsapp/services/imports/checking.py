@@ -11,7 +11,7 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.scope import Actor
 from vmsapp.services.imports import batches
-from vmsapp.services.imports.kinds import SheetKind, TwiceInFile, kind_of
+from vmsapp.services.imports.kinds import SheetKind, TwiceInFile, kind_for
 from vmsapp.services.imports.rows import Open, kept_error, kept_fault, opened
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.problems import problem_of
@@ -25,7 +25,7 @@ def check(session: Session, actor: Actor, settings: Settings, work: Work) -> Non
     batch_id = int(work.params["batch_id"])
     batch = _begun(session, work, batch_id)
     try:
-        with opened(session, settings, kind_of(batch.kind), batch, work.locale) as file:
+        with opened(session, settings, kind_for(batch), batch, work.locale) as file:
             run = _Check(session, actor, batch, file)
             for chunk in file.chunks():
                 work.stop_if_asked(session)
@@ -47,7 +47,7 @@ class _Check:
 
     def __init__(self, session: Session, actor: Actor, batch: ImportBatch, file: Open) -> None:
         self.session, self.actor, self.batch = session, actor, batch
-        self.kind: SheetKind = kind_of(batch.kind)
+        self.kind: SheetKind = kind_for(batch)
         self.layout, self.total = file.layout, file.total()
         self.rows = self.faulty = 0
         self.keys: dict[str, int] = {}

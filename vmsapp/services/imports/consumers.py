@@ -1,33 +1,47 @@
 """The sheet of consumers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config import LANGUAGES
-from vmsapp.errors import N_, Conflict, VmsError
-from vmsapp.models import Consumer, Gender, Region
+from vmsapp.errors import N_, Conflict, InvalidInput, VmsError
+from vmsapp.models import Consumer, Gender
 from vmsapp.scope import Actor
-from vmsapp.services.imports.kinds import Done, RowFault, SheetKind, Undoable, Values, Wanted
+from vmsapp.services.imports.kinds import (
+    Done,
+    RowFault,
+    SheetKind,
+    Undoable,
+    Values,
+    Wanted,
+    refusals,
+)
+from vmsapp.services.regions import known_names
 from vmsapp.services.registration import consumers
 from vmsapp.services.registration.consumer_faults import NumberTwice, number_of
 from vmsapp.services.registration.drafts import ConsumerDraft
 from vmsapp.services.registration.faults import FaultyRows
+from vmsapp.services.registration.personal_data import DOTS, NOBODY
 from vmsapp.services.rows import parts
-from vmsapp.services.sheets.cleaners import Email, Phone, Text
-from vmsapp.services.sheets.columns import Column
+from vmsapp.services.sheets.cleaners import Text, Value, one_spelling, western
+from vmsapp.services.sheets.columns import Column, told_columns
 from vmsapp.services.sheets.names import Choice, Words, in_any_language
 
 OFFERED: Final = 2_000
 """Regions a template offers at most; more are known all the same."""
 
+REGION_NOTE: Final[str] = N_(
+    "Needed: where a region lies, such as Country / Province / City; its name alone if no other"
+    " has it."
+)
 GENDERS: Final = {
     N_("Female"): Gender.FEMALE,
     N_("Male"): Gender.MALE,
-    N_("Other"): Gender.OTHER,
+    N_("Another gender"): Gender.OTHER,
     N_("Not given"): Gender.UNKNOWN,
 }
 HEADINGS: Final = {
@@ -46,11 +60,14 @@ NOTES: Final = {
         "1 to 20 of the letters A to Z, digits, - and /. Left empty, the next number is given."
     ),
     "name": N_("Needed, up to 120 characters."),
-    "region": N_("Needed: the name of a region, or its place such as Country / Province / City."),
+    "region": REGION_NOTE,
     "id_number": N_("Of an identity card, up to 40 characters. Keep the cells as text."),
-    "phone": N_("5 to 15 digits. Keep the cells as text, so that leading zeros stay."),
+    "phone": N_("Keep the cells as text, so that leading zeros stay."),
     "language": N_("In which receipts are printed and messages sent; left empty, English."),
 }
+TOLD: Final = {"state": N_("State"), "retired": N_("Retired"), "meters": N_("Meters")}
+"""Headings of what an export tells besides, and no import changes."""
+
 EXAMPLE: Final = {
     "number": "C-0001", "name": "Amina Mwangi", "address": "12 Harbour Street",
     "id_number": "0012345678", "email": "amina@example.org", "phone": "+254 700 000001",
@@ -78,6 +95,34 @@ class GoneSince(Conflict):
     message = N_("The record is not there any more.")
 
 
+class NobodyLeft(InvalidInput):
+    """The row is of somebody whose data were removed; that cannot be done again."""
+
+    code = "nobody_left"
+    message = N_("The data of this consumer were removed for good. Take the row out.")
+
+
+@dataclass(frozen=True, slots=True)
+class Telephone:
+    """A telephone number as a text; what is wrong with it the service says."""
+
+    longest: int
+
+    def __call__(self, value: Value) -> str:
+        """Give the text with Western digits."""
+        return western(Text(self.longest, exact=True)(value))
+
+
+@dataclass(frozen=True, slots=True)
+class IdNumber:
+    """An ID number; one whose beginning is hidden says nothing, so what is on record stays."""
+
+    def __call__(self, value: Value) -> str | None:
+        """Give the text."""
+        text = Text(40, exact=True)(value)
+        return None if text.startswith(DOTS[0]) else text
+
+
 class Consumers:
     """Consumers, a row each."""
 
@@ -85,32 +130,34 @@ class Consumers:
     title = N_("Consumers")
     key_column = "number"
     updates = True
+    people = True
 
     def texts(self) -> Sequence[str]:
         """Headings, notes and genders."""
-        return [self.title, *HEADINGS.values(), *NOTES.values(), *GENDERS]
+        return [self.title, *HEADINGS.values(), *NOTES.values(), *GENDERS, *TOLD.values()]
 
     def columns(
         self, session: Session, words: Words, language: str, sign: str | None = None
     ) -> list[Column]:
         """The columns, knowing the regions the session sees."""
-        regions = region_names(session)
+        regions = known_names(session)
         genders = [words.get(text, {}).get(language) or text for text in GENDERS]
         spoken = [(one, code) for code, spec in LANGUAGES.items() for one in (code, spec["name"])]
         cleaners: dict[str, Any] = {
             "number": Text(20, exact=True), "name": Text(120),
-            "region": Choice(regions), "address": Text(255),
+            "region": Choice(regions, "ambiguous_region"), "address": Text(255, lines=True),
             "gender": Choice([*in_any_language(GENDERS, words), *((g, g) for g in Gender)]),
-            "id_number": Text(40, exact=True), "email": Email(), "phone": Phone(),
+            "id_number": IdNumber(), "email": Text(120),
+            "phone": Telephone(40),
             "language": Choice(spoken),
         }  # fmt: skip
         choices: dict[str, Sequence[str]] = {
-            "region": [name for name, _ in regions[:OFFERED]],
+            "region": offered(regions),
             "gender": genders,
             "language": [spec["name"] for spec in LANGUAGES.values()],
         }
         empty = {"gender": Gender.UNKNOWN, "id_number": None, "language": "en"}
-        return [
+        taken = [
             Column(
                 name, heading, cleaners[name], required=name in {"name", "region"},
                 empty=empty.get(name, ""), note=NOTES.get(name, ""),
@@ -120,6 +167,7 @@ class Consumers:
             )
             for name, heading in HEADINGS.items()
         ]  # fmt: skip
+        return [*taken, *told_columns(TOLD)]
 
     def key(self, values: Values) -> str | None:
         """The number, as it is kept."""
@@ -127,7 +175,11 @@ class Consumers:
         return str(number).upper() if number else None
 
     def wanted(self, session: Session, rows: Sequence[Values], *, update: bool) -> list[Wanted]:
-        """Make drafts; a column that is missing leaves what is on record."""
+        """Make drafts; a column that is missing leaves what is on record.
+
+        Of whom the data were removed nothing is written: a row that says no more than what is
+        left is let be.
+        """
         found = (
             _on_record(session, [key for row in rows if (key := self.key(row))]) if update else {}
         )
@@ -135,7 +187,14 @@ class Consumers:
         for row in rows:
             known = found.get(self.key(row) or "")
             base = _draft_of(known) if known else ConsumerDraft(name="", region_id=None)
-            wanted.append(Wanted(_drafted(base, row), known.id if known else None))
+            draft = _drafted(base, row)
+            if known is None or known.anonymised_at is None:
+                gone = NobodyLeft() if known is None and draft.name == NOBODY else None
+                wanted.append(Wanted(draft, known.id if known else None, refused=gone))
+            elif _same(draft, base):
+                wanted.append(Wanted(draft, known.id, left=True))
+            else:
+                wanted.append(Wanted(draft, refused=NobodyLeft()))
         return wanted
 
     def admit(self, session: Session, count: int) -> None:
@@ -143,10 +202,11 @@ class Consumers:
 
     def check(self, session: Session, actor: Actor, wanted: Sequence[Wanted]) -> list[RowFault]:
         """Ask the service; two rows with one number are told by the pipeline, with the row."""
-        drafts = [one.draft for one in wanted]
-        ids = [one.existing_id for one in wanted]
-        return [
-            (fault.row, fault.column, fault.error)
+        asked = [place for place, one in enumerate(wanted) if one.asked]
+        drafts = [wanted[place].draft for place in asked]
+        ids = [wanted[place].existing_id for place in asked]
+        return refusals(wanted, "number") + [
+            (asked[fault.row], fault.column, fault.error)
             for fault in consumers.check(session, actor, drafts, ids)
             if not isinstance(fault.error, NumberTwice)
         ]
@@ -155,10 +215,14 @@ class Consumers:
         self, session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int
     ) -> tuple[list[Done | None], list[RowFault]]:
         """Change those on record, then add the others."""
-        done: list[Done | None] = [None] * len(wanted)
-        faults: list[RowFault] = []
-        old = [place for place, one in enumerate(wanted) if one.existing_id is not None]
-        new = [place for place, one in enumerate(wanted) if one.existing_id is None]
+        done: list[Done | None] = [
+            Done("same", one.existing_id) if one.left and one.existing_id is not None else None
+            for one in wanted
+        ]
+        faults = refusals(wanted, "number")
+        asked = [place for place, one in enumerate(wanted) if one.asked]
+        old = [place for place in asked if wanted[place].existing_id is not None]
+        new = [place for place in asked if wanted[place].existing_id is None]
         for places, deed in ((old, _change), (new, _add)):
             left = places
             while left:
@@ -202,31 +266,21 @@ class Consumers:
         return stays
 
 
-def region_names(session: Session) -> list[tuple[str, int]]:
-    """Names of the regions the session sees: alone, where no two share it, and with their way."""
-    rows = session.execute(select(Region.id, Region.name, Region.path).order_by(Region.path)).all()
-    names = {row.id: row.name for row in rows}
-    ways = []
-    for row in rows:
-        above = [names[int(part)] for part in row.path.split(".") if part and int(part) in names]
-        ways.append((" / ".join(above), row.id))
-    counted: dict[str, int] = {}
-    for row in rows:
-        counted[row.name] = counted.get(row.name, 0) + 1
-    alone = [(row.name, row.id) for row in rows if counted[row.name] == 1]
-    shared = [pair for pair, row in zip(ways, rows, strict=True) if counted[row.name] > 1]
-    known = {name for name, _ in (*alone, *shared)}
-    return [*alone, *shared, *(pair for pair in ways if pair[0] not in known),
-            *((row.name, row.id) for row in rows if counted[row.name] > 1)]  # fmt: skip
+def offered(regions: Sequence[tuple[str, int]]) -> list[str]:
+    """What a template offers of the names of regions: how an export writes each."""
+    first: dict[int, str] = {}
+    for name, key in regions:
+        first.setdefault(key, name)
+    return list(first.values())[:OFFERED]
 
 
 def _on_record(session: Session, numbers: Sequence[str]) -> dict[str, Consumer]:
-    """The consumers of these numbers that the session sees and that may be changed."""
+    """The consumers of these numbers that the session sees."""
     return {
         row.number: row
         for some in parts(sorted(set(numbers)))
         for row in session.scalars(
-            select(Consumer).where(Consumer.number.in_(some), Consumer.anonymised_at.is_(None))
+            select(Consumer).where(Consumer.number.in_(some))
             .execution_options(populate_existing=True)
         )
     }  # fmt: skip
@@ -249,11 +303,27 @@ def _draft_of(row: Consumer) -> ConsumerDraft:
 
 def _drafted(base: ConsumerDraft, row: Values) -> ConsumerDraft:
     values: dict[str, Any] = {
-        "region_id" if name == "region" else name: value for name, value in row.items()
+        "region_id" if name == "region" else name: value
+        for name, value in row.items()
+        if name in HEADINGS
     }
     if values.get("id_number", "") is None:
         del values["id_number"]
-    return replace(base, **values)
+    return replace(base, **{
+        name: kept if _alike(kept := getattr(base, name), value) else value
+        for name, value in values.items()
+    })  # fmt: skip
+
+
+def _alike(kept: object, said: object) -> bool:
+    """Tell whether a text on record is what a cell says, but for spaces and spelling."""
+    return isinstance(kept, str) and kept != said and one_spelling(kept) == said
+
+
+def _same(draft: ConsumerDraft, old: ConsumerDraft) -> bool:
+    return replace(draft, number=number_of(draft), id_number=draft.id_number or "") == replace(
+        old, id_number=old.id_number or ""
+    )
 
 
 def _add(session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int) -> list[Done]:
@@ -272,12 +342,9 @@ def _change(session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: 
     results = []
     for key, draft in drafts.items():
         old, version = before[key]
-        same = replace(draft, number=number_of(draft), id_number=draft.id_number or "") == replace(
-            old, id_number=old.id_number or ""
-        )
         results.append(
             Done("same", key, version=version)
-            if same
+            if _same(draft, old)
             else Done("changed", key, before=asdict(old), version=version + 1)
         )
     return results

@@ -1,5 +1,7 @@
 """What a kind of sheet must bring along to be imported; the kinds there are, by code."""
 
+# ruff: noqa: PLC0415 - the kinds import this
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -7,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, InvalidInput, VmsError
+from vmsapp.models import ImportBatch
 from vmsapp.scope import Actor
 from vmsapp.services.sheets.columns import Column
 from vmsapp.services.sheets.names import Words
@@ -35,10 +38,19 @@ class Wanted:
     Attributes:
         draft: The record as it is to be, of the kind's own type.
         existing_id: The record that is to be changed into it; ``None`` adds one.
+        left: That record is as the row says, and stays as it is.
+        refused: Why nothing can be done with the row.
     """
 
     draft: Any
     existing_id: int | None = None
+    left: bool = False
+    refused: VmsError | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is anything to do."""
+        return not self.left and self.refused is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,13 @@ class Undoable:
     version: int | None
 
 
+def refusals(wanted: Sequence[Wanted], column: str) -> list[RowFault]:
+    """Tell of the rows with which nothing can be done, at a column."""
+    return [
+        (place, column, one.refused) for place, one in enumerate(wanted) if one.refused is not None
+    ]
+
+
 class SheetKind(Protocol):
     """A kind of sheet."""
 
@@ -79,6 +98,8 @@ class SheetKind(Protocol):
     """The column whose value no two rows may share."""
     updates: bool
     """Rows may change records that are there."""
+    people: bool
+    """Rows tell of people, so what stays for ever names neither file nor cell."""
 
     def texts(self) -> Sequence[str]:
         """Every English text of its headings, notes and choices."""
@@ -137,9 +158,20 @@ def kind_of(code: str) -> SheetKind:
     return kinds[code]
 
 
+def kind_for(batch: ImportBatch) -> SheetKind:
+    """Find the kind of an import, which may be for one consumer.
+
+    Raises:
+        UnknownKind: There is none.
+    """
+    from vmsapp.services.imports.meters_of_consumer import MetersOfConsumer
+
+    kind, consumer_id = kind_of(batch.kind), batch.consumer_id
+    return kind if consumer_id is None else MetersOfConsumer(consumer_id)
+
+
 def all_kinds() -> dict[str, SheetKind]:
     """The kinds there are, in the order in which they are offered."""
-    # ruff: noqa: PLC0415 - they import this
     from vmsapp.services.imports.consumers import CONSUMERS
     from vmsapp.services.imports.meters import METERS
     from vmsapp.services.imports.meters_with_consumers import METERS_WITH_CONSUMERS

@@ -1,7 +1,7 @@
 """The columns of a meter in a sheet, and the drafts made of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_
 from vmsapp.models import Meter, Product, Tariff
-from vmsapp.services.imports.consumers import OFFERED, region_names
+from vmsapp.services.imports.consumers import REGION_NOTE, offered
+from vmsapp.services.regions import known_names
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.sheets.cleaners import Digits, Number, Text, Value, western
-from vmsapp.services.sheets.columns import Column
+from vmsapp.services.sheets.columns import Column, told_columns
 from vmsapp.services.sheets.names import Choice, Words, in_any_language
 
 LONGEST_NUMBER: Final = 24
@@ -36,7 +37,7 @@ HEADINGS: Final = {
 NOTES: Final = {
     "number": N_("Needed: 11 or 13 digits with the check digit. Keep the cells as text."),
     "product": N_("Needed: the model of a product."),
-    "region": N_("Needed: the name of a region, or its place such as Country / Province / City."),
+    "region": REGION_NOTE,
     "algorithm": N_("Needed: Legacy or STS6."),
     "sgc": N_("Needed: 6 digits. Keep the cells as text."),
     "ti": N_("Needed: 2 digits. Keep the cells as text."),
@@ -53,7 +54,15 @@ YEARS: Final = (("1993", "93"), ("2014", "14"), ("2035", "35"))
 EMPTY: Final = {"krn": 1, "kt": 2, "base_date": "", "ea": 7, "tct": 2, "credit_mode": "units",
                 "tariff": None}  # fmt: skip
 NEEDED: Final = frozenset({"number", "product", "region", "algorithm", "sgc", "ti"})
-TEXTS: Final = (*HEADINGS.values(), *NOTES.values(), *ALGORITHMS, *CREDITS)
+TOLD: Final = {
+    "state": N_("State"), "blocked_reason": N_("Blocked because"), "meter_type": N_("Meter type"),
+    "consumer": N_("Consumer"),
+}  # fmt: skip
+"""Headings of what an export tells besides, and no import changes."""
+RETIRED: Final = N_("Retired")
+TEXTS: Final = (
+    *HEADINGS.values(), *NOTES.values(), *ALGORITHMS, *CREDITS, *TOLD.values(), RETIRED,
+)  # fmt: skip
 
 FIELDS: Final = {"product": "product_id", "region": "region_id", "tariff": "tariff_id"}
 """Columns whose draft holds an id."""
@@ -80,9 +89,20 @@ class Whole:
         return int(Number(0, self.least, self.most)(value))
 
 
+@dataclass(frozen=True, slots=True)
+class SaysRetired:
+    """The state as an export tells it: whether it is that of a retired meter."""
+
+    words: Words
+
+    def __call__(self, value: Value) -> bool:
+        """Compare it with the word in every language."""
+        return str(value) in {RETIRED, "retired", *self.words.get(RETIRED, {}).values()}
+
+
 def meter_columns(session: Session, words: Words, language: str) -> list[Column]:
     """The columns of a meter, knowing what the session sees."""
-    regions = region_names(session)
+    regions = known_names(session)
     products = session.execute(select(Product.model, Product.id).order_by(Product.model)).all()
     tariffs = session.execute(
         select(Tariff.name, Tariff.id, Tariff.retired).order_by(Tariff.name)
@@ -90,7 +110,7 @@ def meter_columns(session: Session, words: Words, language: str) -> list[Column]
     cleaners: dict[str, Any] = {
         "number": MeterNumber(),
         "product": Choice([(row.model, row.id) for row in products]),
-        "region": Choice(regions),
+        "region": Choice(regions, "ambiguous_region"),
         "tariff": Choice([(row.name, row.id) for row in tariffs]),
         "algorithm": Choice([*in_any_language(ALGORITHMS, words),
                              *((code, code) for code in ALGORITHMS.values())]),
@@ -107,13 +127,13 @@ def meter_columns(session: Session, words: Words, language: str) -> list[Column]
 
     choices: dict[str, Sequence[str]] = {
         "product": [row.model for row in products],
-        "region": [name for name, _ in regions[:OFFERED]],
+        "region": offered(regions),
         "tariff": [row.name for row in tariffs if not row.retired],
         "algorithm": spoken(ALGORITHMS), "base_date": [year for year, _ in YEARS],
         "ea": ["07", "11"], "tct": ["01", "02"], "credit_mode": spoken(CREDITS),
     }  # fmt: skip
     examples = {"number": "0700 0000 013", "sgc": "123457", "ti": "01", "krn": "1", "kt": "2"}
-    return [
+    taken = [
         Column(
             name, heading, cleaners[name], required=name in NEEDED, empty=EMPTY.get(name, ""),
             note=NOTES.get(name, ""), width=24 if name in {"product", "region", "tariff"} else 16,
@@ -122,6 +142,8 @@ def meter_columns(session: Session, words: Words, language: str) -> list[Column]
         )
         for name, heading in HEADINGS.items()
     ]  # fmt: skip
+    state, *told = told_columns(TOLD)
+    return [*taken, replace(state, clean=SaysRetired(words)), *told]
 
 
 def draft_of(meter: Meter) -> MeterDraft:

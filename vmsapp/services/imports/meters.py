@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
 from sqlalchemy import select
@@ -12,7 +12,15 @@ from vmsapp.errors import N_, Conflict, VmsError
 from vmsapp.models import Meter, MeterState
 from vmsapp.scope import Actor
 from vmsapp.services.imports.consumers import ChangedSince, GoneSince, InUseSince
-from vmsapp.services.imports.kinds import Done, RowFault, SheetKind, Undoable, Values, Wanted
+from vmsapp.services.imports.kinds import (
+    Done,
+    RowFault,
+    SheetKind,
+    Undoable,
+    Values,
+    Wanted,
+    refusals,
+)
 from vmsapp.services.imports.meter_columns import TEXTS, draft_of, drafted, meter_columns
 from vmsapp.services.licence.standing import admit_meters
 from vmsapp.services.registration import meters
@@ -23,7 +31,7 @@ from vmsapp.services.registration.meter_errors import NumberTwice
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.taking_back import take_back, used
 from vmsapp.services.rows import among
-from vmsapp.services.sheets.columns import Column
+from vmsapp.services.sheets.columns import Column, told_columns
 from vmsapp.services.sheets.names import Words
 from vmsapp.sts import identifiers
 
@@ -35,6 +43,21 @@ class BroughtBack(Conflict):
     message = N_("The meter was on record as retired before, so it stays. Retire it again.")
 
 
+class RetiredStays(Conflict):
+    """The row says that the meter is retired, as it is, and would change it."""
+
+    code = "retired_stays"
+    message = N_(
+        "The meter is retired and stays as it is. To put it back into stock, empty the row's state."
+    )
+
+
+OWNER: Final = {
+    "consumer_number": N_("Consumer number"), "consumer_name": N_("Consumer's name"),
+}  # fmt: skip
+"""Headings of whose a meter is; the sheet of meters with consumers takes them."""
+
+
 class Meters:
     """Meters, a row each."""
 
@@ -42,16 +65,17 @@ class Meters:
     title = N_("Meters")
     key_column = "number"
     updates = True
+    people = False
 
     def texts(self) -> Sequence[str]:
         """Headings, notes and choices."""
-        return [self.title, *TEXTS]
+        return [self.title, *TEXTS, *OWNER.values()]
 
     def columns(
         self, session: Session, words: Words, language: str, sign: str | None = None
     ) -> list[Column]:
         """The columns, knowing regions, products and tariffs."""
-        return meter_columns(session, words, language)
+        return [*meter_columns(session, words, language), *told_columns(OWNER)]
 
     def key(self, values: Values) -> str | None:
         """The bare digits of a number without mistakes."""
@@ -62,11 +86,17 @@ class Meters:
         found = (
             on_record(session, [key for row in rows if (key := self.key(row))]) if update else {}
         )
+        stay = staying(session, rows)
         result = []
         for row in rows:
-            meter = found.get(self.key(row) or "")
+            key = self.key(row) or ""
+            meter = found.get(key) or stay.get(key)
             draft = drafted(row, draft_of(meter) if meter else None)
-            result.append(Wanted(draft, meter.id if meter else None))
+            if meter is None or key in found:
+                result.append(Wanted(draft, meter.id if meter else None))
+            else:
+                left = update and _says_the_same(draft, meter)
+                result.append(Wanted(draft, meter.id, left, None if left else RetiredStays()))
         return result
 
     def admit(self, session: Session, count: int) -> None:
@@ -77,7 +107,7 @@ class Meters:
         """Ask the service about new ones, then about those that change."""
         new = [place for place, one in enumerate(wanted) if one.existing_id is None]
         found = meters.check(session, actor, [wanted[place].draft for place in new])
-        faults = told(found, new)
+        faults = refusals(wanted, "number") + told(found, new)
         changes, where = _changes(wanted)
         if changes:
             places = [where[key] for key in sorted(changes)]
@@ -88,8 +118,11 @@ class Meters:
         self, session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int
     ) -> tuple[list[Done | None], list[RowFault]]:
         """Change those on record, then add the others."""
-        done: list[Done | None] = [None] * len(wanted)
-        faults: list[RowFault] = []
+        done: list[Done | None] = [
+            Done("same", one.existing_id) if one.left and one.existing_id is not None else None
+            for one in wanted
+        ]
+        faults = refusals(wanted, "number")
         changes, where = _changes(wanted)
         while changes:
             kept = {key: asdict(draft_of(one)) for key, one in
@@ -165,6 +198,22 @@ def on_record(session: Session, numbers: Sequence[str]) -> dict[str, Meter]:
     }  # fmt: skip
 
 
+def staying(session: Session, rows: Sequence[Values]) -> dict[str, Meter]:
+    """The retired meters that the session sees and whose rows say that they are retired."""
+    numbers = {key for row in rows if row.get("state") and (key := meter_key(row))}
+    return {
+        meter.drn: meter
+        for some in batches(numbers)
+        for meter in session.scalars(
+            select(Meter).where(Meter.drn.in_(some), Meter.state == MeterState.RETIRED)
+        )
+    }
+
+
+def _says_the_same(draft: MeterDraft, meter: Meter) -> bool:
+    return replace(draft, number=meter.drn, meter_type=meter.meter_type) == draft_of(meter)
+
+
 def add_meters(
     session: Session, actor: Actor, wanted: Sequence[Wanted], places: Sequence[int], batch_id: int
 ) -> tuple[dict[int, Done], list[RowFault]]:
@@ -232,7 +281,7 @@ def _changes(wanted: Sequence[Wanted]) -> tuple[dict[int, MeterDraft], dict[int,
     """The changes, and the rows' places, by id; the service counts rows in the order of ids."""
     changes, where = dict[int, MeterDraft](), dict[int, int]()
     for place, one in enumerate(wanted):
-        if one.existing_id is not None and one.existing_id not in changes:
+        if one.asked and one.existing_id is not None and one.existing_id not in changes:
             changes[one.existing_id], where[one.existing_id] = one.draft, place
     return changes, where
 

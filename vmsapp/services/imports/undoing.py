@@ -11,7 +11,7 @@ from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.imports import batches
 from vmsapp.services.imports.applying import APPLIED
-from vmsapp.services.imports.kinds import Undoable, kind_of
+from vmsapp.services.imports.kinds import Undoable, kind_for
 from vmsapp.services.imports.rows import CHUNK
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.problems import problem_of
@@ -43,7 +43,7 @@ def _chunk(
     with atomic(session, durable=True):
         rows = _next(session, batch.id)
         touched = [row for row in rows if row.state != RowState.SAME]
-        stays = kind_of(batch.kind).undo(session, actor, touched, batch.id) if touched else {}
+        stays = kind_for(batch).undo(session, actor, touched, batch.id) if touched else {}
         gone = [row.row for row in rows if row.row not in stays]
         _mark(session, batch.id, gone)
         for number, error in stays.items():

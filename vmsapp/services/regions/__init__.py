@@ -1,7 +1,7 @@
 """Regions: the tree of countries, provinces or states, and cities or towns.
 
 ``changes`` writes the tree, ``tree`` reads it, ``places`` keeps users and their vending
-points together.
+points together, ``ways`` says how regions are written in files.
 """
 
 from vmsapp.services.regions.changes import (
@@ -29,6 +29,7 @@ from vmsapp.services.regions.tree import (
     search,
     targets,
 )
+from vmsapp.services.regions.ways import known_names, ways
 
 __all__ = [
     "FOUND",
@@ -41,6 +42,7 @@ __all__ = [
     "belongings",
     "containing",
     "delete",
+    "known_names",
     "levels",
     "merge",
     "move",
@@ -53,4 +55,5 @@ __all__ = [
     "search",
     "targets",
     "users_outside",
+    "ways",
 ]

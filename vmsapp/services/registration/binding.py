@@ -22,7 +22,7 @@ from vmsapp.models import Consumer, Meter, MeterInstallation, MeterState, Servic
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.registration import meter_errors as wrong
-from vmsapp.services.registration.dues import missed_at
+from vmsapp.services.registration.dues import dues_at
 from vmsapp.services.registration.meter_checks import batches
 from vmsapp.services.registration.meter_locks import hung, lock_both, lock_meters, refuse_busy
 from vmsapp.services.registration.meter_states import put
@@ -304,7 +304,8 @@ def _leave_arrears(session: Session, point: ServicePoint, last: MeterInstallatio
         setup = setup_at(session, now_utc())
     except NotSetUp:
         return  # nothing was sold, and nothing can be owed
-    last.arrears_minor = missed_at(session, setup, last.meter.tariff_id, point, last.removed_at)
+    due = dues_at(session, setup, [(point, last.meter.tariff_id)], last.removed_at)
+    last.arrears_minor = due[point.id].missed_minor if due else 0
 
 
 def _new_points(

@@ -91,17 +91,27 @@ def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
     Raises:
         MetersBusy, KeyChangeUnderway: Names the first.
     """
-    numbers = {meter.meter_pan: meter for meter in meters}
-    sale = Sale.__table__.c
-    for some in batches(numbers):
-        pending = session.scalar(
-            select(sale.meter_pan)
-            .where(sale.state == SaleState.PENDING, sale.sealed_at.is_(None))
-            .where(sale.meter_pan.in_(some)).limit(1)
-        )  # fmt: skip
-        if pending is not None:
-            raise MetersBusy(number=identifiers.drn.format(numbers[pending].drn))
+    numbers = {meter.id: meter for meter in meters}
+    for first in sorted(busy(session, numbers.values()))[:1]:
+        raise MetersBusy(number=identifiers.drn.format(numbers[first].drn))
+    by_pan = {meter.meter_pan: meter for meter in numbers.values()}
+    for some in batches(by_pan):
         made = being_made(session, some)
         if made is not None:
-            meter = numbers[made]
+            meter = by_pan[made]
             raise KeyChangeUnderway(drn=identifiers.drn.format(meter.drn), meter_id=meter.id)
+
+
+def busy(session: Session, meters: Iterable[Meter]) -> set[int]:
+    """Tell to which meters a sale is being settled, by their ids."""
+    ids = {meter.meter_pan: meter.id for meter in meters}
+    sale = Sale.__table__.c
+    return {
+        ids[pan]
+        for some in batches(ids)
+        for pan in session.scalars(
+            select(sale.meter_pan)
+            .where(sale.state == SaleState.PENDING, sale.sealed_at.is_(None))
+            .where(sale.meter_pan.in_(some)).distinct()
+        )
+    }  # fmt: skip

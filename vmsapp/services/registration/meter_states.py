@@ -1,19 +1,22 @@
 """A meter's life: in stock, active, blocked with a reason, retired."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
+from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic
 from vmsapp.models import Meter, MeterState
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.licence.standing import admit_meters
 from vmsapp.services.registration import meter_errors as wrong
-from vmsapp.services.registration.meter_locks import lock_both, refuse_busy
+from vmsapp.services.registration.many import Outcome, retired_at
+from vmsapp.services.registration.meter_locks import busy, lock_both, lock_meters
 from vmsapp.sts import identifiers
 
 MAX_REASON: Final = 255
@@ -56,51 +59,112 @@ def possible(state: str, *, bound: bool) -> list[str]:
     ]
 
 
-def move(session: Session, actor: Actor, meter_id: int, deed: str, *, reason: str = "") -> Meter:
+def move(session: Session, actor: Actor, meter_id: int, deed: str, *, reason: str = "") -> None:
     """Move a meter to another state.
-
-    Args:
-        session: In the actor's scope.
-        actor: Who does it.
-        meter_id: Which meter.
-        deed: One of ``MOVES``.
-        reason: Needed to block; the counter shows it.
 
     Raises:
         NoSuchMeter: It is not there, or out of sight.
         StateMoved, StillBound, MetersBusy, ReasonMissing: Each with its sentence.
         MeterLimitReached: The licence allows no more.
     """
-    wanted, reason = MOVES[deed], reason.strip()[:MAX_REASON]
     with atomic(session):
+        for error in move_many(session, actor, [meter_id], deed, reason=reason).kept.values():
+            raise error
+
+
+def move_many(
+    session: Session, actor: Actor, meter_ids: Iterable[int], deed: str, *, reason: str = ""
+) -> Outcome:
+    """Move meters to another state, those that can be.
+
+    Args:
+        session: In the actor's scope.
+        actor: Who does it.
+        meter_ids: Which meters.
+        deed: One of ``MOVES``.
+        reason: Needed to block; the counter shows it.
+
+    Raises:
+        NoSuchMeter: One is not there, or out of sight.
+        MeterMoved: One was bound or unbound at this moment.
+        ReasonMissing: None was given.
+        MeterLimitReached: The licence allows no more.
+    """
+    wanted, reason, now = MOVES[deed], reason.strip()[:MAX_REASON], now_utc()
+    if wanted.to is BLOCKED and not reason:
+        raise wrong.ReasonMissing
+    with atomic(session):
+        ids = set(meter_ids)
         if wanted.of == (RETIRED,):
-            admit_meters(session, 1)
-        points, meters = lock_both(session, [meter_id])
-        meter, bound = meters[meter_id], meter_id in points
-        number = identifiers.drn.format(meter.drn)
-        if meter.state not in wanted.of:
-            raise wrong.StateMoved(number=number, state=meter.state)
-        if wanted.unbound:
-            if bound:
-                raise wrong.StillBound(number=number)
-            refuse_busy(session, [meter])
-        if wanted.to is BLOCKED and not reason:
-            raise wrong.ReasonMissing
-        before = meter.state
-        to = STOCK if deed == "unblock" and not bound else wanted.to
-        put(meter, to, actor, reason)
+            admit_meters(session, len(ids))
+        points, meters = lock_both(session, ids)
+        selling = busy(session, meters.values()) if wanted.unbound else set()
+        kept = {
+            meter.id: error
+            for meter in meters.values()
+            if (error := _against(meter, wanted, bound=meter.id in points, busy=selling))
+        }
+        done = [meter for meter in meters.values() if meter.id not in kept]
+        for meter in done:
+            before = meter.state
+            to = STOCK if deed == "unblock" and meter.id not in points else wanted.to
+            put(meter, to, actor, reason, at=now)
+            _note(session, actor, wanted.action, meter, before, reason)
         session.flush()
-        audit.record(
-            session, actor, wanted.action, "meter", meter.id,
-            drn=meter.drn, reason=reason, before={"state": before}, after={"state": to.value},
-        )  # fmt: skip
-    return meter
+    return Outcome(now, [meter.id for meter in done], kept)
 
 
-def put(meter: Meter, state: MeterState, actor: Actor, reason: str = "") -> None:
+def _against(meter: Meter, wanted: Move, *, bound: bool, busy: Collection[int]) -> VmsError | None:
+    """Say what speaks against a move, if anything does."""
+    number = identifiers.drn.format(meter.drn)
+    if meter.state not in wanted.of:
+        return wrong.StateMoved(number=number, state=meter.state)
+    if wanted.unbound and bound:
+        return wrong.StillBound(number=number)
+    return wrong.MetersBusy(number=number) if meter.id in busy else None
+
+
+def undo_retiring(session: Session, actor: Actor, at: datetime) -> int:
+    """Give meters that the actor retired at a moment the state they had.
+
+    Returns:
+        How many were taken back.
+
+    Raises:
+        UndoneTooLate: None is left, or the time is over.
+        MeterLimitReached: The licence allows no more by now.
+    """
+    with atomic(session):
+        ids = retired_at(session, actor, Meter, at)
+        admit_meters(session, len(ids))
+        meters = [one for one in lock_meters(session, ids).values() if one.retired_at == at]
+        for meter in meters:
+            meter.state = meter.retired_from or STOCK
+            meter.retired_at = meter.retired_by_id = meter.retired_from = None
+            _note(session, actor, "meter.taken_back", meter, RETIRED, "")
+        session.flush()
+        return len(meters)
+
+
+def _note(
+    session: Session, actor: Actor, action: str, meter: Meter, before: str, reason: str
+) -> None:
+    audit.record(
+        session, actor, action, "meter", meter.id, drn=meter.drn, reason=reason,
+        before={"state": str(before)}, after={"state": str(meter.state)},
+    )  # fmt: skip
+
+
+def put(
+    meter: Meter, state: MeterState, actor: Actor, reason: str = "", *, at: datetime | None = None
+) -> None:
     """Set a meter's state with all that goes with it."""
-    blocked, now = state is BLOCKED, now_utc()
+    at = at or now_utc()
+    if state is RETIRED:
+        meter.retired_at, meter.retired_by_id, meter.retired_from = at, actor.user_id, meter.state
+    else:
+        blocked = state is BLOCKED
+        meter.retired_at = meter.retired_by_id = meter.retired_from = None
+        meter.blocked_reason = reason if blocked else ""
+        meter.blocked_at, meter.blocked_by_id = (at, actor.user_id) if blocked else (None, None)
     meter.state = state
-    meter.blocked_reason = reason if blocked else ""
-    meter.blocked_at, meter.blocked_by_id = (now, actor.user_id) if blocked else (None, None)
-    meter.retired_at = now if state is RETIRED else None

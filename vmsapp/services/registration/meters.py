@@ -48,6 +48,7 @@ from vmsapp.services.registration.meter_checks import (
 from vmsapp.services.registration.meter_errors import FixedByToken
 from vmsapp.services.registration.meter_locks import hung, lock_both, refuse_busy
 from vmsapp.services.registration.meter_numbers import number_of
+from vmsapp.services.registration.meter_states import put
 from vmsapp.services.rows import insert_rows
 from vmsapp.services.setup import zone_at
 from vmsapp.services.vending.errors import NoSuchMeter
@@ -123,7 +124,9 @@ def add(
             for draft, number in zip(drafts, numbers, strict=True)
         ]
         ids = _insert(session, [row for row in rows if row["meter_pan"] not in there])
-        ids |= _bring_back(session, [row for row in rows if row["meter_pan"] in there], there)
+        ids |= _bring_back(
+            session, actor, [row for row in rows if row["meter_pan"] in there], there
+        )
         _note_added(session, actor, rows, ids, there, facts, batch_id)
     return [ids[row["meter_pan"]] for row in rows]
 
@@ -221,7 +224,10 @@ def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[str, in
 
 
 def _bring_back(
-    session: Session, rows: Sequence[Mapping[str, Any]], there: Mapping[str, Taken]
+    session: Session,
+    actor: Actor,
+    rows: Sequence[Mapping[str, Any]],
+    there: Mapping[str, Taken],
 ) -> dict[str, int]:
     """Put retired meters into stock again, with what is said of them now."""
     wanted = {there[row["meter_pan"]].meter_id: row for row in rows}
@@ -233,7 +239,7 @@ def _bring_back(
         for meter in meters:
             for name, value in wanted[meter.id].items():
                 setattr(meter, name, value)
-            meter.state, meter.retired_at, meter.blocked_reason = MeterState.STOCK, None, ""
+            put(meter, MeterState.STOCK, actor)
     session.flush()
     return {row["meter_pan"]: number for number, row in wanted.items()}
 
@@ -302,7 +308,7 @@ def change(
         today = today_of(session)
         for meter, row in changed:
             before = {name: getattr(meter, name) for name in COLUMNS}
-            _write(meter, row, points.get(meter.id), today)
+            write(meter, row, points.get(meter.id), today)
             if batch_id is None:
                 audit.record(
                     session, actor, "meter.changed", "meter", meter.id,
@@ -378,7 +384,8 @@ def changed_rows(
     return rows, faults
 
 
-def _write(meter: Meter, row: Mapping[str, Any], point: ServicePoint | None, today: date) -> None:
+def write(meter: Meter, row: Mapping[str, Any], point: ServicePoint | None, today: date) -> None:
+    """Write a meter's columns, and what goes with them at its place."""
     if point is not None and row["tariff_id"] != meter.tariff_id:
         point.plan_attached_on = today
     if point is not None and row["region_id"] != meter.region_id:

@@ -12,12 +12,15 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
+from config import Settings
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, InvalidInput
 from vmsapp.extensions import atomic
 from vmsapp.models import Consumer, Gender, Region, Sale, SaleState
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
+from vmsapp.services.imports import forgetting
+from vmsapp.services.imports.forgetting import Person
 from vmsapp.services.registration.consumer_meters import Link, links_of, meters_bound
 from vmsapp.services.registration.consumers import ConsumerAnonymised, locked
 
@@ -119,7 +122,7 @@ def everything_of(session: Session, actor: Actor, consumer_id: int) -> dict[str,
     with atomic(session):
         row = locked(session, [consumer_id])[consumer_id]
         region = session.scalars(select(Region).where(Region.id == row.region_id)).one()
-        links = links_of(session, consumer_id, EVERY_LINK)
+        links = links_of(session, consumer_id, EVERY_LINK).shown
         sales = session.scalars(
             select(Sale).where(Sale.consumer_id == consumer_id)
             .options(joinedload(Sale.vending_point), joinedload(Sale.meter)).order_by(Sale.id)
@@ -136,13 +139,22 @@ def everything_of(session: Session, actor: Actor, consumer_id: int) -> dict[str,
 
 
 def anonymise(
-    session: Session, actor: Actor, consumer_id: int, *, reason: str, number: str
+    session: Session,
+    actor: Actor,
+    settings: Settings,
+    consumer_id: int,
+    *,
+    reason: str,
+    number: str,
 ) -> None:
     """Remove what tells who a consumer is, for good; what was sold stays.
 
+    Files of imports in which the person stands are removed with it, and all files made of lists.
+
     Args:
-        session: In the actor's scope.
+        session: In the actor's scope, no transaction open.
         actor: Who does it.
+        settings: Of the installation, to find the files.
         consumer_id: To whom.
         reason: Why; it stays on record, so it names nobody.
         number: The consumer's number, typed again.
@@ -151,23 +163,35 @@ def anonymise(
         NotFound: Nobody there, as far as the actor sees.
         ConsumerAnonymised: It was done before.
         ReasonMissing, NumberNotRepeated: What was typed.
-        MeterStillBound, SaleStillPending: Something goes on.
+        MeterStillBound, SaleStillPending, FilesUnderway: Something goes on.
     """
     with atomic(session):
-        row = locked(session, [consumer_id])[consumer_id]
-        if row.anonymised_at is not None:
-            raise ConsumerAnonymised
-        if not 0 < len(reason) <= LONGEST_REASON:
-            raise ReasonMissing
-        if number.upper() != row.number.upper():
-            raise NumberNotRepeated
-        if meters_bound(session, [row.id], everywhere=True):
-            raise MeterStillBound
-        if _count_sales(session, row.id, Sale.state == SaleState.PENDING):
-            raise SaleStillPending
+        row = _open_to_it(session, consumer_id, reason, number)
+        person = Person.of(row)
+    found = forgetting.find(session, settings, person)  # it reads files: nothing is locked
+    with atomic(session):
+        row = _open_to_it(session, consumer_id, reason, number)
+        files = forgetting.forget(session, person, found, NOBODY)
         _empty(row, actor, now_utc())
         audit.record(session, actor, "consumer.anonymised", "consumer", row.id,
                      number=row.number, reason=reason)  # fmt: skip
+    files.remove(settings)
+
+
+def _open_to_it(session: Session, consumer_id: int, reason: str, number: str) -> Consumer:
+    """Fetch the consumer, unless something speaks against it."""
+    row = locked(session, [consumer_id])[consumer_id]
+    if row.anonymised_at is not None:
+        raise ConsumerAnonymised
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise ReasonMissing
+    if number.upper() != row.number.upper():
+        raise NumberNotRepeated
+    if meters_bound(session, [row.id], everywhere=True):
+        raise MeterStillBound
+    if _count_sales(session, row.id, Sale.state == SaleState.PENDING):
+        raise SaleStillPending
+    return row
 
 
 def _empty(row: Consumer, actor: Actor, now: datetime) -> None:

@@ -1,35 +1,23 @@
 """Consumers that are on record, and no more among those who buy: retired and taken back.
 
-The rows that one deed retires share its moment, so that the deed can be undone as a whole by
-whoever did it, for a while; rows that somebody took back or retired anew since stay as they are.
+For a while the deed can be undone as a whole: see ``many``.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, Conflict
 from vmsapp.extensions import atomic
 from vmsapp.models import Consumer
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.registration.consumer_meters import meters_bound
 from vmsapp.services.registration.consumers import locked
-
-UNDO_WITHIN: Final = timedelta(minutes=10)
-"""How long one can change one's mind by a press."""
-
-
-class UndoneTooLate(Conflict):
-    """The time for it is over, or nothing is left as it was."""
-
-    code = "undone_too_late"
-    message = N_("This cannot be undone any more. Take the consumers back one by one.")
+from vmsapp.services.registration.many import retired_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +77,8 @@ def undo(session: Session, actor: Actor, at: datetime) -> int:
         UndoneTooLate: None is left, or the time is over.
     """
     with atomic(session):
-        if not now_utc() - UNDO_WITHIN <= at <= now_utc():
-            raise UndoneTooLate
-        left = session.scalars(
-            select(Consumer)
-            .where(Consumer.retired_by_id == actor.user_id, Consumer.retired_at == at)
-            .where(Consumer.anonymised_at.is_(None))
-            .order_by(Consumer.id)
-            .with_for_update().execution_options(populate_existing=True)
-        ).all()  # fmt: skip
-        if not left:
-            raise UndoneTooLate
+        ids = retired_at(session, actor, Consumer, at, Consumer.anonymised_at.is_(None))
+        left = [row for row in locked(session, ids).values() if row.retired_at == at]
         return _back(session, actor, left)
 
 

@@ -3,7 +3,7 @@
 A meter that was sold to, moved or bound anew since keeps its history and stays.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -62,6 +62,46 @@ def take_back(session: Session, actor: Actor, meter_ids: Sequence[int], batch_id
         session, actor, "meter.import_undone", "meter", None, batch=batch_id,
         count=len(numbers), first=numbers[0], last=numbers[-1],
     )  # fmt: skip
+
+
+def take_off(session: Session, actor: Actor, meter_ids: Sequence[int], batch_id: int) -> set[int]:
+    """Take meters that were there before off the places an import made for them.
+
+    Args:
+        session: In the actor's scope, inside ``atomic``.
+        actor: Who takes them off.
+        meter_ids: They hang there still.
+        batch_id: Of the import that bound them.
+
+    Returns:
+        Those that stay, for something was bought there since.
+    """
+    points, meters = lock_both(session, meter_ids)
+    stays = _bought_at(session, points)
+    gone = [key for key in meters if key not in stays]
+    link = MeterInstallation
+    for some in batches(gone):
+        hanging = (link.meter_id.in_(some), link.removed_at.is_(None))
+        session.execute(delete(link).where(*hanging))
+    _remove_places(session, [points[key].id for key in gone])
+    numbers = [meters[key].drn for key in gone]
+    if numbers:
+        audit.record(
+            session, actor, "meter.import_unbound", "meter", None, batch=batch_id,
+            count=len(numbers), first=numbers[0], last=numbers[-1],
+        )  # fmt: skip
+    return stays
+
+
+def _bought_at(session: Session, points: Mapping[int, ServicePoint]) -> set[int]:
+    """Tell at which places something was bought, by the ids of the meters there."""
+    meters = {point.id: key for key, point in points.items()}
+    found: set[int] = set()
+    with unscoped("what was bought at a place counts wherever it was sold"):
+        for some in batches(meters):
+            sold = select(Sale.service_point_id).where(Sale.service_point_id.in_(some))
+            found |= {meters[place] for place in session.scalars(sold.distinct())}
+    return found
 
 
 def _remove_places(session: Session, point_ids: Sequence[int]) -> None:

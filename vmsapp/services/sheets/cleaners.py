@@ -39,7 +39,8 @@ _UNSEEN: Final = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 """Signs without a shape that come along when text is copied; dropped."""
 _FORBIDDEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffd\ufffe\uffff]")
 """Controls, also those that turn the direction of what follows; refused."""
-_SHORT_FORM: Final = re.compile(r"[+-]?\d+([.,]\d+)?E[+-]?\d+", re.IGNORECASE)
+_SHORT_FORM: Final = re.compile(r"[+-]?\d+([.,]\d+)?E[+-]\d+", re.IGNORECASE)
+"""As spreadsheet programs write it; without its sign it is a number that somebody gave."""
 _EXACT: Final = 10**15
 """From here on a spreadsheet drops digits."""
 
@@ -52,10 +53,15 @@ def plain(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and "  " not in text:
         return text
-    text = " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", text)).split())
+    text = one_spelling(text)
     if _FORBIDDEN.search(text):
         raise CellFault("odd_characters")
     return text
+
+
+def one_spelling(text: str) -> str:
+    """Write a text as ``plain`` does, whatever signs it holds."""
+    return " ".join(_UNSEEN.sub("", unicodedata.normalize("NFC", text)).split())
 
 
 def western(text: str) -> str:
@@ -100,15 +106,20 @@ class Text:
         longest: Characters at most.
         exact: A number is refused, for it may have lost digits: account numbers and the like.
         form: A pattern of the whole text, if there is one.
+        lines: It may have several lines, which stay.
     """
 
     longest: int
     exact: bool = False
     form: re.Pattern[str] | None = None
+    lines: bool = False
 
     def __call__(self, value: Value) -> str:
         """Give the text in one spelling."""
-        text = _exact_text_of(value) if self.exact else _text_of(value)
+        if self.lines and isinstance(value, str) and "\n" in value:
+            text = "\n".join(map(plain, value.split("\n"))).strip()
+        else:
+            text = _exact_text_of(value) if self.exact else _text_of(value)
         if len(text) > self.longest:
             raise CellFault("too_long", longest=self.longest)
         if self.form and not self.form.fullmatch(text):
@@ -261,38 +272,3 @@ def _day_of(value: str | float) -> date:
         return date(year, month, day)
     except ValueError:
         raise CellFault("no_such_day", shown=shown(value)) from None
-
-
-_EMAIL: Final = re.compile(r"[^@\s,;<>\"()]+@(?:[^@\s.,;<>\"()]+\.)+[^@\s.,;<>\"()\d]{2,}")
-_PHONE: Final = re.compile(r"\+?[\d ().\-/]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Email:
-    """An e-mail address."""
-
-    longest: int = 120
-
-    def __call__(self, value: Value) -> str:
-        """Give the address."""
-        text = _text_of(value)
-        if len(text) > self.longest:
-            raise CellFault("too_long", longest=self.longest)
-        if not _EMAIL.fullmatch(text) or ".." in text:
-            raise CellFault("not_an_email", shown=shown(text))
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class Phone:
-    """A telephone number as people write it, in a text cell; 5 to 15 digits (ITU-T E.164)."""
-
-    longest: int = 40
-
-    def __call__(self, value: Value) -> str:
-        """Give the number as it was written."""
-        text = western(_exact_text_of(value))
-        digits = sum(map(str.isdigit, text))
-        if not _PHONE.fullmatch(text) or not 5 <= digits <= 15 or len(text) > self.longest:
-            raise CellFault("not_a_phone", shown=shown(text))
-        return text

@@ -50,12 +50,13 @@ class Column:
         heading: English text of its heading, marked for translation.
         clean: Makes the value of a cell.
         required: It must be there, and no cell of it empty.
-        empty: The value of an empty cell.
+        empty: The value of an empty cell; one that is required has none.
         note: English text of its rule, for the template.
         width: Characters, in the template.
         example: What the template's example shows.
         choices: What the template offers.
         keep_text: The template keeps it as text, so that leading zeros survive.
+        told: It stands in files that were exported and is not imported; the template has none.
     """
 
     name: str
@@ -68,6 +69,12 @@ class Column:
     example: str = ""
     choices: Sequence[str] = ()
     keep_text: bool = False
+    told: bool = False
+
+
+def told_columns(headings: Mapping[str, str]) -> list[Column]:
+    """Columns that only tell how things are, by their names; whatever stands there is left."""
+    return [Column(name, heading, lambda _: None, told=True) for name, heading in headings.items()]
 
 
 class Fault(NamedTuple):
@@ -94,7 +101,7 @@ class Cleaned:
 
     Attributes:
         number: As Excel shows it.
-        values: Clean values by column name, of the columns that are in the file.
+        values: Clean values by column name, of the cells without faults.
         faults: All that is wrong; without any the row is good.
         cells: As they were read.
     """
@@ -113,6 +120,7 @@ class Layout:
         headings: All, as the file has them.
         found: The index of each known column that is there.
         ignored: Headings that are not known.
+        told: Headings of columns that are known and not imported.
         absent: Columns that may be missing, and are.
         examples: Rows left out so far, because they are the template's example.
     """
@@ -121,6 +129,7 @@ class Layout:
     found: dict[str, int]
     ignored: list[str]
     absent: list[str]
+    told: list[str] = field(default_factory=list)
     _plan: list[tuple[int, Column]] = field(default_factory=list)
     examples: int = 0
 
@@ -142,10 +151,10 @@ class Layout:
             cell: Any = cells[index]
             if type(cell) is str:
                 cell = cell.strip()
-            if cell == "":
+            if cell == "" and column.required:
+                faults.append(self._fault(number, index, column, "required", {}))
+            elif cell == "":
                 values[column.name] = column.empty
-                if column.required:
-                    faults.append(self._fault(number, index, column, "required", {}))
             elif type(cell) is Odd:
                 faults.append(self._fault(number, index, column, *_odd_fault(cell)))
             else:
@@ -202,7 +211,7 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
         for text in (column.heading, *words.get(column.heading, {}).values())
     }
     found: dict[str, int] = {}
-    plan, ignored = [], []
+    plan, ignored, told = [], [], []
     for index, heading in enumerate(headings):
         column = by_key.get(loose_key(heading))
         if column is None:
@@ -216,12 +225,13 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
             )
         found[column.name] = index
         plan.append((index, column))
-    absent = [column for column in columns if column.name not in found]
-    if not found:
+        told += [heading] if column.told else []
+    absent = [column for column in columns if column.name not in found and not column.told]
+    if len(told) == len(found):
         raise UnknownHeadings(row=row)
     if missing := [spoken(column.heading, words, language) for column in absent if column.required]:
         raise MissingColumns(columns=", ".join(missing))
-    return Layout(headings, found, ignored, [column.name for column in absent], plan)
+    return Layout(headings, found, ignored, [column.name for column in absent], told, plan)
 
 
 def spoken(text: str, words: Words, language: str) -> str:

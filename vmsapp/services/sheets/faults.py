@@ -51,8 +51,10 @@ FAULTS: Final = {
     "unknown_choice": N_("%(shown)s is not known here."),
     "unknown_choice_near": N_("%(shown)s is not known here. Is %(near)s meant?"),
     "ambiguous_choice": N_("%(shown)s is the name of several. Give its number or code."),
-    "not_an_email": N_("%(shown)s is not an e-mail address."),
-    "not_a_phone": N_("%(shown)s is not a telephone number: it has 5 to 15 digits."),
+    "ambiguous_region": N_(
+        "%(shown)s is the name of several regions. Write where it lies, such as "
+        "Country / Province / City."
+    ),
 }
 """The sentences by code."""
 

@@ -36,18 +36,24 @@ def strict_key(text: str) -> str:
 class Choice:
     """One of several things, each of which may have several names.
 
-    A name is looked for as it is, then without its accents and signs. A name of several
-    things is refused, unless one of them has a code too.
+    A name is looked for to the letter, then without regard to capitals, then without its
+    accents and signs. A name of several things is refused, unless one of them has a code too.
 
     Args:
         named: Names and codes, and the thing of each; a name may come twice.
+        several: Code of the sentence that refuses a name of several things.
     """
 
-    def __init__(self, named: Iterable[tuple[str, object]]) -> None:
+    def __init__(
+        self, named: Iterable[tuple[str, object]], several: str = "ambiguous_choice"
+    ) -> None:
+        self._several = several
+        self._exact: dict[str, object] = {}
         self._strict: dict[str, object] = {}
         self._loose: dict[str, object] = {}
         self._shown: dict[str, str] = {}
         for name, thing in named:
+            _add(self._exact, name, thing)
             _add(self._strict, strict_key(name), thing)
             _add(self._loose, loose_key(name), thing)
             self._shown.setdefault(loose_key(name), name)
@@ -59,14 +65,14 @@ class Choice:
             name = str(value).lower()
         else:
             name = f"{value:.15g}" if isinstance(value, float) else str(value)
-        found = self._strict.get(name)
+        found = self._exact.get(name)
         if found is None:
             key = loose_key(name)
             found = self._strict.get(strict_key(name), self._loose.get(key) if key else None)
-            if found is not None and len(self._strict) < _REMEMBERED:
-                self._strict[name] = found  # as it is written; it comes again in other rows
+            if found is not None and len(self._exact) < _REMEMBERED:
+                self._exact[name] = found  # as it is written; it comes again in other rows
         if found is _SEVERAL:
-            raise CellFault("ambiguous_choice", shown=shown(value))
+            raise CellFault(self._several, shown=shown(value))
         if found is None:
             near = self._nearest(loose_key(plain(name)))
             code = "unknown_choice_near" if near else "unknown_choice"

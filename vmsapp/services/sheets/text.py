@@ -34,6 +34,11 @@ def write_csv(file: IO[bytes], header: Sequence[str], rows: Iterable[Sequence[Ce
     text.detach()
 
 
+GUARDED: Final = re.compile(f"'*(?:{BEGINS_FORMULA.pattern})")
+"""How a text begins that gets an apostrophe in CSV: one that had some already, too, so that
+whoever takes one away again is left with what there was."""
+
+
 def _text(value: Cell) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
@@ -42,5 +47,5 @@ def _text(value: Cell) -> str:
 
 def _in_csv(value: Cell) -> str:
     text = _text(value)
-    guarded = isinstance(value, str) and BEGINS_FORMULA.match(text)
+    guarded = isinstance(value, str) and GUARDED.match(text)
     return f"'{text}" if guarded else text

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from vmsapp.services.vending.history import History
 from vmsapp.services.vending.request import Purchase
 from vmsapp.tariffs.arrears import DatedFee, fees_due
 from vmsapp.tariffs.engine import FeeDue, Quote, Standing, Terms, quote_by_amount, quote_by_quantity
+from vmsapp.tariffs.plan import FeePeriod
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +110,42 @@ def standing_of(
     """
     return Standing(
         bought=history.bought(terms.plan.accumulation),
-        fees_due=_due(plans, currency_of(setup), history),
+        fees_due=fees_of(plans, currency_of(setup), history),
         today=history.today,
         used=history.used(),
     )
 
 
-def _due(plans: Sequence[TariffPlan], currency: Currency, history: History) -> tuple[FeeDue, ...]:
+class FeesPaid(Protocol):
+    """What fees depend on at a service point, as its ``History`` has it."""
+
+    @property
+    def today(self) -> date:
+        """The utility's day, never before the newest one with purchases."""
+
+    @property
+    def attached_on(self) -> date:
+        """Day from which missed fees accumulate."""
+
+    @property
+    def paid_until(self) -> date | None:
+        """Fee periods that begin on this day or earlier are paid."""
+
+    @property
+    def paid(self) -> frozenset[tuple[FeePeriod, date]]:
+        """Fee periods paid, each as its length and its first day."""
+
+
+def fees_of(
+    plans: Sequence[TariffPlan], currency: Currency, history: FeesPaid
+) -> tuple[FeeDue, ...]:
+    """List the fixed fees due at a service point.
+
+    Args:
+        plans: Of the tariff, oldest first; the last is in force.
+        currency: The utility's.
+        history: Of the service point.
+    """
     return fees_due(
         [DatedFee(row.effective_on, as_plan(row, currency).fixed_fee) for row in plans],
         attached_on=history.attached_on,

@@ -14,7 +14,7 @@ from vmsapp.services.sheets.errors import (
 )
 from vmsapp.services.sheets.parts import LONGEST_CELL
 from vmsapp.services.sheets.reader.frames import Row
-from vmsapp.services.sheets.text import BEGINS_FORMULA
+from vmsapp.services.sheets.text import GUARDED
 
 ENCODINGS: Final = ("utf-8", "utf-16", "gb18030", "windows-1252", "windows-1256")
 """What a person may say a file is in."""
@@ -107,4 +107,4 @@ def _rows(text: str, separator: str, columns_limit: int) -> Iterator[Row]:
 
 
 def _plain(cell: str) -> str:
-    return cell[1:] if BEGINS_FORMULA.match(cell[1:]) else cell
+    return cell[1:] if GUARDED.match(cell[1:]) else cell

@@ -1,14 +1,14 @@
 """Key changes: their sets of tokens, the sales they go with, products that can become STS6.
 
-Revision: 0021
-Follows: 0018
+Revision: 0022
+Follows: 0021
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0018"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,29 @@
+"""Undoing by a press what was just done to many rows: the toast that offers it, and its answer."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from flask import flash, request
+
+from vmsapp.services.registration.many import UndoneTooLate
+
+
+def offer_undo(text: str, url: str, at: datetime) -> None:
+    """Say what was done, with a button that undoes it."""
+    said = {"text": text, "undo": url, "at": at.isoformat()}
+    flash(cast("Any", said), "success")  # kept as JSON, drawn by the toast
+
+
+def moment_to_undo() -> datetime:
+    """The moment of the deed that is to be undone.
+
+    Raises:
+        UndoneTooLate: What was sent names none.
+    """
+    try:
+        moment = datetime.fromisoformat(request.form.get("at", ""))
+    except ValueError as error:
+        raise UndoneTooLate from error
+    if moment.tzinfo is None:
+        raise UndoneTooLate
+    return moment
