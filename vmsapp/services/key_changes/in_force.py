@@ -37,7 +37,7 @@ class KeyInForce:
 
 
 def key_in_force(session: Session, meter: Meter) -> KeyInForce:
-    """Tell under which key a token for a meter is made now.
+    """Read a meter again, and tell under which key a token for it is made now.
 
     Every credit and engineering token asks here, under the meter's locks.
 
@@ -45,16 +45,21 @@ def key_in_force(session: Session, meter: Meter) -> KeyInForce:
         KeyChangeUnderway: A set is being made.
     """
     rows = session.execute(
-        select(change.id, change.state, change.new_sgc, change.new_krn, change.new_kt,
+        select(Meter, change.id, change.state, change.new_sgc, change.new_krn, change.new_kt,
                change.new_ti, change.new_dkga)
-        .where(change.meter_pan == meter.meter_pan, change.state.in_(OPEN_CHANGES))
+        .outerjoin(
+            KeyChange.__table__,
+            (change.meter_pan == Meter.meter_pan) & change.state.in_(OPEN_CHANGES),
+        )
+        .where(Meter.id == meter.id)
+        .execution_options(populate_existing=True)
     ).all()  # fmt: skip
     if any(row.state == ChangeState.RESERVED for row in rows):
         raise KeyChangeUnderway(drn=meter.drn, meter_id=meter.id)
-    if not rows:
+    row = rows[0]
+    if row.id is None:
         algorithm = Algorithm(meter.algorithm)
         return KeyInForce(algorithm, meter.sgc, meter.krn, meter.kt, meter.ti)
-    (row,) = rows
     return KeyInForce(DKGAS[row.new_dkga], row.new_sgc, row.new_krn, row.new_kt, row.new_ti, row.id)
 
 

@@ -85,10 +85,9 @@ def lock_ground(session: Session, request: SaleRequest) -> Ground:
     if meter is None:
         raise NoSuchMeter
     point = lock(session, ServicePoint, ServicePoint.id == _point_of(session, meter))
-    session.refresh(meter)
+    in_force = key_in_force(session, meter)  # under the lock: from here on it stays
     if _point_of(session, meter) != point.id or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
-    in_force = key_in_force(session, meter)  # under the lock: from here on it stays
     module = module_for(session, in_force.algorithm)
     key = key_for(
         session, module.id, sgc=in_force.sgc, krn=in_force.krn, kt=in_force.kt,
