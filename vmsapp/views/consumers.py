@@ -27,6 +27,7 @@ from vmsapp.services.registration.consumer_meters import (
     meters_bound,
 )
 from vmsapp.services.registration.dues import dues_at
+from vmsapp.services.registration.masking import masked
 from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
@@ -171,7 +172,7 @@ class Consumers(Exported, Imported, OfficeModelView):
         return Markup(  # noqa: S704 - escaped by the template
             render_template(
                 "consumers/_id_number.html", view=self, row=row, whole=whole,
-                shown=digits(whole or personal_data.masked(row.id_number)),
+                shown=digits(whole or masked(row.id_number)),
             ).strip()
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ from vmsapp.services.registration import consumers
 from vmsapp.services.registration.consumer_faults import NumberTwice, number_of
 from vmsapp.services.registration.drafts import ConsumerDraft
 from vmsapp.services.registration.faults import FaultyRows
-from vmsapp.services.registration.personal_data import DOTS, NOBODY
+from vmsapp.services.registration.masking import DOTS, NOBODY
 from vmsapp.services.rows import parts
 from vmsapp.services.sheets.cleaners import Text, Value, one_spelling, western
 from vmsapp.services.sheets.columns import Column, told_columns
