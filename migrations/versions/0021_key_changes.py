@@ -1,14 +1,14 @@
 """Key changes: their sets of tokens, the sales they go with, products that can become STS6.
 
-Revision: 0022
-Follows: 0021
+Revision: 0021
+Follows: 0020
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
