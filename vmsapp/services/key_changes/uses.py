@@ -1,6 +1,6 @@
 """Which vending keys open key changes need, beside those that meters have."""
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import OPEN_CHANGES, KeyChange, VendingKey
@@ -21,11 +21,10 @@ def in_open_change(session: Session, key: VendingKey) -> bool:
     return session.scalar(found) is not None
 
 
-def keys_changed_to(session: Session, dkga: str) -> dict[tuple[str, int, int], int]:
-    """Count the meters that are being taken to each key: supply group, revision and key type."""
-    rows = session.execute(
+def changed_to(dkga: str) -> Select[str, int, int, int]:
+    """Select the keys that meters are being taken to, with how many: SGC, KRN, KT."""
+    return (
         select(change.new_sgc, change.new_krn, change.new_kt, func.count())
         .where(change.state.in_(OPEN_CHANGES), change.new_dkga == dkga)
         .group_by(change.new_sgc, change.new_krn, change.new_kt)
     )
-    return {(sgc, krn, kt): meters for sgc, krn, kt, meters in rows}

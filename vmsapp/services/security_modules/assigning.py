@@ -20,7 +20,7 @@ from vmsapp.hsm.registry import Registry
 from vmsapp.models import Algorithm, Meter, MeterState, SecurityModule, SmAlgorithm, VendingKey
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
-from vmsapp.services.key_changes.uses import keys_changed_to
+from vmsapp.services.key_changes.uses import changed_to
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules.keys import copy_key_list
 from vmsapp.services.security_modules.opening import open_module
@@ -113,9 +113,11 @@ def cover(session: Session, algorithm: str, module_id: int) -> list[Missing]:
             select(Meter.sgc, Meter.krn, Meter.kt, func.count())
             .where(Meter.algorithm == algorithm, Meter.state != MeterState.RETIRED)
             .group_by(Meter.sgc, Meter.krn, Meter.kt)
+            .union_all(changed_to(dkga))
         ).all()
-    counts = Counter({(sgc, krn, kt): meters for sgc, krn, kt, meters in needed})
-    counts.update(keys_changed_to(session, dkga))
+    counts: Counter[tuple[str, int, int]] = Counter()
+    for sgc, krn, kt, meters in needed:
+        counts[sgc, krn, kt] += meters
     theirs = _check_values(session, module_id)
     serving = session.scalar(
         select(SmAlgorithm.module_id).where(SmAlgorithm.algorithm == algorithm)
