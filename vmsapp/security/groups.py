@@ -88,7 +88,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Shifts.close_others", "Shifts.figures"}
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
-        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
+        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
+        | {"Meters.confirm_key", "Meters.refuse_key"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
@@ -98,7 +99,10 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     "Engineer": ReadyMade(
         N_("Engineer"),
         N_("Looks after meters; sells nothing."),
-        _FINDS | _KEEPS_METERS | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
+        _FINDS
+        | _KEEPS_METERS
+        | {"Meters.change_key", "Meters.confirm_key"}
+        | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -55,7 +56,7 @@ from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.settling import goes_back, next_steps, settling
-from vmsapp.views.slips import KINDS, language_of, slip_of
+from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
 from vmsapp.views.words import failure_sentence
@@ -239,6 +240,7 @@ class Counter(OfficeView):
             receipt=receipt,
             sale=receipt.sale,
             slip=slip_of(receipt, language_of(receipt), nth - 1, actor().name),
+            key_steps=[gettext(step) for step in KEY_STEPS],
             prints=before,
             kinds=KINDS,
             zone=receipt.utility.time_zone,
@@ -277,6 +279,7 @@ class Counter(OfficeView):
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
             no_shift=error if isinstance(error, ShiftRefusesSale) else None,
+            key_page=self._key_page(meter_id) if card.key_change else None,
             binding=self._ways_to_bind(card),
             points=self._points(),
             utility=settings,
@@ -345,6 +348,11 @@ class Counter(OfficeView):
             closed = closed.where(VendingPoint.id == typed.vending_point_id)
         name = session().scalars(closed.limit(1)).first()
         raise NoVendingPoint if name is None else VendingPointClosed(name=name)
+
+    def _key_page(self, meter_id: int) -> str | None:
+        """The page of a meter's key, for who may see it."""
+        may = self.appbuilder.sm.has_access("can_show", "Meters")
+        return url_for("Meters.key", pk=meter_id) if may else None
 
     def _module_page(self, module_id: int) -> str | None:
         """The page of the module that was asked, for who may see it and has to look after it."""

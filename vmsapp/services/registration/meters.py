@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic
-from vmsapp.models import Meter, MeterState, Sale, SaleState, ServicePoint
+from vmsapp.models import (
+    CHANGES_MADE,
+    KeyChange,
+    Meter,
+    MeterState,
+    Sale,
+    SaleState,
+    ServicePoint,
+)
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.licence.standing import admit_meters
@@ -193,11 +201,18 @@ def changed_faults(row: int, meter: Meter, columns: Mapping[str, Any]) -> Iterat
 def tokens_made(session: Session, meter_ids: Iterable[int]) -> set[int]:
     """Tell for which meters a token was made, or may have been, wherever it was sold."""
     sale = Sale.__table__.c  # past the scope: other vending points' sales count, too
+    change = KeyChange.__table__.c
     return {
         meter_id
         for some in batches(set(meter_ids))
         for meter_id in session.scalars(
-            select(sale.meter_id).where(sale.meter_id.in_(some), sale.state.in_(MADE)).distinct()
+            select(sale.meter_id)
+            .where(sale.meter_id.in_(some), sale.state.in_(MADE))
+            .union(
+                select(change.meter_id).where(
+                    change.meter_id.in_(some), change.state.in_(CHANGES_MADE)
+                )
+            )
         )
     }
 
