@@ -50,6 +50,7 @@ from vmsapp.services.registration.meter_errors import FixedByToken
 from vmsapp.services.registration.meter_locks import hung, lock_both, refuse_busy
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.meter_states import put
+from vmsapp.services.registration.number_errors import NumberTaken, NumberTwice
 from vmsapp.services.rows import insert_rows
 from vmsapp.services.setup import zone_at
 from vmsapp.services.vending.errors import NoSuchMeter
@@ -150,12 +151,12 @@ def _faults(
         if isinstance(number, VmsError):
             yield Fault(row, "number", number)
         elif number in seen:
-            yield Fault(row, "number", wrong.NumberTwice(number=identifiers.drn.format(number)))
+            yield Fault(row, "number", NumberTwice(number=identifiers.drn.format(number)))
         else:
             seen.add(number)
             one = there.get(pan_of(number)) if there else None
             if one is not None and one.meter_id not in back:
-                taken_by = wrong.NumberTaken(number=identifiers.drn.format(number))
+                taken_by = NumberTaken(number=identifiers.drn.format(number))
                 yield Fault(row, "number", taken_by)
         for column, error in faults_of(draft, facts):
             yield Fault(row, column, error)
@@ -373,7 +374,7 @@ def changed_rows(
             one = there.get(pan_of(number))
             if one is not None and one.meter_id != meter.id:
                 shown = identifiers.drn.format(number)
-                found.append(Fault(row, "number", wrong.NumberTaken(number=shown)))
+                found.append(Fault(row, "number", NumberTaken(number=shown)))
         if not found:
             rows.append(columns_of(draft, str(number), facts))
             if meter.id in made and not correcting:
