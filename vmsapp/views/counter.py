@@ -35,7 +35,6 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.give_back import GIVE_BACK, GivenBackBefore, give_back_for
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.pricing import Priced
-from vmsapp.services.vending_points import open_points
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
@@ -56,6 +55,7 @@ from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.settling import goes_back, next_steps, settling
+from vmsapp.views.shift_line import own_places
 from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
@@ -326,7 +326,7 @@ class Counter(OfficeView):
 
     def _points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
-        return list(open_points(session()))
+        return [point for point, _shift in own_places() if point.closed_at is None]
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.
