@@ -21,9 +21,12 @@ from vmsapp.services.approvals import asking, deciding
 from vmsapp.services.approvals.requests import DECIDE
 from vmsapp.services.float_terms import TERMS
 from vmsapp.services.floats import MOVE, PAY_IN, Movement
+from vmsapp.services.vending.reversal import MAY_REVERSE
 
 MAKER, CHECKER, THIRD = "maker", "checker", "third"
-ALL = (MOVE, TERMS, DECIDE, ("can_give_back", COUNTER), ("can_change", SECOND_PERSON))
+ALL = (
+    MOVE, TERMS, DECIDE, MAY_REVERSE, ("can_give_back", COUNTER), ("can_change", SECOND_PERSON),
+)  # fmt: skip
 
 
 @dataclass

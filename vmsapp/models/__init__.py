@@ -31,6 +31,7 @@ from vmsapp.models.meter import (
 )
 from vmsapp.models.product import MeterType, Product
 from vmsapp.models.region import Region, RegionLevel
+from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
@@ -99,9 +100,11 @@ __all__ = [
     "RecoveryCode",
     "Region",
     "RegionLevel",
+    "ReversalReason",
     "RowState",
     "Sale",
     "SaleAttempt",
+    "SaleReversal",
     "SaleState",
     "SecurityModule",
     "ServicePoint",

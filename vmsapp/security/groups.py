@@ -74,10 +74,11 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     ),
     "Supervisor": ReadyMade(
         N_("Supervisor"),
-        N_("Sells, and gives money back for sales in doubt."),
+        N_("Sells, gives money back for sales in doubt, and takes sales back."),
         _FINDS
         | _REGISTERS
-        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
+        | {"Counter.sell", "Counter.give_back", "Sales.reverse", "Floats.see"}
+        | {"Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}

@@ -158,7 +158,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
-               others=(_export("Sales", N_("Export sales")),)),
+               others=(
+            Deed("reverse", N_("Take sales back"), (("can_reverse", "Sales"),)),
+            _export("Sales", N_("Export sales")),
+        )),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
             Deed("terms", N_("Set the terms"), (("can_terms", FLOATS),)),

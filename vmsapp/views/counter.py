@@ -51,6 +51,7 @@ from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
+from vmsapp.views.reversing import reverse_url
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
@@ -239,6 +240,7 @@ class Counter(OfficeView):
             settling=settling(receipt.sale, may=self.may("can_give_back")),
             goes_back=goes_back(receipt.sale),
             refusal=sentence(error) if error else None,
+            reverse_url=reverse_url(receipt.sale),
             key=a_key(),
         )
 

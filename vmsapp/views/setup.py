@@ -46,12 +46,16 @@ HEADINGS: Final = {
     "receipts": N_("Receipts"),
     "shifts": N_("Shifts"),
     "limits": N_("Limits of a purchase"),
+    "putting_right": N_("Putting right"),
     "mail": N_("Mail"),
 }
 EFFECTS: Final = {
     "shifts": N_(
         "Nothing follows from this yet: it is kept for the shifts of a later version, and counts"
         " from then on."
+    ),
+    "putting_right": N_(
+        "Counts for every sale from the moment it is in force, however long ago it was sold."
     ),
     "limits": N_("Counts for every purchase from the moment it is in force; empty is no limit."),
 }

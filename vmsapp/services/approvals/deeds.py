@@ -9,11 +9,13 @@ from vmsapp.services.floats import PAY_IN, TAKE_OUT
 from vmsapp.services.registration.correcting import CORRECT
 from vmsapp.services.security_modules.import_deeds import KEY_IMPORT, KEY_REPLACE
 from vmsapp.services.vending.give_back import GIVE_BACK
+from vmsapp.services.vending.reversal import REVERSE
 
 DEEDS: Final[dict[str, Deed[Any]]] = {
     deed.action: deed
     for deed in (
         GIVE_BACK,
+        REVERSE,
         PAY_IN,
         TAKE_OUT,
         CHANGE_TERMS,
