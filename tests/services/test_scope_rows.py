@@ -31,6 +31,7 @@ from vmsapp.models import (
     ReceiptCounter,
     Region,
     Sale,
+    SaleReversal,
     ServicePoint,
     Token,
     VendingPoint,
@@ -49,6 +50,7 @@ from vmsapp.scope import (
 )
 from vmsapp.security import NotActing, actor_for
 from vmsapp.services.floats import PAY_IN
+from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
 AT_A_POINT = (
@@ -60,6 +62,7 @@ AT_A_POINT = (
     VendingPointAccount,
     ReceiptCounter,
     FloatMovement,
+    SaleReversal,
     ApprovalRequest,
 )
 SEEN = REGIONAL + AT_A_POINT
@@ -101,6 +104,9 @@ def sold(shop):
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
     pair = make_pair(shop)
+    for number, sale in enumerate((north, south)):
+        wrong = Reversal(sale.id, sale.charged_minor, "test")
+        pair.approve(pair.ask(REVERSE, f"r{number}", params=wrong))
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
     pair.rule(PAY_IN)

@@ -192,6 +192,7 @@ def deeds(shop, module, utility, people, office, browse):
         "Consumers.id_number": lambda b: b.post(f"/consumers/id-number/{named}"),
         "Consumers.person": lambda b: b.post(f"/consumers/person/{named}"),
         "Consumers.undo": lambda b: b.post("/consumers/undo", {"at": retire_one(b).isoformat()}),
+        "Sales.reverse": lambda b: form(b, f"/sales/{sale.id}/reverse", reason="test"),
         "Counter.give_back": lambda b: b.post(f"/counter/sale/{open_sale.id}/give-back"),
         "Counter.printed": lambda b: b.post(f"/counter/sale/{sale.id}/printed"),
         "Counter.sell": lambda b: b.sell(

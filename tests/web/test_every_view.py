@@ -56,6 +56,7 @@ NOT_SHOWN: dict[type, str] = {
     models.LedgerAccount: LATER,
     models.ServicePoint: LATER,
     models.VendingPointAccount: "a vending point's money, shown with its float; never typed",
+    models.SaleReversal: "how a sale was taken back, shown with it",
     models.FloatMovement: "a part of a float's statement",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,

@@ -69,6 +69,8 @@ class ReversalPages(OfficeListView):
                 except VmsError as error:
                     put_refusal(form, error)
                     status = status_of(error)
+                    session().rollback()
+                    sale = self.row(pk)  # as it stands, whatever was read while it was refused
         waits = reversal.waiting_for(session(), sale)
         page = self._page(
             "sales/reverse.html", title=_("Take sale %(id)s back", id=pk), form=form, sale=sale,

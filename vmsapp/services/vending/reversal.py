@@ -198,7 +198,7 @@ def follows_reversal() -> ColumnElement[bool]:
     return exists().where(
         reversal.meter_id == Sale.meter_id,
         reversal.may_be_used.is_(True),
-        reversal.reversed_at <= Sale.sold_at,
+        reversal.reversed_at < Sale.sold_at,
     )
 
 
@@ -208,7 +208,7 @@ def followed_reversals(session: Session, sale: Sale) -> Sequence[int]:
     return session.scalars(
         select(reversal.sale_id)
         .where(reversal.meter_id == sale.meter_id, reversal.may_be_used.is_(True))
-        .where(reversal.reversed_at <= sale.sold_at)
+        .where(reversal.reversed_at < sale.sold_at)
         .order_by(reversal.id.desc())
     ).all()
 
