@@ -39,6 +39,14 @@ function followPrice(form) {
     timer = setTimeout(ask, STILL_TYPING);
   }
 
+  document.querySelectorAll('[data-keeps-typed]').forEach((link) => link.addEventListener('click', () => {
+    const kept = new FormData(form);
+    const address = new URL(link.href);
+    ['mode', 'value', 'vending_point'].forEach((name) => {
+      if (kept.get(name)) address.searchParams.set(name, kept.get(name));
+    });
+    link.href = address;
+  }));
   value.addEventListener('input', changed);
   form.querySelectorAll('[name=mode]').forEach((mode) => mode.addEventListener('change', changed));
   form.addEventListener('submit', () => {

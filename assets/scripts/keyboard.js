@@ -1,4 +1,5 @@
 // Where the focus goes: to what is wrong with a form as it opens, and with "/" to the search.
+// F keys press what announces them.
 
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
 
@@ -12,4 +13,13 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
   search.focus();
   search.select();
+});
+
+// A key that a link or button announces presses it, also while something is typed.
+document.addEventListener('keydown', (event) => {
+  if (!/^F\d+$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  const announced = document.querySelector(`[aria-keyshortcuts="${event.key}"]`);
+  if (!announced || document.querySelector('dialog[open]')) return;
+  event.preventDefault();
+  announced.click();
 });

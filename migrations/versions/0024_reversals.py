@@ -1,14 +1,14 @@
 """Reversals of issued sales, and for how long a sale may be taken back.
 
 Revision: 0024
-Follows: 0020
+Follows: 0023
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0020"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -15,6 +15,7 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.services.pair import make_pair
+from tests.till import Till
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
@@ -28,11 +29,15 @@ from vmsapp.models import (
     LedgerTransfer,
     Meter,
     OfficeUser,
+    PrintKind,
     ReceiptCounter,
+    ReceiptPrint,
     Region,
     Sale,
     SaleReversal,
     ServicePoint,
+    Shift,
+    ShiftCash,
     Token,
     VendingPoint,
     VendingPointAccount,
@@ -49,6 +54,7 @@ from vmsapp.scope import (
     unscoped,
 )
 from vmsapp.security import NotActing, actor_for
+from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
@@ -61,9 +67,12 @@ AT_A_POINT = (
     LedgerEntry,
     VendingPointAccount,
     ReceiptCounter,
+    ReceiptPrint,
     FloatMovement,
     SaleReversal,
     ApprovalRequest,
+    Shift,
+    ShiftCash,
 )
 SEEN = REGIONAL + AT_A_POINT
 
@@ -94,6 +103,7 @@ NOT_SCOPED = {
     "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
+    "LedgerProof": "of the whole utility's books; shown to who may see its page",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 
@@ -103,12 +113,21 @@ def sold(shop):
     """A sale in each region, so that every table has rows on both sides."""
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    for sale, who in ((north, OPERATOR), (south, SOUTH_OPERATOR)):
+        actor = shop.actor(who)
+        with shop.session() as session, seen_by(actor):
+            receipts.receipt(session, actor, sale.id)
+            prints.note_print(session, actor, sale.id, nth=1, kind=PrintKind.PAPER, language="en",
+                              may_reprint=False)  # fmt: skip
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
         pair.approve(pair.ask(REVERSE, f"r{number}", params=wrong))
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
+    till = Till(shop)
+    for point, by in ((HARBOUR, OPERATOR), (MARKET, SOUTH_OPERATOR)):
+        till.move(till.open(100, point=point, by=by), 50, by=by)
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
@@ -198,6 +217,9 @@ CHANGES = {
     LedgerAccount: {"detail": "x"},
     VendingPointAccount: {"credit_limit_minor": 5},
     ReceiptCounter: {"last_number": 9},
+    ReceiptPrint: {"language": "fr"},
+    Shift: {"note": "x"},
+    ShiftCash: {"note": "x"},
 }
 
 

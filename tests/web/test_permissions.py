@@ -79,7 +79,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.sale", "GET"): SELLS,
     ("Counter.why_sale", "GET"): SELLS,
     ("Counter.state", "GET"): SELLS,
-    ("Counter.printed", "POST"): SELLS,
+    ("Printing.last", "GET"): SELLS,
+    ("Printing.preview", "GET"): SELLS,
+    ("Printing.pdf", "GET"): SELLS,
+    ("Printing.confirm", "POST"): SELLS,
     ("Counter.open", "GET"): SELLS,
     ("Counter.give_back", "POST"): SETTLES,
     ("Sales.why", "GET"): FINDS,
@@ -92,6 +95,14 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.move", "POST"): ADMINS,
     ("Floats.terms", "GET"): ADMINS,
     ("Floats.terms", "POST"): ADMINS,
+    **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
+    **{
+        (f"Shifts.{route}", method): SELLS
+        for route in ("open", "cash", "close")
+        for method in ("GET", "POST")
+    },
+    **{("LedgerProofs." + route, method): AUDITS for route, method in READ},
+    ("LedgerProofs.run", "POST"): ADMINS,
     **{("Approvals." + route, method): OF_REQUESTS for route, method in READ},
     ("Approvals.approve", "POST"): SETTLES,
     ("Approvals.refuse", "POST"): SETTLES,

@@ -30,6 +30,8 @@ from vmsapp.models.meter import (
     TidHead,
 )
 from vmsapp.models.product import MeterType, Product
+from vmsapp.models.proof import LedgerProof
+from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
@@ -43,6 +45,7 @@ from vmsapp.models.security_module import (
     VendingKey,
 )
 from vmsapp.models.setup import Installation, Logo, Setup
+from vmsapp.models.shift import CashReason, Shift, ShiftCash, ShiftState
 from vmsapp.models.tariff import Tariff, TariffPlan
 from vmsapp.models.token import Token
 from vmsapp.models.user import OfficeUser, RecoveryCode, UserState
@@ -66,6 +69,7 @@ __all__ = [
     "AuditSeal",
     "AuditUnsealed",
     "BatchState",
+    "CashReason",
     "ClockAcceptance",
     "Consumer",
     "Counter",
@@ -83,6 +87,7 @@ __all__ = [
     "JournalFinding",
     "LedgerAccount",
     "LedgerEntry",
+    "LedgerProof",
     "LedgerTransfer",
     "LicenceChange",
     "LicenceDeed",
@@ -95,8 +100,10 @@ __all__ = [
     "NumberSeries",
     "OfficeUser",
     "PaperSize",
+    "PrintKind",
     "Product",
     "ReceiptCounter",
+    "ReceiptPrint",
     "RecoveryCode",
     "Region",
     "RegionLevel",
@@ -109,6 +116,9 @@ __all__ = [
     "SecurityModule",
     "ServicePoint",
     "Setup",
+    "Shift",
+    "ShiftCash",
+    "ShiftState",
     "SmAlgorithm",
     "SpentTid",
     "Tariff",

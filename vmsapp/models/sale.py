@@ -88,6 +88,12 @@ class Sale(PointScoped, Model):
         ),
         Index("ix_sale_meter", "meter_id", "id"),
         Index("ix_sale_sold_at", "sold_at"),
+        Index(
+            "ix_sale_shift",
+            "shift_id",
+            sqlite_where=text("shift_id IS NOT NULL"),
+            postgresql_where=text("shift_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -100,6 +106,7 @@ class Sale(PointScoped, Model):
     sealed_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
 
     operator_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id"), index=True)
+    shift_id: Mapped[int | None] = mapped_column(ForeignKey("shift.id"))
     consumer_id: Mapped[int] = mapped_column(ForeignKey("consumer.id"), index=True)
     service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), index=True)
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"))

@@ -25,8 +25,10 @@ from vmsapp.security.permissions import (
     JOBS,
     LICENCE,
     MODULES,
+    PROOF,
     SECOND_PERSON,
     SETUP,
+    SHIFTS,
     TARIFFS,
     TOKEN_JOURNAL,
     Permission,
@@ -155,12 +157,20 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(COUNTER, N_("Counter"), "Vending counter", see=("can_find",), others=(
             Deed("sell", N_("Sell"), (("can_sell", COUNTER), ("can_receipt", COUNTER),
                                       ("menu_access", "Open sales"))),
+            Deed("reprint", N_("Print copies"), (("can_reprint", COUNTER),), ("sell",)),
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
                others=(
             Deed("reverse", N_("Take sales back"), (("can_reverse", "Sales"),)),
             _export("Sales", N_("Export sales")),
+        )),
+        Screen(SHIFTS, N_("Shifts"), "Shifts list", others=(
+            Deed("work", N_("Open and close the own shift"), (("can_work", SHIFTS),)),
+            Deed("cash", N_("Put cash in and take it out"), (("can_cash", SHIFTS),)),
+            Deed("close_others", N_("Close the shifts of others"), (("can_close_others", SHIFTS),),
+                 ("work",)),
+            Deed("figures", N_("See what others' counts came to"), (("can_figures", SHIFTS),)),
         )),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
@@ -201,12 +211,12 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                  (("can_meters_with_consumers", IMPORTS),), along=_RUNS),
             _export(IMPORTS, N_("Export the list of imports")),
         )),
-    ),
-    N_("System"): (
         Screen(JOBS, N_("Jobs"), "Jobs list", others=(
             Deed("others", N_("Cancel those of others"), (("can_act_for_others", JOBS),)),
             _export(JOBS, N_("Export the list of jobs")),
         )),
+    ),
+    N_("System"): (
         Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(
             Deed("move", N_("Move and merge"), (("can_move", "Regions"),)),
             _export("Regions", N_("Export regions")),
@@ -252,6 +262,9 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             _export(TOKEN_JOURNAL, N_("Export the journal")),
             Deed("compare", N_("Compare with the sales"), (("can_compare", TOKEN_JOURNAL),)),
             Deed("settle", N_("Settle findings"), (("can_settle", TOKEN_JOURNAL),)),
+        )),
+        Screen(PROOF, N_("Ledger proof"), "Ledger proof", others=(
+            Deed("run", N_("Run the proof"), (("can_run", PROOF),)),
         )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Change the setup"), (("can_change", SETUP),)),

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import force_locale
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -17,9 +16,10 @@ from vmsapp.i18n import _
 from vmsapp.models import Meter, MeterState, SaleState, ServicePoint, Setup, VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER, MODULES
-from vmsapp.services import meters, receipts, vending
+from vmsapp.services import meters, prints, receipts, vending
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
 from vmsapp.services.setup import currency_of, installation
+from vmsapp.services.shifts.errors import ShiftRefusesSale
 from vmsapp.services.tariffs import MAX_UNITS
 from vmsapp.services.vending import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.errors import (
@@ -34,6 +34,7 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.give_back import GIVE_BACK, GivenBackBefore, give_back_for
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.pricing import Priced
+from vmsapp.services.vending_points import open_points
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
@@ -48,11 +49,14 @@ from vmsapp.views.base import (
     zone,
 )
 from vmsapp.views.deeds import a_key, submit
+from vmsapp.views.ledger_proof import alarm
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
+from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.reversing import reverse_url
 from vmsapp.views.settling import goes_back, next_steps, settling
+from vmsapp.views.slips import KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
 from vmsapp.views.words import failure_sentence
@@ -70,6 +74,7 @@ class Counter(OfficeView):
     route_base = "/counter"
     default_view = "find"
     class_permission_name = COUNTER
+    base_permissions = COUNTER_DEEDS
 
     @expose("/")
     @has_access
@@ -88,6 +93,7 @@ class Counter(OfficeView):
             may_sell=may_sell,
             points=self._points() if may_sell else [],
             sees_nothing=actor().sight == NOTHING,
+            alarm=alarm(),
         )
 
     @expose("/meter/<int:meter_id>")
@@ -183,14 +189,6 @@ class Counter(OfficeView):
         """Tell the state of a sale, for the page that waits for it."""
         return jsonify(state=receipts.state_of(session(), sale_id))
 
-    @expose("/sale/<int:sale_id>/printed", methods=["POST"])
-    @has_access
-    @permission_name("receipt")
-    def printed(self, sale_id: int) -> Answer:
-        """Note that the receipt was confirmed for printing."""
-        receipts.note_printed(session(), actor(), sale_id)
-        return Response(status=204)
-
     @expose("/open")
     @has_access
     @permission_name("receipt")
@@ -235,11 +233,15 @@ class Counter(OfficeView):
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
+        before = prints.prints_before(session(), receipt)
+        nth = prints.next_of(before)
         return self.page(
             "counter/sale.html",
             receipt=receipt,
             sale=receipt.sale,
-            slip=self._slip(receipt),
+            slip=slip_of(receipt, language_of(receipt), nth - 1, actor().name),
+            prints=before,
+            kinds=KINDS,
             zone=receipt.utility.time_zone,
             module=self._module_page(receipt.sale.module_id),
             settling=settling(receipt.sale, may=self.may("can_give_back")),
@@ -276,6 +278,7 @@ class Counter(OfficeView):
             repeated=error if isinstance(error, LooksRepeated) else None,
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
+            no_shift=error if isinstance(error, ShiftRefusesSale) else None,
             binding=self._ways_to_bind(card),
             points=self._points(),
             utility=settings,
@@ -322,8 +325,7 @@ class Counter(OfficeView):
 
     def _points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
-        open_ones = select(VendingPoint).where(VendingPoint.closed_at.is_(None))
-        return list(session().scalars(open_ones.order_by(VendingPoint.name).limit(200)))
+        return list(open_points(session()))
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.
@@ -365,14 +367,6 @@ class Counter(OfficeView):
         if not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
             return None
         return self._module_page(module_for(session(), meter.algorithm).id)
-
-    def _slip(self, receipt: receipts.Receipt) -> str | None:
-        """Render the receipt in its customer's language."""
-        if receipt.sale.state != SaleState.ISSUED:
-            return None
-        language = receipt.consumer.language
-        with force_locale(language if language in current_app.config["LANGUAGES"] else "en"):
-            return self._part("counter/_slip.html", receipt=receipt, sale=receipt.sale)
 
 
 def is_drn(text: str) -> bool:

@@ -22,6 +22,7 @@ from vmsapp.services.registration.meter_errors import (
 from vmsapp.services.security_modules.assigning import ModuleCannot
 from vmsapp.services.security_modules.changing import StillServes
 from vmsapp.services.security_modules.finding import NoModule
+from vmsapp.services.shifts.errors import ShiftMoved
 from vmsapp.services.vending.errors import (
     IllegalTransition,
     LooksRepeated,
@@ -119,6 +120,11 @@ FAILURES: Final = {
         if reason not in {"key_expired", "cancelled"}
     },
 }
+SHIFT_STATES: Final = {
+    "open": N_("open"),
+    "counted": N_("counted"),
+    "closed": N_("closed"),
+}
 VISIBLE_TAIL: Final = 4
 
 CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
@@ -133,6 +139,7 @@ CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
     TypeOfProduct: {"product_type": METER_TYPES, "meter_type": METER_TYPES},
     OtherKindOfPlace: {"counted": METER_TYPES, "meter_type": METER_TYPES},
     StateMoved: {"state": METER_STATES},
+    ShiftMoved: {"state": SHIFT_STATES},
     ModuleRefused: {"reason": ModuleRefused.REASONS},
     HsmUnavailable: {"why": HsmUnavailable.WHYS},
     KeystoreError: {"why": REASONS},
@@ -144,8 +151,8 @@ def init_app(app: Flask) -> None:
     """Give templates their words."""
     app.jinja_env.globals.update(
         meter_state=lambda state: gettext(METER_STATES[state]),
-        meter_type=lambda kind: gettext(METER_TYPES[kind]),
-        unit_name=lambda kind: gettext(UNITS[kind]),
+        meter_type=meter_type_name,
+        unit_name=unit_name,
         sale_state=lambda state: gettext(SALE_STATES[state]),
         failure=failure_sentence,
         consumer_text=consumer_text,
@@ -157,6 +164,16 @@ def init_app(app: Flask) -> None:
         decimal=Decimal,
         group_name=group_name,
     )
+
+
+def meter_type_name(kind: str) -> str:
+    """Name what a meter counts."""
+    return str(gettext(METER_TYPES[kind]))
+
+
+def unit_name(kind: str) -> str:
+    """Name the unit a meter counts in."""
+    return str(gettext(UNITS[kind]))
 
 
 def failure_sentence(code: str) -> str:

@@ -25,6 +25,8 @@ from vmsapp.models import (
     SaleReversal,
     SaleState,
     ServicePoint,
+    Shift,
+    ShiftState,
 )
 from vmsapp.money import Money
 from vmsapp.scope import Actor, unscoped
@@ -32,6 +34,7 @@ from vmsapp.security import Permission
 from vmsapp.services.approvals.deed import Deed, Line, Place, SaleNumber, Sentence
 from vmsapp.services.rows import lock
 from vmsapp.services.setup import setup_at
+from vmsapp.services.shifts.state import present
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending.settle import LostRace, read, take_back
@@ -260,7 +263,8 @@ def _run(session: Session, actor: Actor, params: Reversal, key: str) -> None:
     try:
         answer = take_back(
             session, actor, sale, lock_account(session, sale.vending_point_id), *still, at=at,
-            reason=params.reason, note=params.note, charged_minor=sale.charged_minor,
+            reason=params.reason, shift_id=_drawer(session, actor, sale), note=params.note,
+            charged_minor=sale.charged_minor,
         )  # fmt: skip
     except LostRace:
         now = read(session, params.sale_id)
@@ -278,6 +282,16 @@ def _run(session: Session, actor: Actor, params: Reversal, key: str) -> None:
         )
     )  # fmt: skip
     session.flush()
+
+
+def _drawer(session: Session, actor: Actor, sale: Sale) -> int | None:
+    """Tell whose drawer pays: who takes it back, else the seller's, while it is open."""
+    own = present(session, sale.vending_point_id, actor.user_id)
+    if own is not None and own.state == ShiftState.OPEN:
+        return own.id
+    with unscoped("the account is locked, so that the seller's shift stays as it is"):
+        sellers = session.get(Shift, sale.shift_id or 0, populate_existing=True)
+    return sellers.id if sellers is not None and sellers.state == ShiftState.OPEN else None
 
 
 def _place(session: Session, params: Reversal) -> Place:

@@ -209,6 +209,7 @@ def take_back(
     *also: ColumnElement[bool],
     at: datetime,
     reason: str,
+    shift_id: int | None = None,
     **details: Any,  # noqa: ANN401 - for the record
 ) -> LedgerTransfer:
     """Reverse an issued sale, inside a transaction that holds its locks.
@@ -224,6 +225,7 @@ def take_back(
         also: What must still hold of the sale.
         at: Now.
         reason: Stable code.
+        shift_id: Whose drawer pays.
         details: What the record says besides.
 
     Raises:
@@ -232,7 +234,9 @@ def take_back(
     today = business_day(at, setup_at(session, at).time_zone)
     move(session, sale, SaleState.REVERSED, *also)
     _give_back(session, sale)
-    answer = ledger.reverse(session, sale, account, at=at, business_date=today, reason=reason)
+    answer = ledger.reverse(
+        session, sale, account, at=at, business_date=today, reason=reason, shift_id=shift_id
+    )
     audit.record(
         session, actor, "sale.reversed", "sale", sale.id,
         vending_point_id=sale.vending_point_id, reason=reason, **details,
