@@ -9,6 +9,7 @@ from tests.factories import DOMESTIC, HARBOUR, LEGACY_11, SOUTH_OPERATOR, add_se
 from tests.faults import request_lost
 from tests.services.pair import CHECKER, THIRD, make_pair
 from tests.shop import in_threads
+from tests.till import Till
 from vmsapp.errors import NotAllowed, NotFound
 from vmsapp.models import (
     ApprovalRequest,
@@ -23,6 +24,7 @@ from vmsapp.models import (
 from vmsapp.services import ledger, receipts
 from vmsapp.services.approvals import asking, deciding
 from vmsapp.services.approvals.errors import AlreadyDecided, OwnRequest
+from vmsapp.services.shifts import opening
 from vmsapp.services.vending import reversal
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.reversal import (
@@ -372,3 +374,39 @@ def test_what_breaks_half_way_was_not_taken_back(shop, pair, sold, monkeypatch):
     assert pair.again(request).state == "pending"
     assert pair.approve(request).state == "approved"
     assert shop.again(sold).state == "reversed"
+
+
+# whose drawer pays
+
+
+def paid_from(shop):
+    return shop.rows(LedgerTransfer, LedgerTransfer.kind == "reversal")[0].shift_id
+
+
+def test_the_sellers_open_drawer_pays_and_its_count_expects_that(shop, pair):
+    till = Till(shop)
+    shift = till.open(2000)
+    sale = shop.sell()  # 5.00
+    shop.sell(DOMESTIC, units="10")  # fee 2.00 and 1.00
+    take_back(pair, sale)
+    assert paid_from(shop) == shift.id
+    closed = till.finish(till.count(shift, 2000 + 300))
+    assert (closed.expected_minor, closed.over_short_minor) == (2300, 0)
+
+
+def test_the_drawer_of_who_takes_it_back_pays_before_the_sellers(shop, pair):
+    till = Till(shop)
+    till.open(2000)
+    sale = shop.sell()
+    own = pair.do("maker", opening.open_shift, shop.utility.points[HARBOUR], 1000, "k")
+    take_back(pair, sale)
+    assert paid_from(shop) == own.id
+
+
+def test_no_drawer_pays_once_the_sellers_is_counted(shop, pair):
+    till = Till(shop)
+    shift = till.open(0)
+    sale = shop.sell()
+    till.count(shift, 500)
+    take_back(pair, sale)
+    assert paid_from(shop) is None
