@@ -6,6 +6,7 @@ from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
+from vmsapp.models.debt import Debt, DebtPayment
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.ledger import (
@@ -74,6 +75,8 @@ __all__ = [
     "Consumer",
     "Counter",
     "CreditMode",
+    "Debt",
+    "DebtPayment",
     "FeePayment",
     "FindingKind",
     "FloatMovement",

@@ -88,7 +88,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Shifts.close_others", "Shifts.figures"}
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
-        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
+        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
+        | {"Consumers.debts"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),

@@ -30,6 +30,7 @@ from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.rows import insert_missing, lock, rows_changed
 from vmsapp.services.setup import installation, setup_at
+from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending.tids import lock_head
@@ -268,6 +269,7 @@ def _give_back(session: Session, sale: Sale) -> None:
     )
     counter.units -= sale.units
     counter.charged_minor -= sale.charged_minor
+    debts.give_back(session, sale)
     session.execute(
         delete(FeePayment)
         .where(FeePayment.sale_id == sale.id)
