@@ -96,6 +96,8 @@ NOT_SCOPED = {
     "FeePayment": "reached through a service point, which is scoped",
     "TidHead": "belongs to a MeterPAN over all regions",
     "SpentTid": "belongs to a MeterPAN over all regions",
+    "Debt": "reached through its consumer, which is scoped",
+    "DebtPayment": "reached through its debt, and a consumer that is scoped",
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
     "LicenceChange": "one licence for all regions; shown to who may see its page",

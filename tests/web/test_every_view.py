@@ -58,6 +58,8 @@ NOT_SHOWN: dict[type, str] = {
     models.VendingPointAccount: "a vending point's money, shown with its float; never typed",
     models.SaleReversal: "how a sale was taken back, shown with it",
     models.ShiftCash: "a part of its shift, shown and written with it",
+    models.Debt: "a part of its consumer, shown on a page of its own",
+    models.DebtPayment: "a line of the statement of debts",
     models.FloatMovement: "a part of a float's statement",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,
