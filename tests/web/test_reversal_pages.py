@@ -62,7 +62,7 @@ def test_a_supervisor_asks_and_another_approves_and_the_digits_are_gone(
 
 def test_the_page_says_what_it_means_before_anything_is_asked(supervisor, shop, sold):
     page = main_part(supervisor.get(f"/sales/{sold.id}/reverse").text)
-    assert "Digits cannot be recalled." in page
+    assert "digits cannot be recalled" in page
     assert "43.50 USD goes back to the customer" in page
     assert "Mar 18, 2026, 12:30:00" in page  # until when: 24 hours from the sale, in Nairobi
     assert "not_handed_out" not in page  # the seller saw the digits
