@@ -194,7 +194,11 @@ def deeds(shop, module, utility, people, office, browse):
         "Consumers.person": lambda b: b.post(f"/consumers/person/{named}"),
         "Consumers.undo": lambda b: b.post("/consumers/undo", {"at": retire_one(b).isoformat()}),
         "Consumers.add_debt": lambda b: form(
-            b, f"/consumers/{buyers[1]}/debts/add", name="Connection", amount="5", fixed="1",
+            b,
+            f"/consumers/{buyers[1]}/debts/add",
+            name="Connection",
+            amount="5",
+            fixed="1",
             reason="x",
         ),
         "Sales.reverse": lambda b: form(b, f"/sales/{sale.id}/reverse", reason="test"),
