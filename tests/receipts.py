@@ -55,7 +55,8 @@ def a_slip(language: str = "en", paper: str = "80mm", **changes: Any) -> Slip:
         "number": "1-1-000042", "sold_at": datetime(2026, 3, 17, 7, 30, tzinfo=UTC),
         "utility": words["utility"], "logo": None,
         "heading": [words["address"], f"{words['tax']} {mark}0012-345"], "header": "",
-        "marks": ["DEMO", words["copy"]], "tokens": [TokenBlock(words["token"], DIGITS)],
+        "marks": ["DEMO", words["copy"]], "steps": [],
+        "tokens": [TokenBlock(words["token"], DIGITS)],
         "units": f"50.0 {words['unit']}",
         "facts": [
             Fact(words["receipt"], "1-1-000042", ltr=True), Fact(words["time"], words["when"]),

@@ -8,12 +8,14 @@ from tests import factories
 from tests.factories import (
     AUDITOR,
     HARBOUR,
+    LEGACY_11,
     MARKET,
     OPERATOR,
     SOUTH_OPERATOR,
     SOUTHERN,
     SUPERVISOR,
 )
+from tests.keyring import KeyShop
 from tests.services.pair import make_pair
 from tests.till import Till
 from vmsapp.models import (
@@ -24,6 +26,8 @@ from vmsapp.models import (
     ImportBatch,
     Job,
     JournalFinding,
+    KeyChange,
+    KeyChangeToken,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
@@ -58,7 +62,7 @@ from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
-REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
+REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
 AT_A_POINT = (
     Sale,
     Token,
@@ -121,6 +125,9 @@ def sold(shop):
             receipts.receipt(session, actor, sale.id)
             prints.note_print(session, actor, sale.id, nth=1, kind=PrintKind.PAPER, language="en",
                               may_reprint=False)  # fmt: skip
+    changing = KeyShop(shop, SUPERVISOR)
+    for meter in (LEGACY_11, SOUTHERN):
+        changing.start(meter, key=f"form of {meter}", ti="44")
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -215,6 +222,7 @@ CHANGES = {
     Consumer: {"address": "x"},
     Meter: {"blocked_reason": "x"},
     ServicePoint: {"plan_attached_on": factories.TODAY},
+    KeyChange: {"reason": "x"},
     Sale: {"local_hour": 3},
     LedgerAccount: {"detail": "x"},
     VendingPointAccount: {"credit_limit_minor": 5},

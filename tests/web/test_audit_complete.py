@@ -51,6 +51,26 @@ def form(browser, path, **typed):
     return browser.post(path, filled)
 
 
+def change_key(browser, meter):
+    """Have key change tokens made."""
+    path = f"/meters/{meter}/key/change"
+    looked = form(browser, path, ti="07", reason="x")
+    return browser.post(path, sent(the_form(read(looked.text))))
+
+
+def withdraw_key(browser, meter, module):
+    """Have them withdrawn while they are being made."""
+    module.once("issue_key_change", request_lost)
+    change_key(browser, meter)
+    return browser.post(f"/meters/{meter}/key/withdraw")
+
+
+def answer_key(browser, meter, answer, **said):
+    """Have them made, and say what the meter did."""
+    change_key(browser, meter)
+    return form(browser, f"/meters/{meter}/key/{answer}", **said)
+
+
 @pytest.fixture
 def deeds(shop, module, utility, people, office, browse):
     """A deed for each route that writes: it changes something, whoever runs it."""
@@ -109,7 +129,7 @@ def deeds(shop, module, utility, people, office, browse):
                 session, serial, product=product, tariff=None, region=utility.regions["north"],
                 installed=False,
             )
-            for serial in range(910, 916)
+            for serial in range(910, 920)
         ]  # fmt: skip
 
     free = shop.change(free_meters)
@@ -153,6 +173,14 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.unbind": lambda b: b.post(f"/meters/{free[2]}/unbind", {"afterwards": "stock"}),
         "Meters.swap": lambda b: b.post(
             f"/meters/{free[3]}/swap?by={free[4]}", {"afterwards": "stock"}
+        ),
+        "Meters.change_key": lambda b: change_key(b, free[6]),
+        "Meters.withdraw_key": lambda b: withdraw_key(b, free[7], module),
+        "Meters.confirm_key": lambda b: answer_key(
+            b, free[8], "confirm", proof="test_tokens", shown_krn="1", shown_ti="07"
+        ),
+        "Meters.refuse_key": lambda b: answer_key(
+            b, free[9], "refuse", shown_krn="1", shown_ti="01", reason="x"
         ),
         "Imports.new": lambda b: b.post(
             "/imports/new/consumers", {"file": (io.BytesIO(b"Name;Region\n"), "a.csv")}

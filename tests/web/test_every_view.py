@@ -70,6 +70,8 @@ NOT_SHOWN: dict[type, str] = {
     models.JournalCheck: "shown below the token journal",
     models.VendingKey: "the public side of a key, written by the module's own commands",
     models.Token: "its digits are shown at the counter alone, to who may sell",
+    models.KeyChange: "shown on its meter's page of keys",
+    models.KeyChangeToken: "its digits are shown with its change and with its sales alone",
     models.SaleAttempt: EVIDENCE,
     models.ReceiptPrint: "listed with its sale at the counter",
     models.SpentTid: EVIDENCE,

@@ -21,6 +21,7 @@ ADMINS = frozenset({ADMIN})
 AUDITS = frozenset({ADMIN, AUDITOR})
 REGISTER = frozenset({ADMIN, SUPERVISOR, OPERATOR, ENGINEER})
 KEEP_METERS = REGISTER - {OPERATOR}
+CHANGE_KEYS = frozenset({ADMIN, ENGINEER})
 NOBODY: frozenset[str | None] = frozenset()
 OF_FLOATS = frozenset({ADMIN, SUPERVISOR, OPERATOR, AUDITOR})
 OF_REQUESTS = frozenset({ADMIN, SUPERVISOR, AUDITOR})
@@ -158,6 +159,14 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for route in ("hold", "move")
         for method in ("GET", "POST")
     },
+    ("Meters.key", "GET"): FINDS,
+    ("Meters.change_key", "GET"): CHANGE_KEYS,
+    ("Meters.change_key", "POST"): CHANGE_KEYS,
+    ("Meters.withdraw_key", "POST"): CHANGE_KEYS,
+    ("Meters.confirm_key", "GET"): KEEP_METERS,
+    ("Meters.confirm_key", "POST"): KEEP_METERS,
+    ("Meters.refuse_key", "GET"): SETTLES,
+    ("Meters.refuse_key", "POST"): SETTLES,
     **{(f"Meters.{route}", "POST"): KEEP_METERS for route in ("many_hold", "many_move", "undo")},
     ("Meters.many_tariff", "POST"): REGISTER,
     ("Meters.correct", "GET"): SETTLES,

@@ -9,6 +9,14 @@ from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.debt import Debt, DebtPayment
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
+from vmsapp.models.key_change import (
+    CHANGE_MOVES,
+    CHANGES_MADE,
+    OPEN_CHANGES,
+    ChangeState,
+    KeyChange,
+    KeyChangeToken,
+)
 from vmsapp.models.ledger import (
     AccountKind,
     FloatMovement,
@@ -59,7 +67,10 @@ from vmsapp.models.vending_point import (
 )
 
 __all__ = [
+    "CHANGES_MADE",
+    "CHANGE_MOVES",
     "MOVES",
+    "OPEN_CHANGES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -71,6 +82,7 @@ __all__ = [
     "AuditUnsealed",
     "BatchState",
     "CashReason",
+    "ChangeState",
     "ClockAcceptance",
     "Consumer",
     "Counter",
@@ -88,6 +100,8 @@ __all__ = [
     "JobState",
     "JournalCheck",
     "JournalFinding",
+    "KeyChange",
+    "KeyChangeToken",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerProof",

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer
+from vmsapp.models.key_change import KeyChange
 from vmsapp.models.meter import Meter
 from vmsapp.models.mixins import PointScoped
 from vmsapp.models.token import Token
@@ -94,6 +95,12 @@ class Sale(PointScoped, Model):
             sqlite_where=text("shift_id IS NOT NULL"),
             postgresql_where=text("shift_id IS NOT NULL"),
         ),
+        Index(
+            "ix_sale_key_change",
+            "key_change_id",
+            sqlite_where=text("key_change_id IS NOT NULL"),
+            postgresql_where=text("key_change_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -130,6 +137,8 @@ class Sale(PointScoped, Model):
     request_id: Mapped[str] = mapped_column(String(40), unique=True)
     attempt: Mapped[int] = mapped_column(default=1)
     module_id: Mapped[int] = mapped_column(ForeignKey("security_module.id"))
+    key_change_id: Mapped[int | None] = mapped_column(ForeignKey("key_change.id"))
+    """The set that is handed out before the token, and under whose new key it is made."""
 
     # the price, as calculated under the lock
     plan_id: Mapped[int] = mapped_column(ForeignKey("tariff_plan.id"), index=True)
@@ -171,6 +180,7 @@ class Sale(PointScoped, Model):
     token: Mapped[Token | None] = relationship(
         primaryjoin="Sale.id == foreign(Token.sale_id)", viewonly=True, lazy="raise_on_sql"
     )
+    key_change: Mapped[KeyChange | None] = relationship(lazy="raise_on_sql")
 
     @property
     def receipt(self) -> str | None:

@@ -89,7 +89,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
-        | {"Consumers.debts"},
+        | {"Consumers.debts"}
+        | {"Meters.confirm_key", "Meters.refuse_key"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
@@ -99,7 +100,10 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     "Engineer": ReadyMade(
         N_("Engineer"),
         N_("Looks after meters; sells nothing."),
-        _FINDS | _KEEPS_METERS | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
+        _FINDS
+        | _KEEPS_METERS
+        | {"Meters.change_key", "Meters.confirm_key"}
+        | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM

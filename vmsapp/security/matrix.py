@@ -203,6 +203,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("retire", N_("Activate, store, retire and take back"),
                  (("can_retire", "Meters"),)),
             Deed("correct", N_("Correct the record"), (("can_correct", "Meters"),)),
+            Deed("change_key", N_("Change keys"), (("can_change_key", "Meters"),)),
+            Deed("confirm_key", N_("Confirm key changes"), (("can_confirm_key", "Meters"),)),
+            Deed("refuse_key", N_("Say that a meter refused its key change"),
+                 (("can_refuse_key", "Meters"),)),
         )),
         Screen(IMPORTS, N_("Imports"), "Imports list", others=(
             Deed("consumers", N_("Import consumers"), (("can_consumers", IMPORTS),),

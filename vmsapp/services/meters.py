@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.models import (
     Consumer,
+    KeyChange,
     Meter,
     MeterInstallation,
     MeterState,
@@ -18,6 +19,7 @@ from vmsapp.models import (
     ServicePoint,
     Setup,
 )
+from vmsapp.services.key_changes.in_force import newest_open
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.history import History, history_of
 from vmsapp.sts import identifiers
@@ -44,6 +46,7 @@ class Card:
     Attributes:
         point: Where it hangs, ``None`` for a meter not installed.
         history: What was bought and paid there: a price needs it, too.
+        key_change: Whose tokens go before the next credit, or are being made.
         last_sales: The newest first.
     """
 
@@ -51,6 +54,7 @@ class Card:
     consumer: Consumer | None
     point: ServicePoint | None
     history: History | None
+    key_change: KeyChange | None
     last_sales: Sequence[Sale]
 
     @property
@@ -98,12 +102,13 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
     Raises:
         NoSuchMeter: There is none in the asker's scope.
     """
-    meter, point, consumer = _meter(session, meter_id)
+    meter, point, consumer, change = _meter(session, meter_id)
     return Card(
         meter=meter,
         consumer=consumer,
         point=point,
         history=history_of(session, setup, point, now) if point else None,
+        key_change=change,
         last_sales=session.scalars(
             select(Sale)
             .where(Sale.meter_id == meter.id)
@@ -120,19 +125,28 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
         NoSuchMeter: There is none in the asker's scope.
         MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    meter, point, _ = _meter(session, meter_id)
+    meter, point, _, _ = _meter(session, meter_id)
     if point is None or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return meter, point
 
 
-def _meter(session: Session, meter_id: int) -> tuple[Meter, ServicePoint | None, Consumer | None]:
-    statement = _meters().where(Meter.id == meter_id).options(joinedload(Meter.tariff))
+_Row = tuple[Meter, ServicePoint | None, Consumer | None, KeyChange | None]
+
+
+def _meter(session: Session, meter_id: int) -> _Row:
+    statement = (
+        _meters()
+        .add_columns(KeyChange)
+        .outerjoin(KeyChange, KeyChange.id == newest_open())
+        .where(Meter.id == meter_id)
+        .options(joinedload(Meter.tariff))
+    )
     found = session.execute(statement).first()
     if found is None:
         raise NoSuchMeter
-    meter, point, consumer = found
-    return meter, point, consumer
+    meter, point, consumer, change = found
+    return meter, point, consumer, change
 
 
 def _meters() -> Select[Meter, ServicePoint, Consumer]:

@@ -13,7 +13,9 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import (
+    ChangeState,
     Consumer,
+    KeyChange,
     Meter,
     OfficeUser,
     Sale,
@@ -48,6 +50,9 @@ class Receipt:
 
     Attributes:
         digits: The token, ``None`` unless the sale is issued and not taken back.
+        key_tokens: The set of key change tokens that goes before it, in its order; only with
+            ``digits``.
+        set_refused: The meter refused that set, so it does not take this token either.
         marks: Words that must stand on it: ``DEMO``, ``TEST``.
         lines: The calculation's lines, as the price engine wrote them.
         first_shown: Its digits are shown for the first time now, so nothing was printed yet.
@@ -60,6 +65,8 @@ class Receipt:
     consumer: Consumer
     meter: Meter
     digits: str | None
+    key_tokens: tuple[str, ...]
+    set_refused: bool
     marks: tuple[str, ...]
     lines: Sequence[dict[str, Any]]
     first_shown: bool = False
@@ -68,6 +75,11 @@ class Receipt:
     def number(self) -> str | None:
         """Receipt number: vending point, series and number."""
         return self.sale.receipt
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens in the order they are entered; the last one is the credit."""
+        return () if self.digits is None else (*self.key_tokens, self.digits)
 
     @property
     def carries_more(self) -> bool:
@@ -114,6 +126,7 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
         sale, operator = _read(session, sale_id)
     token = sale.token
     shown = token is not None and sale.state == SaleState.ISSUED and sale.shown_at is not None
+    change = sale.key_change
     return Receipt(
         sale=sale,
         utility=setup_at(session, sale.sold_at),
@@ -122,6 +135,8 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
         consumer=sale.consumer,
         meter=sale.meter,
         digits=token.digits if shown and token else None,
+        key_tokens=tuple(each.digits for each in change.tokens) if shown and change else (),
+        set_refused=change is not None and change.state == ChangeState.REFUSED,
         marks=_marks(token),
         lines=sale.calculation["lines"],
         first_shown=first,
@@ -216,6 +231,7 @@ def _read(session: Session, sale_id: int) -> tuple[Sale, str]:
                 joinedload(Sale.consumer).joinedload(Consumer.region),
                 joinedload(Sale.meter),
                 joinedload(Sale.token),
+                joinedload(Sale.key_change).selectinload(KeyChange.tokens),
             )
             .execution_options(populate_existing=True)
         ).one()

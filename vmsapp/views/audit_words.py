@@ -126,6 +126,12 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "meter.bound": N_("Meter bound to a consumer"),
         "meter.unbound": N_("Meter unbound from a consumer"),
         "meter.swapped": N_("Meter swapped for another"),
+        "key_change.reserved": N_("Key change begun"),
+        "key_change.completed": N_("Key change tokens made"),
+        "key_change.withdrawn": N_("Key change withdrawn"),
+        "key_change.failed": N_("Key change failed"),
+        "key_change.confirmed": N_("Key change confirmed"),
+        "key_change.refused": N_("Key change refused by the meter"),
     },
     "floats": {
         "float.paid_in": N_("Paid into the float"),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -34,7 +35,6 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.give_back import GIVE_BACK, GivenBackBefore, give_back_for
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.pricing import Priced
-from vmsapp.services.vending_points import open_points
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import StsError
 from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
@@ -56,7 +56,8 @@ from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.reversing import reverse_url
 from vmsapp.views.settling import goes_back, next_steps, settling
-from vmsapp.views.slips import KINDS, language_of, slip_of
+from vmsapp.views.shift_line import own_places
+from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
 from vmsapp.views.words import failure_sentence
@@ -240,6 +241,7 @@ class Counter(OfficeView):
             receipt=receipt,
             sale=receipt.sale,
             slip=slip_of(receipt, language_of(receipt), nth - 1, actor().name),
+            key_steps=[gettext(step) for step in KEY_STEPS],
             prints=before,
             kinds=KINDS,
             zone=receipt.utility.time_zone,
@@ -279,6 +281,7 @@ class Counter(OfficeView):
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
             no_shift=error if isinstance(error, ShiftRefusesSale) else None,
+            key_page=self._key_page(meter_id) if card.key_change else None,
             binding=self._ways_to_bind(card),
             points=self._points(),
             utility=settings,
@@ -325,7 +328,7 @@ class Counter(OfficeView):
 
     def _points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
-        return list(open_points(session()))
+        return [point for point, _shift in own_places() if point.closed_at is None]
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.
@@ -347,6 +350,11 @@ class Counter(OfficeView):
             closed = closed.where(VendingPoint.id == typed.vending_point_id)
         name = session().scalars(closed.limit(1)).first()
         raise NoVendingPoint if name is None else VendingPointClosed(name=name)
+
+    def _key_page(self, meter_id: int) -> str | None:
+        """The page of a meter's key, for who may see it."""
+        may = self.appbuilder.sm.has_access("can_show", "Meters")
+        return url_for("Meters.key", pk=meter_id) if may else None
 
     def _module_page(self, module_id: int) -> str | None:
         """The page of the module that was asked, for who may see it and has to look after it."""

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Flask, current_app, url_for
+from flask import Flask, current_app, g, url_for
 
 from vmsapp.clock import now_utc
 from vmsapp.i18n import _, moment_text
-from vmsapp.models import Setup, Shift, ShiftState
+from vmsapp.models import Setup, Shift, ShiftState, VendingPoint
 from vmsapp.security import SHIFTS
 from vmsapp.services.setup import NotSetUp
-from vmsapp.services.shifts.state import not_closed, overdue
+from vmsapp.services.shifts.state import overdue, places
 from vmsapp.views.base import actor, session, utility
 
 
@@ -40,6 +40,14 @@ def may_work() -> bool:
     return bool(current_app.extensions["appbuilder"].sm.has_access("can_work", SHIFTS))
 
 
+def own_places() -> Sequence[tuple[VendingPoint, Shift | None]]:
+    """Give the reader's vending points, each with the own shift there; read once a page."""
+    if "places" not in g:
+        g.places = places(session(), actor().user_id)
+    found: Sequence[tuple[VendingPoint, Shift | None]] = g.places
+    return found
+
+
 def shift_lines() -> Sequence[ShiftLine]:
     """Tell of the reader's shifts, at each vending point; or that there is none."""
     if not may_work():
@@ -48,18 +56,18 @@ def shift_lines() -> Sequence[ShiftLine]:
         setup = utility()
     except NotSetUp:
         return []
-    shifts = not_closed(session(), actor().user_id)
+    shifts = [(point, shift) for point, shift in own_places() if shift]
     if shifts:
-        return [_line(shift, setup, several=len(shifts) > 1) for shift in shifts]
+        return [_line(point, shift, setup, several=len(shifts) > 1) for point, shift in shifts]
     said = _("No open shift: sales need one.") if setup.shifts_used else _("No open shift")
     url = url_for("Shifts.open")
     return [ShiftLine(said, _("Open a shift"), url, warns=setup.shifts_used, opens=True)]
 
 
-def _line(shift: Shift, setup: Setup, *, several: bool) -> ShiftLine:
+def _line(point: VendingPoint, shift: Shift, setup: Setup, *, several: bool) -> ShiftLine:
     url = url_for("Shifts.close", pk=shift.id)
     since = moment_text(shift.opened_at, setup.time_zone)
-    where = f"{shift.vending_point.name}: " if several and shift.vending_point else ""
+    where = f"{point.name}: " if several else ""
     if shift.state == ShiftState.COUNTED:
         said = _("Shift %(id)s was counted and is not closed yet.", id=shift.id)
         return ShiftLine(where + said, _("Finish closing"), url, warns=setup.shifts_used)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from flask import current_app
-from flask_babel import force_locale, get_locale
+from flask_babel import force_locale, get_locale, gettext
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, moment_text, money_text, units_text
@@ -24,6 +24,18 @@ KINDS: Final = {
     PrintKind.MAIL: N_("By e-mail"),
 }
 """How a receipt left."""
+
+KEY_STEPS: Final = (
+    N_("This meter gets a new key. Enter the tokens one after the other, each whole."),
+    N_(
+        "First enter older tokens you still have: afterwards the meter does not take them any more."
+    ),
+    N_(
+        "Then enter the key change tokens, in this order. Skip them if the meter already took them."
+    ),
+    N_("At last enter the credit token."),
+)
+"""What the customer does with several tokens, in the order it is done."""
 
 
 def language_of(receipt: Receipt, wanted: str | None = None) -> str:
@@ -47,7 +59,7 @@ def slip_of(receipt: Receipt, language: str, copy: int = 0, by: str = "") -> Sli
     if receipt.digits is None:
         return None
     with force_locale(language):
-        return _written(receipt, receipt.digits, language, copy, by)
+        return _written(receipt, language, copy, by)
 
 
 def slip_printed(receipt: Receipt, printed: Printed) -> Slip | None:
@@ -55,7 +67,7 @@ def slip_printed(receipt: Receipt, printed: Printed) -> Slip | None:
     return slip_of(receipt, printed.language, printed.copy, printed.by)
 
 
-def _written(receipt: Receipt, digits: str, language: str, copy: int, by: str) -> Slip:
+def _written(receipt: Receipt, language: str, copy: int, by: str) -> Slip:
     sale, utility = receipt.sale, receipt.utility
     unit = unit_name(receipt.meter.meter_type)
     locale = get_locale()
@@ -74,7 +86,8 @@ def _written(receipt: Receipt, digits: str, language: str, copy: int, by: str) -
         heading=[line for line in (utility.utility_address, *tax) if line],
         header=utility.receipt_header,
         marks=[*receipt.marks, *marks],
-        tokens=[TokenBlock(_("Token"), digits)],
+        steps=[gettext(step) for step in KEY_STEPS] if receipt.key_tokens else [],
+        tokens=list(_tokens(receipt)),
         units=f"{units_text(sale.units_carried)} {unit}",
         facts=list(_facts(receipt)),
         lines=list(_lines(receipt, unit)),
@@ -92,6 +105,17 @@ def _lines(receipt: Receipt, unit: str) -> Iterator[Amount]:
         if owed is not None:
             said = _("Still owed: %(name)s", name=line["name"])
             yield Amount(said, _money(receipt, owed, symbol=False))
+
+
+def _tokens(receipt: Receipt) -> Iterator[TokenBlock]:
+    """The credit token, after the key change that it needs."""
+    count = len(receipt.tokens)
+    for number, digits in enumerate(receipt.key_tokens, 1):
+        title = _("Token %(number)s of %(total)s: key change", number=number, total=count)
+        yield TokenBlock(title, digits)
+    if receipt.digits is not None:
+        last = _("Token %(number)s of %(total)s: credit", number=count, total=count)
+        yield TokenBlock(last if count > 1 else _("Token"), receipt.digits)
 
 
 def _facts(receipt: Receipt) -> Iterator[Fact]:

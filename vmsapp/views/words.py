@@ -12,6 +12,7 @@ from vmsapp.hsm.keystore import REASONS
 from vmsapp.models import Consumer
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
+from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.problems import KeptError
 from vmsapp.services.registration.meter_errors import (
     OtherKindOfPlace,
@@ -49,6 +50,14 @@ UNITS: Final = {
     "water": N_("m³"),
     "gas": N_("m³"),
     "time": N_("min"),
+}
+CHANGE_STATES: Final = {
+    "reserved": N_("being made"),
+    "completed": N_("not confirmed yet"),
+    "confirmed": N_("confirmed"),
+    "withdrawn": N_("withdrawn"),
+    "failed": N_("not made"),
+    "refused": N_("refused by the meter"),
 }
 SALE_STATES: Final = {
     "pending": N_("being settled"),
@@ -140,6 +149,7 @@ CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
     OtherKindOfPlace: {"counted": METER_TYPES, "meter_type": METER_TYPES},
     StateMoved: {"state": METER_STATES},
     ShiftMoved: {"state": SHIFT_STATES},
+    IllegalMove: {"state": CHANGE_STATES},
     ModuleRefused: {"reason": ModuleRefused.REASONS},
     HsmUnavailable: {"why": HsmUnavailable.WHYS},
     KeystoreError: {"why": REASONS},
@@ -182,6 +192,15 @@ def failure_sentence(code: str) -> str:
     message = FAILURES.get(code, unknown)
     reason = ModuleRefused.REASONS.get(code)
     return str(gettext(message, reason=gettext(reason)) if reason else gettext(message))
+
+
+def change_failure(code: str) -> str:
+    """Say why no key change tokens were made."""
+    if code == "cancelled":
+        return str(
+            gettext("The security module did not answer in time, so it was told not to make them.")
+        )
+    return failure_sentence(code)
 
 
 def worded(error: VmsError, name: str, value: object) -> object:

@@ -118,11 +118,17 @@ def test_arabic_words_can_be_found_letter_by_letter():
 
 
 def test_several_tokens_are_numbered_and_each_has_its_code():
-    first = TokenBlock("Key change", "1" * 20, "Enter this one first.")
-    slip = a_slip(tokens=[first, TokenBlock("Token", DIGITS)])
+    tokens = [TokenBlock("1 of 2: key change", "1" * 20), TokenBlock("2 of 2: credit", DIGITS)]
+    slip = a_slip(steps=["One after the other."], tokens=tokens)
     file = write_pdf(slip)
     text = text_of(file)
-    for said in ("1. Key change", "Enter this one first.", "2. Token", "1111 1111", "0482 9175"):
+    for said in (
+        "One after the other.",
+        "1 of 2: key change",
+        "2 of 2: credit",
+        "1111 1111",
+        "0482 9175",
+    ):
         assert said in text
     assert sorted(codes_in(drawn(file))) == [DIGITS, "1" * 20]
 

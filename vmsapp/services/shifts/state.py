@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
 
 from vmsapp.errors import NotFound
-from vmsapp.models import Setup, Shift, ShiftState
+from vmsapp.models import Setup, Shift, ShiftState, VendingPoint
 from vmsapp.scope import Actor
 from vmsapp.security import SHIFTS
 from vmsapp.services.rows import lock
@@ -19,16 +19,27 @@ from vmsapp.services.shifts.errors import (
     ShiftTooLong,
 )
 from vmsapp.services.vending.ground import lock_account
+from vmsapp.services.vending_points import MOST
 
 
-def not_closed(session: Session, user_id: int | None) -> Sequence[Shift]:
-    """List somebody's shifts that are not closed yet, one for each vending point at most."""
-    return session.scalars(
-        select(Shift)
-        .where(Shift.operator_id == user_id, Shift.closed_at.is_(None))
-        .options(joinedload(Shift.vending_point))
-        .order_by(Shift.id)
-    ).all()
+def places(session: Session, user_id: int | None) -> Sequence[tuple[VendingPoint, Shift | None]]:
+    """List the vending points somebody may sell at or has a shift at, by name, with the shift.
+
+    In one statement, for the counter tells both on every page.
+    """
+    own = and_(
+        Shift.vending_point_id == VendingPoint.id,
+        Shift.operator_id == user_id,
+        Shift.closed_at.is_(None),
+    )
+    found = session.execute(
+        select(VendingPoint, Shift)
+        .outerjoin(Shift, own)
+        .where(or_(VendingPoint.closed_at.is_(None), Shift.id.is_not(None)))
+        .order_by(Shift.id.is_(None), VendingPoint.name)
+        .limit(MOST)
+    )
+    return sorted(((point, shift) for point, shift in found), key=lambda place: place[0].name)
 
 
 def present(session: Session, vending_point_id: int, user_id: int | None) -> Shift | None:

@@ -3,7 +3,7 @@
 Whoever shows it decides where things stand and how large, never what they are.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,16 +28,10 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class TokenBlock:
-    """Twenty digits, what they are and what is to be done with them.
-
-    Attributes:
-        digits: Twenty digits, without spaces.
-        explanation: A sentence, or nothing where the title says it all.
-    """
+    """Twenty digits, without spaces, and what they are."""
 
     title: str
     digits: str = field(repr=False)
-    explanation: str = ""
 
     @property
     def groups(self) -> list[str]:
@@ -56,6 +50,7 @@ class Slip:
         logo: Digest of the utility's picture, if there is one.
         heading: Lines below the utility's name: address, tax number.
         marks: Words in a frame: ``DEMO``, ``TEST``, which copy it is and whose.
+        steps: What to do with several tokens, in sentences; the first says why there are several.
         tokens: In the order in which they are entered.
         units: What the last token carries.
         facts: When, who, where, which meter.
@@ -74,6 +69,7 @@ class Slip:
     heading: Sequence[str]
     header: str
     marks: Sequence[str]
+    steps: Sequence[str]
     tokens: Sequence[TokenBlock]
     units: str
     facts: Sequence[Fact]
@@ -81,8 +77,3 @@ class Slip:
     sums: Sequence[Amount]
     closing: Sequence[str]
     footer: str
-
-    def titled(self) -> Iterator[tuple[str, TokenBlock]]:
-        """Each token with its title, numbered where there are several."""
-        for number, token in enumerate(self.tokens, 1):
-            yield f"{number}. {token.title}" if len(self.tokens) > 1 else token.title, token

@@ -144,8 +144,10 @@ class _Writer:
             self._centred(line, paper.text)
         for mark in slip.marks:
             self._framed(mark)
-        for title, token in slip.titled():
-            self._token(title, token)
+        for line in slip.steps:
+            self._centred(line, paper.text)
+        for token in slip.tokens:
+            self._token(token)
         self._centred(slip.units, paper.units, "B")
         self._gap(2)
         for fact in slip.facts:
@@ -166,10 +168,9 @@ class _Writer:
         )
         self.pdf.set_y(self.paper.ends + LOGO_HEIGHT + 1)
 
-    def _token(self, title: str, token: TokenBlock) -> None:
+    def _token(self, token: TokenBlock) -> None:
         self._gap(2)
-        self._centred(title, self.paper.text)
-        self._centred(token.explanation, self.paper.text)
+        self._centred(token.title, self.paper.text)
         self._digits(token.groups)
         self._code(token.digits)
 
@@ -280,7 +281,7 @@ def _texts(slip: Slip) -> str:
     pairs: list[Fact | Amount] = [*slip.facts, *slip.lines, *slip.sums]
     return "".join([
         slip.utility, slip.header, slip.footer, slip.units,
-        *slip.heading, *slip.marks, *slip.closing,
-        *(f"{token.title}{token.explanation}" for token in slip.tokens),
+        *slip.heading, *slip.marks, *slip.steps, *slip.closing,
+        *(token.title for token in slip.tokens),
         *(f"{pair.label}{pair.value}" for pair in pairs),
     ])  # fmt: skip

@@ -178,6 +178,7 @@ def _write_sale(
 ) -> Sale:
     """Write the sale with every input of its token, and spend the identifier."""
     meter, key, quote = ground.meter, ground.key, priced.quote
+    in_force = ground.in_force
     tid = spend_tid(
         session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
     )
@@ -195,10 +196,10 @@ def _write_sale(
         service_point_id=ground.point.id,
         meter_id=meter.id,
         meter_pan=meter.meter_pan,
-        sgc=meter.sgc,
-        krn=meter.krn,
-        kt=meter.kt,
-        ti=meter.ti,
+        sgc=in_force.sgc,
+        krn=in_force.krn,
+        kt=in_force.kt,
+        ti=in_force.ti,
         base_date=key.base_date,
         ken=key.ken,
         dkga=key.dkga,
@@ -211,6 +212,7 @@ def _write_sale(
         amount_field=field,
         request_id=request_id,
         module_id=ground.module.id,
+        key_change_id=in_force.change_id,
         plan_id=priced.plan.id,
         mode=request.purchase.mode,
         currency=priced.currency.code,
