@@ -34,6 +34,7 @@ class Setup(Model):
         settlement: ``down``, ``up`` or ``nearest``.
         smallest_minor: Of a purchase in money, as are ``largest_minor`` and, in units,
             ``smallest_units`` and ``largest_units``; ``None`` is no limit.
+        quick_amounts: Offered at the counter, as decimals with a space between.
         mail_security: ``none``, ``starttls`` or ``tls``.
         mail_password: Sealed; bound to the server and the user it was typed for.
     """
@@ -82,6 +83,7 @@ class Setup(Model):
     smallest_units: Mapped[Units | None]
     largest_units: Mapped[Units | None]
     tokens_a_day: Mapped[int | None]
+    quick_amounts: Mapped[Text] = mapped_column(default="", server_default="")
     mail_host: Mapped[Name] = mapped_column(default="")
     mail_port: Mapped[int] = mapped_column(default=587)
     mail_security: Mapped[str] = mapped_column(String(8), default="starttls")

@@ -67,7 +67,10 @@ class Receipt:
     @property
     def carries_more(self) -> bool:
         """The token's format rounded the units up in the customer's favour."""
-        return self.sale.units_carried > self.sale.units
+        sale = self.sale
+        if sale.credit_minor is not None:
+            return sale.calculation["carried_minor"] > sale.credit_minor
+        return sale.units_carried > sale.units
 
     def __repr__(self) -> str:
         return f"Receipt(sale={self.sale.id})"
@@ -86,6 +89,7 @@ class OpenSale:
     currency: str
     exponent: int
     units: Decimal
+    credit_minor: int | None
     sold_at: datetime
     state: str
     sealed: bool
@@ -175,6 +179,7 @@ def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
             currency=sale.currency,
             exponent=sale.exponent,
             units=sale.units,
+            credit_minor=sale.credit_minor,
             sold_at=sale.sold_at,
             state=sale.state,
             sealed=sale.money_given_back,

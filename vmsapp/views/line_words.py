@@ -49,6 +49,8 @@ def line_name(line: Mapping[str, Any], unit: str) -> str:
         return str(_("Tax %(percent)s %%", percent=rate_text(Decimal(line["rate"]))))
     if kind == "levy":
         return levy_name(line, unit)
+    if kind == "credit":
+        return str(_("Credit on the token"))
     if kind == "debt":
         return line.get("name") or str(_("Debt"))
     return str(_("Penalty") if kind == "penalty" else _("Rounding"))

@@ -12,9 +12,11 @@ from typing import Any
 
 from vmsapp.models import TariffPlan
 from vmsapp.services.tariffs.reading import version_of
+from vmsapp.services.vending.amounts import carried_minor
 from vmsapp.services.vending.history import LENGTHS
 from vmsapp.sts.amount import decode_units, encode_units
 from vmsapp.tariffs.arrears import period_start
+from vmsapp.tariffs.credit import CreditQuote
 from vmsapp.tariffs.engine import LineKind, Quote
 from vmsapp.tariffs.levies import PercentLevy
 from vmsapp.tariffs.plan import Accumulation, Plan
@@ -23,10 +25,10 @@ Stored = dict[str, Any]
 """A line as JSON: numbers are ints or text."""
 
 
-def calculation_of(quote: Quote, row: TariffPlan) -> Stored:
+def calculation_of(quote: Quote | CreditQuote, row: TariffPlan) -> Stored:
     """Write the whole calculation of a quote, with the plan it was made by."""
     plan, stored = quote.terms.plan, quote.as_dict()
-    return stored | {
+    return stored | _carried(quote) | {
         "plan": row.name,
         "plan_id": row.id,
         "plan_since": row.effective_on.isoformat(),
@@ -35,9 +37,18 @@ def calculation_of(quote: Quote, row: TariffPlan) -> Stored:
         "accumulation": plan.accumulation.value,
         "counted_since": _day(_counted_since(plan, quote.standing.today)),
         "tax_inclusive": plan.tax_inclusive,
-        "units_carried": _plain(carried(quote.units)),
         "lines": list(_lines(quote)),
     }
+
+
+def _carried(quote: Quote | CreditQuote) -> Stored:
+    """Tell what the token carries; of money, too, that it leaves the counters as they are."""
+    if isinstance(quote, Quote):
+        return {"units_carried": _plain(carried(quote.units))}
+    counted = _plain(quote.standing.bought)
+    return {
+        "carried_minor": carried_minor(quote), "bought_before": counted, "bought_after": counted,
+    }  # fmt: skip
 
 
 def carried(units: Decimal) -> Decimal:
@@ -52,7 +63,7 @@ def _counted_since(plan: Plan, today: date) -> date | None:
     return period_start(today, LENGTHS[plan.accumulation])
 
 
-def _lines(quote: Quote) -> Iterator[Stored]:
+def _lines(quote: Quote | CreditQuote) -> Iterator[Stored]:
     """Add to each line what it was for."""
     plan = quote.terms.plan
     fees = iter(quote.fees)
@@ -60,7 +71,7 @@ def _lines(quote: Quote) -> Iterator[Stored]:
         stored: Stored = line.as_dict()
         if line.kind in {LineKind.FEE, LineKind.FEE_ARREARS}:
             stored["period"] = next(fees).period.value
-        elif line.kind is LineKind.PENALTY:
+        elif line.kind is LineKind.PENALTY and isinstance(quote, Quote):
             stored |= _band(plan, quote.units)
         elif line.kind is LineKind.ENERGY and line.step is not None:
             step = plan.steps[line.step - 1]

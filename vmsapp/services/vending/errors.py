@@ -77,11 +77,11 @@ class MeterNotInUse(Refused):
         super().__init__(drn=drn, state=state)
 
 
-class CannotSellKind(Refused):
-    """The meter is credited with money, which is not sold here yet."""
+class SoldByAmount(Refused):
+    """The meter is credited with money and rates itself: nobody here knows its units."""
 
-    code = "cannot_sell_kind"
-    message = N_("Meter %(drn)s cannot be sold to here: it is credited with money, not with units.")
+    code = "sold_by_amount"
+    message = N_("Meter %(drn)s is credited with money, not with units. Sell to it by amount.")
 
     def __init__(self, *, drn: str) -> None:
         super().__init__(drn=drn)
@@ -136,6 +136,17 @@ class VendingPointNotChosen(InvalidInput):
     code = "vending_point_not_chosen"
     message = N_("Choose the vending point that sells.")
     field = "vending_point"
+
+
+class ReceivedTooLittle(InvalidInput):
+    """What was handed over does not pay what was chosen."""
+
+    code = "received_too_little"
+    message = N_("%(received)s was received, but %(charged)s is to pay: %(missing)s is missing.")
+    field = "received"
+
+    def __init__(self, *, received: Money, charged: Money) -> None:
+        super().__init__(received=received, charged=charged, missing=charged - received)
 
 
 class InsufficientFunds(Refused):
