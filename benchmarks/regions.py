@@ -31,7 +31,7 @@ from vmsapp import create_app
 from vmsapp.cli.vms import initialise
 from vmsapp.extensions import atomic, db
 from vmsapp.models import Consumer, Region, VendingPoint
-from vmsapp.models.region import name_key
+from vmsapp.models.folding import folded
 from vmsapp.scope import EVERYTHING, SYSTEM, below, seen_by
 from vmsapp.services import regions
 
@@ -91,7 +91,7 @@ def fill(session: Session, nodes: int, consumers: int) -> tuple[Region, Region]:
     first = (session.scalar(select(func.max(Region.id))) or 0) + 1
     towns = [
         {"id": first + number, "parent_id": part.id, "level": "city", "name": f"Town {number}",
-         "name_key": name_key(f"Town {number}"), "path": f"{part.path}{first + number}."}
+         "name_key": folded(f"Town {number}"), "path": f"{part.path}{first + number}."}
         for number in range(nodes - PROVINCES - 1)
         for part in [parts[number % PROVINCES]]
     ]  # fmt: skip

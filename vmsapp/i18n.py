@@ -4,26 +4,52 @@ Digits of meters, tokens and amounts are left as they are in every language; wor
 around them are translated.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from flask import Flask, current_app, has_request_context, request, session
-from flask_babel import force_locale, get_locale, gettext, lazy_gettext
+from flask_babel import Babel, Domain, force_locale, get_locale, gettext, lazy_gettext
+from jinja2 import pass_context
+from jinja2.runtime import Context
 
 from vmsapp.money import Money
 
 _ = gettext
 _l = lazy_gettext
 
+_BETWEEN_GROUPS: Final = re.compile(r"(?<=[0-9]) (?=[0-9])")
+
+
+class _Sentences(Domain):  # type: ignore[misc]
+    """Sentences in which the groups of a number stay in their order."""
+
+    def gettext(self, string: str, **variables: object) -> str:
+        return str(super().gettext(string, **_grouped(variables)))
+
+    def ngettext(self, singular: str, plural: str, num: int, **variables: object) -> str:
+        return str(super().ngettext(singular, plural, num, **_grouped(variables)))
+
+
+class _Babel(Babel):  # type: ignore[misc]
+    @property
+    def domain_instance(self) -> Domain:
+        return _Sentences(domain=self.domain)
+
 
 def init_app(app: Flask) -> None:
     """Choose the language of each request, and give templates what they write with."""
-    app.extensions["babel"].locale_selector = choose_locale
+    babel = app.extensions["babel"]
+    babel.locale_selector = choose_locale
+    babel.instance.__class__ = _Babel  # the framework made it, and asks it for its domain
+    words = app.jinja_env.globals
+    words.update({name: _grouping(words[name]) for name in ("gettext", "ngettext")})
     app.jinja_env.globals.update(
         get_locale=get_locale,
         money=money_text,
@@ -45,6 +71,36 @@ def choose_locale() -> str:
             return str(chosen)
         return request.accept_languages.best_match(list(languages), "en") or "en"
     return "en"
+
+
+def groups_in_order(text: str) -> str:
+    """Keep the groups of a number in their order where words run from right to left.
+
+    ``6600 0000 019`` among Arabic words is shown as 019 0000 6600 otherwise: each group is a
+    number of its own there, and the first of them stands rightmost. A space that does not
+    break makes one number of them.
+
+    Source: Unicode Standard Annex 9, rule W4 (a common separator between two numbers).
+    """
+    locale = get_locale()
+    if locale is None or locale.text_direction != "rtl":
+        return text
+    return _BETWEEN_GROUPS.sub("\N{NO-BREAK SPACE}", text)
+
+
+def _grouped(variables: dict[str, object]) -> dict[str, object]:
+    return {
+        name: groups_in_order(value) if type(value) is str else value
+        for name, value in variables.items()
+    }
+
+
+def _grouping(translate: Any) -> Any:  # noqa: ANN401 - as the template language gives it
+    @pass_context
+    def translated(context: Context, *texts: Any, **variables: Any) -> Any:  # noqa: ANN401
+        return translate(context, *texts, **_grouped(variables))
+
+    return translated
 
 
 def in_every_language(texts: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -20,7 +20,8 @@ from config import ROOT
 from tests.scenarios.look import launched
 from tests.scenarios.traces import found_in
 
-expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
+PAGE_MS = 60_000
+expect.set_options(timeout=PAGE_MS)  # a busy machine is slow, not wrong
 
 
 @dataclass
@@ -147,6 +148,7 @@ def chromium() -> Iterator[Browser]:
 def browser(chromium: Browser) -> Iterator[BrowserContext]:
     """A person's browser: with cookies of its own."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PAGE_MS)
     yield context
     context.close()
 

@@ -1,12 +1,15 @@
 """What a new instance lacks: the steps in the order of the manual, section 3."""
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from tests.web.office import statements
 from vmsapp.extensions import atomic
 from vmsapp.models import (
+    Meter,
+    MeterInstallation,
     Region,
+    ServicePoint,
     Setup,
     SmAlgorithm,
     TariffPlan,
@@ -53,6 +56,20 @@ def test_the_first_that_is_missing_is_next(shop, gone, missing):
     without(shop, *gone)
     assert [name for name, state in steps(shop).items() if state != "done"] == [missing]
     assert steps(shop)[missing] == "next"
+    assert not ready(shop)
+
+
+@pytest.mark.parametrize("lacking", [
+    update(Meter).values(tariff_id=None),
+    update(ServicePoint).values(consumer_id=None),
+    update(MeterInstallation).values(removed_at=MeterInstallation.installed_at),
+], ids=["tariff", "consumer", "place"])  # fmt: skip
+def test_a_meter_that_nothing_can_be_sold_to_is_a_step_that_was_begun(shop, lacking):
+    shop.change(lambda session: session.execute(lacking))
+    with shop.session() as session, seen_by(NOBODY):
+        last = first_steps(session)[-1]
+    assert (last.name, last.state, last.begun) == ("meter", "next", True)
+    assert last.count > 0
     assert not ready(shop)
 
 

@@ -223,12 +223,12 @@ def test_an_sts6_meter_has_either_cipher(shop, draft, add):
 
 
 def test_odd_but_possible_rows_are_warned_of(shop, draft):
-    odd = replace(draft, number=drn_of("55", 1), sgc="123456")
+    odd = replace(draft, number=drn_of("55", 1), sgc="123456", tariff_id=None)
     actor = shop.actor(SUPERVISOR)
     with shop.session() as session, seen_by(actor):
         said = meters.warnings(session, [draft, odd])
     assert [(fault.row, fault.error.code) for fault in said] == [
-        (1, "meter_other_maker"), (1, "meter_key_lacking"),
+        (1, "meter_other_maker"), (1, "meter_tariff_lacking"), (1, "meter_key_lacking"),
     ]  # fmt: skip
 
 

@@ -5,9 +5,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import flask_babel
 import pytest
 from flask import Flask, session
 from flask_babel import Babel
+from markupsafe import Markup
 
 from config import LANGUAGES
 from vmsapp import i18n
@@ -162,3 +164,31 @@ def test_a_text_is_given_in_every_language(app):
         words = i18n.in_every_language(["Meter", "no such text"])
     assert words["Meter"] == {"en": "Meter", "fr": "Compteur", "zh": "表计", "ar": "العداد"}
     assert words["no such text"] == dict.fromkeys(LANGUAGES, "no such text")
+
+
+NUMBER = "6600 0000 019"
+TOGETHER = "6600\u00a00000\u00a0019"
+"""By UAX 9, rule W4, one number: a space that does not break is a common separator, a plain one
+white space, about which the groups turn round among words that run from right to left."""
+
+
+@pytest.mark.parametrize(("language", "shown"), [
+    ("en", NUMBER), ("fr", NUMBER), ("zh", NUMBER), ("ar", TOGETHER),
+])  # fmt: skip
+def test_the_groups_of_a_number_stay_in_their_order_among_words(app, language, shown):
+    sentence = "A meter with the number %(number)s is registered already."
+    with asking(app, language):
+        assert shown in i18n._(sentence, number=NUMBER)
+        assert shown in str(i18n._l(sentence, number=NUMBER))
+        page = app.jinja_env.from_string("{{ _(text, number=number) }}|{{ number }}")
+        assert shown in page.render(text=sentence, number=NUMBER).partition("|")[0]
+        many = app.jinja_env.from_string("{{ ngettext('%(a)s', '%(a)s', 2, a=number) }}")
+        assert many.render(number=NUMBER) == shown
+        assert flask_babel.ngettext("%(a)s", "%(a)s", 2, a=NUMBER) == shown
+
+
+def test_what_is_no_text_of_groups_stays_as_it_is(app):
+    with asking(app, "ar"):
+        assert i18n.groups_in_order("Plot 7, Moi Avenue 12") == "Plot 7, Moi Avenue 12"
+        page = app.jinja_env.from_string("{{ _('%(a)s %(b)s', a=number, b=3) }}")
+        assert page.render(number=Markup("<bdi>1 2</bdi>")) == "<bdi>1 2</bdi> 3"

@@ -11,6 +11,7 @@ from tests.web.office import ADMIN, ENGINEER, main_part, statements
 from tests.web.records import links, read, rows
 from vmsapp.extensions import db
 from vmsapp.models import (
+    Meter,
     OfficeUser,
     Setup,
     TariffPlan,
@@ -86,6 +87,15 @@ def test_a_tariff_without_a_plan_is_a_step_that_is_done_in_the_list(browse, shop
     assert 'href="/first-steps/"' in admin.get("/tariffs/list/").text  # and the way back
 
 
+def test_a_meter_that_waits_for_its_tariff_is_a_step_that_is_done_in_the_list(browse, shop):
+    shop.change(lambda session: session.execute(update(Meter).values(tariff_id=None)))
+    admin = browse(ADMIN)
+    assert admin.get("/").location == "/first-steps/"
+    page = admin.get("/first-steps/").text
+    assert "Open a meter, give it a tariff, and bind it to a consumer." in page
+    assert read(page).one("a", "btn-primary")["href"] == "/meters/list/"
+
+
 def test_a_step_whose_page_is_not_there_says_so(browse, priceless, monkeypatch):
     elsewhere = replace(first_steps.WORDS["tariff"], view="Nowhere")
     monkeypatch.setitem(first_steps.WORDS, "tariff", elsewhere)
@@ -121,7 +131,7 @@ def test_a_step_that_waits_for_another_says_for_which(new):
     deeds = [row[3] for row in rows(page)]
     assert deeds[:3] == ["Do it Region", "Do it Product", "Do step 1 first: Region."]
     assert deeds[5] == "Do it Setup"
-    assert page.one("a", "btn-primary")["href"] == "/regions/add"
+    assert page.one("a", "btn-primary")["href"] == "/regions/"
 
 
 def test_the_list_is_led_back_to_from_the_screens_of_its_steps(new):

@@ -89,6 +89,17 @@ def test_a_consumer_on_record_takes_the_meter(shop, row, hand_in, go_on):
     assert shop.count(Job) == 2
 
 
+def test_a_number_and_a_name_of_two_people_are_an_error_of_the_row(shop, row, hand_in):
+    known = shop.rows(Consumer, Consumer.retired_at.is_(None))[0]
+    told = [(known.number, f" {known.name.upper()}"), (known.number, "Somebody Else"),
+            ("N-5", "Idi Amani"), ("n-5", "idi  amani"), ("N-5", "Imani Adi")]  # fmt: skip
+    numbers = [*NEW, "04040404032", "04040404040"]
+    rows = [[*row(meter), *who, None] for meter, who in zip(numbers, told, strict=True)]
+    batch = hand_in(workbook(rows, HEADINGS + PEOPLE), "meters-with-consumers")
+    assert codes(shop, batch) == {3: ["row_consumer_named_otherwise"],
+                                  6: ["row_consumer_named_otherwise"]}  # fmt: skip
+
+
 def test_a_consumer_without_a_name_is_an_error_of_the_row(shop, row, hand_in):
     batch = hand_in(
         workbook([[*row(NEW[0]), "", "", None]], HEADINGS + PEOPLE), "meters-with-consumers"

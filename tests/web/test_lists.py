@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from werkzeug.datastructures import MultiDict
 
 from tests import factories
@@ -147,14 +147,28 @@ def test_a_search_takes_every_sign_for_itself(listed, shop, utility, backend):
         }
 
     made = shop.change(add)
-    for part, found in {
-        "%": ["100% sure"], "100%": ["100% sure"], "0% s": ["100% sure"], "_": ["under_score"],
-        "r_s": ["under_score"], "\\": ["back\\slash"], "k\\s": ["back\\slash"], "/": ["sla/sh"],
-        "'": ["quo'te"], "ÉCLAIR": ["ÉCLAIR"], "電": ["電表"],
-        "UNDER": ["under_score", "underscore"],
-        "  sure ": ["100% sure", "100 sure"], "% sure%": [],
-    }.items():  # fmt: skip
+    beginnings = {
+        "%": [], "100%": ["100% sure"], "_": [], "under_": ["under_score"],
+        "back\\": ["back\\slash"], "sla/": ["sla/sh"], "quo'": ["quo'te"],
+        "ÉCLAIR": ["ÉCLAIR"], "éclair": ["ÉCLAIR"],
+        "電": ["電表"], "UNDER": ["under_score", "underscore"], "% sure%": [],
+        "  100  ": ["100% sure", "100 sure"],
+    }  # fmt: skip
+    parts = {
+        "0% s": ["100% sure"], "r_s": ["under_score"], "k\\s": ["back\\slash"], "o't": ["quo'te"],
+        "  sure ": ["100% sure", "100 sure"],
+    }  # fmt: skip
+    for part, found in (beginnings | (parts if any_part_found(shop) else {})).items():
         assert listed("/consumers/list/", q=part) == {made[name] for name in found}, part
+
+
+def any_part_found(shop) -> bool:
+    """Whether the database finds texts by any part of them, as a server with pg_trgm does."""
+    with shop.session() as session:
+        if session.get_bind().dialect.name == "sqlite":
+            return True
+        there = text("SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'")
+        return session.scalar(there) == 1
 
 
 @pytest.mark.parametrize("path", ["/sales", "/regions"])

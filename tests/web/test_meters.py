@@ -382,6 +382,13 @@ def test_a_swap_is_found_said_and_done(supervisor, shop):
 # the record is corrected by two
 
 
+def test_the_reason_of_a_correction_is_not_called_optional(supervisor, shop):
+    shop.sell()
+    page = read(supervisor.get(f"/meters/{number_of(shop, LEGACY_11)}/correct").text)
+    (label,) = page.all("label", **{"for": "reason"})
+    assert label.text.strip() == "Reason"
+
+
 def test_a_correction_takes_a_reason_and_a_second_person(supervisor, browse, shop):
     shop.sell()
     number = number_of(shop, LEGACY_11)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -12,10 +13,12 @@ from sqlalchemy import (
     String,
     text,
 )
+from sqlalchemy import Text as AnyText
 from sqlalchemy.ext.hybrid import hybrid_property
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from vmsapp.models.base import Model
+from vmsapp.models.folding import search_key
 from vmsapp.models.mixins import RegionScoped
 from vmsapp.models.region import Region
 from vmsapp.models.types import Id, Name, Text, UtcDateTime
@@ -30,6 +33,10 @@ class Gender(StrEnum):
     UNKNOWN = "unknown"
 
 
+FOUND_BY: Final = ("number", "name", "phone")
+"""The columns that ``search_key`` joins."""
+
+
 class Consumer(RegionScoped, Model):
     """A person or household, with any number of service points.
 
@@ -40,6 +47,8 @@ class Consumer(RegionScoped, Model):
         retired_at, retired_by_id: Since when nothing new is hung on the consumer, and by whom;
             the rows that one deed retires share the moment, by which it is undone.
         anonymised_at: Since when nothing here tells who it was.
+        search_key: Number, name and telephone as they are searched. It follows them where a row
+            is changed; what writes many rows at once writes it, too.
     """
 
     __tablename__ = "consumer"
@@ -48,6 +57,8 @@ class Consumer(RegionScoped, Model):
             "gender IN ('female', 'male', 'other', 'unknown')", name="ck_consumer_gender"
         ),
         Index("ix_consumer_name", "name", "id"),
+        Index("ix_consumer_region", "region_id", "number"),
+        Index("ix_consumer_gender", "gender", "number"),
         Index("ix_consumer_phone", "phone"),
         Index(
             "ix_consumer_id_number",
@@ -65,6 +76,7 @@ class Consumer(RegionScoped, Model):
     )
 
     id: Mapped[Id]
+    region_id: Mapped[int] = mapped_column(ForeignKey("region.id"))
     number: Mapped[str] = mapped_column(String(20), unique=True)
     name: Mapped[Name]
     address: Mapped[Text] = mapped_column(default="")
@@ -77,8 +89,15 @@ class Consumer(RegionScoped, Model):
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     anonymised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    search_key: Mapped[str] = mapped_column(AnyText, server_default="")
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")
+
+    @validates(*FOUND_BY)
+    def _follow(self, attribute: str, value: str) -> str:
+        found_by = {name: getattr(self, name) for name in FOUND_BY} | {attribute: value}
+        self.search_key = search_key(*found_by.values())
+        return value
 
     @hybrid_property
     def retired(self) -> bool:

@@ -7,6 +7,7 @@ so nothing here is read again once a sale is reserved.
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     CheckConstraint,
@@ -55,6 +56,12 @@ class CreditMode(StrEnum):
     CURRENCY = "currency"
 
 
+LISTED_BY: Final = (
+    "region_id", "product_id", "tariff_id", "state", "meter_type", "algorithm"
+)  # fmt: skip
+"""Columns by which lists of meters are narrowed and sorted, equals by number."""
+
+
 class Meter(RegionScoped, Model):
     """A prepayment meter with all that its decoder key is made of.
 
@@ -82,6 +89,7 @@ class Meter(RegionScoped, Model):
         CheckConstraint("tct IN (1, 2)", name="ck_meter_tct"),
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
         CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
+        *(Index(f"ix_meter_{column.removesuffix('_id')}", column, "drn") for column in LISTED_BY),
         Index(
             "ix_meter_retired",
             "retired_by_id",
@@ -92,13 +100,14 @@ class Meter(RegionScoped, Model):
     )
 
     id: Mapped[Id]
+    region_id: Mapped[int] = mapped_column(ForeignKey("region.id"))
     drn: Mapped[str] = mapped_column(String(13), index=True)
     meter_pan: Mapped[str] = mapped_column(String(18), unique=True)
     meter_type: Mapped[str] = mapped_column(String(12))
     credit_mode: Mapped[str] = mapped_column(String(8), default=CreditMode.UNITS)
     algorithm: Mapped[str] = mapped_column(String(8))
-    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), index=True)
-    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    tariff_id: Mapped[int | None] = mapped_column(ForeignKey("tariff.id"))
     sgc: Mapped[str] = mapped_column(String(6))
     krn: Mapped[int]
     kt: Mapped[int]

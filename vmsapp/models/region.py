@@ -1,6 +1,5 @@
 """Regions: country, province or state, city or town."""
 
-import unicodedata
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship, validates
 
 from vmsapp.models.base import Model
+from vmsapp.models.folding import folded
 from vmsapp.models.types import Id, Name
 from vmsapp.scope import ScopedMixin, Sight, below
 
@@ -35,11 +35,6 @@ LEVEL_BELOW: Final[dict[str | None, RegionLevel]] = {
     RegionLevel.PROVINCE: RegionLevel.CITY,
 }
 """Which level hangs below one; below a city hangs none."""
-
-
-def name_key(name: str) -> str:
-    """Write a name as names are compared: without regard to capitals and spaces."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 class Region(ScopedMixin, Model):
@@ -77,7 +72,7 @@ class Region(ScopedMixin, Model):
 
     @validates("name")
     def _follow(self, _attribute: str, name: str) -> str:
-        self.name_key = name_key(name)
+        self.name_key = folded(name)
         return name
 
     @classmethod

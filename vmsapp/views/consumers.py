@@ -22,6 +22,7 @@ from vmsapp.services.registration import binding, consumers, personal_data, reti
 from vmsapp.services.registration.consumer_meters import (
     MOST_LINKS,
     Link,
+    bound_and_history,
     links_of,
     meters_bound,
 )
@@ -145,9 +146,12 @@ class Consumers(Exported, Imported, OfficeModelView):
         ids = [row.id for row in rows]
         if not ids or request.endpoint == f"{self.endpoint}.show":
             return
-        _bound().update(meters_bound(session(), ids))
-        if self.may("delete") and "exporting" not in g:
-            g.consumers_kept = consumers.with_history(session(), ids)
+        if not self.may("delete") or "exporting" in g:
+            _bound().update(meters_bound(session(), ids))
+            return
+        known = bound_and_history(session(), ids)
+        _bound().update({key: count for key, (count, _kept) in known.items()})
+        g.consumers_kept = {key for key, (_count, kept) in known.items() if kept}
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""

@@ -226,6 +226,11 @@ class Counter(OfficeView):
         """Tell whether the user's group permits a deed here."""
         return bool(self.appbuilder.sm.has_access(deed, COUNTER))
 
+    def _meter_url(self, meter_id: int) -> str | None:
+        """Where the meter's record is, if the user may see it."""
+        may = self.appbuilder.sm.has_access("can_show", "Meters")
+        return url_for("Meters.show", pk=meter_id) if may else None
+
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
@@ -259,6 +264,7 @@ class Counter(OfficeView):
             "counter/purchase.html",
             card=card,
             meter_id=meter_id,
+            meter_url=None if card.can_sell else self._meter_url(meter_id),
             typed=typed,
             priced=priced,
             refusal=_said(refusal) if refusal else None,

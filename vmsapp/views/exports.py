@@ -222,10 +222,11 @@ class Lines:
         self._view, self.columns, self._zone = view, columns, ZoneInfo(zone())
         self._limit, self._after_chunk = limit, after_chunk
         g.exporting = True  # what a page offers beside its rows need not be read
-        statement, self.search, self.chosen = view.narrowed(view.statement())
+        whole = view.statement()
+        statement, self.search, self.chosen = view.narrowed(whole)
         _sorted_by, order = view.order_wanted(request.args.get("sort", ""))
         self._chunks = chunks_in_order(
-            session(), statement, order, sys.maxsize if limit is None else limit + 1
+            session(), statement, order, sys.maxsize if limit is None else limit + 1, whole
         )
         self.count, self.more = 0, False
 

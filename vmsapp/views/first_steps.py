@@ -29,6 +29,7 @@ class Words:
         view: Class name of the screen where it is done.
         each: It is done for every meter, not once for the utility.
         route: Where on that screen it is done.
+        left: What is to be done with what is there already.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Words:
     view: str
     each: bool = False
     route: str = "add"
+    left: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ WORDS: Final = {
     "region": Words(
         N_("Region"),
         N_("Who may see what follows the regions: a person sees a region with all below it."),
-        "Regions",
+        "Regions", route="tree",
     ),
     "product": Words(
         N_("Product"),
@@ -69,7 +71,7 @@ WORDS: Final = {
     ),
     "security_module": Words(
         N_("Security module"),
-        N_("It makes the tokens, and needs the vending key of your supply group."),
+        N_("It makes the tokens. Open it, and load the file with your vending key into it."),
         "SecurityModules", route="list",
     ),
     "setup": Words(
@@ -86,6 +88,7 @@ WORDS: Final = {
         N_("Meter"),
         N_("A token is made for one meter alone, by its number, key and tariff."),
         "Meters", each=True,
+        left=N_("Open a meter, give it a tariff, and bind it to a consumer."),
     ),
 }  # fmt: skip
 

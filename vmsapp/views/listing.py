@@ -6,10 +6,21 @@ with equal sort values follow by id; rows without a value come last, going up.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vmsapp.models.base import Model
@@ -17,11 +28,17 @@ from vmsapp.models.base import Model
 COUNT_LIMIT: Final = 10_000
 """Rows are counted up to here; beyond it a list says "more than"."""
 
+WINDOW: Final = 40
+"""Rows looked at for each wanted one, before all that fit are found and sorted."""
+
 CHUNK: Final = 1_000
 """Rows read at once where a whole list is wanted."""
 
 SIZES: Final = (10, 25, 50, 100)
 """Rows a page may have."""
+
+Edge = Sequence[Any]
+"""The values by which a row is sorted, its key last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,37 +49,82 @@ class Order:
         column: The column sorted by.
         key: The primary key, which decides between equals.
         descending: From the largest down.
+        then: A column without gaps that decides before the key does, so that one index serves
+            who narrows by the first and sorts by this.
     """
 
     column: InstrumentedAttribute[Any]
     key: InstrumentedAttribute[int]
     descending: bool = False
+    then: InstrumentedAttribute[Any] | None = None
+
+    @property
+    def columns(self) -> list[InstrumentedAttribute[Any]]:
+        """What is compared, one after the other, the key last."""
+        found: list[InstrumentedAttribute[Any]] = []
+        for column in (self.column, self.then, self.key):
+            if column is not None and all(column is not one for one in found):
+                found.append(column)
+        return found
+
+    @property
+    def unseen(self) -> "Order":
+        """The same of the bare table, past the scope: for what the scope is asked of afterwards."""
+        table = self.key.class_.__table__.c
+        then = None if self.then is None else table[self.then.key]
+        return Order(table[self.column.key], table[self.key.key], self.descending, then)
 
     def reversed(self) -> "Order":
         """The same order from its end."""
-        return Order(self.column, self.key, not self.descending)
+        return replace(self, descending=not self.descending)
 
-    def clauses(self) -> list[ColumnElement[Any]]:
-        """What ``ORDER BY`` says; the same on every database."""
-        column, key = self.column, self.key
-        if self.column is self.key:
-            return [key.desc() if self.descending else key.asc()]
-        if self.descending:
-            return [column.desc().nulls_first(), key.desc()]
-        return [column.asc().nulls_last(), key.asc()]
+    def clauses(self, table: Any = None) -> list[ColumnElement[Any]]:  # noqa: ANN401
+        """What ``ORDER BY`` says, of a model or a subquery; the same on every database.
 
-    def beyond(self, value: object, key: int) -> ColumnElement[bool]:
-        """State which rows follow the one with this value and key."""
-        further: ColumnElement[bool] = self.key < key if self.descending else self.key > key
-        if self.column is self.key:
-            return further
+        Where a column has gaps, they are last going up; where it has none, nothing is said of
+        them, for SQLite would not use an index then.
+        """
+        found = []
+        for column in self.columns:
+            one = column if table is None else table.c[column.key]
+            sorted_one = one.desc() if self.descending else one.asc()
+            if _has_gaps(column):
+                sorted_one = (
+                    sorted_one.nulls_first() if self.descending else sorted_one.nulls_last()
+                )
+            found.append(sorted_one)
+        return found
+
+    def beyond(self, values: Sequence[Any]) -> list[ColumnElement[bool]]:
+        """State which rows follow the one with these values of ``columns``: any of some cases.
+
+        Each case is one range of an index, which all together would not be to PostgreSQL; where
+        a few values are had by all rows it could not tell how many rows lie in it either.
+        """
+        (first, *others), (value, *rest) = self.columns, values
+        if not others:
+            return [first < value if self.descending else first > value]
+        ties = _further(others, rest, descending=self.descending)
         if value is None:
-            later: ColumnElement[bool] = self.column.is_not(None) if self.descending else false()
-            return or_(and_(self.column.is_(None), further), later)
-        if self.descending:
-            return or_(self.column < value, and_(self.column == value, further))
-        later = or_(self.column > value, self.column.is_(None))
-        return or_(later, and_(self.column == value, further))
+            same = and_(first.is_(None), ties)
+            return [same, first.is_not(None)] if self.descending else [same]
+        cases = [and_(first == value, ties), first < value if self.descending else first > value]
+        if _has_gaps(first) and not self.descending:
+            cases.append(first.is_(None))
+        return cases
+
+
+def _has_gaps(column: InstrumentedAttribute[Any]) -> bool:
+    return bool(column.expression.nullable)
+
+
+def _further(
+    columns: Sequence[InstrumentedAttribute[Any]], values: Sequence[Any], *, descending: bool
+) -> ColumnElement[bool]:
+    """Compare columns without gaps, one after the other."""
+    typed = (literal(one, column.type) for column, one in zip(columns, values, strict=True))
+    here, there = tuple_(*columns), tuple_(*typed)
+    return here < there if descending else here > there
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +159,20 @@ class Page:
 
 
 def read_page(
-    session: Session, statement: Select[Any], order: Order, size: int, place: Place
+    session: Session,
+    statement: Select[Any],
+    order: Order,
+    size: int,
+    place: Place,
+    *,
+    walked: Select[Any] | None = None,
+    whole: Select[Any] | None = None,
 ) -> Page:
     """Read one page of a list in two statements.
+
+    How many rows there are decides how they are found. Few are all found and then sorted. Of
+    many a page is soon together going along the index of the order, row by row; unless those
+    wanted lie together far on, then they are found and sorted, too.
 
     Args:
         session: In the asker's scope.
@@ -107,50 +180,105 @@ def read_page(
         order: How to sort it.
         size: Rows a page.
         place: Which page; next to a row that is gone, or beyond the last row, the first.
+        walked: The same list, stated so that no index of a search is used; for a list that no
+            index has in this order.
+        whole: The list before it was filtered, for rows that are known to be in it.
     """
     beside = place.before if place.before is not None else place.after
     count, more, edge = _count(session, statement.with_only_columns(order.key), order, beside)
+    if not count:
+        return Page([], 0, more=False, has_previous=False, has_next=False)
     if edge is None and not place.last:
         place = Place()
-    direction = order.reversed() if place.backwards else order
-    rows, further = _rows(session, statement, direction, size, edge)
+
+    def read(direction: Order) -> tuple[list[Any], bool]:
+        found: tuple[list[Any], bool] = ([], False)
+        for keys in _ways(statement, walked, direction, size, edge, more=more):
+            found = _rows(session, statement if whole is None else whole, keys, direction, size)
+            if found[1]:
+                break
+        return found
+
+    rows, further = read(order.reversed() if place.backwards else order)
     if edge is not None and not rows:
         edge, place = None, Place()
-        rows, further = _rows(session, statement, order, size, edge)
+        rows, further = read(order)
     if place.backwards:
         return Page(rows[::-1], count, more, further, has_next=edge is not None)
     return Page(rows, count, more, has_previous=edge is not None, has_next=further)
 
 
 def chunks_in_order(
-    session: Session, statement: Select[Any], order: Order, limit: int
+    session: Session, statement: Select[Any], order: Order, limit: int, whole: Select[Any]
 ) -> Iterator[Sequence[Any]]:
     """Read a list from its beginning, a chunk at a time, so that none is held whole."""
     edge, left = None, limit
     while left > 0:
-        rows, further = _rows(session, statement, order, min(CHUNK, left), edge)
+        size = min(CHUNK, left)
+        keys = _met(statement, order, size + 1, edge)
+        rows, further = _rows(session, whole, keys, order, size)
         yield rows
         if not further:
             return
         left -= len(rows)
-        edge = (getattr(rows[-1], order.column.key), rows[-1].id)
+        edge = [getattr(rows[-1], column.key) for column in order.columns]
 
 
 def _rows(
-    session: Session, statement: Select[Any], order: Order, size: int, edge: tuple[Any, int] | None
+    session: Session, whole: Select[Any], keys: Select[Any], order: Order, size: int
 ) -> tuple[list[Any], bool]:
-    """Read the rows that follow an edge, or the first; and whether there are more."""
-    wanted = statement.order_by(*order.clauses()).limit(size + 1)
-    if edge is not None:
-        wanted = wanted.where(order.beyond(*edge))
+    """Read the rows with some keys, one more than wanted; and whether there is that one."""
+    wanted = whole.where(order.key.in_(keys)).order_by(*order.clauses())
     rows = list(session.scalars(wanted).unique())
     return rows[:size], len(rows) > size
 
 
+def _ways(
+    statement: Select[Any],
+    walked: Select[Any] | None,
+    order: Order,
+    size: int,
+    edge: Edge | None,
+    *,
+    more: bool,
+) -> Iterator[Select[Any]]:
+    """State the keys of a page, and how else if these are too few to be sure."""
+    if more and walked is None:
+        yield _met(statement, order, size + 1, edge)
+        return
+    if more and walked is not None:
+        near = _met(select(*order.unseen.columns), order.unseen, WINDOW * (size + 1), edge)
+        keys = walked.with_only_columns(order.key).where(order.key.in_(_first(near.cte("near"))))
+        yield keys.order_by(*order.clauses()).limit(size + 1)
+    yield _found(statement, order, size + 1, edge)
+
+
+def _met(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
+    """State the keys of the rows that follow an edge, met along the order."""
+    keys = statement.with_only_columns(*order.columns)
+    cases = [keys] if edge is None else [keys.where(case) for case in order.beyond(edge)]
+    limited = [case.order_by(*order.clauses()).limit(limit).subquery() for case in cases]
+    met = limited[0] if len(cases) == 1 else union_all(*map(select, limited)).subquery()
+    return select(met.c[order.key.key]).order_by(*order.clauses(met)).limit(limit)
+
+
+def _found(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
+    """State the same keys of rows that are all found before they are sorted."""
+    keys = statement.with_only_columns(*order.columns)
+    if edge is not None:
+        keys = keys.where(or_(*order.beyond(edge)))
+    found = keys.cte("found").prefix_with("MATERIALIZED")
+    return select(found.c[order.key.key]).order_by(*order.clauses(found)).limit(limit)
+
+
+def _first(keys: Any) -> Select[Any]:  # noqa: ANN401 - a table expression
+    return select(*keys.prefix_with("MATERIALIZED").c)
+
+
 def _count(
     session: Session, keys: Select[Any], order: Order, beside: int | None
-) -> tuple[int, bool, tuple[Any, int] | None]:
-    """Count rows, and find the sort value of the one that a page lies beside.
+) -> tuple[int, bool, Edge | None]:
+    """Count rows, and find the sort values of the one that a page lies beside.
 
     Both by attributes of a model: the scope sees no bare columns.
     """
@@ -159,12 +287,11 @@ def _count(
     if beside is None or not holds(order.key, beside):
         count, edge = session.scalar(wanted) or 0, None
     else:
-        value, key = (
-            select(column).where(order.key == beside).scalar_subquery()
-            for column in (order.column, order.key)
+        values = (
+            select(column).where(order.key == beside).scalar_subquery() for column in order.columns
         )
-        count, edge_value, edge_key = session.execute(wanted.add_columns(value, key)).one()
-        edge = None if edge_key is None else (edge_value, edge_key)
+        count, *found = session.execute(wanted.add_columns(*values)).one()
+        edge = None if found[-1] is None else found
     return min(count, COUNT_LIMIT), count > COUNT_LIMIT, edge
 
 

@@ -21,6 +21,8 @@ from werkzeug.wrappers import Response
 
 from vmsapp.errors import NotAllowed, NotFound
 from vmsapp.i18n import _, _l
+from vmsapp.models.search import SEARCHED, indexes_of
+from vmsapp.scope import current_sight
 from vmsapp.views.base import session
 from vmsapp.views.filters import Filter
 from vmsapp.views.listing import SIZES, Order, Page, Place, holds, read_page, row_of
@@ -135,6 +137,7 @@ class OfficeListView(ModelView):
 
     Attributes:
         searched: Columns the one search box looks in.
+        ties: Column by which rows follow that are equal in the one sorted by; by default the id.
         filters: What the list can be narrowed by.
         cells: How a column of a row is written, where its type does not say.
         numbers: Columns whose values stand at the end of their cell.
@@ -152,6 +155,7 @@ class OfficeListView(ModelView):
     base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show"]
 
     searched: ClassVar[tuple[InstrumentedAttribute[Any], ...]] = ()
+    ties: ClassVar[str | None] = None
     filters: ClassVar[tuple[Filter, ...]] = ()
     cells: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     numbers: ClassVar[frozenset[str]] = frozenset()
@@ -221,9 +225,12 @@ class OfficeListView(ModelView):
 
     def _found(self) -> Response:
         """Give a searching field the rows the asker sees, at most ``FOUND``."""
-        statement = self.matching(self.offered(), request.args.get("q", "")[:MAX_SEARCH])
-        rows = session().scalars(statement.order_by(self.model.id).limit(FOUND)).unique()
-        return jsonify([{"value": row.id, "text": self.name_of(row)} for row in rows])
+        search, whole = request.args.get("q", "")[:MAX_SEARCH], self.offered()
+        page = read_page(
+            session(), self.matching(whole, search), Order(self.model.id, self.model.id), FOUND,
+            Place(), walked=self.matching(whole, search, walking=True), whole=whole,
+        )  # fmt: skip
+        return jsonify([{"value": row.id, "text": self.name_of(row)} for row in page.rows])
 
     def statement(self) -> Select[Any]:
         """The rows this screen is about, in the asker's scope."""
@@ -233,32 +240,61 @@ class OfficeListView(ModelView):
         """The rows a searching field offers."""
         return self.statement()
 
-    def narrowed(
-        self, statement: Select[Any]
-    ) -> tuple[Select[Any], str, Sequence[tuple[Filter, Any]]]:
+    def narrowed(self, statement: Select[Any]) -> tuple[Select[Any], str, Chosen]:
         """Narrow a list as the address says; an export narrows the same way."""
+        statement, search, chosen = self._filtered(statement)
+        return self.matching(statement, search), search, chosen
+
+    def _filtered(self, statement: Select[Any]) -> tuple[Select[Any], str, Chosen]:
+        """Narrow a list by its filters, and read what is searched for."""
         search = request.args.get("q", "").strip()[:MAX_SEARCH] if self.searched else ""
         read = ((chosen, chosen.read(request.args)) for chosen in self.filters)
         chosen = [(one, value) for one, value in read if value is not None]
-        statement = statement.where(*(one.rows(value) for one, value in chosen))
-        return self.matching(statement, search), search, chosen
+        return statement.where(*(one.rows(value) for one, value in chosen)), search, chosen
 
-    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
-        """Narrow a list to rows in which one of the searched columns holds a text."""
+    def matching(
+        self, statement: Select[Any], search: str, *, walking: bool = False
+    ) -> Select[Any]:
+        """Narrow a list to rows in which one of the searched columns holds a text.
+
+        Args:
+            statement: The list.
+            search: As typed; nothing narrows nothing.
+            walking: Without the index of the search: see ``vmsapp.models.search``.
+        """
         if not search or not self.searched:
             return statement
+        if self.model in SEARCHED:
+            return SEARCHED[self.model].narrow(session(), statement, search, walking=walking)
         found = (column.icontains(search, autoescape=True) for column in self.searched)
         return statement.where(or_(*found))
 
     def listing(self) -> Listing:
         """Read the list the address asks for; what it says amiss is left out."""
-        statement, search, chosen = self.narrowed(self.statement())
+        whole = self.statement()
+        statement, search, chosen = self._filtered(whole)
         sorted_by, order = self.order_wanted(request.args.get("sort", ""))
         size = request.args.get("size", type=int)
         size = size if size in SIZES else self.page_size
-        page = read_page(session(), statement, order, size, _place())
+        walked = None
+        if not self._has_index(order, search, chosen):
+            walked = self.matching(statement, search, walking=True)
+        page = read_page(
+            session(), self.matching(statement, search), order, size, _place(),
+            walked=walked, whole=whole,
+        )  # fmt: skip
         self.make_ready(page.rows)
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
+
+    def _has_index(self, order: Order, search: str, chosen: Chosen) -> bool:
+        """Tell whether an index has just these rows in this order; small lists need none."""
+        if self.model not in SEARCHED:
+            return True
+        if search or not current_sight().everything or len(chosen) > 1:
+            return False
+        wanted = [getattr(one.column, "key", None) for one, _value in chosen]
+        wanted += [column.key for column in order.columns if column is not order.key]
+        return any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
 
     def make_ready(self, rows: Sequence[Any]) -> None:
         """Read what the cells of rows need beyond ``loads``, for all of them at once."""
@@ -277,7 +313,9 @@ class OfficeListView(ModelView):
         if name not in self.order_columns:
             name, direction = self.base_order or ("id", "desc")
             wanted = name if direction == "asc" else f"-{name}"
-        return wanted, Order(getattr(self.model, name), self.model.id, wanted.startswith("-"))
+        ties = getattr(self.model, self.ties) if self.ties else None
+        order = Order(getattr(self.model, name), self.model.id, wanted.startswith("-"), ties)
+        return wanted, order
 
     def _columns(self) -> Sequence[str]:
         kept = request.cookies.get(columns_cookie(), "").split(".")

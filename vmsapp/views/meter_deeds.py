@@ -9,7 +9,7 @@ from flask_babel import ngettext
 from flask_wtf import FlaskForm
 
 from vmsapp.errors import N_, InvalidInput, NotFound, VmsError
-from vmsapp.i18n import _
+from vmsapp.i18n import _, groups_in_order
 from vmsapp.models import Consumer, Meter, MeterState
 from vmsapp.services.registration import binding, meter_states
 from vmsapp.services.registration.binding import Link, Swap
@@ -207,7 +207,8 @@ class MeterDeeds(OfficeModelView):
                 MeterState(form.afterwards.data),
             )  # fmt: skip
             binding.swap(session(), actor(), deed)
-            return str(_("Meter %(number)s hangs there now.", number=self.number(other)))
+            return str(_("Meter %(number)s has taken the place of meter %(old)s.",
+                         number=self.number(other), old=self.number(meter)))  # fmt: skip
 
         title = _("Swap meter %(number)s", number=self.number(meter))
         does = _(
@@ -286,7 +287,7 @@ class MeterDeeds(OfficeModelView):
                 else:
                     flash(said, "success")
                     return redirect(self.url("show", pk=leads_to or meter.id))
-        title = title or f"{word} · {self.number(meter)}"
+        title = title or f"{word} · {groups_in_order(self.number(meter))}"
         page = self._page(
             "meters/deed.html", title=title, form=form, columns=fields, word=word, does=does,
             meter=meter, consumer=consumer, again=again, back=self.url("show", pk=meter.id),

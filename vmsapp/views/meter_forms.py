@@ -290,6 +290,10 @@ class CorrectForm(MeterForm):
         description=_l("What was wrong, and how that is known: the meter's display, a document."),
     )  # fmt: skip
 
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
+        super().__init__(*args, **options)
+        self.reason.flags.needed = True  # the service says what must stand there
+
 
 def tariffs_offered(field: SelectField) -> dict[str, list[tuple[str, str]]]:
     """The tariffs a meter can get, by what they price; a retired one where it is chosen."""

@@ -136,6 +136,7 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
     edit_columns = OPEN
     order_columns = names("drn meter_type algorithm state")
     base_order = ("drn", "asc")
+    ties = "drn"
     label_columns = {
         "drn": _l("Meter number"), "meter_type": _l("Meter type"), "product": _l("Product"),
         "region": _l("Region"), "tariff": _l("Tariff"), "consumer": _l("Consumer"),
@@ -178,9 +179,12 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
     }
     related = (Related("Sales", "meter", Sale.meter_id),)
 
-    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
+    def matching(
+        self, statement: Select[Any], search: str, *, walking: bool = False
+    ) -> Select[Any]:
         """Find a number however it is grouped, in digits of any script."""
-        return super().matching(statement, identifiers.drn.compact(ascii_digits(search)))
+        number = identifiers.drn.compact(ascii_digits(search))
+        return super().matching(statement, number, walking=walking)
 
     def name_of(self, row: Meter) -> str:
         """Its number, in groups."""

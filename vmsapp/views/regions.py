@@ -134,7 +134,9 @@ class Regions(Exported, OfficeModelView):
             [{"value": row.id, "text": ", ".join(reversed(row.whole_name))} for row in found]
         )
 
-    def matching(self, statement: Select[Any], search: str) -> Select[Any]:
+    def matching(
+        self, statement: Select[Any], search: str, *, walking: bool = False
+    ) -> Select[Any]:
         """Narrow to a part of the name, however it is written."""
         return regions.containing(statement, search)
 

@@ -101,6 +101,7 @@ def test_every_fault_of_a_row_is_told_with_its_place():
 def test_a_cell_that_is_no_value_is_a_fault(cell, code):
     (row,) = laid_out("Meter number", "Name").clean([(2, [GOOD, cell])])
     assert [fault.code for fault in row.faults] == [code]
+    assert row.values == {"drn": GOOD}
 
 
 def test_the_templates_example_is_no_row():

@@ -144,6 +144,15 @@ def test_faulty_cells_are_coloured_and_kept_text_is_formatted_as_text():
     assert sheet["A2"].number_format == sheet["B2"].number_format == "@"
 
 
+def test_what_is_typed_into_a_faulty_cell_is_text():
+    cells = [Marked(66000000043), Marked(None), Marked(date(2014, 1, 1)), 5]
+    sheet = load_workbook(written(cells, header="ABCD", look=Look(keep_text=True))).active
+    assert [cell.number_format for cell in sheet[2]] == ["@", "@", xlsx.DAY, "General"]
+    assert sheet["A2"].value == 66000000043
+    plain = load_workbook(written([Marked(5)], header="A")).active
+    assert plain["A2"].number_format == "General"
+
+
 def test_what_does_not_fit_goes_on_to_another_sheet(monkeypatch):
     monkeypatch.setattr(xlsx, "ROWS", 4)
     book = load_workbook(written(*[[n, "x"] for n in range(7)], title="x" * 40))

@@ -4,7 +4,7 @@ A consumer's number that is on record takes the meter; one that is not, or none,
 consumer with the row's name, in the meter's region. Several rows may name one consumer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -44,7 +44,7 @@ from vmsapp.services.registration.faults import FaultyRows
 from vmsapp.services.registration.meter_checks import batches
 from vmsapp.services.registration.taking_back import take_back, used
 from vmsapp.services.sheets.columns import Column
-from vmsapp.services.sheets.names import Words
+from vmsapp.services.sheets.names import Words, loose_key
 
 PREFIX: Final = "consumer_"
 """Before the names of a consumer's columns, some of which a meter has, too."""
@@ -67,14 +67,25 @@ class ConsumerRetired(InvalidInput):
     message = N_("The consumer %(number)s is retired. Put the consumer back in use first.")
 
 
+class ConsumerNamedOtherwise(InvalidInput):
+    """The row names another person than whose number it says: one of the two is a slip."""
+
+    code = "row_consumer_named_otherwise"
+    message = N_(
+        "The consumer %(number)s is %(name)s, not %(shown)s. Correct the number or the name; "
+        "of a consumer on record the name may be left empty."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A meter and whom it hangs at: a consumer on record, or one to be registered."""
+    """A meter and whom it hangs at: a consumer on record, by that name, or a new one."""
 
     meter: MeterDraft
     consumer: ConsumerDraft
     consumer_id: int | None
     retired: bool = False
+    name: str = ""
 
 
 class MetersWithConsumers:
@@ -115,7 +126,8 @@ class MetersWithConsumers:
         for row, person in zip(rows, people, strict=True):
             known = found.get(person.number.upper())
             meter = drafted(row, None)
-            pair = Pair(meter, person, known.id if known else None, bool(known and known.retired))
+            pair = Pair(meter, person, known.id if known else None, bool(known and known.retired),
+                        known.name if known else "")  # fmt: skip
             refused = RetiredStays() if self.key(row) in stay else None
             result.append(Wanted(pair, refused=refused))
         return result
@@ -139,7 +151,7 @@ class MetersWithConsumers:
             if one.retired:
                 error = ConsumerRetired(number=one.consumer.number)
                 faults.append((place, PREFIX + "number", error))
-        return faults
+        return [*faults, *_named_otherwise(pairs)]
 
     def apply(
         self, session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int
@@ -202,6 +214,19 @@ class MetersWithConsumers:
         if untouched:
             consumers.delete(session, actor, untouched, batch_id=batch_id)
         return stays
+
+
+def _named_otherwise(pairs: Sequence[Pair]) -> Iterator[RowFault]:
+    """Find rows whose name is not that on record, or of the row before with the same number."""
+    names: dict[str, str] = {}
+    for place, one in enumerate(pairs):
+        number, said = one.consumer.number.upper(), one.consumer.name
+        if not number or not said:
+            continue
+        name = one.name or names.setdefault(number, said)
+        if loose_key(name) != loose_key(said):
+            error = ConsumerNamedOtherwise(number=number, name=name, shown=said)
+            yield place, PREFIX + "name", error
 
 
 def _owners(

@@ -1,7 +1,7 @@
 """The workbook that repeats an import's rows and colours what is wrong."""
 
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +12,9 @@ from vmsapp.services.imports.rows import CHUNK, raw
 from vmsapp.services.problems import KeptError, error_of
 from vmsapp.services.sheets.marked import Told, write_marked
 from vmsapp.services.sheets.reading import Row
+
+GAP: Final = 1_000
+"""Empty rows that are kept in one place, so that rows have the numbers that are told of them."""
 
 Say = Callable[[KeptError], str]
 """Puts an error into the reader's language."""
@@ -38,7 +41,6 @@ def write_report(
     """
     headings = [str(one) for one in batch.about["headings"]]
     with raw(settings, batch) as rows:
-        next(rows, None)
         told = _told(session, batch, rows, say, only_faulty=batch.applied > 0)
         write_marked(file, title, headings, fault_heading, told, rtl=rtl)
 
@@ -48,7 +50,11 @@ def _told(
 ) -> Iterator[Told]:
     errors = _errors(session, batch.id)
     number, found = next(errors, (None, []))
+    last, _ = next(rows, (1, []))
     for row, cells in rows:
+        if not only_faulty and row - last <= GAP:
+            yield from ([([], {})] * (row - last - 1))
+        last = row
         while number is not None and number < row:
             number, found = next(errors, (None, []))
         if row == number:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from config import Settings
-from vmsapp.errors import InvalidInput, VmsError
+from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import in_every_language
 from vmsapp.models import ImportBatch
 from vmsapp.services import stored_files
@@ -21,12 +21,16 @@ from vmsapp.services.sheets.columns import Cleaned, Fault, Layout, lay_out
 from vmsapp.services.sheets.errors import NoSheet
 from vmsapp.services.sheets.faults import FAULTS
 from vmsapp.services.sheets.marked import NO_COLUMN
-from vmsapp.services.sheets.names import Words
+from vmsapp.services.sheets.names import Words, loose_key
 from vmsapp.services.sheets.reading import Row, Sheet, decimal_sign, limits_from, reading
+from vmsapp.services.sheets.templates import LISTS
 from vmsapp.services.stored_files import UPLOADS
 
 CHUNK: Final = 2_000
 """Rows of one transaction."""
+
+WRONG: Final = N_("What is wrong")
+"""Heading of the column in which a marked workbook says it."""
 
 
 @dataclass(slots=True)
@@ -52,14 +56,21 @@ class Open:
         """What is to be said of the file as a whole."""
         noticed = {
             name: self.sheet.about[name]
-            for name in ("sheet", "others", "hidden", "merged", "merged_count", "encoding")
+            for name in ("sheet", "others", "merged", "merged_count", "encoding")
             if self.sheet.about.get(name)
         }
+        noticed["hidden"] = [one for one in self.sheet.about.get("hidden", []) if one != LISTS]
         return noticed | {
-            "headings": self.layout.headings, "ignored": self.layout.ignored,
+            "headings": self.layout.headings, "ignored": _not_ours(self.layout.ignored),
             "told": self.layout.told, "absent": self.layout.absent,
             "examples": self.layout.examples, "empty": self.sheet.empty or 0,
         }  # fmt: skip
+
+
+def _not_ours(headings: Sequence[str]) -> list[str]:
+    """Leave out the column in which a marked workbook says what is wrong."""
+    ours = {loose_key(one) for one in in_every_language([WRONG])[WRONG].values()}
+    return [one for one in headings if loose_key(one) not in ours]
 
 
 @contextmanager

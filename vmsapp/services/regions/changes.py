@@ -16,7 +16,8 @@ from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import Region
 from vmsapp.models.base import Model
-from vmsapp.models.region import LEVEL_BELOW, name_key
+from vmsapp.models.folding import folded
+from vmsapp.models.region import LEVEL_BELOW
 from vmsapp.scope import Actor, below, unscoped
 from vmsapp.services import audit
 from vmsapp.services.regions.errors import (
@@ -239,7 +240,7 @@ def _named(session: Session, parent_id: int | None, name: str, but: int = 0) -> 
     with unscoped("a name is taken whoever sees the region that has it"):
         taken = select(Region.id).where(
             Region.parent_id.is_(None) if parent_id is None else Region.parent_id == parent_id,
-            Region.name_key == name_key(name),
+            Region.name_key == folded(name),
             Region.id != but,
         )
         return session.scalar(taken)

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, Select, case, false, func, literal, or_, s
 from sqlalchemy.orm import Session
 
 from vmsapp.models import Consumer, OfficeUser, Region, VendingPoint
-from vmsapp.models.region import LEVEL_BELOW, RegionLevel, name_key
+from vmsapp.models.folding import folded
+from vmsapp.models.region import LEVEL_BELOW, RegionLevel
 from vmsapp.scope import Sight, below
 from vmsapp.services.regions.changes import NAME, check_merge, check_move, twins
 
@@ -97,7 +98,7 @@ def search(session: Session, words: str, limit: int = FOUND) -> Sequence[Region]
 
 def named(statement: Select[Region], words: str) -> Select[Region]:
     """Narrow regions to those of a name, exact and beginning ones first, with their places."""
-    key = name_key(words)
+    key = folded(words)
     best = case(
         (Region.name_key == key, 0), (Region.name_key.startswith(key, autoescape=True), 1), else_=2
     )
@@ -107,7 +108,7 @@ def named(statement: Select[Region], words: str) -> Select[Region]:
 
 def containing(statement: Select[Any], words: str) -> Select[Any]:
     """Narrow regions to those in whose name a text stands, be it in capitals or not."""
-    key = name_key(words)
+    key = folded(words)
     return statement.where(Region.name_key.contains(key, autoescape=True)) if key else statement
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
-from vmsapp.models import Meter, MeterInstallation, ServicePoint
+from vmsapp.models import Consumer, Meter, MeterInstallation, Sale, ServicePoint
 from vmsapp.scope import unscoped
 
 MOST_LINKS: Final = 50
@@ -53,6 +53,25 @@ def meters_bound(
     )
     with unscoped("a bound meter counts wherever it hangs") if everywhere else nullcontext():
         return {key: count for key, count in session.execute(wanted) if key is not None}
+
+
+def bound_and_history(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, bool]]:
+    """Count the bound meters that the actor sees, and tell whether anything hangs on a consumer.
+
+    Returns:
+        Both by the consumer's id, in one statement for a whole page.
+    """
+    bound = (
+        select(func.count(MeterInstallation.id))
+        .join(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+        .where(ServicePoint.consumer_id == Consumer.id, MeterInstallation.removed_at.is_(None))
+        .scalar_subquery()
+    )
+    # the bare tables, past the scope: a history counts wherever it was made
+    tables = (model.__table__ for model in (ServicePoint, MeterInstallation, Sale))
+    hangs = or_(*(exists().where(table.c.consumer_id == Consumer.id) for table in tables))
+    wanted = select(Consumer.id, bound, hangs).where(Consumer.id.in_(ids))
+    return {key: (count, kept) for key, count, kept in session.execute(wanted)}
 
 
 def links_of(session: Session, consumer_id: int, limit: int = MOST_LINKS) -> Links:

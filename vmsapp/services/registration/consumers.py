@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import N_, Conflict, NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import Consumer, MeterInstallation, NumberSeries, Region, Sale, ServicePoint
+from vmsapp.models.consumer import FOUND_BY
+from vmsapp.models.folding import search_key
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.registration.consumer_faults import (
@@ -116,6 +118,7 @@ def add(
             _refuse(check(session, actor, drafts))
             rows = [_values(draft) for draft in drafts]
             _number(session, rows)
+            rows = [row | {"search_key": key_of(row)} for row in rows]
             try:
                 with session.begin_nested():
                     made = insert_rows(session, Consumer, rows, Consumer.number, Consumer.id)
@@ -290,11 +293,22 @@ def _write(
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for key, values in changes.items():
         row = {"id": key, **values, "version": before[key].version + 1}
+        if not values.keys().isdisjoint(FOUND_BY):
+            row["search_key"] = key_of(_found_by(before[key]) | dict(values))
         alike.setdefault(tuple(values), []).append(row)
     for rows in alike.values():
         session.execute(update(Consumer), rows)
     for key in changes:
         session.expire(before[key])
+
+
+def _found_by(row: Consumer) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in FOUND_BY}
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """Write the key by which a consumer with these values is searched."""
+    return search_key(*(values[name] for name in FOUND_BY))
 
 
 def _note_added(

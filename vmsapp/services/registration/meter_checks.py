@@ -228,6 +228,8 @@ def warnings_of(draft: MeterDraft, facts: Known) -> Iterator[Column]:
             number=drns.format(number), code=code, product=product[0], wanted=product[2]
         )
         yield "number", error
+    if draft.tariff_id is None:
+        yield "tariff_id", wrong.TariffLacking(number=drns.format(number))
     if facts.key_of(draft) is None:
         assert draft.krn is not None
         lacking = wrong.KeyLacking(number=drns.format(number), sgc=draft.sgc, krn=draft.krn)

@@ -409,6 +409,17 @@ class ProductOfOtherMaker(InvalidInput):
         super().__init__(number=number, code=code, product=product, wanted=wanted)
 
 
+class TariffLacking(InvalidInput):
+    """A warning: it was registered without a tariff."""
+
+    code = "meter_tariff_lacking"
+    message = N_("Meter %(number)s has no tariff yet. Nothing can be sold to it before it has one.")
+    field = "tariff_id"
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(number=number)
+
+
 class KeyLacking(InvalidInput):
     """A warning: the module that serves the algorithm has no such key yet."""
 

@@ -50,7 +50,7 @@ class Column:
         heading: English text of its heading, marked for translation.
         clean: Makes the value of a cell.
         required: It must be there, and no cell of it empty.
-        empty: The value of an empty cell.
+        empty: The value of an empty cell; one that is required has none.
         note: English text of its rule, for the template.
         width: Characters, in the template.
         example: What the template's example shows.
@@ -101,7 +101,7 @@ class Cleaned:
 
     Attributes:
         number: As Excel shows it.
-        values: Clean values by column name, of the columns that are in the file.
+        values: Clean values by column name, of the cells without faults.
         faults: All that is wrong; without any the row is good.
         cells: As they were read.
     """
@@ -151,10 +151,10 @@ class Layout:
             cell: Any = cells[index]
             if type(cell) is str:
                 cell = cell.strip()
-            if cell == "":
+            if cell == "" and column.required:
+                faults.append(self._fault(number, index, column, "required", {}))
+            elif cell == "":
                 values[column.name] = column.empty
-                if column.required:
-                    faults.append(self._fault(number, index, column, "required", {}))
             elif type(cell) is Odd:
                 faults.append(self._fault(number, index, column, *_odd_fault(cell)))
             else:

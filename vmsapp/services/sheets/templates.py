@@ -17,7 +17,7 @@ from vmsapp.services.sheets.columns import Column, spoken
 from vmsapp.services.sheets.names import Words
 from vmsapp.services.sheets.parts import ROWS, column_letters, sheet_name
 
-_LISTS: Final = "_"
+LISTS: Final = "_"
 """Name of the hidden sheet that holds what the lists offer."""
 _NOTE_SIZE: Final = 120, 280
 _HEADING: Final = Font(bold=True)
@@ -44,7 +44,7 @@ def write_template(
     sheet.title = sheet_name(title)
     sheet.freeze_panes = "A2"
     sheet.sheet_view.rightToLeft = rtl
-    lists = book.create_sheet(_LISTS)
+    lists = book.create_sheet(LISTS)
     lists.sheet_state = "hidden"
     for index, column in enumerate(columns):
         _heading(sheet, index, column, words, language)
@@ -94,7 +94,7 @@ def _offer(
     letters = column_letters(index)
     for number, choice in enumerate(choices, 1):
         _put(lists[f"{letters}{number}"], choice)
-    area = f"'{_LISTS}'!${letters}$1:${letters}${len(choices)}"
+    area = f"'{LISTS}'!${letters}$1:${letters}${len(choices)}"
     name = f"list_{index + 1}"
     book.defined_names[name] = DefinedName(name, attr_text=area)
     offered = DataValidation("list", formula1=name, allow_blank=True, errorStyle="warning")

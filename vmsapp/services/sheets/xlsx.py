@@ -73,7 +73,8 @@ class Look:
 
     Attributes:
         rtl: Columns run from right to left.
-        keep_text: Text cells stay text when they are edited: leading zeros survive.
+        keep_text: Text cells stay text when they are edited, and what is typed into cells with a
+            fault is text: leading zeros survive.
     """
 
     rtl: bool = False
@@ -187,15 +188,16 @@ class _Sheets:
         """Write a cell, whatever is in it."""
         if isinstance(value, Marked):
             return self.cell(value.value, style._replace(faulty=True))
+        retyped = "@" if self.look.keep_text and style.faulty else None
         if value is None or value == "":
-            return f'<c s="{self.styles.number(style)}"/>'
+            return f'<c s="{self.styles.number(style._replace(format=retyped))}"/>'
         if isinstance(value, bool):
             return f'<c s="{self.styles.number(style)}" t="b"><v>{value:d}</v></c>'
         found = _number(value)
         if found is None:
             return self.text_cell(_xml_text(str(value)), style)
         written, shown = found
-        return _number_cell(written, self.styles.number(style._replace(format=shown)))
+        return _number_cell(written, self.styles.number(style._replace(format=shown or retyped)))
 
     def moment_rest(self, value: datetime) -> str | None:
         """Write a moment's cell but for its beginning, whose name is not known yet."""
