@@ -1,4 +1,5 @@
-// Where the focus goes: to what is wrong with a form as it opens, and with "/" to the search.
+// Where the focus goes: to what is wrong with a form as it opens, with "/" to the search, with
+// the key that stands in data-key to a field, or as if its button or link were pressed.
 
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
 
@@ -12,4 +13,29 @@ document.addEventListener('keydown', (event) => {
   event.preventDefault();
   search.focus();
   search.select();
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (!/^F\d+$/.test(event.key) || document.querySelector('dialog[open]')) return;
+  const element = document.querySelector(`[data-key="${event.key}"]:not(:checked)`);
+  if (!element) return;
+  event.preventDefault();
+  if (element.matches('a, button, [type=radio]')) {
+    element.click();
+  } else {
+    element.focus();
+    element.select();
+  }
+});
+
+// The arrow keys go through what a search found, from the search box down and back up.
+document.addEventListener('keydown', (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const hits = [...document.querySelectorAll('[data-hits] a')];
+  const at = hits.indexOf(document.activeElement);
+  const box = document.getElementById('q');
+  if (!step || !hits.length || (at < 0 && document.activeElement !== box)) return;
+  event.preventDefault();
+  (hits[at + step] ?? (at + step < 0 ? box : hits[at])).focus();
 });

@@ -1,5 +1,6 @@
 """Every rule that refuses a sale, and that a refusal leaves nothing behind."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest

@@ -1,40 +1,37 @@
-"""Finding a meter, and the card the operator sees before selling to it."""
+"""The card the operator sees before selling to a meter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
     Consumer,
+    CreditMode,
     Meter,
     MeterInstallation,
     MeterState,
     Sale,
     ServicePoint,
     Setup,
+    SmAlgorithm,
+    VendingKey,
 )
+from vmsapp.models.meter import Algorithm
+from vmsapp.services.registration.dues import Dues, dues_of
+from vmsapp.services.security_modules.health import ends_at
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.history import History, history_of
-from vmsapp.sts import identifiers
-from vmsapp.tariffs.plan import Accumulation
-
-MAX_FOUND: Final = 20
-"""Meters shown for one search; more than that asks for a longer search."""
+from vmsapp.tariffs.plan import Accumulation, Span
 
 SALES_SHOWN: Final = 3
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A meter in a list of results."""
-
-    meter: Meter
-    consumer: Consumer | None
+KEY_WARNING: Final = timedelta(days=30)
+"""How long before its end a key is warned of at the counter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +42,10 @@ class Card:
         point: Where it hangs, ``None`` for a meter not installed.
         history: What was bought and paid there: a price needs it, too.
         last_sales: The newest first.
+        dues: Fixed fees due there.
+        key_ends_at: When the vending key expires, or must not be used any more, where that is
+            near or past; ``None`` otherwise, and where no module has a key.
+        key_ended: It is past.
     """
 
     meter: Meter
@@ -52,11 +53,24 @@ class Card:
     point: ServicePoint | None
     history: History | None
     last_sales: Sequence[Sale]
+    dues: Dues | None = None
+    key_ends_at: datetime | None = None
+    key_ended: bool = False
 
     @property
     def units_this_month(self) -> Decimal:
         """Units bought at the service point this month."""
         return self.history.bought(Accumulation.MONTH) if self.history else Decimal(0)
+
+    @property
+    def paid_this_month(self) -> int:
+        """Money charged at the service point this month, minor units."""
+        return self.history.used()[Span.MONTH].minor if self.history else 0
+
+    @property
+    def in_money(self) -> bool:
+        """Whether the meter rates itself, and is sold to by amount alone."""
+        return self.meter.credit_mode == CreditMode.CURRENCY
 
     @property
     def can_sell(self) -> bool:
@@ -68,30 +82,6 @@ class Card:
         )
 
 
-def find_meters(session: Session, text: str) -> list[Found]:
-    """Find meters by number, or by their consumer's number, name or phone.
-
-    Args:
-        session: In the asker's scope.
-        text: As typed; spaces and hyphens in numbers do not matter.
-
-    Returns:
-        Up to ``MAX_FOUND`` + 1; a whole meter number gives that meter alone.
-    """
-    text = text.strip()
-    number = identifiers.drn.compact(text)
-    if not text:
-        return []
-    if number.isdigit():
-        exact = _found(session, _meters().where(Meter.drn == number))
-        if exact:
-            return exact
-    return _found(
-        session,
-        _meters().where(_matches(text, number)).order_by(Meter.drn).limit(MAX_FOUND + 1),
-    )
-
-
 def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> Card:
     """Gather what is shown of one meter, under the settings in force.
 
@@ -99,11 +89,16 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
         NoSuchMeter: There is none in the asker's scope.
     """
     meter, point, consumer = _meter(session, meter_id)
+    history = history_of(session, setup, point, now) if point else None
+    ends = key_ends_at(session, meter)
     return Card(
         meter=meter,
         consumer=consumer,
         point=point,
-        history=history_of(session, setup, point, now) if point else None,
+        history=history,
+        dues=dues_of(session, setup, meter.tariff_id, history) if history else None,
+        key_ends_at=ends if ends is not None and ends - now < KEY_WARNING else None,
+        key_ended=ends is not None and ends <= now,
         last_sales=session.scalars(
             select(Sale)
             .where(Sale.meter_id == meter.id)
@@ -126,8 +121,21 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
     return meter, point
 
 
+def key_ends_at(session: Session, meter: Meter) -> datetime | None:
+    """Tell when the vending key of a meter ends; nothing where no module has it."""
+    key = VendingKey
+    row = session.scalars(
+        select(key)
+        .join(SmAlgorithm, SmAlgorithm.module_id == key.module_id)
+        .where(SmAlgorithm.algorithm == meter.algorithm)
+        .where(key.sgc == meter.sgc, key.krn == meter.krn, key.kt == meter.kt)
+        .where(key.dkga == Algorithm(meter.algorithm).dkga)
+    ).first()
+    return row and ends_at(row)
+
+
 def _meter(session: Session, meter_id: int) -> tuple[Meter, ServicePoint | None, Consumer | None]:
-    statement = _meters().where(Meter.id == meter_id).options(joinedload(Meter.tariff))
+    statement = meters_with_places().where(Meter.id == meter_id).options(joinedload(Meter.tariff))
     found = session.execute(statement).first()
     if found is None:
         raise NoSuchMeter
@@ -135,7 +143,7 @@ def _meter(session: Session, meter_id: int) -> tuple[Meter, ServicePoint | None,
     return meter, point, consumer
 
 
-def _meters() -> Select[Meter, ServicePoint, Consumer]:
+def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:
     """Meters with the place they hang at and who lives there; either may be missing."""
     return (
         select(Meter, ServicePoint, Consumer)
@@ -147,25 +155,3 @@ def _meters() -> Select[Meter, ServicePoint, Consumer]:
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
         .options(joinedload(Meter.region))
     )
-
-
-def _matches(text: str, number: str) -> ColumnElement[bool]:
-    bare_phone = "".join(mark for mark in text if mark in "+0123456789")
-    return or_(
-        Consumer.name.icontains(text, autoescape=True),
-        _bare(Consumer.phone).contains(bare_phone, autoescape=True) if bare_phone else false(),
-        Consumer.number == text.upper(),
-        *([Meter.drn.contains(number, autoescape=True)] if number.isdigit() else []),
-    )
-
-
-def _bare(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """A phone number without the signs people put between its digits."""
-    bare: ColumnElement[str] = column.expression
-    for mark in " -()":
-        bare = func.replace(bare, mark, "")
-    return bare
-
-
-def _found(session: Session, statement: Select[Meter, ServicePoint, Consumer]) -> list[Found]:
-    return [Found(meter, consumer) for meter, _, consumer in session.execute(statement)]

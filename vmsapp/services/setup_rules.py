@@ -19,6 +19,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "shifts": ("shifts_used", "shift_hours", "cash_counted"),
     "limits": (
         "smallest_minor", "largest_minor", "smallest_units", "largest_units", "tokens_a_day",
+        "quick_amounts",
     ),
     "mail": (
         "mail_host", "mail_port", "mail_security", "mail_user", "mail_password", "mail_sender",

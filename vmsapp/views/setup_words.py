@@ -42,6 +42,7 @@ LABELS: Final[Mapping[str, Any]] = {
     "smallest_units": _l("Smallest purchase, in units"),
     "largest_units": _l("Largest purchase, in units"),
     "tokens_a_day": _l("Most tokens a day for one meter"),
+    "quick_amounts": _l("Amounts to choose from"),
     "mail_host": _l("Server"),
     "mail_port": _l("Port"),
     "mail_security": _l("Encryption"),

@@ -28,17 +28,21 @@ Stored = dict[str, Any]
 def calculation_of(quote: Quote | CreditQuote, row: TariffPlan) -> Stored:
     """Write the whole calculation of a quote, with the plan it was made by."""
     plan, stored = quote.terms.plan, quote.as_dict()
-    return stored | _carried(quote) | {
-        "plan": row.name,
-        "plan_id": row.id,
-        "plan_since": row.effective_on.isoformat(),
-        "plan_version": version_of(row),
-        "settlement": quote.terms.settlement.value,
-        "accumulation": plan.accumulation.value,
-        "counted_since": _day(_counted_since(plan, quote.standing.today)),
-        "tax_inclusive": plan.tax_inclusive,
-        "lines": list(_lines(quote)),
-    }
+    return (
+        stored
+        | _carried(quote)
+        | {
+            "plan": row.name,
+            "plan_id": row.id,
+            "plan_since": row.effective_on.isoformat(),
+            "plan_version": version_of(row),
+            "settlement": quote.terms.settlement.value,
+            "accumulation": plan.accumulation.value,
+            "counted_since": _day(_counted_since(plan, quote.standing.today)),
+            "tax_inclusive": plan.tax_inclusive,
+            "lines": list(_lines(quote)),
+        }
+    )
 
 
 def _carried(quote: Quote | CreditQuote) -> Stored:
