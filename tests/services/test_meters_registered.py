@@ -59,7 +59,7 @@ def add(shop):
     def do(*drafts, by=SUPERVISOR, **more):
         actor = shop.actor(by)
         with shop.session() as session, seen_by(actor):
-            return meters.add(session, actor, drafts, **more)
+            return [one.meter_id for one in meters.add(session, actor, drafts, **more)]
 
     return do
 

@@ -19,7 +19,7 @@ from vmsapp.models import AuditEvent, Consumer, MeterInstallation, Sale
 from vmsapp.services.registration import consumers, personal_data, retiring
 from vmsapp.services.registration.drafts import ConsumerDraft
 from vmsapp.services.registration.many import UndoneTooLate
-from vmsapp.services.registration.personal_data import masked
+from vmsapp.services.registration.masking import masked
 
 SECRET = "29384756"
 PERSONAL = ("Consumer 1", "ada@example.org", "+254 20 123456", "Pier 1", SECRET)

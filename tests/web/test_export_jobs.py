@@ -12,7 +12,7 @@ from tests.web.importing import work
 from tests.web.office import ADMIN, NORTH_SUPERVISOR
 from vmsapp.models import AuditEvent, Consumer, Job, JobState, OfficeUser
 from vmsapp.models.user import Role
-from vmsapp.views import export_jobs, exports
+from vmsapp.views import export_jobs, exports, listing
 
 
 @pytest.fixture(autouse=True)
@@ -119,13 +119,13 @@ def test_cancelling_leaves_no_file(people_in_both, office, browse, shop, monkeyp
     browser = browse(ADMIN)
     browser.post("/consumers/export/csv")
     (job,) = shop.rows(Job)
-    real = exports.Lines._cell
+    real = exports.Lines._lines
 
     def then_cancel(*args):
         shop.change(lambda session: session.execute(update(Job).values(cancel_asked=True)))
         return real(*args)
 
-    monkeypatch.setattr(exports.Lines, "_cell", then_cancel)
+    monkeypatch.setattr(exports.Lines, "_lines", then_cancel)
     folder = office.extensions["vms_settings"].instance / "downloads"
     before = set(folder.iterdir()) if folder.exists() else set()
     assert work(office, job.id).state == JobState.CANCELLED
@@ -145,3 +145,21 @@ def test_the_columns_the_reader_chose_are_those_of_the_file(people_in_both, brow
     browser = browse(ADMIN)
     browser.post("/consumers/columns", {"column": ["number", "name"], "query": ""})
     assert lines(browser.post("/consumers/export/csv").data)[0] == ["Consumer number", "Name"]
+
+
+@pytest.mark.parametrize("most", [4, 5, 6, 9])
+def test_a_list_of_several_chunks_ends_where_a_file_must(
+    people_in_both, browse, shop, monkeypatch, most
+):
+    monkeypatch.setattr(exports, "DIRECTLY", 5_000)
+    monkeypatch.setattr(exports, "LIMIT", most)
+    monkeypatch.setattr(listing, "CHUNK", 2)
+    answer = browse(ADMIN).post("/consumers/export/csv?q=Name&sort=-number")
+    _heading, *found = lines(answer.data)
+    whole = [f"E{n}" for n in range(7, -1, -1)]
+    assert [row[0] for row in found if len(row) > 1] == whole[:most]
+    assert [row[0] for row in found if len(row) == 1] == (
+        [f"There are more rows; a file holds {most}."] if most < 8 else []
+    )
+    event = shop.rows(AuditEvent, AuditEvent.action == "consumer.exported")[-1]
+    assert (event.details["rows"], event.details["cut_off"]) == (min(most, 8), most < 8)

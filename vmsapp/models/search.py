@@ -3,7 +3,7 @@
 PostgreSQL finds by the trigrams of ``pg_trgm``, SQLite by an FTS5 table of trigrams that
 triggers keep; both find candidates alone, and the text itself decides. What is shorter than a
 trigram is found at the beginning of a text only; where a PostgreSQL server has no ``pg_trgm``,
-everything is. The tables searched so stand in ``SEARCHED``, their indexes in revision 0021.
+everything is. The tables searched so stand in ``SEARCHED``, their indexes in revision 0020.
 """
 
 from collections.abc import Sequence

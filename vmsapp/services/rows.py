@@ -7,21 +7,28 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     CursorResult,
+    Dialect,
     String,
+    Table,
     Update,
+    column,
     func,
     insert,
     literal,
     select,
+    table,
 )
-from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vmsapp.models.base import Model
 
 Row = TypeVar("Row", bound=Model)
 Value = TypeVar("Value")
+
+COUNTED: Final = table("sqlite_sequence", column("name"), column("seq"))
+"""Where SQLite notes the last ids of tables whose ids are given once."""
 
 ASKED_AT_ONCE: Final = 5_000
 """Values in one condition; databases take no more than some ten thousand."""
@@ -41,29 +48,79 @@ def insert_missing(session: Session, model: type[Model], **values: Any) -> None:
 
 
 def insert_rows(
-    session: Session,
-    model: type[Model],
-    rows: Sequence[Mapping[str, Any]],
-    *returning: Any,  # noqa: ANN401 - columns
-) -> Sequence[Any]:
-    """Insert many rows alike, and fetch columns of what was inserted, in no order.
+    session: Session, model: type[Model], rows: Sequence[Mapping[str, Any]]
+) -> Sequence[int]:
+    """Insert many rows, each with the same columns, in a transaction that writes.
 
-    PostgreSQL gets an array for each column: a statement with a parameter for each value takes
-    the driver longer to read than the database to run.
+    PostgreSQL copies them in: a statement with a parameter for each value takes the driver
+    longer to read than the database to run. Ids are taken beforehand, so that nothing has to
+    be asked afterwards.
+
+    Returns:
+        Their ids, in the order of the rows; none where the table has no column of that name.
+
+    Raises:
+        IntegrityError: They break a rule of the database.
     """
     if not rows:
         return []
-    if session.get_bind().dialect.name != "postgresql":
-        wanted = insert(model).returning(*returning) if returning else insert(model)
-        done = session.execute(wanted, list(rows))
-        return done.all() if returning else []
-    names = list(rows[0])
-    arrays = [_array(model.__table__.c[name], [row[name] for row in rows]) for name in names]
-    given = func.unnest(*arrays).table_valued(*names).render_derived()
-    chosen = select(*(given.c[name] for name in names))
-    statement = insert(model).from_select(names, chosen)
-    done = session.execute(statement.returning(*returning) if returning else statement)
-    return done.all() if returning else []
+    ids = _next_ids(session, model, len(rows)) if "id" in model.__table__.c else []
+    if session.get_bind().dialect.name == "postgresql":
+        _copy(session, model, rows, ids)
+    else:
+        numbered = [{"id": key, **row} for key, row in zip(ids, rows, strict=True)] if ids else rows
+        session.execute(insert(cast("Table", model.__table__)), list(numbered))
+    return ids
+
+
+def _next_ids(session: Session, model: type[Model], count: int) -> Sequence[int]:
+    """Take ids that no row has or had, as the database itself would."""
+    if session.get_bind().dialect.name == "postgresql":
+        series = func.pg_get_serial_sequence(model.__tablename__, "id")
+        taken = select(func.nextval(series)).select_from(func.generate_series(1, count).alias())
+        return session.scalars(taken).all()
+    given = select(COUNTED.c.seq).where(COUNTED.c.name == model.__tablename__)
+    there = select(func.max(model.__table__.c.id))
+    last = max(session.scalar(given) or 0, session.scalar(there) or 0)
+    return range(last + 1, last + 1 + count)
+
+
+def _copy(
+    session: Session, model: type[Model], rows: Sequence[Mapping[str, Any]], ids: Sequence[int]
+) -> None:
+    """Copy rows into a table of PostgreSQL, past SQLAlchemy, which has no word for it."""
+    session.flush()
+    connection = session.connection()
+    there, dialect = model.__table__.c, connection.dialect
+    columns: dict[str, Sequence[Any]] = {
+        name: _bound(there[name], dialect, [row[name] for row in rows]) for name in rows[0]
+    }
+    if ids:
+        columns["id"] = ids
+    columns |= {
+        one.key: [one.default.arg] * len(rows)
+        for one in there
+        if one.default is not None and one.default.is_scalar and one.key not in columns
+    }
+    quoted = dialect.identifier_preparer.quote
+    named = ", ".join(map(quoted, columns))
+    statement = f"COPY {quoted(model.__tablename__)} ({named}) FROM STDIN"
+    cursor: Any = connection.connection.cursor()
+    errors = dialect.loaded_dbapi.Error
+    try:
+        with cursor, cursor.copy(statement) as copy:
+            for values in zip(*columns.values(), strict=True):
+                copy.write_row(values)
+    except errors as error:
+        raise DBAPIError.instance(
+            statement, None, error, errors, hide_parameters=True, dialect=dialect
+        ) from error
+
+
+def _bound(column: Any, dialect: Dialect, values: list[Any]) -> list[Any]:  # noqa: ANN401
+    """A column's values as the driver takes them."""
+    bind = column.type.dialect_impl(dialect).bind_processor(dialect)
+    return values if bind is None else list(map(bind, values))
 
 
 def among(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:  # noqa: ANN401
@@ -72,12 +129,6 @@ def among(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement
         return cast("ColumnElement[bool]", column.in_(values))
     kind = ARRAY(String() if isinstance(column.type, String) else column.type)
     return cast("ColumnElement[bool]", column == func.any(literal(list(values), kind)))
-
-
-def _array(column: Any, values: list[Any]) -> Any:  # noqa: ANN401 - of any type
-    """A column's values as one parameter; an explicit length would cut texts off unseen."""
-    kind = ARRAY(String() if isinstance(column.type, String) else column.type)
-    return cast_to(literal(values, kind), kind)
 
 
 def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row:

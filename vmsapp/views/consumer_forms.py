@@ -9,7 +9,8 @@ from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
 from vmsapp.models import Gender, Region
 from vmsapp.services.registration.drafts import ConsumerDraft
-from vmsapp.services.registration.personal_data import LONGEST_REASON, masked
+from vmsapp.services.registration.masking import masked
+from vmsapp.services.registration.personal_data import LONGEST_REASON
 from vmsapp.views.forms import LookupField, OfficeForm
 from vmsapp.views.numbers import ascii_digits
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from flask import current_app, flash, g, redirect, render_template, request
@@ -9,12 +10,13 @@ from flask_appbuilder import action, expose, has_access, permission_name
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
-from sqlalchemy import Select, exists
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
+from config import LANGUAGES
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, NotAllowed, VmsError
+from vmsapp.errors import NotAllowed, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
@@ -27,10 +29,12 @@ from vmsapp.services.registration.consumer_meters import (
     meters_bound,
 )
 from vmsapp.services.registration.dues import dues_at
+from vmsapp.services.registration.masking import masked
 from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, session, status_of, utility
+from vmsapp.views.cells import Coded, own_columns
 from vmsapp.views.consumer_forms import (
     GENDERS,
     AnonymiseForm,
@@ -47,25 +51,13 @@ from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_nam
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.undo import moment_to_undo, offer_undo
-from vmsapp.views.words import consumer_text
-
-STATES: Final = {
-    "active": (N_("Active consumer"), "good"),
-    "retired": (N_("Former consumer"), "warn"),
-    "anonymised": (N_("Data removed"), "bad"),
-}
+from vmsapp.views.words import consumer_state, consumer_text
 
 HAS_METER: Final = exists().where(
     ServicePoint.consumer_id == Consumer.id,
     MeterInstallation.service_point_id == ServicePoint.id,
     MeterInstallation.removed_at.is_(None),
 )
-
-
-def _state(row: Consumer) -> Markup:
-    code = "anonymised" if row.anonymised_at else "retired" if row.retired else "active"
-    word, tone = STATES[code]
-    return state(_(word), tone)
 
 
 class Consumers(Exported, Imported, OfficeModelView):
@@ -81,10 +73,8 @@ class Consumers(Exported, Imported, OfficeModelView):
     sheets = ("consumers",)
     # a file of these is imported as it is; ID numbers are in those of whoever may see them
     export_cells: ClassVar[Mapping[str, Any]] = {
-        "number": lambda row: row.number,
-        "region": lambda row: way_of(row.region_id),
-        "id_number": lambda row: row.id_number,
-        "phone": lambda row: row.phone,
+        **{name: attrgetter(name) for name in ("number", "id_number", "phone")},
+        "region": Coded("region_id", way_of),
         "meters": lambda row: _bound().get(row.id, 0),
     }
     export_columns = names(
@@ -126,10 +116,10 @@ class Consumers(Exported, Imported, OfficeModelView):
     cells = {
         "number": lambda row: digits(row.number),
         "phone": lambda row: digits(row.phone) if row.phone else None,
-        "gender": lambda row: _(GENDERS[row.gender]),
-        "language": lambda row: current_app.config["LANGUAGES"].get(row.language, {}).get("name"),
+        "gender": Coded("gender", lambda code: _(GENDERS[code])),
+        "language": Coded("language", lambda code: LANGUAGES.get(code, {}).get("name")),
         "meters": lambda row: number_text(_bound().get(row.id, 0)),
-        "state": _state,
+        "state": lambda row: state(*consumer_state(row)),
     }
     related = (Related("Sales", "consumer", Sale.consumer_id),)
 
@@ -146,12 +136,20 @@ class Consumers(Exported, Imported, OfficeModelView):
         ids = [row.id for row in rows]
         if not ids or request.endpoint == f"{self.endpoint}.show":
             return
-        if not self.may("delete") or "exporting" in g:
+        if not self.may("delete"):
             _bound().update(meters_bound(session(), ids))
             return
         known = bound_and_history(session(), ids)
         _bound().update({key: count for key, (count, _kept) in known.items()})
         g.consumers_kept = {key for key, (_count, kept) in known.items() if kept}
+
+    def export_statement(self) -> Select[Any]:
+        """What a file tells of a consumer, without the row of the region."""
+        return select(*own_columns(Consumer), Consumer.retired)
+
+    def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
+        """Count the meters that are bound to them."""
+        g.meters_bound = meters_bound(session(), [row.id for row in rows])
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""
@@ -171,7 +169,7 @@ class Consumers(Exported, Imported, OfficeModelView):
         return Markup(  # noqa: S704 - escaped by the template
             render_template(
                 "consumers/_id_number.html", view=self, row=row, whole=whole,
-                shown=digits(whole or personal_data.masked(row.id_number)),
+                shown=digits(whole or masked(row.id_number)),
             ).strip()
         )  # fmt: skip
 

@@ -6,11 +6,13 @@ record it is a deed, not a link. A long list is written in the background: see
 ``vmsapp.views.export_jobs``.
 """
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import IO, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +21,7 @@ from flask import abort, flash, g, redirect, request, send_file, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import get_locale
 from markupsafe import Markup
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from werkzeug.wrappers import Response
 
 from vmsapp.clock import now_utc
@@ -31,6 +33,7 @@ from vmsapp.services.sheets import Cell, Look, write_csv, write_xlsx
 from vmsapp.tasks import background
 from vmsapp.tasks.exports import EXPORT
 from vmsapp.views.base import actor, session, zone
+from vmsapp.views.cells import Coded
 from vmsapp.views.listing import chunks_in_order
 from vmsapp.views.lists import Answer, OfficeListView, columns_cookie
 from vmsapp.views.look import href
@@ -51,6 +54,9 @@ ALL: Final = "all"
 """In an address: all columns, whichever the reader chose for the list."""
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+WRITTEN_AS_IT_IS: Final = frozenset({str, int, Decimal, type(None)})
+"""Types of most cells."""
+
 KINDS: Final = {
     "xlsx": XLSX,
     "csv": "text/csv; charset=utf-8",
@@ -105,6 +111,14 @@ class Exported(OfficeListView):
     def exported_subject(cls) -> str:
         """What is exported, in the words of the audit trail."""
         return cls.export_subject or str(cls.datamodel.obj.__tablename__)
+
+    def export_statement(self) -> Select[Any]:
+        """The rows of a file; columns alone, under the names its cells ask for, are quicker."""
+        return self.statement()
+
+    def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
+        """Read what these columns of a file need beyond the rows, for all of them at once."""
+        self.make_ready(rows)
 
     def exports(self) -> Sequence[tuple[str, str]]:
         """The kinds of file the reader may take: words and addresses."""
@@ -221,34 +235,57 @@ class Lines:
     ) -> None:
         self._view, self.columns, self._zone = view, columns, ZoneInfo(zone())
         self._limit, self._after_chunk = limit, after_chunk
-        g.exporting = True  # what a page offers beside its rows need not be read
-        whole = view.statement()
-        statement, self.search, self.chosen = view.narrowed(whole)
+        statement, self.search, self.chosen = view.narrowed(view.export_statement())
         _sorted_by, order = view.order_wanted(request.args.get("sort", ""))
         self._chunks = chunks_in_order(
-            session(), statement, order, sys.maxsize if limit is None else limit + 1, whole
+            session(), statement, order, None if limit is None else limit + 1
         )
+        told = [column["name"] for column in statement.column_descriptions]
+        self._places = {name: place for place, name in enumerate(told)} if told[1:] else {}
+        self._writers = [self._writer(name) for name in columns]
         self.count, self.more = 0, False
 
-    def __iter__(self) -> Iterator[list[Cell]]:
-        for chunk in self._chunks:
-            self._view.make_ready(chunk)
-            for row in chunk:
-                if self.count == self._limit:
+    def __iter__(self) -> Iterator[Sequence[Cell]]:
+        with closing(self._chunks):
+            for chunk in self._chunks:
+                self._view.make_lines_ready(chunk, self.columns)
+                left = len(chunk) if self._limit is None else self._limit - self.count
+                for line in self._lines(chunk[:left]):
+                    self.count += 1
+                    yield line
+                if left < len(chunk):
                     self.more = True
                     said = _("There are more rows; a file holds %(count)s.", count=self._limit)
                     yield [str(said)]
                     return
-                self.count += 1
-                yield [self._cell(row, name) for name in self.columns]
-            if self._after_chunk:
-                self._after_chunk(self.count)
+                if self._after_chunk:
+                    self._after_chunk(self.count)
 
-    def _cell(self, row: Any, name: str) -> Cell:  # noqa: ANN401 - a row of any model
-        write = self._view.export_cells.get(name)
-        value = write(row) if write else self._view.value(row, name)
-        if type(value) is str:  # most are
-            return value
+    def _lines(self, rows: Sequence[Any]) -> Iterator[Sequence[Cell]]:
+        """Write rows a column at a time, which takes half as long as cell by cell."""
+        return zip(*(write(rows) for write in self._writers), strict=True)
+
+    def _writer(self, name: str) -> Callable[[Sequence[Any]], Iterable[Cell]]:
+        """How a column of some rows is written."""
+        cell = self._view.export_cells.get(name) or self._view.cells.get(name)
+        if isinstance(cell, Coded):
+            read, said = self._reader(cell.column), cache(lambda code: self._plain(cell.say(code)))
+            return lambda rows: map(said, map(read, rows))
+        write = self._view.export_cells.get(name) or (
+            self._reader(name) if name in self._places and cell is None
+            else lambda row: self._view.value(row, name)
+        )  # fmt: skip
+        return lambda rows: [
+            value if type(value) in WRITTEN_AS_IT_IS else self._plain(value)
+            for value in map(write, rows)
+        ]
+
+    def _reader(self, column: str) -> Callable[[Any], Any]:
+        """How a value is read: from its place in a row of columns, by name from a whole row."""
+        place = self._places.get(column)
+        return attrgetter(column) if place is None else itemgetter(place)
+
+    def _plain(self, value: object) -> Cell:
         match value:
             case bool():
                 return str(_("Yes") if value else _("No"))

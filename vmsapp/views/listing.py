@@ -5,7 +5,7 @@ thousandth page costs what the first does and rows added meanwhile move nothing.
 with equal sort values follow by id; rows without a value come last, going up.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -209,19 +209,20 @@ def read_page(
 
 
 def chunks_in_order(
-    session: Session, statement: Select[Any], order: Order, limit: int, whole: Select[Any]
-) -> Iterator[Sequence[Any]]:
-    """Read a list from its beginning, a chunk at a time, so that none is held whole."""
-    edge, left = None, limit
-    while left > 0:
-        size = min(CHUNK, left)
-        keys = _met(statement, order, size + 1, edge)
-        rows, further = _rows(session, whole, keys, order, size)
-        yield rows
-        if not further:
-            return
-        left -= len(rows)
-        edge = [getattr(rows[-1], column.key) for column in order.columns]
+    session: Session, statement: Select[Any], order: Order, limit: int | None
+) -> Generator[Sequence[Any]]:
+    """Read a list from its beginning in one statement, a chunk at a time, so that none is whole.
+
+    Args:
+        session: In the asker's scope; its transaction must stay open meanwhile.
+        statement: The list, filtered but not sorted: whole rows, or some of their columns.
+        order: How to sort it.
+        limit: Rows at most, if there is a limit.
+    """
+    wanted = statement.order_by(*order.clauses()).limit(limit)
+    whole = len(statement.column_descriptions) == 1
+    with session.execute(wanted.execution_options(yield_per=CHUNK)) as found:
+        yield from found.scalars().partitions() if whole else found.partitions()
 
 
 def _rows(

@@ -1,6 +1,7 @@
 """Meters: registered, changed, looked at; what is done to them stands in ``meter_deeds``."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 from flask import flash, g, redirect, request, url_for
@@ -38,6 +39,7 @@ from vmsapp.services.registration.meters import COLUMNS
 from vmsapp.services.setup import NotSetUp
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
+from vmsapp.views.cells import Coded, own_columns
 from vmsapp.views.crud import digest
 from vmsapp.views.deeds import a_key, after, submit
 from vmsapp.views.exports import Exported, way_of
@@ -74,9 +76,8 @@ HANGS: Final = exists().where(
 )
 
 
-def _owner(meter: Meter) -> Consumer | None:
-    found: dict[int, Consumer] = g.get("consumers_of_meters", {})
-    return found.get(meter.id)
+def _owner(meter: Meter) -> Any:  # noqa: ANN401 - name and number
+    return g.get("consumers_of_meters", {}).get(meter.id)
 
 
 def _consumer(meter: Meter) -> str | None:
@@ -116,14 +117,14 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
     )
     export_cells: ClassVar[Mapping[str, Any]] = {
         "drn": lambda meter: identifiers.drn.format(meter.drn),
-        "region": lambda meter: way_of(meter.region_id),
+        "region": Coded("region_id", way_of),
         "consumer_number": lambda meter: getattr(_owner(meter), "number", None),
         "consumer_name": lambda meter: getattr(_owner(meter), "name", None),
-        "sgc": lambda meter: meter.sgc,
-        "ti": lambda meter: meter.ti,
-        "ea": lambda meter: f"{meter.ea:02d}",
-        "kt": lambda meter: meter.kt,
-        "tct": lambda meter: f"{meter.tct:02d}",
+        "sgc": attrgetter("sgc"),
+        "ti": attrgetter("ti"),
+        "ea": Coded("ea", lambda code: f"{code:02d}"),
+        "kt": attrgetter("kt"),
+        "tct": Coded("tct", lambda code: f"{code:02d}"),
     }
 
     list_title = _l("Meters")
@@ -164,18 +165,18 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
     )  # fmt: skip
     loads = (joinedload(Meter.product), joinedload(Meter.region), joinedload(Meter.tariff))
     cells = {
-        "base_date": lambda meter: BASE_YEARS[meter.base_date],
+        "base_date": Coded("base_date", lambda code: BASE_YEARS[code]),
         "drn": lambda meter: digits(identifiers.drn.format(meter.drn)),
-        "meter_type": lambda meter: _(METER_TYPES[meter.meter_type]),
-        "credit_mode": lambda meter: _(MODES[meter.credit_mode]),
-        "algorithm": lambda meter: _(ALGORITHMS[meter.algorithm]),
+        "meter_type": Coded("meter_type", lambda code: _(METER_TYPES[code])),
+        "credit_mode": Coded("credit_mode", lambda code: _(MODES[code])),
+        "algorithm": Coded("algorithm", lambda code: _(ALGORITHMS[code])),
         "consumer": _consumer,
-        "ea": lambda meter: digits(f"{meter.ea:02d}"),
-        "tct": lambda meter: _(CARRIERS[str(meter.tct)]),
-        "kt": lambda meter: _(KEY_TYPES[str(meter.kt)]),
+        "ea": Coded("ea", lambda code: digits(f"{code:02d}")),
+        "tct": Coded("tct", lambda code: _(CARRIERS[str(code)])),
+        "kt": Coded("kt", lambda code: _(KEY_TYPES[str(code)])),
         "sgc": lambda meter: digits(meter.sgc),
         "ti": lambda meter: digits(meter.ti),
-        "state": lambda meter: state(_(METER_STATES[meter.state]), TONES.get(meter.state)),
+        "state": Coded("state", lambda code: state(_(METER_STATES[code]), TONES.get(code))),
     }
     related = (Related("Sales", "meter", Sale.meter_id),)
 
@@ -193,6 +194,17 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
     def make_ready(self, rows: Sequence[Meter]) -> None:
         """Read whose the meters of a list are."""
         if rows and request.endpoint != f"{self.endpoint}.show":
+            g.consumers_of_meters = consumers_of(session(), [row.id for row in rows])
+
+    def export_statement(self) -> Select[Any]:
+        """What a file tells of a meter, without the rows around it."""
+        named = (Product.model.label("product"), Tariff.name.label("tariff"))
+        told = select(*own_columns(Meter), *named)
+        return told.join(Meter.product).outerjoin(Meter.tariff)
+
+    def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
+        """Read whose the meters are."""
+        if any(name.startswith("consumer") for name in columns):
             g.consumers_of_meters = consumers_of(session(), [row.id for row in rows])
 
     def open_to(self, deed: str, row: Meter) -> bool:
@@ -341,7 +353,8 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
         try:
             if pk is None:
                 draft = form.draft(None)
-                (key,) = meters.add(session(), actor(), [draft])
+                (added,) = meters.add(session(), actor(), [draft])
+                key = added.meter_id
             else:
                 key, draft = pk, self._changed(form, columns, pk)
         except FaultyRows as error:

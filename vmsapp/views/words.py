@@ -202,6 +202,21 @@ def group_description(group: Role) -> str:
     return group.description or ""
 
 
+CONSUMER_STATES: Final = {
+    "active": (N_("Active consumer"), "good"),
+    "retired": (N_("Former consumer"), "warn"),
+    "anonymised": (N_("Data removed"), "bad"),
+}
+"""Words and tones."""
+
+
+def consumer_state(consumer: Consumer) -> tuple[str, str]:
+    """The word and the tone of whether a consumer still buys, or is known at all."""
+    code = "retired" if consumer.retired else "active"
+    word, tone = CONSUMER_STATES["anonymised" if consumer.anonymised_at else code]
+    return str(gettext(word)), tone
+
+
 def consumer_text(consumer: Consumer | None) -> str:
     """Name and number of a consumer, for names are shared; nobody is one out of sight."""
     if consumer is None:

@@ -167,3 +167,15 @@ def test_a_number_cell_of_excel_is_refused_where_digits_count(read):
     layout = lay_out(found[0], COLUMNS, WORDS, "en")
     codes = [[fault.code for fault in row.faults] for row in layout.clean(found[1:])]
     assert codes == [["number_for_text"], ["scientific"]]
+
+
+def test_a_text_that_came_before_is_the_same_again_and_no_other_kind_of_cell_is():
+    layout = laid_out("Meter number", "Name", "Balance", "Tariff")
+    cells = [["1", "Homes"], [1.0, "homes "], [" 1 ", "Homes"], [True, "Nowhere"], ["1", "Nowhere"]]
+    rows = list(layout.clean((n, [GOOD, "Ann", *two]) for n, two in enumerate(cells, 2)))
+    found = [row.values for row in rows]
+    assert [one.get("balance") for one in found] == [100, 100, 100, None, 100]
+    assert [one.get("tariff") for one in found] == [1, 1, 1, None, None]
+    assert [[fault.column for fault in row.faults] for row in rows] == [
+        [], [], [], ["balance", "tariff"], ["tariff"],
+    ]  # fmt: skip

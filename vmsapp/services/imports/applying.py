@@ -7,7 +7,7 @@ a worker may die anywhere: the next one leaves out the rows that are done.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from config import Settings
@@ -22,9 +22,6 @@ from vmsapp.services.imports.rows import Open, kept_error, kept_fault, opened
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.rows import insert_rows
 from vmsapp.services.sheets.columns import Cleaned
-
-_PLAIN = ("batch_id", "row", "state", "subject_id", "version")
-"""Columns of a row that was added: most rows have no others."""
 
 APPLIED = (RowState.ADDED, RowState.CHANGED, RowState.SAME)
 
@@ -75,30 +72,24 @@ def _write(
     for place, column, error in faults:
         errors.setdefault(rows[place].number, []).append(kept_error(file.layout, column, error))
     kept = [_row(batch.id, row.number, one) for row, one in zip(rows, done, strict=True) if one]
-    kept += [_row(batch.id, number, None, found) for number, found in errors.items()]
-    plain = [row for row in kept if row["errors"] is None and row["before"] is None]
-    bare = [{name: row[name] for name in _PLAIN} for row in plain]
-    insert_rows(session, ImportRow, bare)
-    if len(plain) < len(kept):
-        done_plain = {row["row"] for row in plain}
-        session.execute(insert(ImportRow), [row for row in kept if row["row"] not in done_plain])
+    insert_rows(session, ImportRow, [row for row in kept if "before" not in row])
+    insert_rows(session, ImportRow, [row for row in kept if "before" in row])
+    insert_rows(session, ImportRow, [
+        {"batch_id": batch.id, "row": number, "state": RowState.FAULTY, "errors": found}
+        for number, found in errors.items()
+    ])  # fmt: skip
     session.execute(
         update(ImportBatch).where(ImportBatch.id == batch.id)
-        .values(applied=ImportBatch.applied + len(kept) - len(errors),
+        .values(applied=ImportBatch.applied + len(kept),
                 faulty=ImportBatch.faulty + len(errors))
         .execution_options(synchronize_session=False)
     )  # fmt: skip
 
 
-def _row(
-    batch_id: int, number: int, done: Done | None, errors: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
-    return {
-        "batch_id": batch_id, "row": number, "errors": errors,
-        "state": done.state if done else RowState.FAULTY,
-        "subject_id": done.subject_id if done else None, "before": done.before if done else None,
-        "version": done.version if done else None,
-    }  # fmt: skip
+def _row(batch_id: int, number: int, done: Done) -> dict[str, Any]:
+    row: dict[str, Any] = {"batch_id": batch_id, "row": number, "state": done.state,
+                           "subject_id": done.subject_id, "version": done.version}  # fmt: skip
+    return row if done.before is None else row | {"before": done.before}
 
 
 def _known(session: Session, batch_id: int, chunk: Sequence[Cleaned]) -> set[int]:

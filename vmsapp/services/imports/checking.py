@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from config import Settings
@@ -15,6 +15,7 @@ from vmsapp.services.imports.kinds import SheetKind, TwiceInFile, kind_for
 from vmsapp.services.imports.rows import Open, kept_error, kept_fault, opened
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.problems import problem_of
+from vmsapp.services.rows import insert_rows
 from vmsapp.services.sheets.columns import Cleaned
 from vmsapp.services.sheets.errors import UnreadableFile
 from vmsapp.services.stored_files import FileGone
@@ -61,12 +62,11 @@ class _Check:
         self.rows += len(chunk)
         self.faulty += len(errors)
         with atomic(self.session, durable=True):
-            if errors:
-                self.session.execute(insert(ImportRow), [
-                    {"batch_id": self.batch.id, "row": row, "state": RowState.FAULTY,
-                     "errors": found}
-                    for row, found in errors.items()
-                ])  # fmt: skip
+            insert_rows(self.session, ImportRow, [
+                {"batch_id": self.batch.id, "row": row, "state": RowState.FAULTY,
+                 "errors": found}
+                for row, found in errors.items()
+            ])  # fmt: skip
             work.advance(self.session, self.rows, max(self.total or 0, self.rows))
 
     def _same_key(self, row: Cleaned, errors: dict[int, list[dict[str, Any]]]) -> None:

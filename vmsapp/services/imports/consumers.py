@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -20,12 +21,12 @@ from vmsapp.services.imports.kinds import (
     Wanted,
     refusals,
 )
+from vmsapp.services.imports.leaving_out import without_faulty
 from vmsapp.services.regions import known_names
 from vmsapp.services.registration import consumers
 from vmsapp.services.registration.consumer_faults import NumberTwice, number_of
 from vmsapp.services.registration.drafts import ConsumerDraft
-from vmsapp.services.registration.faults import FaultyRows
-from vmsapp.services.registration.personal_data import DOTS, NOBODY
+from vmsapp.services.registration.masking import DOTS, NOBODY
 from vmsapp.services.rows import parts
 from vmsapp.services.sheets.cleaners import Text, Value, one_spelling, western
 from vmsapp.services.sheets.columns import Column, told_columns
@@ -185,13 +186,12 @@ class Consumers:
         )
         wanted = []
         for row in rows:
-            known = found.get(self.key(row) or "")
-            base = _draft_of(known) if known else ConsumerDraft(name="", region_id=None)
-            draft = _drafted(base, row)
+            known = found.get(self.key(row) or "") if found else None
+            draft = _drafted(_draft_of(known) if known else None, row)
             if known is None or known.anonymised_at is None:
                 gone = NobodyLeft() if known is None and draft.name == NOBODY else None
                 wanted.append(Wanted(draft, known.id if known else None, refused=gone))
-            elif _same(draft, base):
+            elif _same(draft, _draft_of(known)):
                 wanted.append(Wanted(draft, known.id, left=True))
             else:
                 wanted.append(Wanted(draft, refused=NobodyLeft()))
@@ -224,19 +224,12 @@ class Consumers:
         old = [place for place in asked if wanted[place].existing_id is not None]
         new = [place for place in asked if wanted[place].existing_id is None]
         for places, deed in ((old, _change), (new, _add)):
-            left = places
-            while left:
-                try:
-                    with session.begin_nested():
-                        results = deed(session, actor, [wanted[place] for place in left], batch_id)
-                except FaultyRows as error:
-                    faults += [(left[one.row], one.column, one.error) for one in error.faults]
-                    faulty = {left[one.row] for one in error.faults}
-                    left = [place for place in left if place not in faulty]
-                    continue
-                for place, result in zip(left, results, strict=True):
-                    done[place] = result
-                break
+            results, wrong = without_faulty(
+                session, wanted, places, partial(deed, session, actor, batch_id)
+            )
+            for place, result in results.items():
+                done[place] = result
+            faults += [(place, fault.column, fault.error) for place, fault in wrong]
         return done, faults
 
     def undo(
@@ -301,7 +294,7 @@ def _draft_of(row: Consumer) -> ConsumerDraft:
     return ConsumerDraft(**{name: getattr(row, name) for name in consumers.FIELDS})
 
 
-def _drafted(base: ConsumerDraft, row: Values) -> ConsumerDraft:
+def _drafted(base: ConsumerDraft | None, row: Values) -> ConsumerDraft:
     values: dict[str, Any] = {
         "region_id" if name == "region" else name: value
         for name, value in row.items()
@@ -309,6 +302,8 @@ def _drafted(base: ConsumerDraft, row: Values) -> ConsumerDraft:
     }
     if values.get("id_number", "") is None:
         del values["id_number"]
+    if base is None:
+        return ConsumerDraft(**{"name": "", "region_id": None, **values})
     return replace(base, **{
         name: kept if _alike(kept := getattr(base, name), value) else value
         for name, value in values.items()
@@ -326,12 +321,12 @@ def _same(draft: ConsumerDraft, old: ConsumerDraft) -> bool:
     )
 
 
-def _add(session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int) -> list[Done]:
+def _add(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Wanted]) -> list[Done]:
     ids = consumers.add(session, actor, [one.draft for one in wanted], batch_id=batch_id)
     return [Done("added", key, version=1) for key in ids]
 
 
-def _change(session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int) -> list[Done]:
+def _change(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Wanted]) -> list[Done]:
     drafts: Mapping[int, ConsumerDraft] = {
         one.existing_id: one.draft for one in wanted if one.existing_id is not None
     }

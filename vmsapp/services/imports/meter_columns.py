@@ -68,6 +68,11 @@ FIELDS: Final = {"product": "product_id", "region": "region_id", "tariff": "tari
 """Columns whose draft holds an id."""
 
 
+BLANK: Final[Mapping[str, Any]] = {
+    "number": "", "product_id": None, "region_id": None, "algorithm": "", "sgc": "", "ti": "",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class MeterNumber:
     """A meter number as a text; what is wrong with it as a number the service says."""
@@ -158,10 +163,10 @@ def draft_of(meter: Meter) -> MeterDraft:
 
 def drafted(row: Mapping[str, object], base: MeterDraft | None) -> MeterDraft:
     """Make a draft of a row; a column that is missing leaves what is on record."""
-    said: dict[str, Any] = {FIELDS.get(name, name): row[name] for name in HEADINGS if name in row}
-    if base is not None:
-        kept = {name: getattr(base, name) for name in base.__slots__}
-        return MeterDraft(**{**kept, "meter_type": "", **said})
-    blank = {"number": "", "product_id": None, "region_id": None, "algorithm": "", "sgc": "",
-             "ti": ""}  # fmt: skip
-    return MeterDraft(**{**blank, **said})
+    said: dict[str, Any] = {
+        FIELDS.get(name, name): value for name, value in row.items() if name in HEADINGS
+    }
+    if base is None:
+        return MeterDraft(**{**BLANK, **said})
+    kept = {name: getattr(base, name) for name in base.__slots__}
+    return MeterDraft(**{**kept, "meter_type": "", **said})

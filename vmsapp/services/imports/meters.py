@@ -1,8 +1,9 @@
 """The sheet of meters."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Final
 
 from sqlalchemy import select
@@ -21,19 +22,19 @@ from vmsapp.services.imports.kinds import (
     Wanted,
     refusals,
 )
+from vmsapp.services.imports.leaving_out import without_faulty
 from vmsapp.services.imports.meter_columns import TEXTS, draft_of, drafted, meter_columns
 from vmsapp.services.licence.standing import admit_meters
 from vmsapp.services.registration import meters
 from vmsapp.services.registration.drafts import MeterDraft
-from vmsapp.services.registration.faults import Fault, FaultyRows
-from vmsapp.services.registration.meter_checks import batches, taken
+from vmsapp.services.registration.faults import Fault
+from vmsapp.services.registration.meter_checks import Added, batches
 from vmsapp.services.registration.meter_errors import NumberTwice
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.taking_back import take_back, used
 from vmsapp.services.rows import among
 from vmsapp.services.sheets.columns import Column, told_columns
 from vmsapp.services.sheets.names import Words
-from vmsapp.sts import identifiers
 
 
 class BroughtBack(Conflict):
@@ -107,11 +108,11 @@ class Meters:
         """Ask the service about new ones, then about those that change."""
         new = [place for place, one in enumerate(wanted) if one.existing_id is None]
         found = meters.check(session, actor, [wanted[place].draft for place in new])
-        faults = refusals(wanted, "number") + told(found, new)
+        faults = refusals(wanted, "number") + told(placed(found, new))
         changes, where = _changes(wanted)
         if changes:
             places = [where[key] for key in sorted(changes)]
-            faults += told(meters.check_changes(session, actor, changes), places)
+            faults += told(placed(meters.check_changes(session, actor, changes), places))
         return faults
 
     def apply(
@@ -124,27 +125,13 @@ class Meters:
         ]
         faults = refusals(wanted, "number")
         changes, where = _changes(wanted)
-        while changes:
-            kept = {key: asdict(draft_of(one)) for key, one in
-                    meters_of(session, list(changes)).items()}  # fmt: skip
-            keys = sorted(changes)
-            try:
-                with session.begin_nested():
-                    changed = set(meters.change(session, actor, changes, batch_id=batch_id))
-            except FaultyRows as error:
-                faults += told(error.faults, [where[key] for key in keys])
-                wrong = {keys[one.row] for one in error.faults}
-                changes = {key: draft for key, draft in changes.items() if key not in wrong}
-                continue
-            after = meters_of(session, keys)
-            for key in keys:
-                said = mark(after[key])
-                done[where[key]] = (
-                    Done("changed", key, kept[key], said)
-                    if key in changed
-                    else Done("same", key, version=said)
-                )
-            break
+        changed, wrong = without_faulty(
+            session, wanted, [where[key] for key in sorted(changes)],
+            partial(_change, session, actor, batch_id),
+        )  # fmt: skip
+        for place, one in changed.items():
+            done[place] = one
+        faults += told(wrong)
         left = [place for place, one in enumerate(wanted) if one.existing_id is None]
         added, more = add_meters(session, actor, wanted, left, batch_id)
         for place, one in added.items():
@@ -222,39 +209,51 @@ def add_meters(
     Returns:
         What became of each by its place, and the faults.
     """
-    left, faults = list(places), list[RowFault]()
-    while left:
-        drafts = [wanted[place].draft for place in left]
-        pans = {identifiers.meter_pan.of_drn(number) for draft in drafts
-                if isinstance(number := number_of(draft.number), str)}  # fmt: skip
-        before = {one.meter_id for one in taken(session, pans).values()}
-        try:
-            with session.begin_nested():
-                ids = meters.add(session, actor, drafts, batch_id=batch_id)
-        except FaultyRows as error:
-            faults += told(error.faults, left)
-            wrong = {left[one.row] for one in error.faults}
-            left = [place for place in left if place not in wrong]
-            continue
-        said = marks_of(session, ids)
-        return {
-            place: (
-                Done("changed", key, {"brought_back": True}, said[key])
-                if key in before
-                else Done("added", key, version=said[key])
-            )
-            for place, key in zip(left, ids, strict=True)
-        }, faults
-    return {}, faults
+    added, faults = without_faulty(
+        session, wanted, places, partial(_add, session, actor, batch_id)
+    )  # fmt: skip
+    return added, told(faults)
 
 
-def told(faults: Sequence[Fault], places: Sequence[int]) -> list[RowFault]:
-    """Put a service's faults at the rows' places, under the columns' names."""
+def _add(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Wanted]) -> list[Done]:
+    added = meters.add(session, actor, [one.draft for one in wanted], batch_id=batch_id)
+    return [_done(one) for one in added]
+
+
+def _done(one: Added) -> Done:
+    said = _mark([*(one.columns[name] for name in meters.COLUMNS), MeterState.STOCK])
+    if one.brought_back:
+        return Done("changed", one.meter_id, {"brought_back": True}, said)
+    return Done("added", one.meter_id, version=said)
+
+
+def _change(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Wanted]) -> list[Done]:
+    drafts: dict[int, MeterDraft] = {
+        one.existing_id: one.draft for one in wanted if one.existing_id is not None
+    }
+    kept = {key: asdict(draft_of(one)) for key, one in meters_of(session, list(drafts)).items()}
+    changed = set(meters.change(session, actor, drafts, batch_id=batch_id))
+    said = {key: mark(meter) for key, meter in meters_of(session, list(drafts)).items()}
     return [
-        (places[one.row], one.column.removesuffix("_id"), one.error)
-        for one in faults
+        Done("changed", key, kept[key], said[key])
+        if key in changed
+        else Done("same", key, version=said[key])
+        for key in drafts
+    ]
+
+
+def told(faults: Iterable[tuple[int, Fault]]) -> list[RowFault]:
+    """Put a service's faults under the columns' names, each with the place of its row."""
+    return [
+        (place, one.column.removesuffix("_id"), one.error)
+        for place, one in faults
         if not isinstance(one.error, NumberTwice)
     ]
+
+
+def placed(faults: Sequence[Fault], places: Sequence[int]) -> Iterator[tuple[int, Fault]]:
+    """Put faults at the places of their rows in the chunk."""
+    return ((places[one.row], one) for one in faults)
 
 
 def mark(meter: Meter) -> int:

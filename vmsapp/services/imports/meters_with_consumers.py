@@ -32,6 +32,7 @@ from vmsapp.services.imports.meters import (
     marks_of,
     meter_key,
     meters_of,
+    placed,
     staying,
     told,
 )
@@ -140,7 +141,7 @@ class MetersWithConsumers:
         """Ask both services; consumers that several rows name are asked about once."""
         pairs: list[Pair] = [one.draft for one in wanted]
         every = list(range(len(pairs)))
-        faults = told(meters.check(session, actor, [one.meter for one in pairs]), every)
+        faults = told(placed(meters.check(session, actor, [one.meter for one in pairs]), every))
         new = [place for place in every if pairs[place].consumer_id is None]
         found = consumers.check(session, actor, [pairs[place].consumer for place in new])
         for fault in found:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import Region
-from vmsapp.models.region import name_key
+from vmsapp.models.folding import folded
 
 BETWEEN: Final = " / "
 TOP: Final = "/ "
@@ -44,11 +44,11 @@ def known_names(session: Session) -> list[tuple[str, int]]:
     """
     found = _names_of(session)
     ways = _ways(found)
-    taken = {name_key(way): key for key, way in ways.items()}
+    taken = {folded(way): key for key, way in ways.items()}
     plain = [(BETWEEN.join(names), key) for key, names in found.items() if len(names) > 1]
     short = [*((names[-1], key) for key, names in found.items()), *plain]
     known = [(way, key) for key, way in ways.items()]
-    return known + [(name, key) for name, key in short if taken.get(name_key(name), key) == key]
+    return known + [(name, key) for name, key in short if taken.get(folded(name), key) == key]
 
 
 def _names_of(session: Session) -> dict[int, list[str]]:
@@ -62,9 +62,9 @@ def _names_of(session: Session) -> dict[int, list[str]]:
 
 
 def _ways(found: dict[int, list[str]]) -> dict[int, str]:
-    counted = Counter(name_key(names[-1]) for names in found.values())
+    counted = Counter(folded(names[-1]) for names in found.values())
     return {
         key: TOP + written(names)
-        if len(names) == 1 and counted[name_key(names[0])] > 1 else written(names)
+        if len(names) == 1 and counted[folded(names[0])] > 1 else written(names)
         for key, names in found.items()
     }  # fmt: skip

@@ -121,9 +121,7 @@ def add(
             rows = [row | {"search_key": key_of(row)} for row in rows]
             try:
                 with session.begin_nested():
-                    made = insert_rows(session, Consumer, rows, Consumer.number, Consumer.id)
-                    by_number: dict[str, int] = {row.number: row.id for row in made}
-                    ids = [by_number[row["number"]] for row in rows]
+                    ids = list(insert_rows(session, Consumer, rows))
             except IntegrityError:  # somebody took one of the numbers at this moment
                 continue
             _note_added(session, actor, ids, rows, batch_id)

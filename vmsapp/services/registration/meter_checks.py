@@ -36,6 +36,9 @@ AT_ONCE: Final = 2_000
 
 CIPHERS: Final = {Algorithm.LEGACY: (7,), Algorithm.STS6: (7, 11)}
 BASE_DATES: Final = ("93", "14", "35")
+CREDIT_MODES: Final = frozenset(CreditMode)
+KEY_TYPES: Final = frozenset(identifiers.KeyType)
+CARRIERS: Final = frozenset(identifiers.TokenCarrier)
 YEARS: Final = {"93": "1993", "14": "2014", "35": "2035"}
 DEFAULT_BASE_DATE: Final = "14"
 """Where neither the row nor a vending key says: the one in force since 1993 ended."""
@@ -66,6 +69,20 @@ class Taken:
     meter_id: int
     state: str
     seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A meter that was registered.
+
+    Attributes:
+        columns: What ``columns_of`` made of its row.
+        brought_back: It was on record before, as retired.
+    """
+
+    meter_id: int
+    columns: Mapping[str, Any]
+    brought_back: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +191,7 @@ def _thing_faults(draft: MeterDraft, facts: Known) -> Iterator[Column]:
         yield "meter_type", error
     if draft.region_id not in facts.regions:
         yield "region_id", wrong.RegionMissing()
-    if draft.credit_mode not in tuple(CreditMode):
+    if draft.credit_mode not in CREDIT_MODES:
         yield "credit_mode", wrong.CreditModeUnknown()
     if draft.tariff_id is None:
         return
@@ -200,9 +217,9 @@ def _key_faults(draft: MeterDraft, facts: Known) -> Iterator[Column]:
         yield "ti", wrong.TiWrong()
     if draft.krn is None or not 1 <= draft.krn <= 9:
         yield "krn", wrong.KrnWrong()
-    if draft.kt not in tuple(identifiers.KeyType):
+    if draft.kt not in KEY_TYPES:
         yield "kt", wrong.KtWrong()
-    if draft.tct not in tuple(identifiers.TokenCarrier):
+    if draft.tct not in CARRIERS:
         yield "tct", wrong.TctWrong()
     key = facts.key_of(draft)
     if draft.base_date not in {"", *BASE_DATES}:

@@ -9,6 +9,7 @@
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from vmsapp.errors import VmsError
@@ -25,8 +26,12 @@ MOST_ZEROS: Final = 3
 SHORTENED: Final = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+")
 
 
+@lru_cache(maxsize=4_096)
 def number_of(text: str) -> str | VmsError:
-    """Read a meter number: its bare digits, or what is wrong with it."""
+    """Read a meter number: its bare digits, or what is wrong with it.
+
+    A chunk of rows is asked more than once.
+    """
     number = drns.compact(text)
     if not number:
         return wrong.NumberMissing()

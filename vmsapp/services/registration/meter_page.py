@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Row, Select, exists, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
@@ -24,6 +24,7 @@ from vmsapp.models import (
 from vmsapp.models.meter import Algorithm
 from vmsapp.services.registration.dues import Dues, dues_of
 from vmsapp.services.registration.meters import MADE
+from vmsapp.services.rows import among
 from vmsapp.services.vending.history import history_of
 from vmsapp.sts import identifiers
 from vmsapp.sts.identifiers import BaseDate
@@ -160,15 +161,22 @@ def vending_keys(session: Session) -> list[tuple[str, VendingKey]]:
     return [(name, key) for name, key in rows if Algorithm(name).dkga == key.dkga]
 
 
-def consumers_of(session: Session, meter_ids: Sequence[int]) -> dict[int, Consumer]:
-    """Tell who has meters now, as far as the asker sees them, by the meters' ids."""
+def consumers_of(session: Session, meter_ids: Sequence[int]) -> dict[int, Row[int, str, str]]:
+    """Tell who has meters now, as far as the asker sees them, by the meters' ids.
+
+    Returns:
+        Of each the ``name`` and ``number``.
+    """
     rows = session.execute(
-        select(MeterInstallation.meter_id, Consumer)
+        select(MeterInstallation.meter_id, Consumer.name, Consumer.number)
         .join(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
         .join(Consumer, Consumer.id == ServicePoint.consumer_id)
-        .where(MeterInstallation.meter_id.in_(meter_ids), MeterInstallation.removed_at.is_(None))
+        .where(
+            among(session, MeterInstallation.meter_id, meter_ids),
+            MeterInstallation.removed_at.is_(None),
+        )
     )
-    return {row[0]: row[1] for row in rows}
+    return {row.meter_id: row for row in rows}
 
 
 def unbound(session: Session, text: str, meter_type: str | None = None) -> Sequence[Meter]:

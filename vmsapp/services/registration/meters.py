@@ -25,6 +25,7 @@ from vmsapp.services.registration import meter_errors as wrong
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import Fault, FaultyRows
 from vmsapp.services.registration.meter_checks import (
+    Added,
     Known,
     Taken,
     batches,
@@ -87,7 +88,7 @@ def warnings(session: Session, drafts: Sequence[MeterDraft]) -> list[Fault]:
 
 def add(
     session: Session, actor: Actor, drafts: Sequence[MeterDraft], *, batch_id: int | None = None
-) -> list[int]:
+) -> list[Added]:
     """Register meters, all of them or none, into stock.
 
     Args:
@@ -97,7 +98,7 @@ def add(
         batch_id: The import they belong to; it has one event for all.
 
     Returns:
-        Their ids, in the order of the rows.
+        What became of each, in the order of the rows.
 
     Raises:
         FaultyRows: With all that is wrong.
@@ -120,7 +121,7 @@ def add(
             session, actor, [row for row in rows if row["meter_pan"] in there], there
         )
         _note_added(session, actor, rows, ids, there, facts, batch_id)
-    return [ids[row["meter_pan"]] for row in rows]
+    return [Added(ids[row["meter_pan"]], row, row["meter_pan"] in there) for row in rows]
 
 
 def _there(session: Session, numbers: Iterable[str | VmsError]) -> dict[str, Taken]:
@@ -204,8 +205,8 @@ def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[str, in
     if not rows:
         return {}
     fresh = [{**row, "state": MeterState.STOCK, "blocked_reason": ""} for row in rows]
-    made = insert_rows(session, Meter, fresh, Meter.id, Meter.meter_pan)
-    return {pan: number for number, pan in made}
+    made = insert_rows(session, Meter, fresh)
+    return {row["meter_pan"]: number for row, number in zip(rows, made, strict=True)}
 
 
 def _bring_back(

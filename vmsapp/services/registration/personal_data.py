@@ -23,17 +23,9 @@ from vmsapp.services.imports import forgetting
 from vmsapp.services.imports.forgetting import Person
 from vmsapp.services.registration.consumer_meters import Link, links_of, meters_bound
 from vmsapp.services.registration.consumers import ConsumerAnonymised, locked
-
-SHOWN: Final = 3
-"""Characters of a number that are shown to everybody."""
-
-DOTS: Final = "•" * 5
-"""Stand for all others, as many for each: its length tells nothing."""
+from vmsapp.services.registration.masking import NOBODY
 
 FOUND_AT_MOST: Final = 20
-NOBODY: Final = "—"
-"""The name of who was anonymised; it reads the same in every language."""
-
 EVERY_LINK: Final = 100_000
 LONGEST_REASON: Final = 255
 
@@ -69,17 +61,6 @@ class SaleStillPending(Conflict):
 
     code = "anonymise_sale_pending"
     message = N_("A sale to this consumer is still being settled. Try again once it is.")
-
-
-def masked(id_number: str) -> str:
-    """Show the last characters of a number, of a short one none.
-
-    >>> masked("29384756"), masked("A12"), masked("")
-    ('•••••756', '•••••', '')
-    """
-    if not id_number:
-        return ""
-    return DOTS + (id_number[-SHOWN:] if len(id_number) > SHOWN else "")
 
 
 def show_id_number(session: Session, actor: Actor, consumer_id: int) -> str:

@@ -4,8 +4,9 @@ Columns may stand in any order. What is not known is left out and named. Every f
 row is told, never only the first; a sentence is put together where the reader is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from vmsapp.errors import N_, InvalidInput
@@ -15,6 +16,10 @@ from vmsapp.services.sheets.faults import FAULTS
 from vmsapp.services.sheets.names import Words, loose_key
 from vmsapp.services.sheets.parts import column_letters
 from vmsapp.services.sheets.reading import Odd, Read, Row
+
+_NEW: Final = object()
+_REMEMBERED: Final = 1_000
+"""Texts of a column whose values are kept: of most columns few differ, and cleaning takes long."""
 
 
 class UnknownHeadings(UnreadableFile):
@@ -77,6 +82,10 @@ def told_columns(headings: Mapping[str, str]) -> list[Column]:
     return [Column(name, heading, lambda _: None, told=True) for name, heading in headings.items()]
 
 
+Planned = tuple[int, Column, dict[object, object]]
+"""The place of a known column, and the values of texts that stood there before."""
+
+
 class Fault(NamedTuple):
     """One thing that is wrong with a row.
 
@@ -130,16 +139,16 @@ class Layout:
     ignored: list[str]
     absent: list[str]
     told: list[str] = field(default_factory=list)
-    _plan: list[tuple[int, Column]] = field(default_factory=list)
+    _plan: list[Planned] = field(default_factory=list)
     examples: int = 0
 
     def clean(self, rows: Iterable[Row]) -> Iterator[Cleaned]:
         """Clean the rows after the headings."""
-        width, examples = len(self.headings), _examples(self._plan)
+        width, is_example = len(self.headings), self._example()
         for number, cells in rows:
             if len(cells) < width:
                 cells.extend([""] * (width - len(cells)))
-            if examples and all(cells[index] == shown for index, shown in examples):
+            if is_example(cells):
                 self.examples += 1
                 continue
             yield self._clean(number, cells)
@@ -147,27 +156,48 @@ class Layout:
     def _clean(self, number: int, cells: list[Read]) -> Cleaned:
         values: dict[str, object] = {}
         faults: list[Fault] = []
-        for index, column in self._plan:
-            cell: Any = cells[index]
-            if type(cell) is str:
-                cell = cell.strip()
-            if cell == "" and column.required:
-                faults.append(self._fault(number, index, column, "required", {}))
-            elif cell == "":
-                values[column.name] = column.empty
-            elif type(cell) is Odd:
-                faults.append(self._fault(number, index, column, *_odd_fault(cell)))
+        for index, column, before in self._plan:
+            value = before.get(cells[index], _NEW)
+            if value is _NEW:
+                self._clean_cell(number, index, column, before, cells[index], values, faults)
             else:
-                try:
-                    values[column.name] = column.clean(cell)
-                except InvalidInput as error:
-                    faults.append(self._fault(number, index, column, error.code, error.params))
+                values[column.name] = value
         return Cleaned(number, values, faults, cells)
+
+    def _clean_cell(
+        self, number: int, index: int, column: Column, before: dict[object, object], read: Read,
+        values: dict[str, object], faults: list[Fault],
+    ) -> None:  # fmt: skip
+        cell: Any = read.strip() if type(read) is str else read
+        if cell == "" and column.required:
+            faults.append(self._fault(number, index, column, "required", {}))
+        elif cell == "":
+            values[column.name] = column.empty
+        elif type(cell) is Odd:
+            faults.append(self._fault(number, index, column, *_odd_fault(cell)))
+        else:
+            try:
+                values[column.name] = column.clean(cell)
+            except InvalidInput as error:
+                faults.append(self._fault(number, index, column, error.code, error.params))
+            else:
+                # texts alone: 1.0 and True would be taken for one another
+                if type(read) is str and len(before) < _REMEMBERED:
+                    before[read] = values[column.name]
 
     def _fault(
         self, number: int, index: int, column: Column, code: str, params: Mapping[str, object]
     ) -> Fault:
         return Fault(number, column.name, self.headings[index], code, params)
+
+    def _example(self) -> Callable[[list[Read]], bool]:
+        """Whether cells are the template's example; one cell alone would not do."""
+        shown = {index: column.example for index, column, _ in self._plan
+                 if column.example and not column.choices}  # fmt: skip
+        if len(shown) < 2:
+            return lambda _cells: False
+        picked, wanted = itemgetter(*shown), tuple(shown.values())
+        return lambda cells: picked(cells) == wanted
 
 
 _ODD_CODES: Final = {
@@ -180,13 +210,6 @@ assert set(_ODD_CODES.values()) <= set(FAULTS)
 
 def _odd_fault(cell: Odd) -> tuple[str, dict[str, object]]:
     return _ODD_CODES[cell.kind], {"shown": cell.shown} if cell.shown else {}
-
-
-def _examples(plan: list[tuple[int, Column]]) -> list[tuple[int, str]]:
-    """The cells by which the template's example is known; one alone would not do."""
-    found = [(index, column.example) for index, column in plan
-             if column.example and not column.choices]  # fmt: skip
-    return found if len(found) > 1 else []
 
 
 def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language: str) -> Layout:
@@ -211,7 +234,9 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
         for text in (column.heading, *words.get(column.heading, {}).values())
     }
     found: dict[str, int] = {}
-    plan, ignored, told = [], [], []
+    plan: list[Planned] = []
+    ignored: list[str] = []
+    told: list[str] = []
     for index, heading in enumerate(headings):
         column = by_key.get(loose_key(heading))
         if column is None:
@@ -224,7 +249,7 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
                 heading=heading,
             )
         found[column.name] = index
-        plan.append((index, column))
+        plan.append((index, column, {}))
         told += [heading] if column.told else []
     absent = [column for column in columns if column.name not in found and not column.told]
     if len(told) == len(found):

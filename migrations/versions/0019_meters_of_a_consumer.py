@@ -1,13 +1,13 @@
 """Imports of meters for one consumer; who retired a meter, and from which state.
 
-Revision: 0020
+Revision: 0019
 Follows: 0018
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
+revision = "0019"
 down_revision = "0018"
 branch_labels = None
 depends_on = None

@@ -4,8 +4,8 @@ SQLite keeps trigrams in FTS5 tables by triggers, PostgreSQL in indexes of ``pg_
 that extension cannot be had, texts are found by their beginning. Later revisions change these
 tables without ``batch_alter_table``, which would lose the triggers.
 
-Revision: 0021
-Follows: 0020
+Revision: 0020
+Follows: 0019
 """
 
 import unicodedata
@@ -13,8 +13,8 @@ import unicodedata
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
