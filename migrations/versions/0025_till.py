@@ -1,14 +1,14 @@
 """Sales in money to meters that rate themselves; quick amounts at the counter.
 
 Revision: 0025
-Follows: 0021
+Follows: 0020
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0021"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

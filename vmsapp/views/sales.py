@@ -88,7 +88,8 @@ class Sales(Exported):
         "vending_point": _l("Vending point"), "operator_name": _l("Operator"),
         "business_date": _l("Business date"), "state": _l("State"),
         "module": _l("Security module"), "consumer_number": _l("Consumer number"),
-        "credit": _l("Credit"), "charged": _l("Paid"), "received": _l("Received"), "change": _l("Change"),
+        "credit": _l("Credit"), "charged": _l("Paid"), "received": _l("Received"),
+        "change": _l("Change"),
         "currency": _l("Currency"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
