@@ -132,7 +132,9 @@ def test_a_meter_of_another_region_is_not_found_however_it_is_asked_for(shop):
     for text in (drn, drn[:8], "C0006", "Consumer 6"):
         found = [row.meter.drn for row in as_(shop, meter_search.find_meters, text)]
         assert drn not in found
-    assert [row.meter.drn for row in as_(shop, meter_search.find_meters, drn, by=SUPERVISOR)] == [drn]
+    assert [row.meter.drn for row in as_(shop, meter_search.find_meters, drn, by=SUPERVISOR)] == [
+        drn
+    ]
 
 
 def test_a_sale_stays_whole_when_its_meter_and_consumer_move_to_another_region(shop, module):
