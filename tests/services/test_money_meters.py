@@ -107,7 +107,7 @@ def test_asked_again_with_a_higher_identifier_it_is_the_same_money(shop, module,
 
 def test_what_was_sold_in_money_can_be_explained(shop, kind):
     sale = shop.sell(NAME, tender=1000)
-    why = shop.do(lambda session, actor: explained_sale(session, sale.id)[2])
+    why = shop.do(lambda session, _actor: explained_sale(session, sale.id)[2])
     assert (why.credit_minor, why.carried_minor, why.charged_minor) == (800, 800, 1000)
     assert [(part.kind, part.amount_minor) for part in why.parts] == [("fee", 200), ("credit", 800)]
 

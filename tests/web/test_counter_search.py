@@ -226,7 +226,8 @@ def test_a_meter_that_rates_itself_is_sold_to_by_amount_alone_and_its_slip_says_
 
 
 def test_quick_amounts_of_the_setup_stand_at_the_counter_as_they_are_typed(browse, shop, utility):
-    shop.change(lambda session: session.execute(update(Setup).values(quick_amounts="5 20.5 0.001")))
+    amounts = update(Setup).values(quick_amounts="5 20.5 0.001")
+    shop.change(lambda session: session.execute(amounts))
     for language, written in (("en", "20.5"), ("fr", "20,5")):
         page = (
             browse(OPERATOR, language).get(opened(utility, LEGACY_11), follow_redirects=True).text

@@ -359,9 +359,9 @@ def _count(
         What the former part was, and what it is now.
     """
     sale = Sale.__table__.c
-    units = case((sale.credit_minor.is_(None), sale.units))  # money is no units
+    of_units = case((sale.credit_minor.is_(None), sale.units))  # money is no units
     sold_units, sold_minor = session.execute(
-        select(func.sum(units), func.sum(sale.charged_minor)).where(
+        select(func.sum(of_units), func.sum(sale.charged_minor)).where(
             sale.service_point_id == point_id,
             sale.counter_period == day,
             sale.state.in_(STANDING),

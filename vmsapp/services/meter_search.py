@@ -24,6 +24,8 @@ from vmsapp.sts.errors import CheckDigitError, StsError
 MAX_FOUND: Final = 20
 """Meters shown for one search; more than that asks for a longer search."""
 
+Places = Select[Meter, ServicePoint, Consumer]
+
 LEAST_OF_A_CARD: Final = 5
 """So much of an identity card's number finds it; of less too many begin with it."""
 
@@ -123,7 +125,7 @@ def _of_consumers(whose: ColumnElement[bool]) -> Select[int]:
     )
 
 
-def _narrowed(ids: Any) -> Select[Any]:  # noqa: ANN401 - a select of ids
+def _narrowed(ids: Any) -> Places:  # noqa: ANN401 - a select of ids
     statement = meters_with_places().where(Meter.id.in_(ids))
     return statement.order_by(Consumer.name, Meter.drn).limit(MAX_FOUND + 1)
 
@@ -173,5 +175,5 @@ def _check_digits(number: str) -> None:
         return
 
 
-def _found(session: Session, statement: Select[Any]) -> list[Found]:
+def _found(session: Session, statement: Places) -> list[Found]:
     return [Found(meter, consumer) for meter, _, consumer in session.execute(statement)]

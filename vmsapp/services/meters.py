@@ -131,7 +131,7 @@ def key_ends_at(session: Session, meter: Meter) -> datetime | None:
         .where(key.sgc == meter.sgc, key.krn == meter.krn, key.kt == meter.kt)
         .where(key.dkga == Algorithm(meter.algorithm).dkga)
     ).first()
-    return row and ends_at(row)
+    return None if row is None else ends_at(row)
 
 
 def _meter(session: Session, meter_id: int) -> tuple[Meter, ServicePoint | None, Consumer | None]:

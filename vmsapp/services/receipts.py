@@ -69,7 +69,7 @@ class Receipt:
         """The token's format rounded the units up in the customer's favour."""
         sale = self.sale
         if sale.credit_minor is not None:
-            return sale.calculation["carried_minor"] > sale.credit_minor
+            return int(sale.calculation["carried_minor"]) > sale.credit_minor
         return sale.units_carried > sale.units
 
     def __repr__(self) -> str:

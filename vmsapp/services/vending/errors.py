@@ -4,6 +4,7 @@ from datetime import datetime
 
 from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, Refused, Unavailable, Uncertain
 from vmsapp.money import Money
+from vmsapp.tariffs.credit import CreditQuote
 from vmsapp.tariffs.engine import Quote
 
 
@@ -208,7 +209,7 @@ class QuoteChanged(Conflict):
     code = "quote_changed"
     message = N_("The price has changed since it was shown. Check the new figures and sell again.")
 
-    def __init__(self, quote: Quote) -> None:
+    def __init__(self, quote: Quote | CreditQuote) -> None:
         super().__init__()
         self.quote = quote
 
