@@ -154,10 +154,10 @@ def test_the_card_tells_what_fees_are_due(operator, utility):
 
 
 def test_a_meter_without_a_consumer_shows_the_way_to_bind_one(browse, utility):
-    for meter, way in ((NOT_INSTALLED, "/meters/bind/"), (NO_CONSUMER, "/meters/show/")):
+    for meter, way in ((NOT_INSTALLED, "/meters/{}/bind"), (NO_CONSUMER, "/meters/show/{}")):
         page = browse(SUPERVISOR).get(opened(utility, meter), follow_redirects=True).text
         assert "This meter is not bound to a consumer yet." in said(page)
-        assert f'href="{way}{utility.meters[meter]}"' in page
+        assert f'href="{way.format(utility.meters[meter])}"' in page
 
 
 @pytest.mark.parametrize("mode", ["quantity", "amount"])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
@@ -19,19 +19,25 @@ from vmsapp.models import (
     ServicePoint,
     Setup,
     SmAlgorithm,
+    TariffPlan,
     VendingKey,
 )
 from vmsapp.models.meter import Algorithm
-from vmsapp.services.registration.dues import Dues, dues_of
+from vmsapp.services.registration.dues import Dues, plans_known
 from vmsapp.services.security_modules.health import ends_at
+from vmsapp.services.setup import currency_of
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.history import History, history_of
+from vmsapp.services.vending.pricing import fees_of
 from vmsapp.tariffs.plan import Accumulation, Span
 
 SALES_SHOWN: Final = 3
 
 KEY_WARNING: Final = timedelta(days=30)
 """How long before its end a key is warned of at the counter."""
+
+
+_Place = tuple[Meter, ServicePoint | None, Consumer | None, VendingKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class Card:
         point: Where it hangs, ``None`` for a meter not installed.
         history: What was bought and paid there: a price needs it, too.
         last_sales: The newest first.
+        plans: Of the meter's tariff since the place got it: a price needs them, too.
         dues: Fixed fees due there.
         key_ends_at: When the vending key expires, or must not be used any more, where that is
             near or past; ``None`` otherwise, and where no module has a key.
@@ -53,6 +60,7 @@ class Card:
     point: ServicePoint | None
     history: History | None
     last_sales: Sequence[Sale]
+    plans: Sequence[TariffPlan] = ()
     dues: Dues | None = None
     key_ends_at: datetime | None = None
     key_ended: bool = False
@@ -88,15 +96,17 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
     Raises:
         NoSuchMeter: There is none in the asker's scope.
     """
-    meter, point, consumer = _meter(session, meter_id)
+    meter, point, consumer, key = _meter(session, meter_id)
     history = history_of(session, setup, point, now) if point else None
-    ends = key_ends_at(session, meter)
+    plans = plans_known(session, meter.tariff_id, history) if history else ()
+    ends = None if key is None else ends_at(key)
     return Card(
         meter=meter,
         consumer=consumer,
         point=point,
         history=history,
-        dues=dues_of(session, setup, meter.tariff_id, history) if history else None,
+        plans=plans,
+        dues=Dues.of(fees_of(plans, currency_of(setup), history)) if history and plans else None,
         key_ends_at=ends if ends is not None and ends - now < KEY_WARNING else None,
         key_ended=ends is not None and ends <= now,
         last_sales=session.scalars(
@@ -115,32 +125,32 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
         NoSuchMeter: There is none in the asker's scope.
         MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    meter, point, _ = _meter(session, meter_id)
+    meter, point, _, _ = _meter(session, meter_id)
     if point is None or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return meter, point
 
 
-def key_ends_at(session: Session, meter: Meter) -> datetime | None:
-    """Tell when the vending key of a meter ends; nothing where no module has it."""
+def _meter(session: Session, meter_id: int) -> _Place:
     key = VendingKey
-    row = session.scalars(
-        select(key)
-        .join(SmAlgorithm, SmAlgorithm.module_id == key.module_id)
-        .where(SmAlgorithm.algorithm == meter.algorithm)
-        .where(key.sgc == meter.sgc, key.krn == meter.krn, key.kt == meter.kt)
-        .where(key.dkga == Algorithm(meter.algorithm).dkga)
-    ).first()
-    return None if row is None else ends_at(row)
-
-
-def _meter(session: Session, meter_id: int) -> tuple[Meter, ServicePoint | None, Consumer | None]:
-    statement = meters_with_places().where(Meter.id == meter_id).options(joinedload(Meter.tariff))
+    dkga = case((Meter.algorithm == Algorithm.LEGACY, "02"), else_="04")
+    statement = (
+        meters_with_places()
+        .add_columns(key)
+        .outerjoin(SmAlgorithm, SmAlgorithm.algorithm == Meter.algorithm)
+        .outerjoin(
+            key,
+            (key.module_id == SmAlgorithm.module_id) & (key.sgc == Meter.sgc)
+            & (key.krn == Meter.krn) & (key.kt == Meter.kt) & (key.dkga == dkga),
+        )
+        .where(Meter.id == meter_id)
+        .options(joinedload(Meter.tariff))
+    )  # fmt: skip
     found = session.execute(statement).first()
     if found is None:
         raise NoSuchMeter
-    meter, point, consumer = found
-    return meter, point, consumer
+    meter, point, consumer, key_row = found
+    return meter, point, consumer, key_row
 
 
 def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:

@@ -15,7 +15,15 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import NotFound, VmsError
 from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.i18n import _
-from vmsapp.models import Meter, MeterState, SaleState, ServicePoint, Setup, VendingPoint
+from vmsapp.models import (
+    Meter,
+    MeterState,
+    SaleState,
+    ServicePoint,
+    Setup,
+    TariffPlan,
+    VendingPoint,
+)
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, receipts, vending
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
@@ -241,7 +249,9 @@ class Counter(CounterSearch):
             typed.mode = "amount"
         if typed.value and card.can_sell and card.point:
             try:
-                priced = self._price(settings, card.meter, card.point, typed, card.history)
+                priced = self._price(
+                    settings, card.meter, card.point, typed, card.history, card.plans
+                )
             except VmsError as wrong:
                 refusal = refusal or wrong
         return self.page(
@@ -273,11 +283,13 @@ class Counter(CounterSearch):
         point: ServicePoint,
         typed: Typed,
         history: History | None = None,
+        plans: Sequence[TariffPlan] = (),
     ) -> Priced:
         purchase = purchase_of(meter.id, typed, settings)
         return vending.quote(
-            session(), meter, point, purchase, now_utc(), setup=settings, history=history
-        )
+            session(), meter, point, purchase, now_utc(), setup=settings, history=history,
+            plans=plans,
+        )  # fmt: skip
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.

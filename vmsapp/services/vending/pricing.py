@@ -90,9 +90,16 @@ class Priced:
 
 
 def price(
-    session: Session, setup: Setup, meter: Meter, history: History, purchase: Purchase
+    session: Session,
+    setup: Setup,
+    meter: Meter,
+    history: History,
+    purchase: Purchase,
+    plans: Sequence[TariffPlan] = (),
 ) -> Priced:
     """Price a purchase from the plan, counters and fees as they stand.
+
+    Whoever has read the tariff's plans hands them in.
 
     Raises:
         SoldByAmount: The meter is credited with money, and units were asked for.
@@ -109,7 +116,7 @@ def price(
         raise SoldByAmount(drn=meter.drn)
     if meter.tariff_id is None:
         raise MeterWithoutTariff(drn=meter.drn)
-    plans = plans_between(session, meter.tariff_id, history.attached_on, history.today)
+    plans = plans or plans_between(session, meter.tariff_id, history.attached_on, history.today)
     tariff = plans[-1].tariff
     if tariff.meter_type != meter.meter_type:
         raise TariffOfAnotherType(
