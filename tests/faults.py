@@ -15,6 +15,7 @@ from vmsapp.extensions import _DEPTH
 from vmsapp.hsm.answers import (
     Cancelled,
     IssuedToken,
+    IssuedTokens,
     KeyInfo,
     ModuleStatus,
     NotExecuted,
@@ -22,7 +23,7 @@ from vmsapp.hsm.answers import (
 )
 from vmsapp.hsm.base import SecurityModule
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
-from vmsapp.hsm.requests import CreditRequest
+from vmsapp.hsm.requests import CreditRequest, KeyChangeRequest
 
 Call = Callable[[], Any]
 Fault = Callable[[Call], Any]
@@ -111,7 +112,13 @@ class FaultyModule:
         self._always[method] = fault
 
     def refuse(
-        self, reason: str, *, highest_tid: int | None = None, times: int = 1, heard: bool = True
+        self,
+        reason: str,
+        *,
+        highest_tid: int | None = None,
+        times: int = 1,
+        heard: bool = True,
+        method: str = "issue_credit",
     ) -> None:
         """Have the next requests refused, the refusal written under their ids.
 
@@ -123,7 +130,7 @@ class FaultyModule:
             self._refused[request_id] = ModuleRefused(reason, highest_tid=highest_tid)
             raise self._refused[request_id] if heard else HsmTimeout
 
-        self.once("issue_credit", *[fault] * times)
+        self.once(method, *[fault] * times)
 
     def count(self, method: str) -> int:
         """Tell how often a method was called."""
@@ -138,6 +145,11 @@ class FaultyModule:
     def issue_credit(self, request: CreditRequest) -> IssuedToken:
         return self._do(
             "issue_credit", request.request_id, lambda: self.inner.issue_credit(request)
+        )
+
+    def issue_key_change(self, request: KeyChangeRequest) -> IssuedTokens:
+        return self._do(
+            "issue_key_change", request.request_id, lambda: self.inner.issue_key_change(request)
         )
 
     def fetch_result(self, request_id: str) -> IssuedToken | NotExecuted:

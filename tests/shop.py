@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, inspect, select
 from sqlalchemy.orm import Session
 
 from tests.factories import (
@@ -148,9 +148,10 @@ class Shop:
             return deed(session)
 
     def rows(self, model: type, *where: Any) -> list[Any]:
-        """Read rows as they stand."""
+        """Read rows as they stand, the one added last behind the others."""
+        order = inspect(model).primary_key
         with self.session() as session, unscoped(LOOK):
-            return list(session.scalars(select(model).where(*where)))
+            return list(session.scalars(select(model).where(*where).order_by(*order)))
 
     def count(self, model: type, *where: Any) -> int:
         """Count rows as they stand."""

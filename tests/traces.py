@@ -37,6 +37,8 @@ VENDING_KEY, DECODER_KEY, OTHER_KEY = "a vending key", "a decoder key", "a key"
 PASSPHRASE, TOKEN = "a passphrase", "a token"
 
 DIGITS: Final = ("token", "digits")
+HOLDERS: Final = (DIGITS[0], "key_change_token")
+"""Tables with such a column; the second came later."""
 """Where whole tokens belong."""
 
 MAY_HOLD: Final = {
@@ -262,9 +264,13 @@ def books_in(path: Path) -> Books | None:
     with closing(sqlite3.connect(path)) as connection:
         if DIGITS[1] not in _columns(connection, DIGITS[0]):
             return None
-        digits = [row[0] for row in connection.execute("SELECT digits FROM token")]
-        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        return Books(digits, [(name, _rows(connection, name)) for (name,) in names])
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = [name for (name,) in found]
+        digits = [
+            row[0] for holder in set(names) & set(HOLDERS)
+            for row in connection.execute(f"SELECT digits FROM {holder}")
+        ]  # fmt: skip
+        return Books(digits, [(name, _rows(connection, name)) for name in names])
 
 
 def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
@@ -272,7 +278,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _rows(connection: sqlite3.Connection, table: str) -> list[Row]:
-    if table != DIGITS[0]:
+    if table not in HOLDERS:
         return connection.execute(f'SELECT * FROM "{table}"').fetchall()
     others = [name for name in _columns(connection, table) if name != DIGITS[1]]
     return connection.execute(f"SELECT {', '.join(others)} FROM {table}").fetchall()
@@ -292,10 +298,13 @@ def _on_postgres(address: URL) -> Books | None:
         rows: dict[str, list[Row]] = {}
         for row in connection.execute(every):
             rows.setdefault(row[0], []).append(row)
-        digits = [row[0] for row in connection.execute("SELECT digits FROM public.token")]
+        digits = [
+            row[0] for holder in set(names) & set(HOLDERS)
+            for row in connection.execute(f"SELECT digits FROM public.{holder}")
+        ]  # fmt: skip
     return Books(digits, list(rows.items()))
 
 
 def _row_of(table: str) -> str:
     """Give what reads a whole row of ``t`` as text, but for the column of tokens."""
-    return f"(to_jsonb(t) - '{DIGITS[1]}')::text" if table == DIGITS[0] else "t::text"
+    return f"(to_jsonb(t) - '{DIGITS[1]}')::text" if table in HOLDERS else "t::text"

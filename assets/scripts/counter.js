@@ -43,6 +43,14 @@ function followPrice(form) {
     timer = setTimeout(ask, STILL_TYPING);
   }
 
+  document.querySelectorAll('[data-keeps-typed]').forEach((link) => link.addEventListener('click', () => {
+    const kept = new FormData(form);
+    const address = new URL(link.href);
+    ['mode', 'value', 'vending_point', 'received'].forEach((name) => {
+      if (kept.get(name)) address.searchParams.set(name, kept.get(name));
+    });
+    link.href = address;
+  }));
   [value, received].forEach((field) => field.addEventListener('input', changed));
   form.querySelectorAll('[name=mode]').forEach((mode) => mode.addEventListener('change', changed));
   form.addEventListener('keydown', (event) => { // Enter before the price is there asks for it at once

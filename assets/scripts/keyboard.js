@@ -1,5 +1,5 @@
-// Where the focus goes: to what is wrong with a form as it opens, with "/" to the search, with
-// the key that stands in data-key to a field, or as if its button or link were pressed.
+// Where the focus goes: to what is wrong with a form as it opens, and with "/" to the search.
+// F keys press what announces them, or go there where it is a field.
 
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
 
@@ -15,17 +15,18 @@ document.addEventListener('keydown', (event) => {
   search.select();
 });
 
+// A key that a link, button or field announces, also while something is typed.
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
   if (!/^F\d+$/.test(event.key) || document.querySelector('dialog[open]')) return;
-  const element = document.querySelector(`[data-key="${event.key}"]:not(:checked)`);
+  const element = document.querySelector(`[aria-keyshortcuts="${event.key}"]:not(:checked)`);
   if (!element) return;
   event.preventDefault();
-  if (element.matches('a, button, [type=radio]')) {
-    element.click();
-  } else {
+  if (element.matches('input:not([type=radio])')) {
     element.focus();
     element.select();
+  } else {
+    element.click();
   }
 });
 

@@ -1,14 +1,14 @@
 """Sales in money to meters that rate themselves; quick amounts at the counter.
 
 Revision: 0025
-Follows: 0020
+Follows: 0023
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0020"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

@@ -18,23 +18,6 @@ from vmsapp.sts.secret import SecretBytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
-SLIP_FACTS = """() => {
-  const token = document.querySelector('.slip-token');
-  const slip = document.querySelector('.slip');
-  const size = (e) => parseFloat(getComputedStyle(e).fontSize);
-  const box = (e) => e.getBoundingClientRect();
-  const others = [...slip.querySelectorAll('*')].filter((e) => !token.contains(e));
-  return {
-    groups: token.children.length,
-    lines: box(token).height / size(token),
-    inside: [...token.children].every(
-      (g) => box(g).right <= box(slip).right && box(g).left >= box(slip).left),
-    largest: Math.max(...others.map(size)),
-    size: size(token),
-    menu: getComputedStyle(document.querySelector('header.top')).display,
-  };
-}"""
-
 
 def sign_in(page: Page, product, username: str = "operator") -> None:
     page.goto(product.address)
@@ -66,17 +49,6 @@ def units_in(product, digits: str, drn: str) -> Decimal:
     return decode(digits, decoder_key).amount
 
 
-def own_sale(product) -> int:
-    """A sale of the operator's own vending point."""
-    with closing(sqlite3.connect(product.instance / "vms.sqlite")) as database:
-        return int(
-            database.execute(
-                "SELECT min(s.id) FROM sale s JOIN vending_point v ON v.id = s.vending_point_id"
-                " WHERE v.name = 'Harbour Street'"
-            ).fetchone()[0]
-        )
-
-
 def find(page: Page, product, text: str) -> None:
     page.goto(f"{product.address}/counter/")
     page.get_by_label("Meter number, consumer, or phone").fill(text)
@@ -101,10 +73,6 @@ def test_an_operator_sells_fifty_kwh_and_the_digits_say_so(product, watched) -> 
     assert units_in(product, digits, drn) == Decimal(50)
     for said in ("50.0 kWh", drn, "Received", "Change", "SGC", "KRN", "TI", "Harbour Street"):
         expect(page.locator(".slip")).to_contain_text(said)
-
-    page.evaluate("window.print = () => { window.printed = true; }")
-    page.get_by_role("button", name="Confirm printing").click()
-    assert page.evaluate("window.printed") is True
 
     page.reload()
     assert token_on(page) == digits, "reloading shows the same sale"
@@ -150,9 +118,11 @@ def test_from_search_to_search_in_under_ten_keystrokes(product, watched) -> None
     press("Enter")
     expect(page.locator(".slip")).to_be_visible()
     press("Enter")
-    assert page.evaluate("sessionStorage.getItem('printed')") == "yes"
+    page.wait_for_url("**/preview**")
     assert units_in(product, token_on(page), drn) == Decimal(20)
-    press("F2")
+    press("Enter")
+    page.wait_for_function("sessionStorage.getItem('printed') === 'yes'")
+    press("F3")
     page.wait_for_url("**/counter/")
     assert page.evaluate("document.activeElement.id") == "q"
     assert len(pressed) < 10
@@ -235,19 +205,6 @@ def test_a_wrong_number_gets_a_sentence_and_stays_typed(product, watched) -> Non
     expect(page.get_by_label("How much")).to_have_value("abc")
     find(page, product, "99999999999")
     expect(page.get_by_role("status").first).to_contain_text("No meter or consumer here matches")
-
-
-def test_the_token_stands_in_one_line_and_is_the_largest_text_on_the_slip(product, watched) -> None:
-    page = watched.page
-    sign_in(page, product)
-    page.goto(f"{product.address}/counter/sale/{own_sale(product)}")
-    page.emulate_media(media="print")
-    facts = page.evaluate(SLIP_FACTS)
-    assert facts["groups"] == 5
-    assert facts["lines"] < 2
-    assert facts["inside"]
-    assert facts["size"] >= facts["largest"]
-    assert facts["menu"] == "none"
 
 
 def test_administrators_see_the_clock(product, watched) -> None:

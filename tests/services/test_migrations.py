@@ -119,7 +119,7 @@ def test_ids_of_rows_that_may_go_are_given_once(empty):
         ))  # fmt: skip
     upgrade(revision="0018")
     with db.engine.begin() as connection:
-        assert set(map(tuple, connection.execute(shapes))) == before  # no index is lost
+        assert set(map(tuple, connection.execute(shapes))) >= before  # no index is lost
         made = connection.execute(text("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINC%'"))
         assert {row.name for row in made} == set(NEVER_REUSED)
         for name in ("Eighth", "Ninth"):

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from tests.factories import DOMESTIC, NOW, OPERATOR, SOUTH_OPERATOR, SOUTHERN, SUPERVISOR
 from tests.faults import answer_lost, down, request_lost
 from vmsapp.errors import NotFound
-from vmsapp.models import AuditEvent, Consumer, Meter
+from vmsapp.models import Consumer, Meter
 from vmsapp.scope import seen_by
 from vmsapp.services import meter_search, receipts
 
@@ -86,13 +86,6 @@ def test_a_sale_out_of_sight_has_no_receipt(shop):
                  lambda: as_(shop, receipts.state_of, sale.id, by=SOUTH_OPERATOR)):  # fmt: skip
         with pytest.raises(NotFound):
             deed()
-
-
-def test_printing_leaves_its_trail(shop):
-    sale = shop.sell()
-    as_(shop, receipts.note_printed, shop.actor(), sale.id)
-    (row,) = shop.rows(AuditEvent, AuditEvent.action == "receipt.printed")
-    assert (row.subject_id, row.actor_name) == (str(sale.id), OPERATOR)
 
 
 def test_a_pending_sale_is_on_the_list_until_it_is_settled_and_then_on_the_other(shop, module):

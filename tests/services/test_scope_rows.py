@@ -8,13 +8,16 @@ from tests import factories
 from tests.factories import (
     AUDITOR,
     HARBOUR,
+    LEGACY_11,
     MARKET,
     OPERATOR,
     SOUTH_OPERATOR,
     SOUTHERN,
     SUPERVISOR,
 )
+from tests.keyring import KeyShop
 from tests.services.pair import make_pair
+from tests.till import Till
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
@@ -23,15 +26,21 @@ from vmsapp.models import (
     ImportBatch,
     Job,
     JournalFinding,
+    KeyChange,
+    KeyChangeToken,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
     Meter,
     OfficeUser,
+    PrintKind,
     ReceiptCounter,
+    ReceiptPrint,
     Region,
     Sale,
     ServicePoint,
+    Shift,
+    ShiftCash,
     Token,
     VendingPoint,
     VendingPointAccount,
@@ -48,9 +57,10 @@ from vmsapp.scope import (
     unscoped,
 )
 from vmsapp.security import NotActing, actor_for
+from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 
-REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint)
+REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
 AT_A_POINT = (
     Sale,
     Token,
@@ -59,8 +69,11 @@ AT_A_POINT = (
     LedgerEntry,
     VendingPointAccount,
     ReceiptCounter,
+    ReceiptPrint,
     FloatMovement,
     ApprovalRequest,
+    Shift,
+    ShiftCash,
 )
 SEEN = REGIONAL + AT_A_POINT
 
@@ -91,6 +104,7 @@ NOT_SCOPED = {
     "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
+    "LedgerProof": "of the whole utility's books; shown to who may see its page",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 
@@ -100,9 +114,21 @@ def sold(shop):
     """A sale in each region, so that every table has rows on both sides."""
     north = shop.sell()
     south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    for sale, who in ((north, OPERATOR), (south, SOUTH_OPERATOR)):
+        actor = shop.actor(who)
+        with shop.session() as session, seen_by(actor):
+            receipts.receipt(session, actor, sale.id)
+            prints.note_print(session, actor, sale.id, nth=1, kind=PrintKind.PAPER, language="en",
+                              may_reprint=False)  # fmt: skip
+    changing = KeyShop(shop, SUPERVISOR)
+    for meter in (LEGACY_11, SOUTHERN):
+        changing.start(meter, key=f"form of {meter}", ti="44")
     pair = make_pair(shop)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
+    till = Till(shop)
+    for point, by in ((HARBOUR, OPERATOR), (MARKET, SOUTH_OPERATOR)):
+        till.move(till.open(100, point=point, by=by), 50, by=by)
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
@@ -188,10 +214,14 @@ CHANGES = {
     Consumer: {"address": "x"},
     Meter: {"blocked_reason": "x"},
     ServicePoint: {"plan_attached_on": factories.TODAY},
+    KeyChange: {"reason": "x"},
     Sale: {"local_hour": 3},
     LedgerAccount: {"detail": "x"},
     VendingPointAccount: {"credit_limit_minor": 5},
     ReceiptCounter: {"last_number": 9},
+    ReceiptPrint: {"language": "fr"},
+    Shift: {"note": "x"},
+    ShiftCash: {"note": "x"},
 }
 
 

@@ -113,9 +113,11 @@ def test_all_settings_but_the_changed_are_copied(shop):
     values = {
         "utility_address": "1 Road", "tax_number": "T-1", "coin_minor": 5, "settlement": "nearest",
         "receipt_header": "Head", "receipt_footer": "Foot", "receipt_copies": 2,
-        "shifts_used": True, "shift_hours": 9, "cash_counted": False, "smallest_minor": 100,
+        "shifts_used": True, "shift_hours": 9, "cash_counted": False,
+        "shift_tolerance_minor": 250, "smallest_minor": 100,
         "largest_minor": 100_000, "smallest_units": Decimal("0.5"), "largest_units": Decimal(900),
-        "tokens_a_day": 3, "quick_amounts": "5 10", "mail_port": 465, "mail_security": "tls", **MAIL,
+        "tokens_a_day": 3, "quick_amounts": "5 10",
+        "mail_port": 465, "mail_security": "tls", **MAIL,
     }  # fmt: skip
     change(shop, **values)
     change(shop, utility_name="Other")

@@ -176,3 +176,15 @@ def operator(browse: Browse) -> Browser:
 def supervisor(browse: Browse) -> Browser:
     """The supervisor of the whole country."""
     return browse(SUPERVISOR)
+
+
+@pytest.fixture
+def ports_open(office: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let mail be handed in on the port of a server of the tests."""
+
+    def open_to(*ports: int) -> None:
+        settings = office.extensions["vms_settings"]
+        named = settings.model_copy(update={"mail_ports": ",".join(map(str, ports))})
+        monkeypatch.setitem(office.extensions, "vms_settings", named)
+
+    return open_to

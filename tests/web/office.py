@@ -80,6 +80,12 @@ class Browser:
         form = self.purchase(meter_id, **{"mode": "quantity", "value": "50"} | typed)
         return self.sell(meter_id, form)
 
+    def print(self, sale_id: int, **chosen: str) -> TestResponse:
+        """Open a receipt's preview and confirm it; by default on paper."""
+        opened = self.get(f"/counter/receipts/{sale_id}/preview", query_string=chosen)
+        form = fields(opened.text, "/print") | {"kind": "paper"} | chosen
+        return self.post(f"/counter/receipts/{sale_id}/print", form)
+
     def _open(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = {"Accept-Language": self.language} if self.language else {}
         headers |= options.pop("headers", {})

@@ -26,6 +26,7 @@ from tests.factories import (
     SOUTH_OPERATOR,
     SOUTHERN,
 )
+from tests.till import Till
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
 from vmsapp.models import Tariff
@@ -58,6 +59,11 @@ def things(shop, utility, people) -> dict[str, Thing]:
     def consumers(session) -> Thing:
         return Thing(*(sale.consumer_id for sale in (north, south)))
 
+    till = Till(shop)
+    shifts = Thing(*(
+        till.open(by=by, point=point).id
+        for by, point in ((OPERATOR, HARBOUR), (SOUTH_OPERATOR, MARKET))
+    ))  # fmt: skip
     points = Thing(utility.points[HARBOUR], utility.points[MARKET])
     regions = utility.regions
     return {
@@ -69,6 +75,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "Regions": Thing(regions["north"].id, regions["south"].id),
         "VendingPoints": points,
         "Floats": points,
+        "Shifts": shifts,
         "Tariffs": Thing(*(shop.rows(Tariff)[0].id,) * 2),
         "SecurityModules": Thing(utility.module_id, utility.module_id),
         "UserGroups": Thing(*(group_id(shop, "Operator"),) * 2),
@@ -178,6 +185,7 @@ def test_each_group_may_what_the_table_says_and_what_is_refused_changes_nothing(
 
 def test_nobody_is_given_anything_without_a_region():
     scoped = ("Sales.show", "Meters.show", "Consumers.show", "Regions.show", "Floats.show",
+              "Shifts.show",
               "Counter.sale", "Counter.purchase", "VendingPoints.show", "Users.show")  # fmt: skip
     seen = {
         (route, group): cells[2]

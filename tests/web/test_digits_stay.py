@@ -39,7 +39,8 @@ def test_the_digits_stand_on_the_receipt_and_on_no_other_page(operator, utility,
 
 def test_no_address_redirect_header_or_cookie_carries_digits(operator, utility, shop):
     sold = operator.buy(utility)
-    printed = operator.post(f"{sold.location}/printed")
+    (sale,) = shop.rows(Sale)
+    printed = operator.print(sale.id)
     receipt = operator.get(sold.location)
     digits = shop.digits(shop.rows(Sale)[0])
     for answer in (sold, printed, receipt):
@@ -57,7 +58,7 @@ def test_the_log_of_a_sale_at_its_most_talkative_holds_no_digits(
     shop.clock.forward(minutes=1)
     shop.reconcile()
     operator.get(sold.location)
-    operator.post(f"{sold.location}/printed")
+    operator.print(shop.rows(Sale)[0].id)
     supervisor.post(f"{sold.location}/give-back")
     digits = shop.digits(shop.rows(Sale)[0])
     assert "outcome open (hsm_timeout)" in caplog.text  # it was talkative

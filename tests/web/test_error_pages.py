@@ -40,7 +40,7 @@ def test_what_a_group_may_not_do_is_named(operator):
     assert "Your user group does not allow this." in main_part(page.text)
 
 
-@pytest.mark.parametrize("path", ["/counter/sale/1/printed", "/clock/accept",
+@pytest.mark.parametrize("path", ["/counter/receipts/1/print", "/clock/accept",
                                   "/counter/sale/1/give-back"])  # fmt: skip
 def test_a_form_s_address_in_the_address_line_says_how_it_is_used(operator, path):
     page = operator.get(path)

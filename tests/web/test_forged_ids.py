@@ -26,6 +26,7 @@ from vmsapp.models import (
     Meter,
     OfficeUser,
     Sale,
+    Shift,
     UserSession,
 )
 from vmsapp.models.user import Role
@@ -33,7 +34,8 @@ from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import sight_of
 
 NOT_LISTS = {
-    "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Sessions.session_id": UserSession,
+    "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Printing.sale_id": Sale,
+    "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
@@ -44,6 +46,7 @@ EVERYBODYS = {
     "Tariffs": "so are its tariffs with their plans",
     "UserGroups": "so are its user groups; what they hold is guarded by what one holds oneself",
     "UtilitySetup": "there is one utility",
+    "LedgerProofs": "the books are proved whole",
 }
 """Screens whose rows lie in no region, and why."""
 
@@ -64,8 +67,13 @@ def may_everything(shop, people):
         module_id=shop.utility.module_id, kind="not_sold", request_id="beside-1", found_at=NOW
     )
 
+    shift = Shift(
+        vending_point_id=shop.utility.points[MARKET], key="s", currency="USD", exponent=2,
+        operator_id=people[SOUTH_OPERATOR].id, opened_at=NOW, opening_minor=0,
+    )  # fmt: skip
+
     def promote(session):
-        session.add_all([asked, found])
+        session.add_all([asked, found, shift])
         role = session.scalars(select(Role).where(Role.name == "Administrator")).one()
         for user in session.scalars(select(OfficeUser).where(OfficeUser.username.in_(ASKING))):
             user.roles = [role]
@@ -178,8 +186,8 @@ def test_ids_of_another_scope_chosen_in_a_list_are_not_touched(
 @pytest.mark.usefixtures("may_everything")
 def test_the_same_ids_do_something_for_who_sees_them(browse, shop, engine, people):
     hidden = hidden_ids(shop, Sale, people[OPERATOR])
-    path = f"/counter/sale/{hidden[0]}/printed"
-    assert browse(NORTH_SUPERVISOR).post(path).status_code == 404
+    path, form = f"/counter/receipts/{hidden[0]}/print", {"nth": "1"}
+    assert browse(NORTH_SUPERVISOR).post(path, form).status_code == 404
     before = contents(engine)
-    assert browse(ADMIN).post(path).status_code < 400
+    assert browse(ADMIN).post(path, form).status_code < 400
     assert contents(engine) != before

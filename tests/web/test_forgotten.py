@@ -100,7 +100,7 @@ def test_nothing_is_left_of_who_was_imported_changed_and_exported(
     refused = of_people(("A-9", NAME, "Nowhere", ID_NUMBER, "", "ada@example"),
                         name=f"{NAME}.xlsx")  # fmt: skip
     assert refused.state == "rejected"
-    export("?q=wanjiru")
+    export("?q=ada+wanjiru")
     assert {"consumer", "import_row", "import_batch", "job"} <= found_in_tables(engine, HELD)
     assert len(found_in_files(office, HELD)) == 4
 

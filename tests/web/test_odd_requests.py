@@ -70,7 +70,7 @@ def test_what_was_not_chosen_is_what_stands_first(operator, utility, shop, odd):
 @pytest.mark.parametrize("number", [2**63, 10**30, -1])
 def test_a_number_no_row_can_have_is_not_found_by_a_post_either(browse, engine, number):
     before = contents(engine)
-    for path in (f"/counter/sale/{number}/printed", f"/counter/sale/{number}/give-back",
+    for path in (f"/counter/receipts/{number}/print", f"/counter/sale/{number}/give-back",
                  f"/counter/meter/{number}/sell"):  # fmt: skip
         answer = browse(SUPERVISOR).post(path, {"mode": "quantity", "value": "5"})
         assert answer.status_code == 404, path

@@ -21,6 +21,7 @@ ADMINS = frozenset({ADMIN})
 AUDITS = frozenset({ADMIN, AUDITOR})
 REGISTER = frozenset({ADMIN, SUPERVISOR, OPERATOR, ENGINEER})
 KEEP_METERS = REGISTER - {OPERATOR}
+CHANGE_KEYS = frozenset({ADMIN, ENGINEER})
 NOBODY: frozenset[str | None] = frozenset()
 OF_FLOATS = frozenset({ADMIN, SUPERVISOR, OPERATOR, AUDITOR})
 OF_REQUESTS = frozenset({ADMIN, SUPERVISOR, AUDITOR})
@@ -80,7 +81,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Counter.sale", "GET"): SELLS,
     ("Counter.why_sale", "GET"): SELLS,
     ("Counter.state", "GET"): SELLS,
-    ("Counter.printed", "POST"): SELLS,
+    ("Printing.last", "GET"): SELLS,
+    ("Printing.preview", "GET"): SELLS,
+    ("Printing.pdf", "GET"): SELLS,
+    ("Printing.confirm", "POST"): SELLS,
     ("Counter.open", "GET"): SELLS,
     ("Counter.give_back", "POST"): SETTLES,
     ("Sales.why", "GET"): FINDS,
@@ -90,6 +94,14 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.move", "POST"): ADMINS,
     ("Floats.terms", "GET"): ADMINS,
     ("Floats.terms", "POST"): ADMINS,
+    **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
+    **{
+        (f"Shifts.{route}", method): SELLS
+        for route in ("open", "cash", "close")
+        for method in ("GET", "POST")
+    },
+    **{("LedgerProofs." + route, method): AUDITS for route, method in READ},
+    ("LedgerProofs.run", "POST"): ADMINS,
     **{("Approvals." + route, method): OF_REQUESTS for route, method in READ},
     ("Approvals.approve", "POST"): SETTLES,
     ("Approvals.refuse", "POST"): SETTLES,
@@ -145,6 +157,14 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for route in ("hold", "move")
         for method in ("GET", "POST")
     },
+    ("Meters.key", "GET"): FINDS,
+    ("Meters.change_key", "GET"): CHANGE_KEYS,
+    ("Meters.change_key", "POST"): CHANGE_KEYS,
+    ("Meters.withdraw_key", "POST"): CHANGE_KEYS,
+    ("Meters.confirm_key", "GET"): KEEP_METERS,
+    ("Meters.confirm_key", "POST"): KEEP_METERS,
+    ("Meters.refuse_key", "GET"): SETTLES,
+    ("Meters.refuse_key", "POST"): SETTLES,
     **{(f"Meters.{route}", "POST"): KEEP_METERS for route in ("many_hold", "many_move", "undo")},
     ("Meters.many_tariff", "POST"): REGISTER,
     ("Meters.correct", "GET"): SETTLES,

@@ -371,7 +371,7 @@ def test_adding_changing_and_deleting_write_one_event_each(admin, shop, people):
     path = f"/products/edit/{number}"
     assert admin.post(path, form_of(admin, path) | {"name": "Three phase"}).status_code == 302
     assert admin.post(f"/products/delete/{number}").status_code == 302
-    made = {name: str(value) for name, value in PRODUCT.items()}
+    made = {name: str(value) for name, value in PRODUCT.items()} | {"can_become_sts6": "False"}
     changed = made | {"name": "Three phase"}
     assert [(event.action, event.subject, event.subject_id, event.details)
             for event in events(shop)] == [

@@ -101,7 +101,8 @@ def test_the_first_look_at_a_receipt_notes_that_it_was_shown_and_nothing_else(
 
 
 @pytest.mark.parametrize("path", ["/sessions/1/end", "/counter/sale/1/give-back",
-                                  "/counter/sale/1/printed", "/counter/meter/1/sell"])  # fmt: skip
+                                  "/counter/receipts/1/print",
+                                  "/counter/meter/1/sell"])  # fmt: skip
 def test_what_changes_something_is_no_link(operator, shop, engine, path):
     shop.sell()
     before = contents(engine)

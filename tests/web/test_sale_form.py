@@ -21,7 +21,7 @@ from tests.factories import (
 )
 from tests.shop import in_threads
 from tests.web.office import BOTH, contents, fields, main_part, said
-from vmsapp.models import AuditEvent, Meter, OfficeUser, Sale, SpentTid, Token
+from vmsapp.models import Meter, OfficeUser, Sale, SpentTid, Token
 
 
 @BOTH
@@ -248,13 +248,6 @@ def test_a_form_whose_figures_cannot_be_read_shows_the_price_and_sells_nothing(
     assert told in said(answer.text, "note note-warn")
     assert shop.count(Sale) == 0
     assert operator.sell(meter_id, fields(answer.text, "/sell")).status_code == 302
-
-
-def test_confirm_printing_is_written_down(operator, utility, shop):
-    sold = operator.buy(utility)
-    printed = operator.post(f"{sold.location}/printed")
-    assert (printed.status_code, printed.text) == (204, "")
-    assert shop.count(AuditEvent, AuditEvent.action == "receipt.printed") == 1
 
 
 def test_the_meter_card_tells_whose_meter_it_is_and_how_it_stands(operator, utility):

@@ -65,7 +65,7 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
         "currency": {"coin": "0.05", "settlement": "up"},
         "receipts": {"receipt_header": "Call 0700", "receipt_footer": "Thanks",
                      "receipt_copies": "3"},
-        "shifts": {"shifts_used": ["y"], "shift_hours": "9"},
+        "shifts": {"shifts_used": ["y"], "shift_hours": "9", "shift_tolerance_minor": "2.50"},
         "limits": {"smallest_minor": "1.50", "largest_minor": "1000.00", "smallest_units": "0.5",
                    "largest_units": "900", "tokens_a_day": "4", "quick_amounts": "5 20.5 100"},
         "mail": MAIL | {"mail_port": "2525"},
@@ -101,6 +101,7 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
     ("limits", {"quick_amounts": "5 0.001"}, "quick_amounts"),
     ("limits", {"quick_amounts": "1 2 3 4 5 6 7"}, "quick_amounts"),
     ("shifts", {"shift_hours": "49"}, "shift_hours"),
+    ("shifts", {"shift_tolerance_minor": "-1"}, "shift_tolerance_minor"),
     ("receipts", {"receipt_copies": "9"}, "receipt_copies"),
     ("receipts", {"receipt_header": "x" * 256}, "receipt_header"),
     ("mail", {"mail_host": "mail example"}, "mail_host"),
@@ -396,7 +397,8 @@ def test_a_receipt_carries_the_texts_of_its_day_as_they_were_typed(admin, browse
     page = browse(OPERATOR).get(f"/counter/sale/{sale.id}").text
     assert "Call 0700\n&lt;b&gt;مرحبا&lt;/b&gt;" in page
     assert "Thank you" in page
-    assert 'data-copies="2"' in page
+    preview = browse(OPERATOR).get(f"/counter/receipts/{sale.id}/preview").text
+    assert 'data-copies="2"' in preview
 
 
 # mail
@@ -429,18 +431,6 @@ def test_another_server_asks_for_the_password_again(admin, shop):
     answer = change(shop, admin, "mail", mail_host="evil.example.org")
     assert answer.status_code == 422
     assert "Type the password again" in read(answer.text).one(id="mail_password-error").text
-
-
-@pytest.fixture
-def ports_open(office, monkeypatch):
-    """Let mail be handed in on the port of a server of the tests."""
-
-    def open_to(*ports: int) -> None:
-        settings = office.extensions["vms_settings"]
-        named = settings.model_copy(update={"mail_ports": ",".join(map(str, ports))})
-        monkeypatch.setitem(office.extensions, "vms_settings", named)
-
-    return open_to
 
 
 def test_a_test_mail_is_sent_and_written_down(admin, shop, ports_open):
@@ -508,7 +498,9 @@ def test_a_port_no_longer_for_mail_is_not_talked_to(admin, shop, ports_open):
 
 
 def test_a_closed_port_and_a_silent_one_are_told_alike(admin, shop, ports_open, monkeypatch):
-    monkeypatch.setattr("vmsapp.services.mail.send.__kwdefaults__", {"patience": 0.3})
+    monkeypatch.setattr(
+        "vmsapp.services.mail.send.__kwdefaults__", {"patience": 0.3, "attached": ()}
+    )
 
     def told(port: int) -> tuple[int, str]:
         ports_open(port)
@@ -539,7 +531,7 @@ def test_nobody_searches_a_network_with_test_mails(browse, shop, ports_open):
 
 
 def test_what_does_not_count_yet_is_said_where_it_is_shown_and_typed(admin):
-    shifts, limits = "Nothing follows from this yet", "Counts for every purchase"
+    shifts, limits = "Counts for every sale and every count", "Counts for every purchase"
     page = read(admin.get("/setup/").text)
     assert shifts in page.one("section", id="shifts").text
     assert limits in page.one("section", id="limits").text

@@ -150,7 +150,7 @@ def test_the_record_shows_the_matrix_and_the_people(admin, group_of):
     line = {row.one("th").text: row for row in page.one("table", "matrix").all("tr")[1:]}
     assert [cell.text for cell in line["Sales"].all("td")] == ["Yes", "", "", "", "– No"]
     assert line["Products"].all("td")[0].text == "– No"
-    assert line["Counter"].all("td")[4].text == "Sell"
+    assert line["Counter"].all("td")[4].text == "SellPrint copies"
     people = [one.text for one in page.one("ul", "people").all("li")]
     assert people == ["operator operator Test", "operator2 operator2 Test"]
     assert "chip" not in page.text
@@ -247,13 +247,17 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
     group = group_of("Operator")
     path = f"/roles/edit/{group.id}"
     form = form_at(admin, path)
-    form["permissions"].remove("Counter.sell")
+    for deed in ("sell", "reprint"):  # copies are printed by who sells
+        form["permissions"].remove(f"Counter.{deed}")
     form["permissions"].append("Products.edit")  # without seeing, which comes with it
     assert admin.post(path, form).status_code == 302
     assert held("Operator") == permissions_of(
         "Counter.see",
         "Sales.see",
         "Floats.see",
+        "Shifts.see",
+        "Shifts.work",
+        "Shifts.cash",
         "Consumers.see",
         "Consumers.add",
         "Consumers.edit",
@@ -267,7 +271,7 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
     assert (event.subject, event.subject_id) == ("user_group", str(group.id))
     assert event.details["name"] == "Operator"
     assert event.details["given"] == ["Products: See", "Products: Edit"]
-    assert event.details["taken"] == ["Counter: Sell"]
+    assert event.details["taken"] == ["Counter: Sell", "Counter: Print copies"]
 
 
 def test_taking_all_leaves_nothing_that_only_came_along(admin, group_of, held):
@@ -297,7 +301,8 @@ def in_part(shop):
 
     def take(session):
         role = session.query(Role).where(Role.name == "Operator").one()
-        role.permissions = [one for one in role.permissions if one.permission.name != "can_receipt"]
+        gone = {"can_receipt", "can_reprint"}
+        role.permissions = [one for one in role.permissions if one.permission.name not in gone]
 
     shop.change(take)
     return permissions_of("Counter.sell") - permissions_of("Counter.see")
@@ -345,7 +350,8 @@ def test_two_people_do_not_overwrite_each_other(browse, group_of, held, backend)
     path = f"/roles/edit/{group_of('Operator').id}"
     first, second = browse(ADMIN), browse(ADMIN)
     mine, theirs = form_at(first, path), form_at(second, path)
-    theirs["permissions"].remove("Counter.sell")
+    for deed in ("sell", "reprint"):
+        theirs["permissions"].remove(f"Counter.{deed}")
     assert second.post(path, theirs).status_code == 302
     stale = first.post(path, mine | {"permissions": [*mine["permissions"], "Products.see"]})
     assert stale.status_code == 409

@@ -31,7 +31,9 @@ from vmsapp.models import Consumer, Meter, OfficeUser, Sale, VendingPoint
 OF_A_SALE = [
     ("GET", "/counter/sale/{}"),
     ("GET", "/counter/sale/{}/state"),
-    ("POST", "/counter/sale/{}/printed"),
+    ("GET", "/counter/receipts/{}/preview"),
+    ("GET", "/counter/receipts/{}/pdf?printed=1"),
+    ("POST", "/counter/receipts/{}/print"),
 ]
 OF_A_METER = [
     ("GET", "/counter/meter/{}"),

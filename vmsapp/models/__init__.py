@@ -8,6 +8,14 @@ from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
+from vmsapp.models.key_change import (
+    CHANGE_MOVES,
+    CHANGES_MADE,
+    OPEN_CHANGES,
+    ChangeState,
+    KeyChange,
+    KeyChangeToken,
+)
 from vmsapp.models.ledger import (
     AccountKind,
     FloatMovement,
@@ -30,6 +38,8 @@ from vmsapp.models.meter import (
     TidHead,
 )
 from vmsapp.models.product import MeterType, Product
+from vmsapp.models.proof import LedgerProof
+from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
 from vmsapp.models.security_module import (
@@ -42,6 +52,7 @@ from vmsapp.models.security_module import (
     VendingKey,
 )
 from vmsapp.models.setup import Installation, Logo, Setup
+from vmsapp.models.shift import CashReason, Shift, ShiftCash, ShiftState
 from vmsapp.models.tariff import Tariff, TariffPlan
 from vmsapp.models.token import Token
 from vmsapp.models.user import OfficeUser, RecoveryCode, UserState
@@ -54,7 +65,10 @@ from vmsapp.models.vending_point import (
 )
 
 __all__ = [
+    "CHANGES_MADE",
+    "CHANGE_MOVES",
     "MOVES",
+    "OPEN_CHANGES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -65,6 +79,8 @@ __all__ = [
     "AuditSeal",
     "AuditUnsealed",
     "BatchState",
+    "CashReason",
+    "ChangeState",
     "ClockAcceptance",
     "Consumer",
     "Counter",
@@ -80,8 +96,11 @@ __all__ = [
     "JobState",
     "JournalCheck",
     "JournalFinding",
+    "KeyChange",
+    "KeyChangeToken",
     "LedgerAccount",
     "LedgerEntry",
+    "LedgerProof",
     "LedgerTransfer",
     "LicenceChange",
     "LicenceDeed",
@@ -94,8 +113,10 @@ __all__ = [
     "NumberSeries",
     "OfficeUser",
     "PaperSize",
+    "PrintKind",
     "Product",
     "ReceiptCounter",
+    "ReceiptPrint",
     "RecoveryCode",
     "Region",
     "RegionLevel",
@@ -106,6 +127,9 @@ __all__ = [
     "SecurityModule",
     "ServicePoint",
     "Setup",
+    "Shift",
+    "ShiftCash",
+    "ShiftState",
     "SmAlgorithm",
     "SpentTid",
     "Tariff",

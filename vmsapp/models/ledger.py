@@ -27,6 +27,7 @@ class AccountKind(StrEnum):
     DEBT = "debt"
     PENALTY = "penalty"
     ROUNDING = "rounding"
+    OVER_SHORT = "over_short"
 
 
 class TransferState(StrEnum):
@@ -45,7 +46,7 @@ class LedgerAccount(PointScoped, Model):
         UniqueConstraint("vending_point_id", "kind", "detail", name="uq_ledger_account"),
         CheckConstraint(
             "kind IN ('cash', 'float', 'energy', 'tax', 'fee', 'fee_arrears', 'debt', 'penalty',"
-            " 'rounding')",
+            " 'rounding', 'over_short')",
             name="ck_ledger_account_kind",
         ),
     )
@@ -56,14 +57,20 @@ class LedgerAccount(PointScoped, Model):
 
 
 class LedgerTransfer(PointScoped, Model):
-    """One movement of money, with the entries that make it."""
+    """One movement of money, with the entries that make it.
+
+    A sale's shift stands on the sale; ``shift_id`` is the one in which a sale is taken back, or
+    whose drawer held more or less than it should.
+    """
 
     __tablename__ = "ledger_transfer"
     __table_args__ = (
         CheckConstraint(
             "state IN ('pending', 'posted', 'voided')", name="ck_ledger_transfer_state"
         ),
-        CheckConstraint("kind IN ('sale', 'reversal', 'float')", name="ck_ledger_transfer_kind"),
+        CheckConstraint(
+            "kind IN ('sale', 'reversal', 'float', 'shift')", name="ck_ledger_transfer_kind"
+        ),
         CheckConstraint(
             "(kind = 'reversal') = (answers_id IS NOT NULL)", name="ck_ledger_transfer_answers"
         ),
@@ -75,6 +82,12 @@ class LedgerTransfer(PointScoped, Model):
             sqlite_where=text("sale_id IS NOT NULL"),
             postgresql_where=text("sale_id IS NOT NULL"),
         ),
+        Index(
+            "ix_ledger_transfer_shift",
+            "shift_id",
+            sqlite_where=text("shift_id IS NOT NULL"),
+            postgresql_where=text("shift_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -82,6 +95,7 @@ class LedgerTransfer(PointScoped, Model):
     state: Mapped[str] = mapped_column(String(8), default=TransferState.PENDING)
     sale_id: Mapped[int | None] = mapped_column(ForeignKey("sale.id"))
     answers_id: Mapped[int | None] = mapped_column(ForeignKey("ledger_transfer.id"))
+    shift_id: Mapped[int | None] = mapped_column(ForeignKey("shift.id"))
     reason: Mapped[str] = mapped_column(String(40), default="")
     made_at: Mapped[Moment]
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, String
+from sqlalchemy import CheckConstraint, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vmsapp.models.base import Model
@@ -26,6 +26,9 @@ class Product(Model):
 
     ``manufacturer_code`` is the STS manufacturer code, 2 digits for meters with DRNs
     of 11 digits and 4 for those with 13.
+
+    Attributes:
+        can_become_sts6: Its Legacy meters can be taken to STS6 by key change tokens.
     """
 
     __tablename__ = "product"
@@ -37,6 +40,7 @@ class Product(Model):
     meter_type: Mapped[str] = mapped_column(String(12))
     manufacturer: Mapped[Name]
     manufacturer_code: Mapped[str] = mapped_column(String(4))
+    can_become_sts6: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     def __repr__(self) -> str:
         return self.model

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
 
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer
+from vmsapp.models.key_change import KeyChange
 from vmsapp.models.meter import Meter
 from vmsapp.models.mixins import PointScoped
 from vmsapp.models.token import Token
@@ -97,6 +98,18 @@ class Sale(PointScoped, Model):
         ),
         Index("ix_sale_meter", "meter_id", "id"),
         Index("ix_sale_sold_at", "sold_at"),
+        Index(
+            "ix_sale_shift",
+            "shift_id",
+            sqlite_where=text("shift_id IS NOT NULL"),
+            postgresql_where=text("shift_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_sale_key_change",
+            "key_change_id",
+            sqlite_where=text("key_change_id IS NOT NULL"),
+            postgresql_where=text("key_change_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -109,6 +122,7 @@ class Sale(PointScoped, Model):
     sealed_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
 
     operator_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id"), index=True)
+    shift_id: Mapped[int | None] = mapped_column(ForeignKey("shift.id"))
     consumer_id: Mapped[int] = mapped_column(ForeignKey("consumer.id"), index=True)
     service_point_id: Mapped[int] = mapped_column(ForeignKey("service_point.id"), index=True)
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"))
@@ -132,6 +146,8 @@ class Sale(PointScoped, Model):
     request_id: Mapped[str] = mapped_column(String(40), unique=True)
     attempt: Mapped[int] = mapped_column(default=1)
     module_id: Mapped[int] = mapped_column(ForeignKey("security_module.id"))
+    key_change_id: Mapped[int | None] = mapped_column(ForeignKey("key_change.id"))
+    """The set that is handed out before the token, and under whose new key it is made."""
 
     # the price, as calculated under the lock
     plan_id: Mapped[int] = mapped_column(ForeignKey("tariff_plan.id"), index=True)
@@ -174,6 +190,7 @@ class Sale(PointScoped, Model):
     token: Mapped[Token | None] = relationship(
         primaryjoin="Sale.id == foreign(Token.sale_id)", viewonly=True, lazy="raise_on_sql"
     )
+    key_change: Mapped[KeyChange | None] = relationship(lazy="raise_on_sql")
 
     @property
     def receipt(self) -> str | None:

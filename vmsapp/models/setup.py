@@ -32,6 +32,9 @@ class Setup(Model):
         currency: ISO 4217 code; ``exponent`` its decimals; ``coin_minor`` the smallest
             payable coin in minor units. Code and decimals stay after the first sale, too.
         settlement: ``down``, ``up`` or ``nearest``.
+        shifts_used: Sales need an open shift, which lasts ``shift_hours`` at most and ends with
+            a count if ``cash_counted``; a difference above ``shift_tolerance_minor`` needs a
+            reason.
         smallest_minor: Of a purchase in money, as are ``largest_minor`` and, in units,
             ``smallest_units`` and ``largest_units``; ``None`` is no limit.
         quick_amounts: Offered at the counter, as decimals with a space between.
@@ -78,6 +81,7 @@ class Setup(Model):
     shifts_used: Mapped[bool] = mapped_column(default=False)
     shift_hours: Mapped[int] = mapped_column(default=12)
     cash_counted: Mapped[bool] = mapped_column(default=True)
+    shift_tolerance_minor: Mapped[Minor] = mapped_column(default=0, server_default="0")
     smallest_minor: Mapped[Minor | None]
     largest_minor: Mapped[Minor | None]
     smallest_units: Mapped[Units | None]

@@ -31,6 +31,7 @@ _REGISTERS: Final = frozenset(
 _KEEPS_METERS: Final = frozenset(
     {"Meters.add", "Meters.edit", "Meters.delete", "Meters.bind", "Meters.block", "Meters.retire"}
 )
+_WORKS_IN_SHIFTS: Final = frozenset({"Shifts.see", "Shifts.work", "Shifts.cash"})
 _IMPORTS: Final = frozenset(
     {"Imports.see", "Imports.consumers", "Imports.meters", "Imports.meters_with_consumers"}
 )
@@ -57,6 +58,9 @@ _SEES_SYSTEM: Final = frozenset(
         "AuditTrail.export",
         "TokenJournal.see",
         "TokenJournal.export",
+        "LedgerProof.see",
+        "Shifts.see",
+        "Shifts.figures",
         "Floats.see",
         "Floats.export",
         "Approvals.see",
@@ -77,21 +81,28 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         N_("Sells, and gives money back for sales in doubt."),
         _FINDS
         | _REGISTERS
-        | {"Counter.sell", "Counter.give_back", "Floats.see", "Approvals.see", "Approvals.decide"}
+        | {"Counter.sell", "Counter.reprint", "Counter.give_back"}
+        | {"Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
+        | _WORKS_IN_SHIFTS
+        | {"Shifts.close_others", "Shifts.figures"}
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
-        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"},
+        | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
+        | {"Meters.confirm_key", "Meters.refuse_key"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
         N_("Sells at the own vending point."),
-        _FINDS | _REGISTERS | {"Counter.sell", "Floats.see"},
+        _FINDS | _REGISTERS | _WORKS_IN_SHIFTS | {"Counter.sell", "Counter.reprint", "Floats.see"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"),
         N_("Looks after meters; sells nothing."),
-        _FINDS | _KEEPS_METERS | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
+        _FINDS
+        | _KEEPS_METERS
+        | {"Meters.change_key", "Meters.confirm_key"}
+        | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(
         N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM

@@ -25,8 +25,10 @@ from vmsapp.security.permissions import (
     JOBS,
     LICENCE,
     MODULES,
+    PROOF,
     SECOND_PERSON,
     SETUP,
+    SHIFTS,
     TARIFFS,
     TOKEN_JOURNAL,
     Permission,
@@ -155,10 +157,18 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(COUNTER, N_("Counter"), "Vending counter", see=("can_find",), others=(
             Deed("sell", N_("Sell"), (("can_sell", COUNTER), ("can_receipt", COUNTER),
                                       ("menu_access", "Open sales"))),
+            Deed("reprint", N_("Print copies"), (("can_reprint", COUNTER),), ("sell",)),
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
                others=(_export("Sales", N_("Export sales")),)),
+        Screen(SHIFTS, N_("Shifts"), "Shifts list", others=(
+            Deed("work", N_("Open and close the own shift"), (("can_work", SHIFTS),)),
+            Deed("cash", N_("Put cash in and take it out"), (("can_cash", SHIFTS),)),
+            Deed("close_others", N_("Close the shifts of others"), (("can_close_others", SHIFTS),),
+                 ("work",)),
+            Deed("figures", N_("See what others' counts came to"), (("can_figures", SHIFTS),)),
+        )),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
             Deed("terms", N_("Set the terms"), (("can_terms", FLOATS),)),
@@ -189,6 +199,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("retire", N_("Activate, store, retire and take back"),
                  (("can_retire", "Meters"),)),
             Deed("correct", N_("Correct the record"), (("can_correct", "Meters"),)),
+            Deed("change_key", N_("Change keys"), (("can_change_key", "Meters"),)),
+            Deed("confirm_key", N_("Confirm key changes"), (("can_confirm_key", "Meters"),)),
+            Deed("refuse_key", N_("Say that a meter refused its key change"),
+                 (("can_refuse_key", "Meters"),)),
         )),
         Screen(IMPORTS, N_("Imports"), "Imports list", others=(
             Deed("consumers", N_("Import consumers"), (("can_consumers", IMPORTS),),
@@ -198,12 +212,12 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                  (("can_meters_with_consumers", IMPORTS),), along=_RUNS),
             _export(IMPORTS, N_("Export the list of imports")),
         )),
-    ),
-    N_("System"): (
         Screen(JOBS, N_("Jobs"), "Jobs list", others=(
             Deed("others", N_("Cancel those of others"), (("can_act_for_others", JOBS),)),
             _export(JOBS, N_("Export the list of jobs")),
         )),
+    ),
+    N_("System"): (
         Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(
             Deed("move", N_("Move and merge"), (("can_move", "Regions"),)),
             _export("Regions", N_("Export regions")),
@@ -249,6 +263,9 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             _export(TOKEN_JOURNAL, N_("Export the journal")),
             Deed("compare", N_("Compare with the sales"), (("can_compare", TOKEN_JOURNAL),)),
             Deed("settle", N_("Settle findings"), (("can_settle", TOKEN_JOURNAL),)),
+        )),
+        Screen(PROOF, N_("Ledger proof"), "Ledger proof", others=(
+            Deed("run", N_("Run the proof"), (("can_run", PROOF),)),
         )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Change the setup"), (("can_change", SETUP),)),

@@ -18,6 +18,7 @@ from vmsapp.models import (
     LedgerEntry,
     LedgerTransfer,
     Sale,
+    Shift,
     TransferState,
     VendingPointAccount,
 )
@@ -93,8 +94,9 @@ def reverse(
     at: datetime,
     business_date: date,
     reason: str,
+    shift_id: int | None = None,
 ) -> LedgerTransfer:
-    """Answer a posted sale by its mirror image, today."""
+    """Answer a posted sale by its mirror image, today; ``shift_id`` names whose drawer pays."""
     first = _transfer_of(session, sale)
     mirrored: dict[AccountName, int] = {
         (AccountKind(kind), detail): -amount
@@ -115,6 +117,7 @@ def reverse(
         amounts=mirrored,
         answers_id=first.id,
         reason=reason,
+        shift_id=shift_id,
     )
     answer.state = TransferState.POSTED
     answer.settled_at = at
@@ -148,6 +151,35 @@ def move_float(
         made_at=at,
         business_date=business_date,
         amounts={(AccountKind.CASH, ""): amount_minor, (AccountKind.FLOAT, ""): -amount_minor},
+    )
+    transfer.state = TransferState.POSTED
+    transfer.settled_at = at
+    return transfer
+
+
+def post_over_short(
+    session: Session, shift: Shift, over_short_minor: int, *, at: datetime, business_date: date
+) -> LedgerTransfer:
+    """Bring the cash of a vending point to what was counted; the rest is over or short.
+
+    Args:
+        session: Inside a transaction, the vending point's account locked.
+        shift: Whose drawer was counted.
+        over_short_minor: Positive for cash beyond what was expected, negative for missing.
+        at: Now.
+        business_date: Today in the utility's zone.
+    """
+    transfer = _write(
+        session,
+        kind="shift",
+        vending_point_id=shift.vending_point_id,
+        made_at=at,
+        business_date=business_date,
+        amounts={
+            (AccountKind.CASH, ""): over_short_minor,
+            (AccountKind.OVER_SHORT, ""): -over_short_minor,
+        },
+        shift_id=shift.id,
     )
     transfer.state = TransferState.POSTED
     transfer.settled_at = at
@@ -210,6 +242,7 @@ def _write(
     sale_id: int | None = None,
     answers_id: int | None = None,
     reason: str = "",
+    shift_id: int | None = None,
 ) -> LedgerTransfer:
     if sum(amounts.values()) != 0:
         raise Unbalanced
@@ -222,6 +255,7 @@ def _write(
         business_date=business_date,
         answers_id=answers_id,
         reason=reason,
+        shift_id=shift_id,
     )
     session.add(transfer)
     session.flush()

@@ -117,6 +117,15 @@ class MailServer:
     password: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along, with its media type."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
 def mail_key(secret: str) -> bytes:
     """Make the key that seals the mail password of the instance's secret key."""
     return expand(secret.encode(), "mail password")
@@ -165,6 +174,7 @@ def send(
     text: str,
     *,
     ports: Collection[int],
+    attached: Sequence[Attachment] = (),
     patience: float = PATIENCE,
 ) -> None:
     """Hand a message in, with no transaction open.
@@ -175,6 +185,7 @@ def send(
         subject: Its subject, without line breaks.
         text: The message.
         ports: Those that may be talked to.
+        attached: Files that go along.
         patience: Seconds to wait, all in all.
 
     Raises:
@@ -185,7 +196,11 @@ def send(
         MailSlow: Not known to be sent.
     """
     check_port(server.port, ports)
-    message, outcome = _message(server, to, subject, text), queue.SimpleQueue[Exception | None]()
+    message = _message(server, to, subject, text)
+    for file in attached:
+        maintype, _, subtype = file.media_type.partition("/")
+        message.add_attachment(file.content, maintype=maintype, subtype=subtype, filename=file.name)
+    outcome = queue.SimpleQueue[Exception | None]()
     greeted = threading.Event()
 
     def talk() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from vmsapp.models import (
     Consumer,
     CreditMode,
+    KeyChange,
     Meter,
     MeterInstallation,
     MeterState,
@@ -23,6 +24,7 @@ from vmsapp.models import (
     VendingKey,
 )
 from vmsapp.models.meter import Algorithm
+from vmsapp.services.key_changes.in_force import newest_open
 from vmsapp.services.registration.dues import Dues, plans_known
 from vmsapp.services.security_modules.health import ends_at
 from vmsapp.services.setup import currency_of
@@ -37,7 +39,7 @@ KEY_WARNING: Final = timedelta(days=30)
 """How long before its end a key is warned of at the counter."""
 
 
-_Place = tuple[Meter, ServicePoint | None, Consumer | None, VendingKey | None]
+_Place = tuple[Meter, ServicePoint | None, Consumer | None, KeyChange | None, VendingKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Card:
     Attributes:
         point: Where it hangs, ``None`` for a meter not installed.
         history: What was bought and paid there: a price needs it, too.
+        key_change: Whose tokens go before the next credit, or are being made.
         last_sales: The newest first.
         plans: Of the meter's tariff since the place got it: a price needs them, too.
         dues: Fixed fees due there.
@@ -59,6 +62,7 @@ class Card:
     consumer: Consumer | None
     point: ServicePoint | None
     history: History | None
+    key_change: KeyChange | None
     last_sales: Sequence[Sale]
     plans: Sequence[TariffPlan] = ()
     dues: Dues | None = None
@@ -96,7 +100,7 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
     Raises:
         NoSuchMeter: There is none in the asker's scope.
     """
-    meter, point, consumer, key = _meter(session, meter_id)
+    meter, point, consumer, change, key = _meter(session, meter_id)
     history = history_of(session, setup, point, now) if point else None
     plans = plans_known(session, meter.tariff_id, history) if history else ()
     ends = None if key is None else ends_at(key)
@@ -109,6 +113,7 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
         dues=Dues.of(fees_of(plans, currency_of(setup), history)) if history and plans else None,
         key_ends_at=ends if ends is not None and ends - now < KEY_WARNING else None,
         key_ended=ends is not None and ends <= now,
+        key_change=change,
         last_sales=session.scalars(
             select(Sale)
             .where(Sale.meter_id == meter.id)
@@ -125,7 +130,7 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
         NoSuchMeter: There is none in the asker's scope.
         MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    meter, point, _, _ = _meter(session, meter_id)
+    meter, point, *_ = _meter(session, meter_id)
     if point is None or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return meter, point
@@ -136,7 +141,8 @@ def _meter(session: Session, meter_id: int) -> _Place:
     dkga = case((Meter.algorithm == Algorithm.LEGACY, "02"), else_="04")
     statement = (
         meters_with_places()
-        .add_columns(key)
+        .add_columns(KeyChange, key)
+        .outerjoin(KeyChange, KeyChange.id == newest_open())
         .outerjoin(SmAlgorithm, SmAlgorithm.algorithm == Meter.algorithm)
         .outerjoin(
             key,
@@ -149,8 +155,8 @@ def _meter(session: Session, meter_id: int) -> _Place:
     found = session.execute(statement).first()
     if found is None:
         raise NoSuchMeter
-    meter, point, consumer, key_row = found
-    return meter, point, consumer, key_row
+    meter, point, consumer, change, key_row = found
+    return meter, point, consumer, change, key_row
 
 
 def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:

@@ -7,13 +7,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import (
+    ChangeState,
     Consumer,
+    KeyChange,
     Meter,
     OfficeUser,
     Sale,
@@ -38,6 +40,9 @@ ITS_OWN: Final = "a sale one may see is seen whole, though its meter or consumer
 LISTED: Final = 500
 """The newest of so many are listed."""
 
+LAST: Final = 10
+"""So many of an operator's last sales are one key away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -45,8 +50,12 @@ class Receipt:
 
     Attributes:
         digits: The token, ``None`` unless the sale is issued and not taken back.
+        key_tokens: The set of key change tokens that goes before it, in its order; only with
+            ``digits``.
+        set_refused: The meter refused that set, so it does not take this token either.
         marks: Words that must stand on it: ``DEMO``, ``TEST``.
         lines: The calculation's lines, as the price engine wrote them.
+        first_shown: Its digits are shown for the first time now, so nothing was printed yet.
     """
 
     sale: Sale
@@ -56,13 +65,21 @@ class Receipt:
     consumer: Consumer
     meter: Meter
     digits: str | None
+    key_tokens: tuple[str, ...]
+    set_refused: bool
     marks: tuple[str, ...]
     lines: Sequence[dict[str, Any]]
+    first_shown: bool = False
 
     @property
     def number(self) -> str | None:
         """Receipt number: vending point, series and number."""
         return self.sale.receipt
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens in the order they are entered; the last one is the credit."""
+        return () if self.digits is None else (*self.key_tokens, self.digits)
 
     @property
     def carries_more(self) -> bool:
@@ -78,7 +95,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class OpenSale:
-    """A line of the list of sales that are being settled, or were settled later."""
+    """A line of the lists of sales at the counter: being settled, settled later, sold last."""
 
     id: int
     drn: str
@@ -107,11 +124,13 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
     """
     state_of(session, sale_id)  # whoever may not see the sale goes no further
     sale, operator = _read(session, sale_id)
-    if sale.state == SaleState.ISSUED and sale.shown_at is None:
+    first = sale.state == SaleState.ISSUED and sale.shown_at is None
+    if first:
         _mark_shown(session, actor, sale)
         sale, operator = _read(session, sale_id)
     token = sale.token
     shown = token is not None and sale.state == SaleState.ISSUED and sale.shown_at is not None
+    change = sale.key_change
     return Receipt(
         sale=sale,
         utility=setup_at(session, sale.sold_at),
@@ -120,27 +139,22 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
         consumer=sale.consumer,
         meter=sale.meter,
         digits=token.digits if shown and token else None,
+        key_tokens=tuple(each.digits for each in change.tokens) if shown and change else (),
+        set_refused=change is not None and change.state == ChangeState.REFUSED,
         marks=_marks(token),
         lines=sale.calculation["lines"],
+        first_shown=first,
     )
-
-
-def note_printed(session: Session, actor: Actor, sale_id: int) -> None:
-    """Write down that a receipt goes to the printer.
-
-    Raises:
-        NotFound: No such sale in the asker's scope.
-    """
-    with atomic(session):
-        point_id = session.scalar(select(Sale.vending_point_id).where(Sale.id == sale_id))
-        if point_id is None:
-            raise NotFound
-        audit.record(session, actor, "receipt.printed", "sale", sale_id, vending_point_id=point_id)
 
 
 def open_sales(session: Session) -> list[OpenSale]:
     """List the sales whose outcome is not known yet, in the asker's scope, newest first."""
     return _listed(session, Sale.state == SaleState.PENDING)
+
+
+def last_sales(session: Session, actor: Actor) -> list[OpenSale]:
+    """List the asker's own last sales, in the asker's scope, newest first."""
+    return _listed(session, Sale.operator_id == actor.user_id, by=Sale.id, limit=LAST)
 
 
 def settled_later(session: Session, now: datetime) -> list[OpenSale]:
@@ -157,7 +171,12 @@ def settled_later(session: Session, now: datetime) -> list[OpenSale]:
     )
 
 
-def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
+def _listed(
+    session: Session,
+    *where: ColumnElement[bool],
+    by: InstrumentedAttribute[Any] = Sale.sold_at,
+    limit: int = LISTED,
+) -> list[OpenSale]:
     # plain tables, outside the scope: meter and consumer may have moved out of sight
     meter, consumer = Meter.__table__.c, Consumer.__table__.c
     rows = session.execute(
@@ -165,8 +184,8 @@ def _listed(session: Session, *where: ColumnElement[bool]) -> list[OpenSale]:
         .join(Meter.__table__, meter.id == Sale.meter_id)
         .join(Consumer.__table__, consumer.id == Sale.consumer_id)
         .where(*where)
-        .order_by(Sale.sold_at.desc())
-        .limit(LISTED)
+        .order_by(by.desc())
+        .limit(limit)
     ).all()
     return [
         OpenSale(
@@ -217,6 +236,7 @@ def _read(session: Session, sale_id: int) -> tuple[Sale, str]:
                 joinedload(Sale.consumer).joinedload(Consumer.region),
                 joinedload(Sale.meter),
                 joinedload(Sale.token),
+                joinedload(Sale.key_change).selectinload(KeyChange.tokens),
             )
             .execution_options(populate_existing=True)
         ).one()

@@ -7,7 +7,7 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, InvalidInput, Refused
-from vmsapp.models import LedgerTransfer, Sale, Setup, TariffPlan
+from vmsapp.models import LedgerTransfer, Sale, Setup, Shift, TariffPlan
 from vmsapp.scope import unscoped
 from vmsapp.services.vending.ground import hold_sales
 from vmsapp.services.world import CODE, zones
@@ -16,7 +16,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "utility": ("utility_name", "utility_address", "tax_number", "time_zone", "logo"),
     "currency": ("currency", "exponent", "coin_minor", "settlement"),
     "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
-    "shifts": ("shifts_used", "shift_hours", "cash_counted"),
+    "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": (
         "smallest_minor", "largest_minor", "smallest_units", "largest_units", "tokens_a_day",
         "quick_amounts",
@@ -30,7 +30,9 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
 NAMES: Final = tuple(name for names in SECTIONS.values() for name in names)
 FIXED: Final = ("time_zone", "currency", "exponent")
 """What amounts and days already written down are read by."""
-IN_MINOR_UNITS: Final = ("coin_minor", "smallest_minor", "largest_minor")
+IN_MINOR_UNITS: Final = (
+    "coin_minor", "smallest_minor", "largest_minor", "shift_tolerance_minor",
+)  # fmt: skip
 MAIL_DOOR: Final = ("mail_host", "mail_port", "mail_security", "mail_user")
 """What the mail password is bound to."""
 
@@ -95,6 +97,14 @@ class LargestUnitsBelowSmallest(LargestBelowSmallest):
     field = "largest_units"
 
 
+class ToleranceNegative(InvalidInput):
+    """No difference is smaller than none."""
+
+    code = "tolerance_negative"
+    message = N_("This cannot be below zero.")
+    field = "shift_tolerance_minor"
+
+
 class SenderMissing(InvalidInput):
     """Mail needs an address it comes from."""
 
@@ -123,9 +133,10 @@ class PasswordWanted(InvalidInput):
 
 
 def is_fixed(session: Session) -> bool:
-    """Tell whether money was taken or moved, so that currency and zone stay."""
+    """Tell whether money was taken, moved or counted, so that currency and zone stay."""
     with unscoped("the settings are one for all vending points"):
-        return bool(session.scalar(select(or_(exists(Sale.id), exists(LedgerTransfer.id)))))
+        there = (exists(Sale.id), exists(LedgerTransfer.id), exists(Shift.id))
+        return bool(session.scalar(select(or_(*there))))
 
 
 def check_fixed(session: Session, changes: Mapping[str, Any], *, waits: bool) -> None:
@@ -166,6 +177,8 @@ def check_values(row: Setup) -> None:
         raise LargestBelowSmallest
     if _is_below(row.largest_units, row.smallest_units):
         raise LargestUnitsBelowSmallest
+    if (row.shift_tolerance_minor or 0) < 0:
+        raise ToleranceNegative
     if row.mail_host and not row.mail_sender:
         raise SenderMissing
     if row.mail_user and row.mail_security == "none":

@@ -1,6 +1,7 @@
 """Vending points: who sells there, closing and reopening, and what keeps one on record."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import delete, literal, not_, select
 from sqlalchemy.orm import Session
@@ -18,6 +19,9 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor, below, unscoped
 from vmsapp.services import audit
+
+MOST: Final = 200
+"""Vending points a field offers."""
 
 
 class SellersLeftOutside(InvalidInput):
@@ -81,6 +85,12 @@ def reopen(session: Session, actor: Actor, point_id: int) -> VendingPoint:
                 closed_at=closed.isoformat(),
             )  # fmt: skip
         return point
+
+
+def open_points(session: Session) -> Sequence[VendingPoint]:
+    """List the vending points the asker may sell at, by name; an operator has the own one."""
+    points = select(VendingPoint).where(VendingPoint.closed_at.is_(None))
+    return session.scalars(points.order_by(VendingPoint.name).limit(MOST)).all()
 
 
 def sellers(session: Session, point_id: int) -> Sequence[str]:

@@ -25,6 +25,9 @@ VERIFY_MINUTE: Final = 20
 JOURNAL_MINUTE: Final = 50
 """Of the same hour, when the modules' journals are compared with what was sold."""
 
+PROOF_MINUTE: Final = 35
+"""Of the same hour, when the ledger is proved."""
+
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Set the one Celery object up for this installation."""
@@ -51,6 +54,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.background",
             "vmsapp.tasks.journal",
             "vmsapp.tasks.modules",
+            "vmsapp.tasks.proof",
             "vmsapp.tasks.reconcile",
         ],
         beat_schedule={
@@ -92,6 +96,10 @@ def init_app(app: Flask, settings: Settings) -> None:
             "journal": {
                 "task": "vmsapp.tasks.journal.compare",
                 "schedule": crontab(hour=VERIFY_HOUR, minute=JOURNAL_MINUTE),
+            },
+            "proof": {
+                "task": "vmsapp.tasks.proof.run",
+                "schedule": crontab(hour=VERIFY_HOUR, minute=PROOF_MINUTE),
             },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file

@@ -1,4 +1,4 @@
-"""Every few seconds: settle sales whose outcome is open."""
+"""Every few seconds: settle sales and key changes whose outcome is open."""
 
 from datetime import timedelta
 
@@ -8,6 +8,7 @@ from flask import current_app
 from vmsapp.extensions import db
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import jobs
+from vmsapp.services.key_changes.reconcile import reconcile_changes
 from vmsapp.services.vending.reconcile import Patience, reconcile
 
 KIND = "reconcile"
@@ -26,4 +27,7 @@ def settle() -> None:
         jobs.recurring(db.session(), KIND) as job,
     ):
         if job is not None:
-            job.result = reconcile(db.session(), current_app.extensions["vms_modules"], patience)
+            modules = current_app.extensions["vms_modules"]
+            job.result = reconcile(db.session(), modules, patience)
+            changes = reconcile_changes(db.session(), modules, patience)
+            job.result |= {f"key_changes_{state}": count for state, count in changes.items()}

@@ -16,6 +16,7 @@ from vmsapp.views import (
     jobs,
     line_words,
     look,
+    shift_line,
     wire,
     words,
 )
@@ -29,16 +30,19 @@ from vmsapp.views.floats import Floats
 from vmsapp.views.imports import Imports
 from vmsapp.views.jobs import Jobs
 from vmsapp.views.language import LocaleView
+from vmsapp.views.ledger_proof import LedgerProofs
 from vmsapp.views.licence import Licence
 from vmsapp.views.meters import Meters
 from vmsapp.views.parts import Parts
 from vmsapp.views.people import ScreensSecurityManager
+from vmsapp.views.printing import Printing
 from vmsapp.views.products import Products
 from vmsapp.views.regions import Regions
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
 from vmsapp.views.setup import UtilitySetup
+from vmsapp.views.shifts import Shifts
 from vmsapp.views.start import Start
 from vmsapp.views.tariffs import Tariffs
 from vmsapp.views.token_journal import TokenJournal
@@ -81,9 +85,12 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     imports.init_app(app)
     jobs.init_app(app)
     export_jobs.init_app(app)
+    shift_line.init_app(app)
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
+    builder.add_view_no_menu(Printing)
     builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
     builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
+    builder.add_view(Shifts, "Shifts list", label=_l("Shifts"), **VENDING)
     builder.add_view(Floats, "Floats list", label=_l("Floats"), **VENDING)
     builder.add_view(
         Approvals, "Approvals list", label=_l("Approvals"), href="/approvals/list/?box=waiting",
@@ -92,8 +99,8 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Consumers, "Consumers list", label=_l("Consumers"), **REGISTRATION)
     builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
+    builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
-    builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
     builder.add_view(VendingPoints, "Vending points list", label=_l("Vending points"), **SYSTEM)
@@ -105,6 +112,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(SecondPerson, "Second person", label=_l("Second person"), **SYSTEM)
     builder.add_view(AuditTrail, "Audit trail", label=_l("Audit trail"), **SYSTEM)
     builder.add_view(TokenJournal, "Token journal", label=_l("Token journal"), **SYSTEM)
+    builder.add_view(LedgerProofs, "Ledger proof", label=_l("Ledger proof"), **SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
     builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
     if not production:

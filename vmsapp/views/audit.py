@@ -18,6 +18,7 @@ from vmsapp.security import READY_MADE
 from vmsapp.services.audit.names import Subject, name_then, names_of, point_of, subject_of
 from vmsapp.services.audit.state import ChainState, chain_state
 from vmsapp.services.audit.verify import FAULTS
+from vmsapp.views.asked import MAX_SEARCH
 from vmsapp.views.audit_words import (
     ACTIONS,
     FAMILIES,
@@ -30,7 +31,7 @@ from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.deeds import deed_name
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched
-from vmsapp.views.lists import FOUND, MAX_SEARCH, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import FOUND, OfficeInterface, OfficeListView, names
 from vmsapp.views.look import digits
 
 BOTH_SIDES: Final = ("before", "after")

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import force_locale
+from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -25,9 +25,10 @@ from vmsapp.models import (
     VendingPoint,
 )
 from vmsapp.security import COUNTER, MODULES
-from vmsapp.services import meters, receipts, vending
+from vmsapp.services import meters, prints, receipts, vending
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
 from vmsapp.services.setup import installation
+from vmsapp.services.shifts.errors import ShiftRefusesSale
 from vmsapp.services.vending import SaleRequest, new_key
 from vmsapp.services.vending.errors import (
     LooksLikeMeterNumber,
@@ -55,7 +56,9 @@ from vmsapp.views.counter_search import CounterSearch
 from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
+from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.settling import goes_back, next_steps, settling
+from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
 from vmsapp.views.words import failure_sentence
@@ -69,6 +72,7 @@ class Counter(CounterSearch):
     route_base = "/counter"
     default_view = "find"
     class_permission_name = COUNTER
+    base_permissions = COUNTER_DEEDS
 
     @expose("/meter/<int:meter_id>")
     @has_access
@@ -168,14 +172,6 @@ class Counter(CounterSearch):
         """Tell the state of a sale, for the page that waits for it."""
         return jsonify(state=receipts.state_of(session(), sale_id))
 
-    @expose("/sale/<int:sale_id>/printed", methods=["POST"])
-    @has_access
-    @permission_name("receipt")
-    def printed(self, sale_id: int) -> Answer:
-        """Note that the receipt was confirmed for printing."""
-        receipts.note_printed(session(), actor(), sale_id)
-        return Response(status=204)
-
     @expose("/open")
     @has_access
     @permission_name("receipt")
@@ -224,11 +220,16 @@ class Counter(CounterSearch):
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
+        before = prints.prints_before(session(), receipt)
+        nth = prints.next_of(before)
         return self.page(
             "counter/sale.html",
             receipt=receipt,
             sale=receipt.sale,
-            slip=self._slip(receipt),
+            slip=slip_of(receipt, language_of(receipt), nth - 1, actor().name),
+            key_steps=[gettext(step) for step in KEY_STEPS],
+            prints=before,
+            kinds=KINDS,
             zone=receipt.utility.time_zone,
             module=self._module_page(receipt.sale.module_id),
             settling=settling(receipt.sale, may=self.may("can_give_back")),
@@ -270,6 +271,8 @@ class Counter(CounterSearch):
             repeated=error if isinstance(error, LooksRepeated) else None,
             module=self._module_that_failed(card.meter, refusal),
             underway=error.params.get("sale_id") if error else None,
+            no_shift=error if isinstance(error, ShiftRefusesSale) else None,
+            key_page=self._key_page(meter_id) if card.key_change else None,
             binding=self._ways_to_bind(card),
             points=self.points(),
             utility=settings,
@@ -312,6 +315,11 @@ class Counter(CounterSearch):
         name = session().scalars(closed.limit(1)).first()
         raise NoVendingPoint if name is None else VendingPointClosed(name=name)
 
+    def _key_page(self, meter_id: int) -> str | None:
+        """The page of a meter's key, for who may see it."""
+        may = self.appbuilder.sm.has_access("can_show", "Meters")
+        return url_for("Meters.key", pk=meter_id) if may else None
+
     def _module_page(self, module_id: int) -> str | None:
         """The page of the module that was asked, for who may see it and has to look after it."""
         if not self.appbuilder.sm.has_access("can_test", MODULES):
@@ -331,14 +339,6 @@ class Counter(CounterSearch):
         if not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
             return None
         return self._module_page(module_for(session(), meter.algorithm).id)
-
-    def _slip(self, receipt: receipts.Receipt) -> str | None:
-        """Render the receipt in its customer's language."""
-        if receipt.sale.state != SaleState.ISSUED:
-            return None
-        language = receipt.consumer.language
-        with force_locale(language if language in current_app.config["LANGUAGES"] else "en"):
-            return self._part("counter/_slip.html", receipt=receipt, sale=receipt.sale)
 
 
 def _figures(text: str) -> dict[str, Any]:

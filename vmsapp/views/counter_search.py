@@ -4,7 +4,6 @@ from typing import Final
 
 from flask import redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
-from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.models import VendingPoint
@@ -12,7 +11,9 @@ from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER
 from vmsapp.services import meter_search
 from vmsapp.views.base import OfficeView, actor, sentence, session
+from vmsapp.views.ledger_proof import alarm
 from vmsapp.views.numbers import ascii_digits
+from vmsapp.views.shift_line import own_places
 
 Answer = str | BaseResponse | tuple[str, int]
 
@@ -56,6 +57,7 @@ class CounterSearch(OfficeView):
             may_sell=may_sell,
             points=self.points() if may_sell else [],
             sees_nothing=actor().sight == NOTHING,
+            alarm=alarm(),
         )
 
     def _may_see_cards(self) -> bool:
@@ -67,5 +69,4 @@ class CounterSearch(OfficeView):
 
     def points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
-        open_ones = select(VendingPoint).where(VendingPoint.closed_at.is_(None))
-        return list(session().scalars(open_ones.order_by(VendingPoint.name).limit(200)))
+        return [point for point, _shift in own_places() if point.closed_at is None]

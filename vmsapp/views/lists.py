@@ -11,28 +11,22 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
 from flask import abort, current_app, flash, jsonify, make_response, redirect, request, url_for
-from flask_appbuilder import AppBuilder, ModelView, expose, has_access, permission_name
+from flask_appbuilder import AppBuilder, expose, has_access, permission_name
 from flask_appbuilder.forms import DynamicForm
 from flask_appbuilder.models.filters import BaseFilterConverter
 from flask_appbuilder.models.sqla.interface import SQLAInterface
-from sqlalchemy import Boolean, Select, or_, select
+from sqlalchemy import Boolean, Select
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.wrappers import Response
 
 from vmsapp.errors import NotAllowed, NotFound
 from vmsapp.i18n import _, _l
-from vmsapp.models.search import SEARCHED, indexes_of
-from vmsapp.scope import current_sight
+from vmsapp.views.asked import MAX_SEARCH, AskedList, Listing, place
 from vmsapp.views.base import session
-from vmsapp.views.filters import Filter
-from vmsapp.views.listing import SIZES, Order, Page, Place, holds, read_page, row_of
-from vmsapp.views.look import href
+from vmsapp.views.listing import SIZES, Order, Place, holds, read_page, row_of
 
 Answer = str | Response | tuple[str, int]
-Chosen = Sequence[tuple[Filter, Any]]
-"""Filters in force, each with its value."""
 
-MAX_SEARCH: Final = 100
 FOUND: Final = 20
 """Rows a searching field offers."""
 RELATED: Final = 5
@@ -84,65 +78,15 @@ class Related:
     column: InstrumentedAttribute[Any]
 
 
-@dataclass(frozen=True)
-class Listing:
-    """A list as one address asks for it, and the addresses that lead on from it.
-
-    Attributes:
-        search: What is searched for.
-        chosen: Filters in force with their values.
-        sorted_by: Name of the column, with a minus for the largest first.
-        columns: Names of the columns shown.
-    """
-
-    view: "OfficeListView"
-    search: str
-    chosen: Chosen
-    sorted_by: str
-    size: int
-    columns: Sequence[str]
-    page: Page
-
-    @property
-    def narrowed(self) -> bool:
-        """Whether a search or a filter hides rows."""
-        return bool(self.search or self.chosen)
-
-    def chosen_by_name(self) -> dict[str, Any]:
-        """Values of the filters in force."""
-        return {chosen.name: value for chosen, value in self.chosen}
-
-    def sort_url(self, column: str) -> str:
-        """Sort by a column; by the one sorted by already, the other way."""
-        wanted = f"-{column}" if self.sorted_by == column else column
-        return href(sort=wanted, after=None, before=None, last=None)
-
-    def sorted_as(self, column: str) -> str:
-        """Tell whether a column is sorted, for ``aria-sort``."""
-        return {column: "ascending", f"-{column}": "descending"}.get(self.sorted_by, "")
-
-    def without(self, chosen: Filter) -> str:
-        """The same list without a filter."""
-        return href(**dict.fromkeys(chosen.parameters), after=None, before=None, last=None)
-
-    def turned(self, **where: object) -> str:
-        """Another page of the same list."""
-        return href(**{"after": None, "before": None, "last": None} | where)
-
-
-class OfficeListView(ModelView):
+class OfficeListView(AskedList):
     """Base of every list and record page; by itself it only shows what is made elsewhere.
 
     A view names its columns, and gives every name and title the reader's language.
 
     Attributes:
-        searched: Columns the one search box looks in.
-        ties: Column by which rows follow that are equal in the one sorted by; by default the id.
-        filters: What the list can be narrowed by.
         cells: How a column of a row is written, where its type does not say.
         numbers: Columns whose values stand at the end of their cell.
         folded: Columns not shown until the reader asks for them.
-        loads: Loader options for what ``cells`` reads beyond the row.
         related: Lists under a record.
         empty: What to do while there are no rows at all.
     """
@@ -154,13 +98,9 @@ class OfficeListView(ModelView):
     exclude_route_methods: ClassVar[set[str]] = {"download"} | WRITING | ACTING
     base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show"]
 
-    searched: ClassVar[tuple[InstrumentedAttribute[Any], ...]] = ()
-    ties: ClassVar[str | None] = None
-    filters: ClassVar[tuple[Filter, ...]] = ()
     cells: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     numbers: ClassVar[frozenset[str]] = frozenset()
     folded: ClassVar[frozenset[str]] = frozenset()
-    loads: ClassVar[tuple[Any, ...]] = ()
     related: ClassVar[tuple[Related, ...]] = ()
     empty: Any = _l("This list fills as the system is used.")
 
@@ -232,69 +172,26 @@ class OfficeListView(ModelView):
         )  # fmt: skip
         return jsonify([{"value": row.id, "text": self.name_of(row)} for row in page.rows])
 
-    def statement(self) -> Select[Any]:
-        """The rows this screen is about, in the asker's scope."""
-        return select(self.model).options(*self.loads)
-
     def offered(self) -> Select[Any]:
         """The rows a searching field offers."""
         return self.statement()
 
-    def narrowed(self, statement: Select[Any]) -> tuple[Select[Any], str, Chosen]:
-        """Narrow a list as the address says; an export narrows the same way."""
-        statement, search, chosen = self._filtered(statement)
-        return self.matching(statement, search), search, chosen
-
-    def _filtered(self, statement: Select[Any]) -> tuple[Select[Any], str, Chosen]:
-        """Narrow a list by its filters, and read what is searched for."""
-        search = request.args.get("q", "").strip()[:MAX_SEARCH] if self.searched else ""
-        read = ((chosen, chosen.read(request.args)) for chosen in self.filters)
-        chosen = [(one, value) for one, value in read if value is not None]
-        return statement.where(*(one.rows(value) for one, value in chosen)), search, chosen
-
-    def matching(
-        self, statement: Select[Any], search: str, *, walking: bool = False
-    ) -> Select[Any]:
-        """Narrow a list to rows in which one of the searched columns holds a text.
-
-        Args:
-            statement: The list.
-            search: As typed; nothing narrows nothing.
-            walking: Without the index of the search: see ``vmsapp.models.search``.
-        """
-        if not search or not self.searched:
-            return statement
-        if self.model in SEARCHED:
-            return SEARCHED[self.model].narrow(session(), statement, search, walking=walking)
-        found = (column.icontains(search, autoescape=True) for column in self.searched)
-        return statement.where(or_(*found))
-
     def listing(self) -> Listing:
         """Read the list the address asks for; what it says amiss is left out."""
         whole = self.statement()
-        statement, search, chosen = self._filtered(whole)
+        statement, search, chosen = self.filtered(whole)
         sorted_by, order = self.order_wanted(request.args.get("sort", ""))
         size = request.args.get("size", type=int)
         size = size if size in SIZES else self.page_size
         walked = None
-        if not self._has_index(order, search, chosen):
+        if not self.has_index(order, search, chosen):
             walked = self.matching(statement, search, walking=True)
         page = read_page(
-            session(), self.matching(statement, search), order, size, _place(),
+            session(), self.matching(statement, search), order, size, place(),
             walked=walked, whole=whole,
         )  # fmt: skip
         self.make_ready(page.rows)
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
-
-    def _has_index(self, order: Order, search: str, chosen: Chosen) -> bool:
-        """Tell whether an index has just these rows in this order; small lists need none."""
-        if self.model not in SEARCHED:
-            return True
-        if search or not current_sight().everything or len(chosen) > 1:
-            return False
-        wanted = [getattr(one.column, "key", None) for one, _value in chosen]
-        wanted += [column.key for column in order.columns if column is not order.key]
-        return any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
 
     def make_ready(self, rows: Sequence[Any]) -> None:
         """Read what the cells of rows need beyond ``loads``, for all of them at once."""
@@ -306,16 +203,6 @@ class OfficeListView(ModelView):
     def imports(self) -> Sequence[tuple[str, str]]:
         """The imports of such records, and where they begin: see ``vmsapp.views.imported``."""
         return ()
-
-    def order_wanted(self, wanted: str) -> tuple[str, Order]:
-        """Read how a list is to be sorted; what has no order is sorted as ever."""
-        name = wanted.removeprefix("-")
-        if name not in self.order_columns:
-            name, direction = self.base_order or ("id", "desc")
-            wanted = name if direction == "asc" else f"-{name}"
-        ties = getattr(self.model, self.ties) if self.ties else None
-        order = Order(getattr(self.model, name), self.model.id, wanted.startswith("-"), ties)
-        return wanted, order
 
     def _columns(self) -> Sequence[str]:
         kept = request.cookies.get(columns_cookie(), "").split(".")
@@ -398,11 +285,6 @@ class OfficeListView(ModelView):
 
     # small questions
 
-    @property
-    def model(self) -> Any:  # noqa: ANN401 - a mapped class
-        """The mapped class."""
-        return self.datamodel.obj
-
     def may(self, deed: str) -> bool:
         """Tell whether the asker's group permits a deed that this view offers."""
         offered = deed not in self.exclude_route_methods
@@ -460,13 +342,6 @@ def view_named(builder: AppBuilder, name: str) -> OfficeListView:
     """Find a registered view by its class's name."""
     found: OfficeListView = next(v for v in builder.baseviews if type(v).__name__ == name)
     return found
-
-
-def _place() -> Place:
-    after, before = (request.args.get(name, type=int) for name in ("after", "before"))
-    if after is not None:
-        return Place(after=after)
-    return Place(before=before, last="last" in request.args)
 
 
 def secure_cookies() -> bool:

@@ -29,6 +29,9 @@ MENU: Final = ("Vending", "Registration", "Engineering", "Report", "System")
 
 THEMES: Final = ("light", "dark", "auto")
 
+PART_OF: Final = {"Printing": COUNTER}
+"""Views without an entry in the menu, and the one they belong to."""
+
 
 @dataclass(frozen=True)
 class MenuLink:
@@ -106,7 +109,8 @@ def _group(permissions: Any, group: MenuItem) -> MenuGroup:  # noqa: ANN401 - th
 def _current(items: Sequence[MenuItem]) -> MenuItem | None:
     """Tell which item the page belongs to: the one of this address, else of this view."""
     exact = [item for item in items if item.get_url() == request.path]
-    same = [item for item in items if item.baseview and item.baseview.endpoint == request.blueprint]
+    view = PART_OF.get(request.blueprint or "", request.blueprint)
+    same = [item for item in items if item.baseview and item.baseview.endpoint == view]
     return next(iter([*exact, *same]), None)
 
 

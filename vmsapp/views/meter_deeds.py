@@ -17,11 +17,12 @@ from vmsapp.services.registration.meter_errors import NoSuchConsumer
 from vmsapp.services.registration.meter_page import FOUND, buyers, unbound, vacant
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
+from vmsapp.views.asked import MAX_SEARCH
 from vmsapp.views.base import actor, sentence, session, status_of
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.listing import holds, row_of
-from vmsapp.views.lists import MAX_CHOSEN, MAX_SEARCH, Answer
+from vmsapp.views.lists import MAX_CHOSEN, Answer
 from vmsapp.views.meter_forms import BindForm, CreditForm, ReasonForm, SwapForm, credit_of
 
 WORDS: Final = {

@@ -49,7 +49,7 @@ from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
-from vmsapp.views.meter_deeds import HOLDS, WORDS, MeterDeeds
+from vmsapp.views.meter_deeds import HOLDS, WORDS
 from vmsapp.views.meter_forms import (
     ALGORITHMS,
     BASE_YEARS,
@@ -65,6 +65,7 @@ from vmsapp.views.meter_forms import (
     CorrectForm,
     MeterForm,
 )
+from vmsapp.views.meter_keys import MeterKeys
 from vmsapp.views.meter_many import MeterMany
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
@@ -99,7 +100,7 @@ class HangsAt(Searched):
         return found
 
 
-class Meters(Exported, Imported, MeterMany, MeterDeeds):
+class Meters(Exported, Imported, MeterMany, MeterKeys):
     """The meters in the asker's region."""
 
     datamodel = OfficeInterface(Meter)
@@ -230,7 +231,18 @@ class Meters(Exported, Imported, MeterMany, MeterDeeds):
     def links(self, row: Meter) -> Sequence[tuple[str, str]]:
         """What the asker may do with it: words and addresses."""
         facts = self.facts(row)
-        return [*self._sale(row, facts), *self._places(row, facts), *self._moves(row, facts)]
+        return [
+            *self._sale(row, facts), *self._places(row, facts), *self._key(row, facts),
+            *self._moves(row, facts),
+        ]  # fmt: skip
+
+    def _key(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
+        """Where its key is changed, or where it stands if that was begun."""
+        if facts.key_change is not None or not self.may("change_key"):
+            return []
+        if row.state == MeterState.RETIRED:
+            return []
+        return [(str(_("Change key")), self.url("change_key", pk=row.id))]
 
     def _sale(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
         sells = row.state == MeterState.ACTIVE and facts.consumer is not None

@@ -5,7 +5,7 @@ from typing import Any
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy import inspect
 from werkzeug.wrappers import Response
-from wtforms import SelectField, StringField, ValidationError
+from wtforms import BooleanField, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
 from vmsapp.i18n import _, _l
@@ -45,6 +45,11 @@ class ProductForm(OfficeForm):
         ),
     )  # fmt: skip
 
+    can_become_sts6 = BooleanField(
+        _l("Legacy meters can become STS6"),
+        description=_l("Its meters of EA 07 take key change tokens to an STS6 key (DKGA 04)."),
+    )
+
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(*args, **options)
         self.meter_type.choices = [(code, _(word)) for code, word in METER_TYPES.items()]
@@ -68,12 +73,13 @@ class Products(Exported, OfficeModelView):
     add_title = _l("Add product")
     empty = _l("A product is a meter model of a manufacturer. Meters are registered under one.")
     list_columns = names("model name meter_type manufacturer manufacturer_code")
-    show_columns = add_columns = edit_columns = list_columns
+    show_columns = add_columns = edit_columns = [*list_columns, "can_become_sts6"]
     order_columns = names("model name meter_type manufacturer")
     base_order = ("model", "asc")
     label_columns = {
         "model": _l("Model"), "name": _l("Name"), "meter_type": _l("Meter type"),
         "manufacturer": _l("Manufacturer"), "manufacturer_code": _l("Manufacturer code"),
+        "can_become_sts6": _l("Legacy meters can become STS6"),
     }  # fmt: skip
     searched = (Product.model, Product.name, Product.manufacturer)
     filters = (

@@ -18,13 +18,14 @@ from vmsapp.i18n import _, _l
 from vmsapp.models import Consumer, Region, VendingPoint
 from vmsapp.models.region import LEVEL_BELOW, RegionLevel
 from vmsapp.services import regions
+from vmsapp.views.asked import MAX_SEARCH
 from vmsapp.views.base import actor, sentence, session, status_of
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice
 from vmsapp.views.forms import LookupField, OfficeForm
 from vmsapp.views.listing import row_of
-from vmsapp.views.lists import FOUND, MAX_SEARCH, Answer, OfficeInterface, Related, names
+from vmsapp.views.lists import FOUND, Answer, OfficeInterface, Related, names
 
 LEVELS = {
     "country": N_("Country"), "province": N_("Province or state"), "city": N_("City or town"),

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from flask import Response, abort, current_app, flash, g, redirect, request, url_for
+from flask import Response, abort, flash, g, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_login import current_user
 from limits import RateLimitItemPerMinute
@@ -20,7 +20,7 @@ from vmsapp.i18n import _, moment_text
 from vmsapp.models import AuditEvent, Logo, Setup
 from vmsapp.security import SETUP
 from vmsapp.services import audit, setup_changes, setup_rules
-from vmsapp.services.mail import MailTooOften, mail_key, send, server_of
+from vmsapp.services.mail import MailTooOften, send, server_of
 from vmsapp.services.pictures import Picture
 from vmsapp.services.setup_changes import differences, recorded
 from vmsapp.services.setup_rules import SECTIONS
@@ -36,6 +36,7 @@ from vmsapp.views.setup_forms import (
     MailForm,
     SectionForm,
     TestMailForm,
+    kept_mail_key,
     mail_ports,
 )
 from vmsapp.views.setup_words import LABELS, said
@@ -49,10 +50,7 @@ HEADINGS: Final = {
     "mail": N_("Mail"),
 }
 EFFECTS: Final = {
-    "shifts": N_(
-        "Nothing follows from this yet: it is kept for the shifts of a later version, and counts"
-        " from then on."
-    ),
+    "shifts": N_("Counts for every sale and every count from the moment it is in force."),
     "limits": N_("Counts for every purchase from the moment it is in force; empty is no limit."),
 }
 """What a section does at the counter, where one would wonder."""
@@ -184,7 +182,7 @@ class UtilitySetup(OfficeView):
             ):
                 raise MailTooOften(count=TEST_MAILS.amount)
             name = utility().utility_name
-            server = server_of(utility(), _mail_key())
+            server = server_of(utility(), kept_mail_key())
             end_reading(session())  # nobody waits for the database while the mail is handed in
             send(server, [to], _("Test mail from %(name)s", name=name),
                  _("Whoever reads this sees that %(name)s can send mail.", name=name),
@@ -245,7 +243,7 @@ class UtilitySetup(OfficeView):
             if request.form.get("seen") != _seen(section, row, pk):
                 raise ChangedMeanwhile
             moment = self._moment(form, row, pk)
-            typed = form.sealed(_mail_key()) if isinstance(form, MailForm) else form.values()
+            typed = form.sealed(kept_mail_key()) if isinstance(form, MailForm) else form.values()
             changes = {
                 name: value for name, value in _stored(typed).items() if getattr(row, name) != value
             }
@@ -297,10 +295,6 @@ def _stored(values: dict[str, Any]) -> dict[str, Any]:
     if isinstance(picture, Picture):
         values["logo"] = setup_changes.keep_logo(session(), picture)
     return values
-
-
-def _mail_key() -> bytes:
-    return mail_key(str(current_app.config["SECRET_KEY"]))
 
 
 def _seen(section: str, row: Setup, pk: int | None) -> str:

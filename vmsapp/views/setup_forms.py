@@ -24,7 +24,7 @@ from wtforms.widgets import FileInput, TextInput
 
 from vmsapp.i18n import _, _l
 from vmsapp.models import Setup
-from vmsapp.services.mail import MailPortRefused, check_port, sealed_password
+from vmsapp.services.mail import MailPortRefused, check_port, mail_key, sealed_password
 from vmsapp.services.pictures import MAX_BYTES, MAX_PIXELS, read_picture
 from vmsapp.services.setup import currency_of
 from vmsapp.services.setup_rules import MAIL_DOOR, NAMES
@@ -300,9 +300,24 @@ class ReceiptsForm(SectionForm):
 class ShiftsForm(SectionForm):
     """How operators hand over."""
 
-    shifts_used = BooleanField(LABELS["shifts_used"])
-    shift_hours = IntegerField(LABELS["shift_hours"], [DataRequired(), whole(1, 48)])
+    shifts_used = BooleanField(
+        LABELS["shifts_used"],
+        description=_l("Without the tick shifts may be opened, but nobody must."),
+    )  # fmt: skip
+    shift_hours = IntegerField(
+        LABELS["shift_hours"], [DataRequired(), whole(1, 48)],
+        description=_l("Where sales need a shift, nothing is sold in one that lasted longer."),
+    )  # fmt: skip
     cash_counted = BooleanField(LABELS["cash_counted"])
+    shift_tolerance_minor = MoneyField(
+        LABELS["shift_tolerance_minor"], [Optional()],
+        description=_l("If more is missing or too much, the operator says why. Empty is zero."),
+    )  # fmt: skip
+
+    def values(self) -> dict[str, Any]:
+        """An empty tolerance is none."""
+        typed = super().values()
+        return typed | {"shift_tolerance_minor": typed["shift_tolerance_minor"] or 0}
 
 
 class LimitsForm(SectionForm):
@@ -317,6 +332,11 @@ class LimitsForm(SectionForm):
         LABELS["quick_amounts"], [Length(max=120)],
         description=_l("Up to six, with a space between: the counter offers each at one press."),
     )  # fmt: skip
+
+
+def kept_mail_key() -> bytes:
+    """The key under which the mail password is kept here."""
+    return mail_key(str(current_app.config["SECRET_KEY"]))
 
 
 def mail_ports() -> frozenset[int]:
@@ -387,7 +407,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
                 "remove_logo"),
     "currency": ("currency", "own_currency", "exponent", "coin", "settlement"),
     "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
-    "shifts": ("shifts_used", "shift_hours", "cash_counted"),
+    "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",
                "tokens_a_day", "quick_amounts"),
     "mail": ("mail_host", "mail_port", "mail_security", "mail_user", "mail_password",

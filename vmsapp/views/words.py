@@ -12,6 +12,7 @@ from vmsapp.hsm.keystore import REASONS
 from vmsapp.models import Consumer
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
+from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.problems import KeptError
 from vmsapp.services.registration.meter_errors import (
     OtherKindOfPlace,
@@ -22,6 +23,7 @@ from vmsapp.services.registration.meter_errors import (
 from vmsapp.services.security_modules.assigning import ModuleCannot
 from vmsapp.services.security_modules.changing import StillServes
 from vmsapp.services.security_modules.finding import NoModule
+from vmsapp.services.shifts.errors import ShiftMoved
 from vmsapp.services.vending.errors import (
     IllegalTransition,
     LooksRepeated,
@@ -48,6 +50,14 @@ UNITS: Final = {
     "water": N_("m³"),
     "gas": N_("m³"),
     "time": N_("min"),
+}
+CHANGE_STATES: Final = {
+    "reserved": N_("being made"),
+    "completed": N_("not confirmed yet"),
+    "confirmed": N_("confirmed"),
+    "withdrawn": N_("withdrawn"),
+    "failed": N_("not made"),
+    "refused": N_("refused by the meter"),
 }
 SALE_STATES: Final = {
     "pending": N_("being settled"),
@@ -119,6 +129,11 @@ FAILURES: Final = {
         if reason not in {"key_expired", "cancelled"}
     },
 }
+SHIFT_STATES: Final = {
+    "open": N_("open"),
+    "counted": N_("counted"),
+    "closed": N_("closed"),
+}
 VISIBLE_TAIL: Final = 4
 
 CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
@@ -133,6 +148,8 @@ CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
     TypeOfProduct: {"product_type": METER_TYPES, "meter_type": METER_TYPES},
     OtherKindOfPlace: {"counted": METER_TYPES, "meter_type": METER_TYPES},
     StateMoved: {"state": METER_STATES},
+    ShiftMoved: {"state": SHIFT_STATES},
+    IllegalMove: {"state": CHANGE_STATES},
     ModuleRefused: {"reason": ModuleRefused.REASONS},
     HsmUnavailable: {"why": HsmUnavailable.WHYS},
     KeystoreError: {"why": REASONS},
@@ -144,8 +161,8 @@ def init_app(app: Flask) -> None:
     """Give templates their words."""
     app.jinja_env.globals.update(
         meter_state=lambda state: gettext(METER_STATES[state]),
-        meter_type=lambda kind: gettext(METER_TYPES[kind]),
-        unit_name=lambda kind: gettext(UNITS[kind]),
+        meter_type=meter_type_name,
+        unit_name=unit_name,
         sale_state=lambda state: gettext(SALE_STATES[state]),
         failure=failure_sentence,
         consumer_text=consumer_text,
@@ -159,12 +176,31 @@ def init_app(app: Flask) -> None:
     )
 
 
+def meter_type_name(kind: str) -> str:
+    """Name what a meter counts."""
+    return str(gettext(METER_TYPES[kind]))
+
+
+def unit_name(kind: str) -> str:
+    """Name the unit a meter counts in."""
+    return str(gettext(UNITS[kind]))
+
+
 def failure_sentence(code: str) -> str:
     """Say why a sale failed."""
     unknown = DOWN if code.startswith("unavailable_") else N_("The sale could not be carried out.")
     message = FAILURES.get(code, unknown)
     reason = ModuleRefused.REASONS.get(code)
     return str(gettext(message, reason=gettext(reason)) if reason else gettext(message))
+
+
+def change_failure(code: str) -> str:
+    """Say why no key change tokens were made."""
+    if code == "cancelled":
+        return str(
+            gettext("The security module did not answer in time, so it was told not to make them.")
+        )
+    return failure_sentence(code)
 
 
 def worded(error: VmsError, name: str, value: object) -> object:

@@ -29,8 +29,8 @@ from vmsapp.services.registration import meters
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import Fault
 from vmsapp.services.registration.meter_checks import Added, batches
-from vmsapp.services.registration.meter_errors import NumberTwice
 from vmsapp.services.registration.meter_numbers import number_of
+from vmsapp.services.registration.number_errors import NumberTwice
 from vmsapp.services.registration.taking_back import take_back, used
 from vmsapp.services.rows import among
 from vmsapp.services.sheets.columns import Column, told_columns

@@ -19,6 +19,8 @@ from vmsapp.scope import Actor
 from vmsapp.security import Permission
 from vmsapp.services import audit
 from vmsapp.services.approvals.deed import Deed, Line, Place
+from vmsapp.services.key_changes.errors import ChangeOpen
+from vmsapp.services.key_changes.in_force import is_open
 from vmsapp.services.registration import meter_errors as wrong
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import FaultyRows
@@ -112,6 +114,8 @@ def _check(session: Session, _actor: Actor, params: Correction) -> None:
     if meter.state == "retired":
         raise wrong.MeterRetired(number=identifiers.drn.format(meter.drn))
     refuse_busy(session, [meter])
+    if is_open(session, meter.meter_pan):
+        raise ChangeOpen(drn=identifiers.drn.format(meter.drn))
     _row(session, meter, params)
 
 

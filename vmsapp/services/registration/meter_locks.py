@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from vmsapp.models import Meter, MeterInstallation, Sale, SaleState, ServicePoint
 from vmsapp.scope import unscoped
+from vmsapp.services.key_changes.errors import KeyChangeUnderway
+from vmsapp.services.key_changes.in_force import being_made
 from vmsapp.services.registration.meter_checks import batches
 from vmsapp.services.registration.meter_errors import MeterMoved, MetersBusy
 from vmsapp.services.vending.errors import NoSuchMeter
@@ -84,14 +86,20 @@ def lock_meters(session: Session, meter_ids: Iterable[int]) -> dict[int, Meter]:
 
 
 def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
-    """Refuse while a sale to one of the meters is being settled.
+    """Refuse while a token for one of the meters is being made.
 
     Raises:
-        MetersBusy: Names the first.
+        MetersBusy, KeyChangeUnderway: Names the first.
     """
     numbers = {meter.id: meter for meter in meters}
     for first in sorted(busy(session, numbers.values()))[:1]:
         raise MetersBusy(number=identifiers.drn.format(numbers[first].drn))
+    by_pan = {meter.meter_pan: meter for meter in numbers.values()}
+    for some in batches(by_pan):
+        made = being_made(session, some)
+        if made is not None:
+            meter = by_pan[made]
+            raise KeyChangeUnderway(drn=identifiers.drn.format(meter.drn), meter_id=meter.id)
 
 
 def busy(session: Session, meters: Iterable[Meter]) -> set[int]:

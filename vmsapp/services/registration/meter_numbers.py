@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from vmsapp.errors import VmsError
-from vmsapp.services.registration import meter_errors as wrong
+from vmsapp.services.registration import number_errors as wrong
 from vmsapp.sts.identifiers import drn as drns
 from vmsapp.sts.identifiers import luhn
 

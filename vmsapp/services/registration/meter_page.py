@@ -6,11 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, exists, select
+from sqlalchemy import Row, Select, exists, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
+    CHANGES_MADE,
     Consumer,
+    KeyChange,
     Meter,
     MeterInstallation,
     MeterState,
@@ -22,6 +24,7 @@ from vmsapp.models import (
     VendingKey,
 )
 from vmsapp.models.meter import Algorithm
+from vmsapp.services.key_changes.in_force import newest_open
 from vmsapp.services.registration.dues import Dues, dues_of
 from vmsapp.services.registration.meters import MADE
 from vmsapp.services.rows import among
@@ -56,6 +59,7 @@ class Facts:
         links: Where it hung, the newest first, as far as the asker sees the place.
         token_made: Its key parameters stay as they are.
         key: ``None``: no module has it.
+        key_change: Which nobody confirmed yet.
         today, month, year: Units bought at the place.
         dues: Fees due at the place.
     """
@@ -65,6 +69,7 @@ class Facts:
     links: Sequence[tuple[MeterInstallation, Consumer | None]]
     token_made: bool
     key: KeyFacts | None
+    key_change: KeyChange | None = None
     today: Decimal = Decimal(0)
     month: Decimal = Decimal(0)
     year: Decimal = Decimal(0)
@@ -80,12 +85,12 @@ def facts_of(session: Session, setup: Setup | None, meter: Meter, now: datetime)
         meter: Whose page it is.
         now: The moment.
     """
-    made, key, links = _links(session, meter)
+    made, change, key, links = _links(session, meter)
     bound = next((link for link, _, _ in links if link.removed_at is None), None)
     point = next((place for link, place, _ in links if link is bound), None)
     shown = [(link, consumer) for link, _, consumer in links]
     if point is None or setup is None:
-        return Facts(point, _consumer_of(point, links), shown, made, key)
+        return Facts(point, _consumer_of(point, links), shown, made, key, change)
     history = history_of(session, setup, point, now)
     return Facts(
         point=point,
@@ -93,6 +98,7 @@ def facts_of(session: Session, setup: Setup | None, meter: Meter, now: datetime)
         links=shown,
         token_made=made,
         key=key,
+        key_change=change,
         today=history.used()[Span.DAY].units,
         month=history.bought(Accumulation.MONTH),
         year=history.bought(Accumulation.YEAR),
@@ -103,10 +109,16 @@ def facts_of(session: Session, setup: Setup | None, meter: Meter, now: datetime)
 _Row = tuple[MeterInstallation, ServicePoint | None, Consumer | None]
 
 
-def _links(session: Session, meter: Meter) -> tuple[bool, KeyFacts | None, list[_Row]]:
+def _links(
+    session: Session, meter: Meter
+) -> tuple[bool, KeyChange | None, KeyFacts | None, list[_Row]]:
     """Read in one statement where a meter hung, whether a token was made for it, and its key."""
-    sale = Sale.__table__.c  # past the scope: other vending points' sales count, too
-    made = exists().where(sale.meter_id == meter.id, sale.state.in_(MADE))
+    # past the scope: other vending points' sales count, too
+    sale, change = Sale.__table__.c, KeyChange.__table__.c
+    made = or_(
+        exists().where(sale.meter_id == meter.id, sale.state.in_(MADE)),
+        exists().where(change.meter_id == meter.id, change.state.in_(CHANGES_MADE)),
+    )
     link = MeterInstallation
     whose = (link.consumer_id == Consumer.id) | (
         link.consumer_id.is_(None) & (ServicePoint.consumer_id == Consumer.id)
@@ -121,7 +133,7 @@ def _links(session: Session, meter: Meter) -> tuple[bool, KeyFacts | None, list[
     )
     told = (SecurityModule.name, key.name, key.kcv, key.base_date, key.ken, key.demo)
     rows = session.execute(
-        select(made, link, ServicePoint, Consumer, *told)
+        select(made, link, ServicePoint, Consumer, KeyChange, *told)
         .select_from(Meter)
         .outerjoin(SmAlgorithm, SmAlgorithm.algorithm == Meter.algorithm)
         .outerjoin(SecurityModule, SecurityModule.id == SmAlgorithm.module_id)
@@ -129,12 +141,15 @@ def _links(session: Session, meter: Meter) -> tuple[bool, KeyFacts | None, list[
         .outerjoin(link, link.meter_id == Meter.id)
         .outerjoin(ServicePoint, ServicePoint.id == link.service_point_id)
         .outerjoin(Consumer, whose)
+        .outerjoin(KeyChange, KeyChange.id == newest_open())
         .where(Meter.id == meter.id)
         .order_by(link.id.desc())
         .limit(LINKS_SHOWN)
     ).all()
     found: list[_Row] = [(row[1], row[2], row[3]) for row in rows if row[1] is not None]
-    return bool(rows and rows[0][0]), _key_facts(rows[0][4:]) if rows else None, found
+    if not rows:
+        return False, None, None, found
+    return bool(rows[0][0]), rows[0][4], _key_facts(rows[0][5:]), found
 
 
 def _consumer_of(point: ServicePoint | None, links: Sequence[_Row]) -> Consumer | None:

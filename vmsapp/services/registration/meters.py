@@ -17,7 +17,15 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic
-from vmsapp.models import Meter, MeterState, Sale, SaleState, ServicePoint
+from vmsapp.models import (
+    CHANGES_MADE,
+    KeyChange,
+    Meter,
+    MeterState,
+    Sale,
+    SaleState,
+    ServicePoint,
+)
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.licence.standing import admit_meters
@@ -42,6 +50,7 @@ from vmsapp.services.registration.meter_errors import FixedByToken
 from vmsapp.services.registration.meter_locks import hung, lock_both, refuse_busy
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.meter_states import put
+from vmsapp.services.registration.number_errors import NumberTaken, NumberTwice
 from vmsapp.services.rows import insert_rows
 from vmsapp.services.setup import zone_at
 from vmsapp.services.vending.errors import NoSuchMeter
@@ -142,12 +151,12 @@ def _faults(
         if isinstance(number, VmsError):
             yield Fault(row, "number", number)
         elif number in seen:
-            yield Fault(row, "number", wrong.NumberTwice(number=identifiers.drn.format(number)))
+            yield Fault(row, "number", NumberTwice(number=identifiers.drn.format(number)))
         else:
             seen.add(number)
             one = there.get(pan_of(number)) if there else None
             if one is not None and one.meter_id not in back:
-                taken_by = wrong.NumberTaken(number=identifiers.drn.format(number))
+                taken_by = NumberTaken(number=identifiers.drn.format(number))
                 yield Fault(row, "number", taken_by)
         for column, error in faults_of(draft, facts):
             yield Fault(row, column, error)
@@ -192,11 +201,18 @@ def changed_faults(row: int, meter: Meter, columns: Mapping[str, Any]) -> Iterat
 def tokens_made(session: Session, meter_ids: Iterable[int]) -> set[int]:
     """Tell for which meters a token was made, or may have been, wherever it was sold."""
     sale = Sale.__table__.c  # past the scope: other vending points' sales count, too
+    change = KeyChange.__table__.c
     return {
         meter_id
         for some in batches(set(meter_ids))
         for meter_id in session.scalars(
-            select(sale.meter_id).where(sale.meter_id.in_(some), sale.state.in_(MADE)).distinct()
+            select(sale.meter_id)
+            .where(sale.meter_id.in_(some), sale.state.in_(MADE))
+            .union(
+                select(change.meter_id).where(
+                    change.meter_id.in_(some), change.state.in_(CHANGES_MADE)
+                )
+            )
         )
     }
 
@@ -358,7 +374,7 @@ def changed_rows(
             one = there.get(pan_of(number))
             if one is not None and one.meter_id != meter.id:
                 shown = identifiers.drn.format(number)
-                found.append(Fault(row, "number", wrong.NumberTaken(number=shown)))
+                found.append(Fault(row, "number", NumberTaken(number=shown)))
         if not found:
             rows.append(columns_of(draft, str(number), facts))
             if meter.id in made and not correcting:

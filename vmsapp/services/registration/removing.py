@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vmsapp.extensions import atomic
-from vmsapp.models import MeterInstallation, SpentTid, TidHead
+from vmsapp.models import KeyChange, MeterInstallation, SpentTid, TidHead
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.registration.meter_checks import known, recorded
@@ -24,7 +24,8 @@ def remove(session: Session, actor: Actor, meter_id: int) -> None:
         meter = lock_meters(session, [meter_id])[meter_id]
         spent = select(SpentTid.tid).where(SpentTid.meter_pan == meter.meter_pan).limit(1)
         linked = select(MeterInstallation.id).where(MeterInstallation.meter_id == meter_id).limit(1)
-        if session.scalar(spent) is not None or session.scalar(linked) is not None:
+        changed = select(KeyChange.id).where(KeyChange.meter_id == meter_id).limit(1)
+        if any(session.scalar(found) is not None for found in (spent, linked, changed)):
             raise MeterHasHistory(number=identifiers.drn.format(meter.drn))
         facts = known(session, [draft_of(meter)])
         before = recorded({name: getattr(meter, name) for name in COLUMNS}, facts)

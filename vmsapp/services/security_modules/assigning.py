@@ -7,6 +7,7 @@ standby takes over.
 Source: SECURITY-MODULES.md 5.3; SALE.md 16 "Restore, promotion, standby".
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from vmsapp.hsm.registry import Registry
 from vmsapp.models import Algorithm, Meter, MeterState, SecurityModule, SmAlgorithm, VendingKey
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
+from vmsapp.services.key_changes.uses import changed_to
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules.keys import copy_key_list
 from vmsapp.services.security_modules.opening import open_module
@@ -102,8 +104,8 @@ class Served:
 def cover(session: Session, algorithm: str, module_id: int) -> list[Missing]:
     """List what a module lacks to serve the meters that are served now and not retired.
 
-    Every meter of the utility counts, whoever asks: it is the algorithm that moves. Meters whose
-    key no module holds now lose nothing.
+    Every meter of the utility counts, whoever asks: it is the algorithm that moves, and so do
+    those that are being taken to a key. Meters whose key no module holds now lose nothing.
     """
     dkga = Algorithm(algorithm).dkga
     with unscoped("an algorithm serves the meters of all regions"):
@@ -111,15 +113,18 @@ def cover(session: Session, algorithm: str, module_id: int) -> list[Missing]:
             select(Meter.sgc, Meter.krn, Meter.kt, func.count())
             .where(Meter.algorithm == algorithm, Meter.state != MeterState.RETIRED)
             .group_by(Meter.sgc, Meter.krn, Meter.kt)
-            .order_by(Meter.sgc, Meter.krn, Meter.kt)
+            .union_all(changed_to(dkga))
         ).all()
+    counts: Counter[tuple[str, int, int]] = Counter()
+    for sgc, krn, kt, meters in needed:
+        counts[sgc, krn, kt] += meters
     theirs = _check_values(session, module_id)
     serving = session.scalar(
         select(SmAlgorithm.module_id).where(SmAlgorithm.algorithm == algorithm)
     )
     now = _check_values(session, serving) if serving is not None else {}
     found = []
-    for sgc, krn, kt, meters in needed:
+    for (sgc, krn, kt), meters in sorted(counts.items()):
         name = (sgc, krn, kt, dkga)
         wanted, held = now.get(name), theirs.get(name)
         if wanted is not None and wanted != held:

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, NotFound, Refused
 from vmsapp.extensions import atomic
-from vmsapp.models import Sale, SaleState, SecurityModule, SmAlgorithm
+from vmsapp.models import ChangeState, KeyChange, Sale, SaleState, SecurityModule, SmAlgorithm
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import lock
@@ -26,7 +26,7 @@ class StillServes(Refused):
 
 
 class StillAsked(Refused):
-    """A sale is being settled with the module."""
+    """A sale or a key change is being settled with the module."""
 
     code = "module_still_asked"
     message = N_("“%(name)s” was asked for a token whose sale is still being settled. Wait for it.")
@@ -67,6 +67,11 @@ def retire(session: Session, actor: Actor, module_id: int) -> None:
         asked = select(Sale.id).where(Sale.module_id == module_id, Sale.state == SaleState.PENDING)
         with unscoped("a module is asked for the tokens of all regions"):
             if current.scalar(asked.limit(1)) is not None:
+                raise StillAsked(name=row.name)
+            changing = select(KeyChange.id).where(
+                KeyChange.module_id == module_id, KeyChange.state == ChangeState.RESERVED
+            )
+            if current.scalar(changing.limit(1)) is not None:
                 raise StillAsked(name=row.name)
         if row.retired_at is None:
             row.retired_at = now_utc()

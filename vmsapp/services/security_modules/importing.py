@@ -28,6 +28,7 @@ from vmsapp.services import audit
 from vmsapp.services.approvals import asking
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.approvals.rules import asks
+from vmsapp.services.key_changes.uses import in_open_change
 from vmsapp.services.security_modules.assigning import ModuleRetired
 from vmsapp.services.security_modules.health import meters_under
 from vmsapp.services.security_modules.import_deeds import (
@@ -73,6 +74,16 @@ class KeyInSale(Refused):
 
     code = "key_in_sale"
     message = N_("A sale under this key is still being settled. Wait for it, then remove the key.")
+
+
+class KeyInChange(Refused):
+    """A key change that nobody confirmed yet leads from the key, or to it."""
+
+    code = "key_in_change"
+    message = N_(
+        "Meters are being taken to this key, or from it, and nobody has confirmed yet that they"
+        " have the new one. Confirm their key changes first."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +218,7 @@ def remove_key(
     Raises:
         NotFound: The module has no such key.
         ModuleRetired: Nothing is changed in it any more.
-        KeyInUse, KeyInSale: It is needed.
+        KeyInUse, KeyInSale, KeyInChange: It is needed.
     """
     row = session.get(VendingKey, key_id)
     if row is None or row.module_id != module_id:
@@ -225,6 +236,8 @@ def remove_key(
     with unscoped("a module is asked for the tokens of all regions"):
         if session.scalar(asked.limit(1)) is not None:
             raise KeyInSale
+        if in_open_change(session, row):
+            raise KeyInChange
     module = open_module(session, registry, module_id)
     end_reading(session)
     with suppress(KeyError):  # removed there before, and only listed here

@@ -9,7 +9,7 @@ The journal holds no digits: what stands for a token there is made by the module
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,6 +37,11 @@ from vmsapp.models import (
 from vmsapp.scope import SYSTEM, Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.security_modules.journal_key_changes import (
+    SetHere,
+    sets_asked_for,
+    sets_made,
+)
 from vmsapp.services.security_modules.opening import open_module
 
 log = logging.getLogger(__name__)
@@ -57,12 +62,16 @@ class FindingSettled(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A token here, and what it was asked under."""
+    """What was made here, and what it was asked under.
 
-    sale_id: int
+    Attributes:
+        sale_id: None for a set of key change tokens.
+        digits: One token, or the set in its order.
+    """
+
+    sale_id: int | None
     request_id: str
-    digits: str
-    made_at: datetime
+    digits: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +236,17 @@ def _compared(session: Session, module: Module, entries: Sequence[JournalEntry])
     ).all()
     end_reading(session)
     known = {row[0]: row[1:] for row in rows}
+    sets = sets_asked_for(session, [e.request_id for e in entries if e.request_id not in known])
+    end_reading(session)
     held = [row.digits for row in rows if row.digits is not None]
+    held += [digits for each in sets.values() for digits in each.digits]
     tags = dict(zip(held, module.tags(held), strict=True)) if held else {}
     found = []
     for entry in entries:
         if entry.request_id not in known:
-            found.append(Found(FindingKind.NOT_SOLD, entry.request_id, entry))
+            kind = _disagreement_of_set(entry, sets.get(entry.request_id), tags)
+            if kind:
+                found.append(Found(kind, entry.request_id, entry))
             continue
         sale_id, state, present_id, digits = known[entry.request_id]
         kind = _disagreement(
@@ -241,6 +255,17 @@ def _compared(session: Session, module: Module, entries: Sequence[JournalEntry])
         if kind:
             found.append(Found(kind, entry.request_id, entry, sale_id))
     return found
+
+
+def _disagreement_of_set(
+    entry: JournalEntry, here: SetHere | None, tags: Mapping[str, bytes]
+) -> FindingKind | None:
+    """Compare a set; the digits of one that was withdrawn never left, and no sale goes with it."""
+    if here is None or here.given_up:
+        return FindingKind.NOT_SOLD
+    if not here.digits or entry.tags == tuple(tags[digits] for digits in here.digits):
+        return None
+    return FindingKind.OTHER_DIGITS
 
 
 def _disagreement(
@@ -262,12 +287,14 @@ def _made_here(
 ) -> list[Made]:
     """List the tokens of a module that were made here since the last comparison."""
     rows = session.execute(
-        select(Sale.id, Sale.request_id, Token.digits, Token.made_at)
+        select(Sale.id, Sale.request_id, Token.digits)
         .join(Token, Token.sale_id == Sale.id)
         .where(Sale.module_id == module_id, Token.made_at < until - SETTLING)
         .where(*([Token.made_at >= since - SETTLING] if since else []))
     )
-    return [Made(*row) for row in rows]
+    made = [Made(sale_id, request_id, (digits,)) for sale_id, request_id, digits in rows]
+    sets = sets_made(session, module_id, since and since - SETTLING, until - SETTLING)
+    return made + [Made(None, request_id, digits) for request_id, digits in sets.items()]
 
 
 def _from_here(module: Module, made: Iterable[Made]) -> list[Found]:
@@ -280,7 +307,7 @@ def _from_here(module: Module, made: Iterable[Made]) -> list[Found]:
             answer = NotExecuted()
         if isinstance(answer, NotExecuted):
             found.append(Found(FindingKind.NOT_MADE, each.request_id, sale_id=each.sale_id))
-        elif [token.digits for token in answer] != [each.digits]:
+        elif tuple(token.digits for token in answer) != each.digits:
             found.append(Found(FindingKind.OTHER_DIGITS, each.request_id, sale_id=each.sale_id))
     return found
 

@@ -18,6 +18,7 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import Meter, Sale, ServicePoint, Setup, TariffPlan
 from vmsapp.scope import Actor
+from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
@@ -34,7 +35,7 @@ RESERVE_TRIES: Final = 3
 """How often a reservation is tried that the database broke off."""
 
 UNDERWAY_WAIT_S: Final = 5.0
-"""How long a second sale to a meter waits for the first to settle."""
+"""How long a sale to a meter waits for another, or for a key change, to settle."""
 
 UNDERWAY_POLL_S: Final = 0.1
 
@@ -128,7 +129,7 @@ def _reserve(
                     request_id=request_id,
                 )  # fmt: skip
             return snapshot(session, sale), False
-        except SaleUnderway:
+        except (SaleUnderway, KeyChangeUnderway):
             if time.monotonic() > deadline:
                 raise
             time.sleep(UNDERWAY_POLL_S)

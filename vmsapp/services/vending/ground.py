@@ -25,9 +25,9 @@ from vmsapp.models import (
     VendingPoint,
     VendingPointAccount,
 )
-from vmsapp.models.meter import Algorithm
 from vmsapp.money import Money
 from vmsapp.scope import unscoped
+from vmsapp.services.key_changes.in_force import KeyInForce, key_in_force
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules import key_for, module_for
 from vmsapp.services.setup import setup_at
@@ -51,6 +51,7 @@ class Ground:
     """The rows a sale stands on, locked where they are to change."""
 
     meter: Meter
+    in_force: KeyInForce
     point: ServicePoint
     head: TidHead
     account: VendingPointAccount
@@ -73,18 +74,19 @@ def lock_ground(session: Session, request: SaleRequest) -> Ground:
     meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
     if meter is None:
         raise NoSuchMeter
-    module = module_for(session, meter.algorithm)
-    key = key_for(
-        session, module.id, sgc=meter.sgc, krn=meter.krn, kt=meter.kt,
-        dkga=Algorithm(meter.algorithm).dkga,
-    )  # fmt: skip
     point = lock(session, ServicePoint, ServicePoint.id == _point_of(session, meter))
-    session.refresh(meter)
+    in_force = key_in_force(session, meter)  # under the lock: from here on it stays
     if _point_of(session, meter) != point.id or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
+    module = module_for(session, in_force.algorithm)
+    key = key_for(
+        session, module.id, sgc=in_force.sgc, krn=in_force.krn, kt=in_force.kt,
+        dkga=in_force.algorithm.dkga,
+    )  # fmt: skip
     head = lock_head(session, meter.meter_pan, key.base_date)
     return Ground(
         meter=meter,
+        in_force=in_force,
         point=point,
         head=head,
         account=lock_account(session, request.vending_point_id),

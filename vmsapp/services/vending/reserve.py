@@ -28,6 +28,7 @@ from vmsapp.services import audit, ledger
 from vmsapp.services.licence.standing import check_vending
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import installation
+from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.errors import (
     FormOutdated,
     IdempotencyConflict,
@@ -107,6 +108,9 @@ def reserve(
     check_meter(session, ground.meter)
     latest = check_clock(session, moment)
     check_vending(session, latest, ground.setup.time_zone, grace_days)
+    shift_id = shift_for_sale(
+        session, ground.setup, request.vending_point_id, actor.user_id, moment
+    )
     history = history_of(session, ground.setup, ground.point, moment)
     check_tokens_of_the_day(session, ground.setup, ground.meter, history.today)
     priced = price(session, ground.setup, ground.meter, history, request.purchase)
@@ -115,7 +119,9 @@ def reserve(
     if not request.repeat_confirmed:
         _ask_about_repeat(session, actor, request, moment)
     check_funds(ground, priced)
-    sale = _write_sale(session, actor, request, ground, priced, moment, table_set, request_id)
+    sale = _write_sale(
+        session, actor, request, ground, priced, moment, table_set, request_id, shift_id
+    )
     _count(session, sale, priced)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
     audit.record(
@@ -162,9 +168,11 @@ def _write_sale(
     moment: datetime,
     table_set: str,
     request_id: str,
+    shift_id: int | None,
 ) -> Sale:
     """Write the sale with every input of its token, and spend the identifier."""
     meter, key, quote = ground.meter, ground.key, priced.quote
+    in_force = ground.in_force
     tid = spend_tid(
         session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
     )
@@ -177,14 +185,15 @@ def _write_sale(
         body_hash=request.body_hash(),
         epoch=request.epoch,
         operator_id=actor.user_id,
+        shift_id=shift_id,
         consumer_id=ground.point.consumer_id,
         service_point_id=ground.point.id,
         meter_id=meter.id,
         meter_pan=meter.meter_pan,
-        sgc=meter.sgc,
-        krn=meter.krn,
-        kt=meter.kt,
-        ti=meter.ti,
+        sgc=in_force.sgc,
+        krn=in_force.krn,
+        kt=in_force.kt,
+        ti=in_force.ti,
         base_date=key.base_date,
         ken=key.ken,
         dkga=key.dkga,
@@ -197,6 +206,7 @@ def _write_sale(
         amount_field=token.low,
         request_id=request_id,
         module_id=ground.module.id,
+        key_change_id=in_force.change_id,
         plan_id=priced.plan.id,
         mode=request.purchase.mode,
         currency=priced.currency.code,

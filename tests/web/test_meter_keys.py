@@ -1,0 +1,328 @@
+"""The pages of a meter's key, and the sale that carries a key change."""
+
+import re
+
+import pytest
+
+from tests.factories import (
+    AUDITOR,
+    LEGACY_11,
+    LEGACY_SGC,
+    OPERATOR,
+    SOUTHERN,
+    SUPERVISOR,
+)
+from tests.faults import answer_lost, request_lost
+from tests.keyring import KeyShop, make_ring, meter_in_the_field, ring_module
+from tests.web.office import ENGINEER, main_part, said, statements
+from tests.web.records import links, read, sent, the_form
+from tests.web.test_digits_stay import holds
+from tests.web.test_statements import MOST, own, told
+from vmsapp.extensions import db
+from vmsapp.models import Consumer, KeyChange, KeyChangeToken, Sale
+from vmsapp.sts.meter import Result
+
+
+@pytest.fixture(scope="session")
+def ring(tmp_path_factory):
+    store = make_ring(tmp_path_factory.mktemp("ring"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def module(ring, blank_record, tmp_path):
+    with ring_module(ring, blank_record, tmp_path) as module:
+        yield module
+
+
+@pytest.fixture
+def keys(shop):
+    return KeyShop(shop, SUPERVISOR)
+
+
+@pytest.fixture
+def engineer(browse):
+    return browse(ENGINEER)
+
+
+def of(shop, path="", meter=LEGACY_11):
+    return f"/meters/{shop.utility.meters[meter]}/key{path}"
+
+
+def fill(browser, path, **typed):
+    return sent(the_form(read(browser.get(path).text))) | typed
+
+
+def change(browser, shop, **typed):
+    """Choose, look, and have it made; the answer to both."""
+    wanted = {"key": f"legacy-{LEGACY_SGC}-2-2", "ti": "07", "reason": "new tariff"} | typed
+    looked = browser.post(of(shop, "/change"), fill(browser, of(shop, "/change"), **wanted))
+    again = sent(the_form(read(looked.text)))
+    return looked, browser.post(of(shop, "/change"), again)
+
+
+def tokens(shop):
+    rows = shop.rows(KeyChangeToken)
+    return [row.digits for row in sorted(rows, key=lambda r: (r.key_change_id, r.number))]
+
+
+def plain(page):
+    return " ".join(re.sub(r"<[^>]+>", " ", main_part(page)).split())
+
+
+def test_an_engineer_looks_at_what_changes_then_has_the_tokens_made(engineer, shop, keys):
+    looked, made = change(engineer, shop)
+    text = plain(looked.text)
+    assert looked.status_code == 200
+    assert "What will change, by 2 tokens" in text
+    assert "Key revision number (KRN) 1 2" in text
+    assert "Tariff index (TI) 01 07" in text
+    assert "Older tokens that the customer still has are lost" in text
+    assert shop.count(KeyChange) == 1
+    assert made.location == of(shop)
+    page = engineer.get(made.location).text
+    first, second = tokens(shop)
+    assert holds(page, first)
+    assert holds(page, second)
+    assert page.index(first[:4]) < page.index(second[:4])
+    assert "Token 1 of 2: key change" in plain(page)
+    assert "Token 2 of 2: key change" in plain(page)
+
+
+def test_nothing_is_made_by_looking_and_what_was_changed_is_looked_at_anew(engineer, shop, keys):
+    looked = engineer.post(
+        of(shop, "/change"), fill(engineer, of(shop, "/change"), ti="07", reason="x")
+    )
+    assert shop.count(KeyChange) == 0
+    again = sent(the_form(read(looked.text))) | {"ti": "09"}
+    assert "Tariff index (TI) 01 09" in plain(engineer.post(of(shop, "/change"), again).text)
+    assert shop.count(KeyChange) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"ti": "1"}, "A tariff index has 2 digits, 00 to 99."),
+        ({"reason": " "}, "Say why."),
+        ({"key": "legacy-123456-1-2"}, "Choose the vending key that the meter is to have."),
+        ({"reason": "x" * 256}, "At most 255 characters."),
+    ],
+)
+def test_a_refusal_stands_beside_its_field_and_nothing_typed_is_lost(
+    engineer, shop, keys, typed, sentence
+):
+    wanted = {"ti": "07", "reason": "because"} | typed
+    page = engineer.post(of(shop, "/change"), fill(engineer, of(shop, "/change"), **wanted))
+    assert page.status_code == 422
+    assert sentence in said(page.text)
+    kept = sent(the_form(read(page.text)))
+    assert {name: kept[name] for name in ("ti", "reason")} == {
+        name: wanted[name].strip() for name in ("ti", "reason")
+    }
+    assert shop.count(KeyChange) == 0
+
+
+def test_the_form_offers_the_keys_that_the_key_file_leads_to_alone(engineer, shop, keys):
+    page = engineer.get(of(shop, "/change")).text
+    offered = re.findall(r'<option[^>]* value="(legacy-[^"]+|sts6-[^"]+)"', page)
+    assert offered == [
+        f"legacy-{LEGACY_SGC}-1-2", f"legacy-{LEGACY_SGC}-2-2", "legacy-990077-1-2",
+    ]  # fmt: skip
+    keys.let_become_sts6()
+    assert f"sts6-{LEGACY_SGC}-1-2" in engineer.get(of(shop, "/change")).text
+
+
+def test_the_sale_carries_the_set_numbered_before_its_credit_on_screen_and_slip(
+    engineer, operator, utility, shop, keys
+):
+    change(engineer, shop)
+    form = operator.get(f"/counter/meter/{utility.meters[LEGACY_11]}", follow_redirects=True)
+    assert "2 key change tokens go before the credit token" in plain(form.text)
+    sold = operator.buy(utility)
+    page = operator.get(sold.location).text
+    (sale,) = shop.rows(Sale)
+    screen, slip = page.split('<article class="slip', 1)
+    for part in (screen, slip):
+        places = [part.index(each[:4]) for each in (*tokens(shop), shop.digits(sale))]
+        assert all(holds(part, each) for each in (*tokens(shop), shop.digits(sale)))
+        assert places == sorted(places)
+        words = " ".join(re.sub(r"<[^>]+>", " ", part).split())
+        assert re.search("Token 1 of 3: key change.*Token 2 of 3: key change.*"
+                         "Token 3 of 3: credit", words)  # fmt: skip
+        assert "First enter older tokens you still have" in words
+        assert "Skip them if the meter already took them." in words
+    meter = meter_in_the_field(shop.meter(LEGACY_11))
+    answers = [meter.enter(each) for each in (*tokens(shop), shop.digits(sale))]
+    assert answers == [Result.FIRST_KCT, Result.ACCEPT, Result.ACCEPT]
+
+
+def test_a_reprint_shows_the_same_set_even_after_it_was_confirmed(
+    engineer, operator, utility, shop, keys
+):
+    change(engineer, shop)
+    sold = operator.buy(utility)
+    before = plain(operator.get(sold.location).text)
+    keys.confirm(shop.rows(KeyChange)[0], "test_tokens", 2, "07")
+    assert plain(operator.get(sold.location).text) == before
+    operator.get(operator.buy(utility, value="60").location)
+    plain_page = operator.get(f"/counter/sale/{shop.rows(Sale)[-1].id}").text
+    assert "key change" not in plain(plain_page)
+
+
+def test_the_slip_speaks_the_consumers_language(engineer, operator, utility, shop, keys):
+    shop.change(lambda s: s.query(Consumer).update({"language": "fr"}))
+    change(engineer, shop)
+    page = operator.get(operator.buy(utility).location).text
+    screen, slip = page.split('<article class="slip', 1)
+    assert "This meter gets a new key." in screen
+    assert "This meter gets a new key." not in slip
+    assert 'lang="fr"' in slip[:200]
+
+
+def test_more_than_a_token_can_say_exactly_shows_both_figures(operator, utility, shop):
+    sold = operator.buy(utility, value="1638.5")
+    screen, slip = operator.get(sold.location).text.split('<article class="slip', 1)
+    for part in (screen, slip):
+        words = " ".join(re.sub(r"<[^>]+>", " ", part).split())
+        assert "1,638.5 kWh" in words
+        assert "1,639.4 kWh" in words
+        assert "The token carries" in words
+    exact = operator.get(operator.buy(utility, value="1638.4").location).text
+    assert "The token carries" not in exact
+
+
+def test_a_meter_that_took_it_is_confirmed_by_what_it_shows(engineer, shop, keys):
+    change(engineer, shop)
+    form = fill(engineer, of(shop, "/confirm"), proof="test_tokens", shown_krn="1", shown_ti="01")
+    wrong = engineer.post(of(shop, "/confirm"), form)
+    assert wrong.status_code == 422
+    assert "has the other key" in said(wrong.text)
+    done = engineer.post(of(shop, "/confirm"), form | {"shown_krn": "2", "shown_ti": "07"})
+    assert done.location == of(shop)
+    assert (shop.meter(LEGACY_11).krn, shop.meter(LEGACY_11).ti) == (2, "07")
+    twice = engineer.post(of(shop, "/confirm"), form | {"shown_krn": "2", "shown_ti": "07"})
+    assert twice.location == of(shop)
+    assert "confirmed" in plain(engineer.get(of(shop)).text)
+
+
+def test_a_supervisor_says_that_the_meter_refused_it_and_sees_what_to_sell_again(
+    engineer, operator, browse, utility, shop, keys
+):
+    change(engineer, shop)
+    sold = operator.buy(utility)
+    supervisor = browse(SUPERVISOR)
+    form = fill(supervisor, of(shop, "/refuse"), shown_krn="1", shown_ti="01", reason="lost slip")
+    assert supervisor.post(of(shop, "/refuse"), form).location == of(shop)
+    page = supervisor.get(of(shop)).text
+    assert "Tokens that lead back to the old key" in plain(page)
+    sale_id = shop.rows(Sale)[0].id
+    assert f"/sales/show/{sale_id}" in links(read(page)).values()
+    assert "Take the sale back, and sell again." in plain(operator.get(sold.location).text)
+    again = operator.buy(utility, value="60")
+    (_, later) = shop.rows(Sale)
+    assert (later.krn, later.ti) == (1, "01")
+    assert holds(operator.get(again.location).text, tokens(shop)[2])
+
+
+def test_a_set_that_is_being_made_stops_the_sale_and_may_be_withdrawn(
+    engineer, operator, utility, shop, keys, module, monkeypatch
+):
+    monkeypatch.setattr("vmsapp.services.vending.UNDERWAY_WAIT_S", 0.0)
+    module.once("issue_key_change", answer_lost)
+    change(engineer, shop)
+    assert "Key change tokens are being made" in plain(engineer.get(of(shop)).text)
+    refused = operator.buy(utility)
+    assert refused.status_code == 409
+    assert "are being made" in said(refused.text)
+    assert of(shop) in links(read(refused.text)).values()
+    withdrawn = engineer.post(of(shop, "/withdraw"), {"change": shop.rows(KeyChange)[0].id})
+    assert withdrawn.location == of(shop)
+    assert shop.rows(KeyChange)[0].state == "withdrawn"
+    assert operator.buy(utility).status_code == 302
+
+
+def test_a_set_that_was_not_made_says_why(engineer, shop, keys, module):
+    module.refuse("key_closed", method="issue_key_change")
+    change(engineer, shop)
+    page = engineer.get(of(shop)).text
+    assert "not made" in plain(page)
+    assert "may not be used any more" in plain(page)
+
+
+def test_who_only_looks_sees_no_tokens(engineer, browse, shop, keys):
+    change(engineer, shop)
+    for who in (AUDITOR, OPERATOR):
+        page = browse(who).get(of(shop))
+        assert page.status_code == 200
+        assert "nobody confirmed yet" in plain(page.text)
+        assert not any(holds(page.text, each) for each in tokens(shop))
+        assert "Withdraw" not in plain(page.text)
+
+
+def test_the_change_of_another_meter_is_not_there(engineer, shop, keys):
+    change(engineer, shop)
+    one = shop.rows(KeyChange)[0].id
+    for path, typed in (("/withdraw", {}), ("/confirm", {"proof": "credit_taken"})):
+        other = of(shop, path, SOUTHERN)
+        assert engineer.post(other, {"change": one} | typed).status_code == 404
+    assert shop.rows(KeyChange)[0].state == "completed"
+
+
+def test_the_meters_page_and_its_forms_lead_to_the_key(engineer, browse, shop, keys):
+    meter = shop.utility.meters[LEGACY_11]
+    shop.sell()
+    assert of(shop, "/change") in links(read(engineer.get(f"/meters/show/{meter}").text)).values()
+    assert of(shop, "/change") in links(read(engineer.get(f"/meters/edit/{meter}").text)).values()
+    admin = browse("admin")
+    assert of(shop, "/change") in links(read(admin.get(f"/meters/{meter}/correct").text)).values()
+    change(engineer, shop, ti="08")
+    page = engineer.get(f"/meters/show/{meter}").text
+    assert "nobody confirmed yet" in plain(page)
+    assert of(shop) in links(read(page)).values()
+    assert of(shop, "/change") not in links(read(page)).values()
+
+
+def test_the_record_is_not_corrected_while_a_change_is_open(engineer, browse, shop, keys):
+    change(engineer, shop)
+    path = f"/meters/{shop.utility.meters[LEGACY_11]}/correct"
+    admin = browse("admin")
+    page = admin.post(path, fill(admin, path, ti="44", reason="wrong"))
+    assert page.status_code == 409
+    assert "Say first what the meter did." in plain(page.text)
+
+
+def test_its_pages_take_few_statements(office, engineer, operator, utility, browse, shop, keys):
+    change(engineer, shop)
+    sold = operator.buy(utility)
+    keys.refuse(shop.rows(KeyChange)[0], 1, "01")
+    with office.app_context():
+        engine = db.engine
+    meter = utility.meters[LEGACY_11]
+    too_many = []
+    for browser, path in (
+        (browse("admin"), of(shop)), (browse("admin"), of(shop, "/change")),
+        (browse("admin"), of(shop, "/confirm")), (browse("admin"), of(shop, "/refuse")),
+        (browse("admin"), f"/meters/show/{meter}"), (operator, sold.location),
+        (operator, f"/counter/meter/{meter}?key=1-a&mode=quantity&value=50"),
+    ):  # fmt: skip
+        browser.get(path)
+        with statements(engine) as seen:
+            assert browser.get(path).status_code == 200, path
+        if len(own(seen)) > MOST:
+            too_many.append(f"{path}: {told(seen)}")
+    assert too_many == [], "\n\n".join(too_many)
+
+
+def test_a_request_that_never_came_back_is_settled_by_the_worker(
+    office, engineer, shop, keys, module
+):
+    from vmsapp.tasks.reconcile import settle  # noqa: PLC0415 - it needs the application
+
+    module.once("issue_key_change", request_lost)
+    change(engineer, shop)
+    shop.clock.forward(minutes=1)
+    with office.app_context():
+        office.extensions["vms_modules"] = shop.registry
+        settle.run()  # of this application, not of the one made last
+    assert [row.state for row in shop.rows(KeyChange)] == ["completed"]

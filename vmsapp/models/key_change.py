@@ -1,0 +1,213 @@
+"""Key changes: a set of tokens that takes a meter from one decoder key to another.
+
+A change is reserved, then completed: from there on its set is printed before each credit, which
+is made under the new key, until a person says that the meter took it. Every input of the set is
+a column, written when it is reserved; doubt is a time stamp, not a state.
+
+Source: SALE.md, "10. Key change".
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    String,
+    false,
+    select,
+    text,
+)
+from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column, relationship
+
+from vmsapp.models.base import Model
+from vmsapp.models.meter import Algorithm, Meter
+from vmsapp.models.mixins import region_table
+from vmsapp.models.types import Id, Moment, Text, UtcDateTime
+from vmsapp.scope import ScopedMixin, Sight, below
+
+
+class ChangeState(StrEnum):
+    """What a key change is."""
+
+    RESERVED = "reserved"
+    """The module is asked; no digits have left, and no other token is made for the meter."""
+    COMPLETED = "completed"
+    """Its tokens may be handed out; credits are made under the new key, the set before them."""
+    CONFIRMED = "confirmed"
+    """A person said that the meter has the new key."""
+    WITHDRAWN = "withdrawn"
+    """Given up before its digits could leave; they never do."""
+    FAILED = "failed"
+    """The module made none."""
+    REFUSED = "refused"
+    """The meter did not take it: the old key counts again."""
+
+
+CHANGE_MOVES: Final[dict[ChangeState, frozenset[ChangeState]]] = {
+    ChangeState.RESERVED: frozenset(
+        {ChangeState.COMPLETED, ChangeState.WITHDRAWN, ChangeState.FAILED}
+    ),
+    ChangeState.COMPLETED: frozenset({ChangeState.CONFIRMED, ChangeState.REFUSED}),
+    ChangeState.CONFIRMED: frozenset(),
+    ChangeState.WITHDRAWN: frozenset(),
+    ChangeState.FAILED: frozenset(),
+    ChangeState.REFUSED: frozenset(),
+}
+"""The allowed moves; every other is a mistake."""
+
+OPEN_CHANGES: Final = (ChangeState.RESERVED, ChangeState.COMPLETED)
+CHANGES_MADE: Final = (*OPEN_CHANGES, ChangeState.CONFIRMED, ChangeState.REFUSED)
+"""States of changes whose tokens were made, or may have been, and may have left."""
+
+DKGAS: Final = {one.dkga: one for one in Algorithm}
+
+
+class OfMeter(ScopedMixin):
+    """Seen by whoever sees the meter it belongs to, wherever that hangs now."""
+
+    @declared_attr
+    def meter_id(self) -> Mapped[int]:
+        """The meter."""
+        return mapped_column(ForeignKey("meter.id"), index=True)
+
+    @classmethod
+    def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
+        """Rows of the meters of the region and all below it."""
+        if sight.region_path is None:
+            return false()
+        meter = Meter.__table__.c
+        return cls.meter_id.in_(
+            select(meter.id)
+            .join(region_table, region_table.c.id == meter.region_id)
+            .where(below(region_table.c.path, sight.region_path))
+        )
+
+    def inside(self, session: Session, sight: Sight) -> bool:
+        """The meter must be seen."""
+        return session.scalar(select(Meter.id).where(Meter.id == self.meter_id)) is not None
+
+
+def _one_of(state: str) -> Index:
+    only = text(f"state = '{state}'")
+    return Index(
+        f"uq_key_change_{state}", "meter_pan", unique=True,
+        sqlite_where=only, postgresql_where=only,
+    )  # fmt: skip
+
+
+class KeyChange(OfMeter, Model):
+    """One set of key change tokens and what became of it.
+
+    Attributes:
+        undoes_id: The change that the meter refused and that this set takes back.
+        old_sgc … old_dkga: The key the set is entered under, as columns of a sale name one.
+        new_sgc … new_dkga: The key it brings.
+        three_tokens: Whether the supply group code of a 64-bit key is sent, too.
+        doubt_at: Since when the worker settles it.
+        closed_at, closed_by_id: When and by whom it was confirmed, withdrawn or refused.
+        proof: What told that the meter took it: ``test_tokens`` or ``credit_taken``; that it did
+            not: ``test_tokens`` or ``entered``.
+        shown_krn, shown_ti: What the meter showed then.
+        note: Why it was refused.
+    """
+
+    __tablename__ = "key_change"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('reserved', 'completed', 'confirmed', 'withdrawn', 'failed', 'refused')",
+            name="ck_key_change_state",
+        ),
+        CheckConstraint(
+            "proof IS NULL OR proof IN ('test_tokens', 'credit_taken', 'entered')",
+            name="ck_key_change_proof",
+        ),
+        _one_of("reserved"),
+        _one_of("completed"),
+    )
+
+    id: Mapped[Id]
+    meter_pan: Mapped[str] = mapped_column(String(18), index=True)
+    state: Mapped[str] = mapped_column(String(10), default=ChangeState.RESERVED)
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("key_change.id"), index=True)
+    form_key: Mapped[str] = mapped_column(String(60), unique=True)
+    body_hash: Mapped[str] = mapped_column(String(64))
+    reason: Mapped[Text]
+
+    # every input of the set; issue and every retry read these alone
+    old_sgc: Mapped[str] = mapped_column(String(6))
+    old_krn: Mapped[int]
+    old_kt: Mapped[int]
+    old_ti: Mapped[str] = mapped_column(String(2))
+    old_base_date: Mapped[str] = mapped_column(String(2))
+    old_ken: Mapped[int]
+    old_dkga: Mapped[str] = mapped_column(String(2))
+    new_sgc: Mapped[str] = mapped_column(String(6))
+    new_krn: Mapped[int]
+    new_kt: Mapped[int]
+    new_ti: Mapped[str] = mapped_column(String(2))
+    new_base_date: Mapped[str] = mapped_column(String(2))
+    new_ken: Mapped[int]
+    new_dkga: Mapped[str] = mapped_column(String(2))
+    ea: Mapped[int]
+    tct: Mapped[int]
+    three_tokens: Mapped[bool]
+    table_set: Mapped[str] = mapped_column(String(20))
+    request_id: Mapped[str] = mapped_column(String(40), unique=True)
+    module_id: Mapped[int] = mapped_column(ForeignKey("security_module.id"))
+
+    reserved_at: Mapped[Moment]
+    reserved_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    doubt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failure: Mapped[str | None] = mapped_column(String(40))
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    proof: Mapped[str | None] = mapped_column(String(12))
+    shown_krn: Mapped[int | None]
+    shown_ti: Mapped[str | None] = mapped_column(String(2))
+    note: Mapped[Text] = mapped_column(default="")
+
+    tokens: Mapped[list["KeyChangeToken"]] = relationship(
+        primaryjoin="KeyChange.id == foreign(KeyChangeToken.key_change_id)",
+        order_by="KeyChangeToken.number",
+        viewonly=True,
+        lazy="raise_on_sql",
+    )
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens its set has."""
+        return 4 if self.ea == 11 else 3 if self.three_tokens else 2
+
+    @property
+    def new_algorithm(self) -> Algorithm:
+        """The generation the meter is of once it took the set."""
+        return DKGAS[self.new_dkga]
+
+    @property
+    def display_tells(self) -> bool:
+        """Whether a meter's KRN and TI tell if it took the set."""
+        return (self.old_krn, self.old_ti) != (self.new_krn, self.new_ti)
+
+
+class KeyChangeToken(OfMeter, Model):
+    """One token of a set, in the order it is entered; rows are only added."""
+
+    __tablename__ = "key_change_token"
+    __table_args__ = (CheckConstraint("length(digits) = 20", name="ck_key_change_token_digits"),)
+
+    key_change_id: Mapped[int] = mapped_column(ForeignKey("key_change.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digits: Mapped[str] = mapped_column(String(20))
+    subclass: Mapped[int]
+    kcv: Mapped[str] = mapped_column(String(6))
+    module_name: Mapped[str] = mapped_column(String(40))
+    demo: Mapped[bool]
+    made_at: Mapped[Moment]
+
+    def __repr__(self) -> str:
+        return f"KeyChangeToken(change={self.key_change_id}, number={self.number}, digits=…)"

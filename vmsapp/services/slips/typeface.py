@@ -1,0 +1,50 @@
+"""The fonts of PDF files: which there are, and which a text needs.
+
+They come with the product (``fonts/README.md``), so that a file reads the same wherever it is
+opened. The Chinese one is large and is read only where a text has its characters.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from fontTools.ttLib import TTFont
+from fpdf import FPDF
+
+FONTS: Final = Path(__file__).parent / "fonts"
+LATIN: Final = "NotoSans"
+ARABIC: Final = "NotoSansArabic"
+CHINESE: Final = "NotoSansSC"
+FACES: Final = {LATIN: ("Regular", "Bold"), ARABIC: ("Regular", "Bold"), CHINESE: ("Regular",)}
+UNKNOWN: Final = "?"
+"""Stands for a character that no font has."""
+
+UNSEEN: Final = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\u2066\u2067\u2068\u2069\n")
+"""Characters that need no picture: joiners, directions, line ends."""
+
+
+def take_up(pdf: FPDF, texts: str) -> None:
+    """Give a file the fonts that its texts need; what one lacks comes from the next."""
+    fallbacks = [name for name in (ARABIC, CHINESE) if not _marks(LATIN).issuperset(texts) and
+                 not _marks(name).isdisjoint(texts)]  # fmt: skip
+    for name in (LATIN, *fallbacks):
+        for weight in FACES[name]:
+            style = "B" if weight == "Bold" else ""
+            pdf.add_font(name, style, FONTS / f"{name}-{weight}.ttf")
+    pdf.set_fallback_fonts(fallbacks, exact_match=False)
+
+
+def drawable(text: str) -> str:
+    """Put a sign in the place of each character that no font has."""
+    known = UNSEEN | _marks(LATIN)
+    if known.issuperset(text):
+        return text
+    known |= _marks(ARABIC) | _marks(CHINESE)
+    return "".join(mark if mark in known else UNKNOWN for mark in text)
+
+
+@cache
+def _marks(name: str) -> frozenset[str]:
+    """The characters that a font has."""
+    with TTFont(FONTS / f"{name}-Regular.ttf", lazy=True) as font:
+        return frozenset(map(chr, font.getBestCmap()))
