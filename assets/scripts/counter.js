@@ -5,6 +5,7 @@ const LOOK_AGAIN = 2000;
 
 function followPrice(form) {
   const value = document.getElementById('value');
+  const received = document.getElementById('received');
   const quote = document.getElementById('quote');
   const sell = form.querySelector('[data-sell]');
   let timer = 0;
@@ -17,17 +18,20 @@ function followPrice(form) {
       quote.replaceChildren();
       return;
     }
-    const { value: mode } = form.querySelector('[name=mode]:checked');
     const kept = new FormData(form);
-    const query = new URLSearchParams({ mode, value: value.value, key: kept.get('key') });
+    const query = new URLSearchParams({ mode: kept.get('mode'), value: value.value, key: kept.get('key') });
+    if (received.value.trim()) query.set('received', received.value);
     if (kept.get('vending_point')) query.set('vending_point', kept.get('vending_point'));
     try {
       const answer = await fetch(`${form.dataset.quote}?${query}`, { redirect: 'error' });
       const html = await answer.text();
       if (mine === latest) {
         quote.innerHTML = html; // our own page, escaped where it was written
-        value.classList.toggle('is-invalid', !answer.ok);
-        value.setAttribute('aria-invalid', String(!answer.ok));
+        const wrong = quote.querySelector('[data-beside]')?.dataset.beside;
+        [value, received].forEach((field) => {
+          field.classList.toggle('is-invalid', field.id === wrong);
+          field.setAttribute('aria-invalid', String(field.id === wrong));
+        });
       }
     } catch { /* the sale itself asks again */ }
     if (mine === latest) sell.disabled = false;
@@ -42,13 +46,28 @@ function followPrice(form) {
   document.querySelectorAll('[data-keeps-typed]').forEach((link) => link.addEventListener('click', () => {
     const kept = new FormData(form);
     const address = new URL(link.href);
-    ['mode', 'value', 'vending_point'].forEach((name) => {
+    ['mode', 'value', 'vending_point', 'received'].forEach((name) => {
       if (kept.get(name)) address.searchParams.set(name, kept.get(name));
     });
     link.href = address;
   }));
-  value.addEventListener('input', changed);
+  [value, received].forEach((field) => field.addEventListener('input', changed));
   form.querySelectorAll('[name=mode]').forEach((mode) => mode.addEventListener('change', changed));
+  form.addEventListener('keydown', (event) => { // Enter before the price is there asks for it at once
+    if (event.key !== 'Enter' || !sell.disabled || event.target.matches('a, button')) return;
+    event.preventDefault();
+    clearTimeout(timer);
+    ask();
+  });
+  form.addEventListener('click', (event) => {
+    const quick = event.target.closest('[data-quick]');
+    if (!quick) return;
+    event.preventDefault();
+    form.querySelector('[name=mode][type=radio][value=amount]')?.click();
+    value.value = quick.dataset.quick;
+    changed();
+    value.focus();
+  });
   form.addEventListener('submit', () => {
     setTimeout(() => { sell.disabled = true; }, 0);
   });

@@ -1,5 +1,5 @@
 // Where the focus goes: to what is wrong with a form as it opens, and with "/" to the search.
-// F keys press what announces them.
+// F keys press what announces them, or go there where it is a field.
 
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
 
@@ -15,11 +15,28 @@ document.addEventListener('keydown', (event) => {
   search.select();
 });
 
-// A key that a link or button announces presses it, also while something is typed.
+// A key that a link, button or field announces, also while something is typed.
 document.addEventListener('keydown', (event) => {
-  if (!/^F\d+$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  const announced = document.querySelector(`[aria-keyshortcuts="${event.key}"]`);
-  if (!announced || document.querySelector('dialog[open]')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (!/^F\d+$/.test(event.key) || document.querySelector('dialog[open]')) return;
+  const element = document.querySelector(`[aria-keyshortcuts="${event.key}"]:not(:checked)`);
+  if (!element) return;
   event.preventDefault();
-  announced.click();
+  if (element.matches('input:not([type=radio])')) {
+    element.focus();
+    element.select();
+  } else {
+    element.click();
+  }
+});
+
+// The arrow keys go through what a search found, from the search box down and back up.
+document.addEventListener('keydown', (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const hits = [...document.querySelectorAll('[data-hits] a')];
+  const at = hits.indexOf(document.activeElement);
+  const box = document.getElementById('q');
+  if (!step || !hits.length || (at < 0 && document.activeElement !== box)) return;
+  event.preventDefault();
+  (hits[at + step] ?? (at + step < 0 ? box : hits[at])).focus();
 });

@@ -1,5 +1,6 @@
 """From signing in to the printed invoice, in a real browser, on the product as started."""
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -93,6 +94,61 @@ def test_by_amount_from_the_keyboard_alone(product, watched) -> None:
     page.keyboard.press("Enter")
     expect(page.locator(".slip")).to_contain_text("10.00 USD")
     assert units_in(product, token_on(page), drn) > 0
+
+
+def test_from_search_to_search_in_under_ten_keystrokes(product, watched) -> None:
+    page = watched.page
+    page.add_init_script("window.print = () => sessionStorage.setItem('printed', 'yes')")
+    sign_in(page, product)
+    drn = product.meter(7)
+    page.goto(f"{product.address}/counter/")
+    pressed = []
+
+    def press(key: str) -> None:
+        pressed.append(key)
+        page.keyboard.press(key)
+
+    page.keyboard.type(drn)  # as a scanner types it, with its Enter
+    press("Enter")
+    page.wait_for_url("**/counter/meter/**")
+    press("2")
+    press("0")
+    expect(page.locator("#quote")).to_contain_text("To pay")
+    expect(page.get_by_role("button", name="Sell", exact=True)).to_be_enabled()
+    press("Enter")
+    expect(page.locator(".slip")).to_be_visible()
+    press("Enter")
+    page.wait_for_url("**/preview**")
+    assert units_in(product, token_on(page), drn) == Decimal(20)
+    press("Enter")
+    page.wait_for_function("sessionStorage.getItem('printed') === 'yes'")
+    press("F3")
+    page.wait_for_url("**/counter/")
+    assert page.evaluate("document.activeElement.id") == "q"
+    assert len(pressed) < 10
+
+
+def test_several_hits_are_chosen_with_the_arrows_and_a_scan_into_the_amount_finds_the_meter(
+    product, watched
+) -> None:
+    page = watched.page
+    sign_in(page, product)
+    page.keyboard.type("Mwangi")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=Mwangi**")
+    second = page.locator(".found a").nth(1).get_attribute("href")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{second}**")
+    page.keyboard.type(product.meter(6))
+    page.keyboard.press("Enter")  # the scanner's own: it sells nothing
+    expect(page.locator("#quote .field-error")).to_contain_text("is a meter number, not an amount")
+    assert page.locator("#value").get_attribute("aria-invalid") == "true"
+    page.get_by_role("link", name="Find that meter").click()
+    drn = page.locator(".facts .digits").first
+    expect(drn).to_have_text(re.compile(r"[\d ]+"))
+    assert drn.inner_text().replace(" ", "") == product.meter(6)
 
 
 def test_going_back_and_selling_again_with_the_same_form_gives_the_same_sale(

@@ -11,7 +11,7 @@ from tests.faults import answer_lost, down, request_lost
 from vmsapp.errors import NotFound
 from vmsapp.models import Consumer, Meter
 from vmsapp.scope import seen_by
-from vmsapp.services import meters, receipts
+from vmsapp.services import meter_search, receipts
 
 
 def as_(shop, deed, *args, by=OPERATOR, **named):
@@ -111,21 +111,23 @@ def test_a_meter_is_found_by_its_number_and_by_its_consumers_name(shop):
     meter = shop.meter(DOMESTIC)
     spaced = f" {meter.drn[:4]} {meter.drn[4:8]}-{meter.drn[8:]} "
     for text in (meter.drn, spaced, "C0005", "consumer 5"):
-        found = as_(shop, meters.find_meters, text)
+        found = as_(shop, meter_search.find_meters, text)
         assert [row.meter.drn for row in found] == [meter.drn], text
 
 
 @pytest.mark.parametrize("text", ["", "   ", "%", "_", "nobody", "'; DROP TABLE meter", "0" * 200])
 def test_what_nobody_is_called_finds_nothing(shop, text):
-    assert as_(shop, meters.find_meters, text) == []
+    assert as_(shop, meter_search.find_meters, text) == []
 
 
 def test_a_meter_of_another_region_is_not_found_however_it_is_asked_for(shop):
     drn = shop.meter(SOUTHERN).drn
     for text in (drn, drn[:8], "C0006", "Consumer 6"):
-        found = [row.meter.drn for row in as_(shop, meters.find_meters, text)]
+        found = [row.meter.drn for row in as_(shop, meter_search.find_meters, text)]
         assert drn not in found
-    assert [row.meter.drn for row in as_(shop, meters.find_meters, drn, by=SUPERVISOR)] == [drn]
+    assert [row.meter.drn for row in as_(shop, meter_search.find_meters, drn, by=SUPERVISOR)] == [
+        drn
+    ]
 
 
 def test_a_sale_stays_whole_when_its_meter_and_consumer_move_to_another_region(shop, module):

@@ -1,5 +1,6 @@
 """Every rule that refuses a sale, and that a refusal leaves nothing behind."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -46,7 +47,6 @@ from vmsapp.services.setup import NotSetUp
 from vmsapp.services.tariffs import NoPlanInForce
 from vmsapp.services.vending.errors import (
     BaseDateEnded,
-    CannotSellKind,
     FormOutdated,
     InsufficientFunds,
     KeyExpired,
@@ -58,6 +58,8 @@ from vmsapp.services.vending.errors import (
     NothingToPay,
     NoVendingPoint,
     QuoteChanged,
+    ReceivedTooLittle,
+    SoldByAmount,
     TariffOfAnotherType,
 )
 from vmsapp.tariffs.errors import (
@@ -106,12 +108,21 @@ def test_a_meter_that_cannot_be_sold_to_is_refused_by_name(shop, module, meter, 
     assert module.asked == []
 
 
-def test_a_meter_that_rates_itself_is_refused(shop, module):
+def test_a_meter_that_rates_itself_is_not_sold_to_by_quantity(shop, module):
     in_money = update(Meter).where(Meter.id == shop.utility.meters[LEGACY_11])
     shop.change(lambda session: session.execute(in_money.values(credit_mode="currency")))
-    with pytest.raises(CannotSellKind):
+    with pytest.raises(SoldByAmount):
         shop.quote(LEGACY_11)
-    refused(shop, CannotSellKind, shop.form(shown=SHOWN))
+    refused(shop, SoldByAmount, shop.form(shown=SHOWN))
+    assert module.asked == []
+
+
+def test_money_that_does_not_pay_what_was_chosen_is_refused_with_what_is_missing(shop, module):
+    # 50 units at 0.10 are 5.00
+    form = shop.form(units="50")
+    short = replace(form, purchase=replace(form.purchase, received_minor=499))
+    error = refused(shop, ReceivedTooLittle, short)
+    assert error.params["missing"] == Money(1, "USD")
     assert module.asked == []
 
 

@@ -12,7 +12,7 @@ from tests.web.office import ADMIN, BOTH, PASSWORD, contents, fields, main_part,
 from vmsapp.extensions import db
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
 from vmsapp.models import Sale
-from vmsapp.services import meters, vending
+from vmsapp.services import meter_search, vending
 from vmsapp.services.vending.errors import (
     Busy,
     IdempotencyConflict,
@@ -69,10 +69,10 @@ def test_an_upload_that_is_too_large_is_not_read_either(operator, engine):
 def crash(monkeypatch):
     """Make the search stumble over a mistake of ours that carries a secret."""
 
-    def stumble(*_: object) -> None:
+    def stumble(*_: object, **__: object) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(meters, "find_meters", stumble)
+    monkeypatch.setattr(meter_search, "find_meters", stumble)
 
 
 def test_our_own_mistake_gives_a_reference_that_is_in_the_log(operator, crash, caplog):
@@ -101,10 +101,10 @@ def test_our_own_mistake_tells_the_reader_nothing_of_our_inside(operator, crash)
 def test_a_broken_transaction_still_gives_the_page_with_its_reference(
     operator, monkeypatch, shop, backend
 ):
-    def ask_nonsense(session, _text):
+    def ask_nonsense(session, _text, **_options):
         session.execute(text("SELECT nonsense FROM nowhere"))
 
-    monkeypatch.setattr(meters, "find_meters", ask_nonsense)
+    monkeypatch.setattr(meter_search, "find_meters", ask_nonsense)
     page = operator.get("/counter/?q=1")
     assert page.status_code == 500
     assert "Reference for support" in page.text
@@ -119,7 +119,7 @@ def test_a_mistake_within_a_sale_leaves_the_sale_to_the_worker(
     meter_id = utility.meters[LEGACY_11]
     form = operator.purchase(meter_id, mode="quantity", value="50")
 
-    def stumble(*_: object) -> None:
+    def stumble(*_: object, **__: object) -> None:
         raise RuntimeError
 
     monkeypatch.setattr(vending, "issue", stumble)

@@ -73,6 +73,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Sessions.end", "POST"): IN_A_GROUP,
     ("Sessions.end_others", "POST"): IN_A_GROUP,
     ("Counter.find", "GET"): FINDS,
+    ("Counter.find_person", "POST"): FINDS,
     ("Counter.purchase", "GET"): SELLS,
     ("Counter.quote", "GET"): SELLS,
     ("Counter.why", "GET"): SELLS,

@@ -67,7 +67,7 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
                      "receipt_copies": "3"},
         "shifts": {"shifts_used": ["y"], "shift_hours": "9", "shift_tolerance_minor": "2.50"},
         "limits": {"smallest_minor": "1.50", "largest_minor": "1000.00", "smallest_units": "0.5",
-                   "largest_units": "900", "tokens_a_day": "4"},
+                   "largest_units": "900", "tokens_a_day": "4", "quick_amounts": "5 20.5 100"},
         "mail": MAIL | {"mail_port": "2525"},
     }  # fmt: skip
     for section, values in typed.items():
@@ -96,6 +96,10 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
     ("limits", {"smallest_units": "5", "largest_units": "4.9"}, "largest_units"),
     ("limits", {"largest_units": "0.05"}, "largest_units"),
     ("limits", {"tokens_a_day": "0"}, "tokens_a_day"),
+    ("limits", {"quick_amounts": "5 ten"}, "quick_amounts"),
+    ("limits", {"quick_amounts": "5 0"}, "quick_amounts"),
+    ("limits", {"quick_amounts": "5 0.001"}, "quick_amounts"),
+    ("limits", {"quick_amounts": "1 2 3 4 5 6 7"}, "quick_amounts"),
     ("shifts", {"shift_hours": "49"}, "shift_hours"),
     ("shifts", {"shift_tolerance_minor": "-1"}, "shift_tolerance_minor"),
     ("receipts", {"receipt_copies": "9"}, "receipt_copies"),

@@ -6,6 +6,7 @@ a compare-and-set on its state and request id.
 """
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -50,7 +51,15 @@ MOVES: dict[SaleState, frozenset[SaleState]] = {
 
 
 class Sale(PointScoped, Model):
-    """One purchase of one credit token."""
+    """One purchase of one credit token.
+
+    Attributes:
+        rnd: Random; of a token in money the upper 4 bits of its amount.
+        amount_field: The 16 bits of the amount that follow the TID.
+        units: In the unit of the token's sub-class, as is ``units_carried``: kWh, m³, minutes,
+            or the currency's, no finer than a thousandth.
+        credit_minor: Money on the token; ``None`` where it carries units.
+    """
 
     __tablename__ = "sale"
     __table_args__ = (
@@ -150,6 +159,7 @@ class Sale(PointScoped, Model):
     change_minor: Mapped[Minor]
     units: Mapped[Units]
     units_carried: Mapped[Units]
+    credit_minor: Mapped[Minor | None]
     bought_before: Mapped[Units]
     bought_after: Mapped[Units]
     counter_period: Mapped[date]
@@ -188,6 +198,16 @@ class Sale(PointScoped, Model):
         if self.receipt_number is None:
             return None
         return f"{self.vending_point_id}-{self.receipt_series}-{self.receipt_number:06d}"
+
+    @property
+    def in_money(self) -> bool:
+        """The token carries money: the meter rates itself."""
+        return self.credit_minor is not None
+
+    @property
+    def counted_units(self) -> Decimal:
+        """What the sale adds to its service point's counter; money is no units."""
+        return Decimal(0) if self.in_money else self.units
 
     @property
     def money_given_back(self) -> bool:

@@ -39,6 +39,7 @@ class Setup(Model):
             ``smallest_units`` and ``largest_units``; ``None`` is no limit.
         reversal_hours: For how long after it was sold an issued sale may be taken back; zero
             is never.
+        quick_amounts: Offered at the counter, as decimals with a space between.
         mail_security: ``none``, ``starttls`` or ``tls``.
         mail_password: Sealed; bound to the server and the user it was typed for.
     """
@@ -89,6 +90,7 @@ class Setup(Model):
     largest_units: Mapped[Units | None]
     tokens_a_day: Mapped[int | None]
     reversal_hours: Mapped[int] = mapped_column(default=24, server_default="24")
+    quick_amounts: Mapped[Text] = mapped_column(default="", server_default="")
     mail_host: Mapped[Name] = mapped_column(default="")
     mail_port: Mapped[int] = mapped_column(default=587)
     mail_security: Mapped[str] = mapped_column(String(8), default="starttls")

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
@@ -359,8 +359,9 @@ def _count(
         What the former part was, and what it is now.
     """
     sale = Sale.__table__.c
+    of_units = case((sale.credit_minor.is_(None), sale.units))  # money is no units
     sold_units, sold_minor = session.execute(
-        select(func.sum(sale.units), func.sum(sale.charged_minor)).where(
+        select(func.sum(of_units), func.sum(sale.charged_minor)).where(
             sale.service_point_id == point_id,
             sale.counter_period == day,
             sale.state.in_(STANDING),

@@ -4,7 +4,7 @@ A sale made by an older version stored less; what it lacks is ``None`` here, or 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
@@ -75,6 +75,8 @@ class Explanation:
         counted_since: First day of it.
         settlement: Which way was rounded.
         mode: ``amount`` or ``quantity``.
+        credit_minor: Money on the token, for a meter that rates itself; ``units`` are none then.
+        carried_minor: Money the meter adds, at least as much.
         plan_since: Day from which the plan was in force.
         version: Digest of the plan as it was.
     """
@@ -86,6 +88,8 @@ class Explanation:
     mode: str
     units: Decimal
     carried: Decimal
+    credit_minor: int | None
+    carried_minor: int | None
     received_minor: int
     charged_minor: int
     change_minor: int
@@ -121,6 +125,7 @@ def explained_sale(session: Session, sale_id: int) -> tuple[Sale, Meter, Explana
         mode=sale.mode,
         carried=sale.units_carried,
     )
+    why = replace(why, received_minor=sale.received_minor, change_minor=sale.change_minor)
     return sale, meter, why
 
 
@@ -153,8 +158,10 @@ def explain(
         exponent=exponent,
         meter_type=meter_type,
         mode=mode,
-        units=Decimal(stored["units"]),
+        units=Decimal(stored.get("units", 0)),
         carried=carried,
+        credit_minor=stored.get("credit_minor"),
+        carried_minor=stored.get("carried_minor"),
         received_minor=stored["received_minor"],
         charged_minor=stored["charged_minor"],
         change_minor=stored["change_minor"],

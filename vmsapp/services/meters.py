@@ -1,16 +1,17 @@
-"""Finding a meter, and the card the operator sees before selling to it."""
+"""The card the operator sees before selling to a meter."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy import Select, case, select
+from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
     Consumer,
+    CreditMode,
     KeyChange,
     Meter,
     MeterInstallation,
@@ -18,25 +19,27 @@ from vmsapp.models import (
     Sale,
     ServicePoint,
     Setup,
+    SmAlgorithm,
+    TariffPlan,
+    VendingKey,
 )
+from vmsapp.models.meter import Algorithm
 from vmsapp.services.key_changes.in_force import newest_open
+from vmsapp.services.registration.dues import Dues, plans_known
+from vmsapp.services.security_modules.health import ends_at
+from vmsapp.services.setup import currency_of
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.history import History, history_of
-from vmsapp.sts import identifiers
-from vmsapp.tariffs.plan import Accumulation
-
-MAX_FOUND: Final = 20
-"""Meters shown for one search; more than that asks for a longer search."""
+from vmsapp.services.vending.pricing import fees_of
+from vmsapp.tariffs.plan import Accumulation, Span
 
 SALES_SHOWN: Final = 3
 
+KEY_WARNING: Final = timedelta(days=30)
+"""How long before its end a key is warned of at the counter."""
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A meter in a list of results."""
 
-    meter: Meter
-    consumer: Consumer | None
+_Place = tuple[Meter, ServicePoint | None, Consumer | None, KeyChange | None, VendingKey | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ class Card:
         history: What was bought and paid there: a price needs it, too.
         key_change: Whose tokens go before the next credit, or are being made.
         last_sales: The newest first.
+        plans: Of the meter's tariff since the place got it: a price needs them, too.
+        dues: Fixed fees due there.
+        key_ends_at: When the vending key expires, or must not be used any more, where that is
+            near or past; ``None`` otherwise, and where no module has a key.
+        key_ended: It is past.
     """
 
     meter: Meter
@@ -56,11 +64,25 @@ class Card:
     history: History | None
     key_change: KeyChange | None
     last_sales: Sequence[Sale]
+    plans: Sequence[TariffPlan] = ()
+    dues: Dues | None = None
+    key_ends_at: datetime | None = None
+    key_ended: bool = False
 
     @property
     def units_this_month(self) -> Decimal:
         """Units bought at the service point this month."""
         return self.history.bought(Accumulation.MONTH) if self.history else Decimal(0)
+
+    @property
+    def paid_this_month(self) -> int:
+        """Money charged at the service point this month, minor units."""
+        return self.history.used()[Span.MONTH].minor if self.history else 0
+
+    @property
+    def in_money(self) -> bool:
+        """Whether the meter rates itself, and is sold to by amount alone."""
+        return self.meter.credit_mode == CreditMode.CURRENCY
 
     @property
     def can_sell(self) -> bool:
@@ -72,42 +94,25 @@ class Card:
         )
 
 
-def find_meters(session: Session, text: str) -> list[Found]:
-    """Find meters by number, or by their consumer's number, name or phone.
-
-    Args:
-        session: In the asker's scope.
-        text: As typed; spaces and hyphens in numbers do not matter.
-
-    Returns:
-        Up to ``MAX_FOUND`` + 1; a whole meter number gives that meter alone.
-    """
-    text = text.strip()
-    number = identifiers.drn.compact(text)
-    if not text:
-        return []
-    if number.isdigit():
-        exact = _found(session, _meters().where(Meter.drn == number))
-        if exact:
-            return exact
-    return _found(
-        session,
-        _meters().where(_matches(text, number)).order_by(Meter.drn).limit(MAX_FOUND + 1),
-    )
-
-
 def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> Card:
     """Gather what is shown of one meter, under the settings in force.
 
     Raises:
         NoSuchMeter: There is none in the asker's scope.
     """
-    meter, point, consumer, change = _meter(session, meter_id)
+    meter, point, consumer, change, key = _meter(session, meter_id)
+    history = history_of(session, setup, point, now) if point else None
+    plans = plans_known(session, meter.tariff_id, history) if history else ()
+    ends = None if key is None else ends_at(key)
     return Card(
         meter=meter,
         consumer=consumer,
         point=point,
-        history=history_of(session, setup, point, now) if point else None,
+        history=history,
+        plans=plans,
+        dues=Dues.of(fees_of(plans, currency_of(setup), history)) if history and plans else None,
+        key_ends_at=ends if ends is not None and ends - now < KEY_WARNING else None,
+        key_ended=ends is not None and ends <= now,
         key_change=change,
         last_sales=session.scalars(
             select(Sale)
@@ -125,31 +130,36 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
         NoSuchMeter: There is none in the asker's scope.
         MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    meter, point, _, _ = _meter(session, meter_id)
+    meter, point, *_ = _meter(session, meter_id)
     if point is None or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return meter, point
 
 
-_Row = tuple[Meter, ServicePoint | None, Consumer | None, KeyChange | None]
-
-
-def _meter(session: Session, meter_id: int) -> _Row:
+def _meter(session: Session, meter_id: int) -> _Place:
+    key = VendingKey
+    dkga = case((Meter.algorithm == Algorithm.LEGACY, "02"), else_="04")
     statement = (
-        _meters()
-        .add_columns(KeyChange)
+        meters_with_places()
+        .add_columns(KeyChange, key)
         .outerjoin(KeyChange, KeyChange.id == newest_open())
+        .outerjoin(SmAlgorithm, SmAlgorithm.algorithm == Meter.algorithm)
+        .outerjoin(
+            key,
+            (key.module_id == SmAlgorithm.module_id) & (key.sgc == Meter.sgc)
+            & (key.krn == Meter.krn) & (key.kt == Meter.kt) & (key.dkga == dkga),
+        )
         .where(Meter.id == meter_id)
         .options(joinedload(Meter.tariff))
-    )
+    )  # fmt: skip
     found = session.execute(statement).first()
     if found is None:
         raise NoSuchMeter
-    meter, point, consumer, change = found
-    return meter, point, consumer, change
+    meter, point, consumer, change, key_row = found
+    return meter, point, consumer, change, key_row
 
 
-def _meters() -> Select[Meter, ServicePoint, Consumer]:
+def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:
     """Meters with the place they hang at and who lives there; either may be missing."""
     return (
         select(Meter, ServicePoint, Consumer)
@@ -161,25 +171,3 @@ def _meters() -> Select[Meter, ServicePoint, Consumer]:
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
         .options(joinedload(Meter.region))
     )
-
-
-def _matches(text: str, number: str) -> ColumnElement[bool]:
-    bare_phone = "".join(mark for mark in text if mark in "+0123456789")
-    return or_(
-        Consumer.name.icontains(text, autoescape=True),
-        _bare(Consumer.phone).contains(bare_phone, autoescape=True) if bare_phone else false(),
-        Consumer.number == text.upper(),
-        *([Meter.drn.contains(number, autoescape=True)] if number.isdigit() else []),
-    )
-
-
-def _bare(column: InstrumentedAttribute[str]) -> ColumnElement[str]:
-    """A phone number without the signs people put between its digits."""
-    bare: ColumnElement[str] = column.expression
-    for mark in " -()":
-        bare = func.replace(bare, mark, "")
-    return bare
-
-
-def _found(session: Session, statement: Select[Meter, ServicePoint, Consumer]) -> list[Found]:
-    return [Found(meter, consumer) for meter, _, consumer in session.execute(statement)]

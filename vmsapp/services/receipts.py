@@ -84,7 +84,10 @@ class Receipt:
     @property
     def carries_more(self) -> bool:
         """The token's format rounded the units up in the customer's favour."""
-        return self.sale.units_carried > self.sale.units
+        sale = self.sale
+        if sale.credit_minor is not None:
+            return int(sale.calculation["carried_minor"]) > sale.credit_minor
+        return sale.units_carried > sale.units
 
     def __repr__(self) -> str:
         return f"Receipt(sale={self.sale.id})"
@@ -103,6 +106,7 @@ class OpenSale:
     currency: str
     exponent: int
     units: Decimal
+    credit_minor: int | None
     sold_at: datetime
     state: str
     sealed: bool
@@ -194,6 +198,7 @@ def _listed(
             currency=sale.currency,
             exponent=sale.exponent,
             units=sale.units,
+            credit_minor=sale.credit_minor,
             sold_at=sale.sold_at,
             state=sale.state,
             sealed=sale.money_given_back,

@@ -19,6 +19,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": (
         "smallest_minor", "largest_minor", "smallest_units", "largest_units", "tokens_a_day",
+        "quick_amounts",
     ),
     "putting_right": ("reversal_hours",),
     "mail": (

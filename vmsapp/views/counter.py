@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
@@ -11,35 +12,37 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import InvalidInput, NotFound, VmsError
+from vmsapp.errors import NotFound, VmsError
 from vmsapp.hsm.errors import HsmUnavailable
 from vmsapp.i18n import _
-from vmsapp.models import Meter, MeterState, SaleState, ServicePoint, Setup, VendingPoint
-from vmsapp.scope import NOTHING
+from vmsapp.models import (
+    Meter,
+    MeterState,
+    SaleState,
+    ServicePoint,
+    Setup,
+    TariffPlan,
+    VendingPoint,
+)
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, prints, receipts, vending
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
-from vmsapp.services.setup import currency_of, installation
+from vmsapp.services.setup import installation
 from vmsapp.services.shifts.errors import ShiftRefusesSale
-from vmsapp.services.tariffs import MAX_UNITS
-from vmsapp.services.vending import Purchase, SaleRequest, new_key
+from vmsapp.services.vending import SaleRequest, new_key
 from vmsapp.services.vending.errors import (
     LooksLikeMeterNumber,
     LooksRepeated,
     NoVendingPoint,
-    NumberUnreadable,
     QuoteChanged,
+    ReceivedTooLittle,
     VendingPointClosed,
     VendingPointNotChosen,
 )
 from vmsapp.services.vending.give_back import GIVE_BACK, GivenBackBefore, give_back_for
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.pricing import Priced
-from vmsapp.sts import identifiers
-from vmsapp.sts.errors import StsError
-from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
 from vmsapp.views.base import (
-    OfficeView,
     actor,
     modules,
     sentence,
@@ -48,15 +51,14 @@ from vmsapp.views.base import (
     utility,
     zone,
 )
+from vmsapp.views.buying import field_beside, purchase_of, quick_amounts, wrong_in_received
+from vmsapp.views.counter_search import CounterSearch
 from vmsapp.views.deeds import a_key, submit
-from vmsapp.views.ledger_proof import alarm
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
-from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.reversing import reverse_url
 from vmsapp.views.settling import goes_back, next_steps, settling
-from vmsapp.views.shift_line import own_places
 from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
@@ -64,38 +66,14 @@ from vmsapp.views.words import failure_sentence
 
 Answer = str | BaseResponse | tuple[str, int]
 
-MAX_SEARCH: Final = 60
-MAX_TENDER_MINOR: Final = 10**15
-"""More than any token costs in any currency, in minor units; every column holds it."""
 
-
-class Counter(OfficeView):
+class Counter(CounterSearch):
     """Where tokens are sold."""
 
     route_base = "/counter"
     default_view = "find"
     class_permission_name = COUNTER
     base_permissions = COUNTER_DEEDS
-
-    @expose("/")
-    @has_access
-    @permission_name("find")
-    def find(self) -> Answer:
-        """Find a meter by its number or its consumer; one hit opens it at once."""
-        text = ascii_digits(request.args.get("q", "")[:MAX_SEARCH]).strip()
-        found, may_sell = meters.find_meters(session(), text), self.may("can_sell")
-        if len(found) == 1 and may_sell:
-            return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
-        return self.page(
-            "counter/find.html",
-            text=text,
-            found=found,
-            limit=meters.MAX_FOUND,
-            may_sell=may_sell,
-            points=self._points() if may_sell else [],
-            sees_nothing=actor().sight == NOTHING,
-            alarm=alarm(),
-        )
 
     @expose("/meter/<int:meter_id>")
     @has_access
@@ -113,13 +91,18 @@ class Counter(OfficeView):
     @permission_name("sell")
     def quote(self, meter_id: int) -> Answer:
         """Give the price alone, as a part of the page, while the amount is typed."""
-        typed = Typed.from_request()
+        typed, short = Typed.from_request(), None
         try:
             meter, point = meters.meter_to_sell_to(session(), meter_id)
-            priced = self._price(utility(), meter, point, typed)
+            try:
+                priced = self._price(utility(), meter, point, typed)
+            except ReceivedTooLittle as error:  # the price stands, and it says what is missing
+                typed, short = replace(typed, received=""), error
+                priced = self._price(utility(), meter, point, typed)
         except VmsError as error:
-            return self._part("counter/_refusal.html", message=sentence(error)), status_of(error)
-        return self._part("counter/_quote.html", priced=priced, typed=typed, meter_id=meter_id)
+            return self._refused(error, typed), status_of(error)
+        quote = self._part("counter/_quote.html", priced=priced, typed=typed, meter_id=meter_id)
+        return quote if short is None else (quote + self._refused(short, typed), status_of(short))
 
     @expose("/meter/<int:meter_id>/why")
     @has_access
@@ -154,7 +137,7 @@ class Counter(OfficeView):
                 SaleRequest(
                     vending_point_id=self._vending_point(typed),
                     key=typed.key,
-                    purchase=self._purchase(meter_id, typed, utility()),
+                    purchase=purchase_of(meter_id, typed, utility()),
                     quote_shown=quote_shown,
                     repeat_confirmed=request.form.get("repeat") == "yes",
                 ),
@@ -222,9 +205,13 @@ class Counter(OfficeView):
                 return self._sale(sale_id, error), status_of(error)
         return redirect(url_for("Counter.sale", sale_id=sale_id))
 
-    def may(self, deed: str) -> bool:
-        """Tell whether the user's group permits a deed here."""
-        return bool(self.appbuilder.sm.has_access(deed, COUNTER))
+    def _refused(self, error: VmsError, typed: Typed) -> str:
+        """Say why there is no price, and where a number leads that was no amount."""
+        other = error.params["number"] if isinstance(error, LooksLikeMeterNumber) else None
+        return self._part(
+            "counter/_refusal.html", message=sentence(error), other=other,
+            beside="received" if wrong_in_received(error, typed) else "value",
+        )  # fmt: skip
 
     def _meter_url(self, meter_id: int) -> str | None:
         """Where the meter's record is, if the user may see it."""
@@ -261,9 +248,13 @@ class Counter(OfficeView):
         settings = utility()
         card = meters.meter_card(session(), settings, meter_id, now_utc())
         priced, refusal = None, error
+        if card.in_money and not typed.value:
+            typed.mode = "amount"
         if typed.value and card.can_sell and card.point:
             try:
-                priced = self._price(settings, card.meter, card.point, typed, card.history)
+                priced = self._price(
+                    settings, card.meter, card.point, typed, card.history, card.plans
+                )
             except VmsError as wrong:
                 refusal = refusal or wrong
         return self.page(
@@ -275,7 +266,9 @@ class Counter(OfficeView):
             priced=priced,
             refusal=_said(refusal) if refusal else None,
             price_shown=bool(request.form.get("quote")),
-            beside_field=isinstance(refusal, InvalidInput),
+            beside=field_beside(refusal, typed),
+            other=refusal.params["number"] if isinstance(refusal, LooksLikeMeterNumber) else None,
+            quick=quick_amounts(settings),
             price_changed=isinstance(error, QuoteChanged),
             repeated=error if isinstance(error, LooksRepeated) else None,
             module=self._module_that_failed(card.meter, refusal),
@@ -283,7 +276,7 @@ class Counter(OfficeView):
             no_shift=error if isinstance(error, ShiftRefusesSale) else None,
             key_page=self._key_page(meter_id) if card.key_change else None,
             binding=self._ways_to_bind(card),
-            points=self._points(),
+            points=self.points(),
             utility=settings,
             zone=settings.time_zone,
         )
@@ -295,40 +288,13 @@ class Counter(OfficeView):
         point: ServicePoint,
         typed: Typed,
         history: History | None = None,
+        plans: Sequence[TariffPlan] = (),
     ) -> Priced:
-        purchase = self._purchase(meter.id, typed, settings)
+        purchase = purchase_of(meter.id, typed, settings)
         return vending.quote(
-            session(), meter, point, purchase, now_utc(), setup=settings, history=history
-        )
-
-    def _purchase(self, meter_id: int, typed: Typed, settings: Setup) -> Purchase:
-        """Read what was typed.
-
-        Raises:
-            NumberUnreadable: It is not a number, or finer than the smallest coin.
-            InvalidTender, AboveTokenLimit: No money, or far more than a token costs.
-        """
-        number = read_number(typed.value)
-        if typed.mode == "quantity":
-            if number > MAX_UNITS:
-                raise AboveTokenLimit(largest=MAX_UNITS)
-            return Purchase(meter_id, "quantity", units=number)
-        currency = currency_of(settings)
-        minor = number.scaleb(currency.exponent)
-        if minor != minor.to_integral_value():
-            example = str(currency.decimal(currency.minor_per_unit * 20))
-            raise NumberUnreadable(text=typed.value, example=example)
-        if minor <= 0:
-            raise InvalidTender
-        if is_drn(typed.value):
-            raise LooksLikeMeterNumber(number=typed.value.strip())
-        if minor > MAX_TENDER_MINOR:
-            raise AboveTokenLimit(largest=MAX_UNITS)
-        return Purchase(meter_id, "amount", tender_minor=int(minor))
-
-    def _points(self) -> list[VendingPoint]:
-        """List the vending points this user may sell at; an operator has the own one."""
-        return [point for point, _shift in own_places() if point.closed_at is None]
+            session(), meter, point, purchase, now_utc(), setup=settings, history=history,
+            plans=plans,
+        )  # fmt: skip
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.
@@ -338,7 +304,7 @@ class Counter(OfficeView):
             VendingPointClosed: The form's was closed meanwhile, or all are.
             NoVendingPoint: There is none, or the form's may not be sold at.
         """
-        points = {point.id for point in self._points()}
+        points = {point.id for point in self.points()}
         if typed.vending_point_id in points:
             return int(typed.vending_point_id or 0)
         if typed.vending_point_id is None and len(points) == 1:
@@ -375,15 +341,6 @@ class Counter(OfficeView):
         if not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
             return None
         return self._module_page(module_for(session(), meter.algorithm).id)
-
-
-def is_drn(text: str) -> bool:
-    """Tell whether a text is a whole meter number with its check digit."""
-    try:
-        identifiers.drn.validate(ascii_digits(text))
-    except StsError:
-        return False
-    return True
 
 
 def _figures(text: str) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from flask import Flask
 from flask_babel import get_locale
 
 from vmsapp.errors import N_
-from vmsapp.i18n import _, day_text, price_text, rate_text, units_text
+from vmsapp.i18n import _, day_text, money_text, price_text, rate_text, units_text
+from vmsapp.models import Sale
+from vmsapp.views.words import UNITS
 
 TO_DATE: Final = {
     "day": N_("Bought today: %(units)s"),
@@ -28,9 +30,34 @@ TO_DATE: Final = {
 """How the counter is called that a purchase adds to; a purchase by itself adds to none."""
 
 
+OTHERS: Final = {
+    "penalty": N_("Penalty"),
+    "credit": N_("Credit on the token"),
+    "rounding": N_("Rounding"),
+}
+"""Lines that have no name but their kind's."""
+
+
 def init_app(app: Flask) -> None:
     """Give templates the names of lines."""
-    app.jinja_env.globals.update(line_name=line_name, to_date=to_date)
+    app.jinja_env.globals.update(
+        line_name=line_name, to_date=to_date, sold=sold_text, on_token=on_token_text
+    )
+
+
+def sold_text(sale: Sale, meter_type: str) -> str:
+    """Write what a sale sold: units with their word, or money."""
+    if sale.credit_minor is not None:
+        return money_text(sale.credit_minor, sale.currency, sale.exponent)
+    return f"{units_text(sale.units)} {_(UNITS[meter_type])}"
+
+
+def on_token_text(sale: Sale, meter_type: str) -> str:
+    """Write what the token of a sale carries, never less than was sold."""
+    if sale.credit_minor is not None:
+        carried = sale.calculation["carried_minor"]
+        return money_text(carried, sale.currency, sale.exponent)
+    return f"{units_text(sale.units_carried)} {_(UNITS[meter_type])}"
 
 
 def line_name(line: Mapping[str, Any], unit: str) -> str:
@@ -51,7 +78,7 @@ def line_name(line: Mapping[str, Any], unit: str) -> str:
         return levy_name(line, unit)
     if kind == "debt":
         return line.get("name") or str(_("Debt"))
-    return str(_("Penalty") if kind == "penalty" else _("Rounding"))
+    return str(_(OTHERS[kind]))
 
 
 def levy_name(line: Mapping[str, Any], unit: str) -> str:

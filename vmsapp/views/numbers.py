@@ -37,6 +37,12 @@ def read_number(text: str) -> Decimal:
     return Decimal(plain.replace(",", "."))
 
 
+def number_typed(number: Decimal) -> str:
+    """Write a number so that ``read_number`` reads it on this page, without idle zeros."""
+    plain = f"{number.normalize():f}"
+    return plain.replace(".", _decimal_sign())
+
+
 def row_number(text: str) -> int:
     """Read the number of a row; one that no row can have is 0, which none has either.
 

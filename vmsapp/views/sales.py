@@ -33,6 +33,13 @@ def _exact(sale: Sale, minor: int) -> Decimal:
     return Decimal(minor).scaleb(-sale.exponent)
 
 
+def _sold(sale: Sale) -> str:
+    """Units, or the money that a meter was given that rates itself."""
+    if sale.credit_minor is None:
+        return units_text(sale.units)
+    return _money(sale, sale.credit_minor)
+
+
 def _paid(sale: Sale) -> str:
     """What was to be paid; muted where nothing was sold for it."""
     paid = _money(sale, sale.charged_minor)
@@ -83,8 +90,8 @@ class Sales(ReversalPages, Exported):
         "vending_point": _l("Vending point"), "operator_name": _l("Operator"),
         "business_date": _l("Business date"), "state": _l("State"),
         "module": _l("Security module"), "consumer_number": _l("Consumer number"),
-        "charged": _l("Paid"), "received": _l("Received"), "change": _l("Change"),
-        "currency": _l("Currency"), "taken_back": _l("Taken back"),
+        "credit": _l("Credit"), "charged": _l("Paid"), "received": _l("Received"),
+        "change": _l("Change"), "currency": _l("Currency"), "taken_back": _l("Taken back"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
@@ -106,7 +113,7 @@ class Sales(ReversalPages, Exported):
         "consumer": lambda sale: sale.consumer or _("Outside your region"),
         "meter": lambda sale: digits(sale.meter.drn) if sale.meter else _("Outside your region"),
         "receipt": lambda sale: digits(sale.receipt) if sale.receipt else None,
-        "units": lambda sale: units_text(sale.units),
+        "units": _sold,
         "charged_minor": _paid,
         "received_minor": _received,
         "change_minor": lambda sale: _money(sale, sale.change_minor),
@@ -115,12 +122,13 @@ class Sales(ReversalPages, Exported):
         "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
     }
     export_columns = names(
-        "id state receipt sold_at business_date consumer_number consumer meter units charged"
+        "id state receipt sold_at business_date consumer_number consumer meter units credit charged"
         " received change currency vending_point operator_name"
     )
     export_cells = {
         "consumer_number": lambda sale: sale.consumer.number if sale.consumer else None,
-        "units": lambda sale: sale.units,
+        "units": lambda sale: None if sale.in_money else sale.units,
+        "credit": lambda sale: sale.credit_minor and _exact(sale, sale.credit_minor),
         "charged": lambda sale: _exact(sale, sale.charged_minor),
         "received": lambda sale: _exact(sale, sale.received_minor),
         "change": lambda sale: _exact(sale, sale.change_minor),

@@ -36,9 +36,11 @@ from vmsapp.services.mail import MailPortRefused, check_port, mail_key, sealed_p
 from vmsapp.services.pictures import MAX_BYTES, MAX_PIXELS, read_picture
 from vmsapp.services.setup import currency_of
 from vmsapp.services.setup_rules import MAIL_DOOR, NAMES
+from vmsapp.services.vending.errors import NumberUnreadable
 from vmsapp.services.world import CODE, COMMON, currencies, decimals_of, zones, zones_fitting
-from vmsapp.views.base import sentence
+from vmsapp.views.base import sentence, utility
 from vmsapp.views.forms import MoneyField, NumberField, OfficeForm, UnitsField
+from vmsapp.views.numbers import number_typed, read_number
 from vmsapp.views.setup_words import LABELS, SECURITIES, SETTLEMENTS, language
 
 OWN: Final = "own"
@@ -46,6 +48,7 @@ OWN: Final = "own"
 MOST_DECIMALS: Final = 4
 MOST_COPIES: Final = 5
 MOST_REVERSAL_HOURS: Final = 31 * 24
+MOST_AMOUNTS: Final = 6
 MOST_NAMED: Final = 5
 """Time zones that a refusal names."""
 
@@ -98,6 +101,41 @@ class Quantity(UnitsField):
     def read(self, text: str) -> Decimal | int:
         """Read it."""
         return above_zero(super().read(text))
+
+
+class AmountsField(StringField):
+    """A few amounts of money, typed with a space between; kept as decimals in that order."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read them.
+
+        Raises:
+            ValueError: One is no amount, or there are too many.
+        """
+        if not valuelist:
+            return
+        self.data = valuelist[0].strip()
+        amounts = [self._amount(text) for text in valuelist[0].split()]
+        if len(amounts) > MOST_AMOUNTS:
+            raise ValueError(_("These are too many: at most %(most)s.", most=MOST_AMOUNTS))
+        self.data = " ".join(f"{amount.normalize():f}" for amount in amounts)
+
+    def _value(self) -> str:
+        """As they are typed; what was typed wrong stands as it was."""
+        if self.errors or self.process_errors:
+            return str(self.data or "")
+        return " ".join(number_typed(Decimal(text)) for text in (self.data or "").split())
+
+    @staticmethod
+    def _amount(text: str) -> Decimal:
+        try:
+            number = read_number(text)
+        except NumberUnreadable as error:
+            raise ValueError(sentence(error)) from None
+        above_zero(number)
+        if number != round(number, utility().exponent):
+            raise ValueError(_("The currency has no amount that small."))
+        return number
 
 
 def above_zero(number: Decimal | int) -> Decimal | int:
@@ -299,6 +337,10 @@ class LimitsForm(SectionForm):
     smallest_units = Quantity(LABELS["smallest_units"], unit=_l("units"), places=1)
     largest_units = Quantity(LABELS["largest_units"], unit=_l("units"), places=1)
     tokens_a_day = IntegerField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
+    quick_amounts = AmountsField(
+        LABELS["quick_amounts"], [Length(max=120)],
+        description=_l("Up to six, with a space between: the counter offers each at one press."),
+    )  # fmt: skip
 
 
 class PuttingRightForm(SectionForm):
@@ -386,7 +428,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
     "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",
-               "tokens_a_day"),
+               "tokens_a_day", "quick_amounts"),
     "putting_right": ("reversal_hours",),
     "mail": ("mail_host", "mail_port", "mail_security", "mail_user", "mail_password",
              "mail_sender"),

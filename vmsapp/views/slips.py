@@ -7,12 +7,12 @@ from flask import current_app
 from flask_babel import force_locale, get_locale, gettext
 
 from vmsapp.errors import N_
-from vmsapp.i18n import _, moment_text, money_text, units_text
+from vmsapp.i18n import _, moment_text, money_text
 from vmsapp.models import PrintKind
 from vmsapp.services.prints import Printed
 from vmsapp.services.receipts import Receipt
 from vmsapp.services.slips import Amount, Fact, Slip, TokenBlock
-from vmsapp.views.line_words import line_name, to_date
+from vmsapp.views.line_words import line_name, on_token_text, sold_text, to_date
 from vmsapp.views.words import masked, meter_type_name, unit_name
 
 LEFT_TO_RIGHT: Final = "\u200e"
@@ -88,10 +88,10 @@ def _written(receipt: Receipt, language: str, copy: int, by: str) -> Slip:
         marks=[*receipt.marks, *marks],
         steps=[gettext(step) for step in KEY_STEPS] if receipt.key_tokens else [],
         tokens=list(_tokens(receipt)),
-        units=f"{units_text(sale.units_carried)} {unit}",
+        units=on_token_text(sale, receipt.meter.meter_type),
         facts=list(_facts(receipt)),
         lines=list(_lines(receipt, unit)),
-        sums=list(_sums(receipt, unit)),
+        sums=list(_sums(receipt)),
         closing=list(_closing(receipt, unit)),
         footer=utility.receipt_footer,
     )
@@ -136,11 +136,11 @@ def _facts(receipt: Receipt) -> Iterator[Fact]:
     yield Fact("TI", sale.ti, ltr=True)
 
 
-def _sums(receipt: Receipt, unit: str) -> Iterator[Amount]:
-    sale = receipt.sale
-    yield Amount(_("Units bought"), f"{units_text(sale.units)} {unit}")
+def _sums(receipt: Receipt) -> Iterator[Amount]:
+    sale, kind = receipt.sale, receipt.meter.meter_type
+    yield Amount(_("Credit bought") if sale.in_money else _("Units bought"), sold_text(sale, kind))
     if receipt.carries_more:
-        yield Amount(_("The token carries"), f"{units_text(sale.units_carried)} {unit}")
+        yield Amount(_("The token carries"), on_token_text(sale, kind))
     yield Amount(_("Total"), _money(receipt, sale.charged_minor), total=True)
     yield Amount(_("Received"), _money(receipt, sale.received_minor))
     yield Amount(_("Change"), _money(receipt, sale.change_minor))
@@ -151,7 +151,7 @@ def _closing(receipt: Receipt, unit: str) -> Iterator[str]:
     yield f"{_('Vending point')}: {receipt.point.name}"
     yield f"{_('Operator')}: {receipt.operator}"
     bought = to_date(sale.calculation.get("accumulation"), sale.bought_after)
-    if bought:
+    if bought and not sale.in_money:
         yield f"{bought} {unit}"
     for mark in receipt.marks:
         yield _("%(mark)s: this token has no value.", mark=mark)

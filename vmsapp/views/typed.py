@@ -19,6 +19,7 @@ class Typed:
     value: str
     key: str
     vending_point_id: int | None
+    received: str = ""
 
     @classmethod
     def from_request(cls) -> "Typed":
@@ -29,6 +30,7 @@ class Typed:
             value=request.values.get("value", ""),
             key=request.values.get("key", "")[:MAX_KEY],
             vending_point_id=request.values.get("vending_point", type=row_number),
+            received=request.values.get("received", ""),
         )
 
     def address(self) -> dict[str, Any]:
@@ -38,5 +40,6 @@ class Typed:
             "value": self.value,
             "key": self.key,
             "vending_point": self.vending_point_id,
+            "received": self.received,
         }
         return {name: value for name, value in typed.items() if value}

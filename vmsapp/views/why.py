@@ -1,5 +1,6 @@
 """The page that explains an amount: of a sale from what it stored, of a quote from its price."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import current_app, url_for
@@ -53,8 +54,10 @@ def quote_explained(
         exponent=priced.currency.exponent,
         meter_type=priced.meter_type,
         mode=mode,
-        carried=priced.carried,
+        carried=priced.on_token.carried,
     )
+    if priced.handed_minor is not None:
+        why = replace(why, received_minor=priced.received_minor, change_minor=priced.change_minor)
     changed = shown is not None and shown != why.charged_minor
     return _page(view, why, sale=None, meter=meter, back=back, changed=changed)
 

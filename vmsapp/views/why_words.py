@@ -38,6 +38,7 @@ WHAT: Final = {
     "energy": N_("Energy in step %(step)s"),
     "tax": N_("Tax on step %(step)s"),
     "rounding": N_("Rounding"),
+    "credit": N_("Credit on the token"),
 }
 """What a line is for, where it has no name of its own."""
 
@@ -46,6 +47,7 @@ HOW: Final = {
     "fee_arrears": N_("Nothing was bought in that period, so its fee is still due."),
     "debt": N_("Part of what is owed."),
     "rounding": N_("Brings the lines to what is paid."),
+    "credit": N_("What is left of the money goes on the token; the meter rates itself."),
 }
 """How a line is worked out, where the same holds for all of its kind."""
 
@@ -96,6 +98,8 @@ def rows(why: Explanation) -> Iterator[Row]:
 
 def counted(why: Explanation) -> Iterator[str]:
     """Say what was counted before and after, and where in the steps this puts the purchase."""
+    if why.credit_minor is not None:
+        return
     message = COUNTS.get(why.accumulation or "")
     if message is not None:
         since = day_text(why.counted_since) if why.counted_since else ""
@@ -116,6 +120,8 @@ def counted(why: Explanation) -> Iterator[str]:
 
 def settled(why: Explanation) -> str:
     """Say which way the purchase was rounded; nothing where that was not stored."""
+    if why.credit_minor is not None:
+        return str(_("All the money is used: what is due is taken, and the rest is credit."))
     message = SETTLED.get((why.mode, why.settlement or ""))
     return str(gettext(message)) if message else ""
 

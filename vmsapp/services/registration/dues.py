@@ -44,13 +44,18 @@ NONE = Dues(0, 0)
 
 def dues_of(session: Session, setup: Setup, tariff_id: int | None, history: History) -> Dues:
     """Add up the fees at a place whose history is known; none without a plan in force."""
+    plans = plans_known(session, tariff_id, history)
+    return Dues.of(fees_of(plans, currency_of(setup), history)) if plans else NONE
+
+
+def plans_known(session: Session, tariff_id: int | None, history: History) -> Sequence[TariffPlan]:
+    """List a tariff's plans since a place got it; none where none is in force."""
     if tariff_id is None:
-        return NONE
+        return ()
     try:
-        plans = plans_between(session, tariff_id, history.attached_on, history.today)
+        return plans_between(session, tariff_id, history.attached_on, history.today)
     except NoPlanInForce:
-        return NONE
-    return Dues.of(fees_of(plans, currency_of(setup), history))
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,9 @@ def _sale(sale: Sale) -> dict[str, Any]:
     return {
         "id": sale.id, "state": sale.state, "sold_at": _moment(sale.sold_at),
         "receipt": sale.receipt, "vending_point": sale.vending_point.name,
-        "meter": sale.meter.drn if sale.meter else None, "units": str(sale.units),
+        "meter": sale.meter.drn if sale.meter else None,
+        "units": None if sale.in_money else str(sale.units),
+        "credit": None if sale.credit_minor is None else money(sale.credit_minor),
         "received": money(sale.received_minor), "charged": money(sale.charged_minor),
         "change": money(sale.change_minor), "currency": sale.currency,
     }  # fmt: skip

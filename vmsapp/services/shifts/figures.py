@@ -5,11 +5,11 @@ later: taking it back pays out of the drawer of the shift that does. A sale whos
 back while nobody knew its outcome put nothing into the drawer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -36,7 +36,8 @@ from vmsapp.models import (
     ShiftCash,
     TransferState,
 )
-from vmsapp.services.vending.ground import SUBCLASS
+from vmsapp.services.vending.amounts import SUBCLASS
+from vmsapp.sts.credit import CURRENCY
 
 SOLD: Final = (SaleState.ISSUED, SaleState.REVERSED)
 SOURCES: Final = (AccountKind.CASH, AccountKind.FLOAT)
@@ -47,6 +48,9 @@ LISTED: Final = 200
 
 SERIES: Final = 10**12
 """Receipts of a later series come after all of the one before."""
+
+
+KINDS: Final = {subclass: kind for kind, subclass in SUBCLASS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,19 @@ class Figures:
         return -sum(move.amount_minor for move in self.cash if move.amount_minor < 0)
 
 
+def _sold_by_kind(rows: Iterable[Sequence[Any]]) -> list[Sold]:
+    """Add up by kind of meter; what went as money on a token is no units."""
+    sold: dict[MeterType, Sold] = {}
+    for subclass, count, units, charged in rows:
+        kind = KINDS[subclass % CURRENCY]
+        known = sold.get(kind, Sold(kind, 0, Decimal(0), 0))
+        added = units if subclass < CURRENCY else Decimal(0)
+        sold[kind] = Sold(
+            kind, known.count + count, known.units + added, known.charged_minor + int(charged)
+        )
+    return [sold[kind] for kind in SUBCLASS if kind in sold]
+
+
 def figures(session: Session, shift: Shift) -> Figures:
     """Add up what a shift did."""
     rows = session.execute(
@@ -125,14 +142,10 @@ def figures(session: Session, shift: Shift) -> Figures:
         .group_by(Sale.subclass)
         .order_by(Sale.subclass)
     ).all()  # fmt: skip
-    kinds = {subclass: kind for kind, subclass in SUBCLASS.items()}
     paid_for, taken_back, taken_back_minor = _ledger_of(session, shift.id)
     return Figures(
         shift=shift,
-        sold=[
-            Sold(kinds[subclass], count, units, int(charged))
-            for subclass, count, units, charged, _first, _last in rows
-        ],
+        sold=_sold_by_kind([row[:4] for row in rows]),
         paid_for=paid_for,
         cash=session.scalars(
             select(ShiftCash).where(ShiftCash.shift_id == shift.id).order_by(ShiftCash.id)

@@ -6,6 +6,7 @@ sale it made before; the worker settles what was left open.
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.registry import Registry
-from vmsapp.models import Meter, Sale, ServicePoint, Setup
+from vmsapp.models import Meter, Sale, ServicePoint, Setup, TariffPlan
 from vmsapp.scope import Actor
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.licence.standing import GRACE_DAYS
@@ -52,15 +53,17 @@ def quote(
     *,
     setup: Setup | None = None,
     history: History | None = None,
+    plans: Sequence[TariffPlan] = (),
 ) -> Priced:
     """Price a purchase for the screen; it is priced again when it is sold.
 
-    Whoever has read the settings of ``moment`` or the point's history hands them in.
+    Whoever has read the settings of ``moment``, the point's history or the tariff's plans hands
+    them in.
     """
     setup = setup or setup_at(session, moment)
     history = history or history_of(session, setup, point, moment)
     owed = owed_by(session, point.consumer_id)
-    return price(session, setup, meter, history, purchase, owed)
+    return price(session, setup, meter, history, purchase, owed=owed, plans=plans)
 
 
 def sell(

@@ -12,9 +12,11 @@ from typing import Any
 
 from vmsapp.models import TariffPlan
 from vmsapp.services.tariffs.reading import version_of
+from vmsapp.services.vending.amounts import carried_minor
 from vmsapp.services.vending.history import LENGTHS
 from vmsapp.sts.amount import decode_units, encode_units
 from vmsapp.tariffs.arrears import period_start
+from vmsapp.tariffs.credit import CreditQuote
 from vmsapp.tariffs.engine import LineKind, Quote
 from vmsapp.tariffs.levies import PercentLevy
 from vmsapp.tariffs.plan import Accumulation, Plan
@@ -23,7 +25,9 @@ Stored = dict[str, Any]
 """A line as JSON: numbers are ints or text."""
 
 
-def calculation_of(quote: Quote, row: TariffPlan, owed_after: Sequence[int] = ()) -> Stored:
+def calculation_of(
+    quote: Quote | CreditQuote, row: TariffPlan, owed_after: Sequence[int] = ()
+) -> Stored:
     """Write the whole calculation of a quote, with the plan it was made by.
 
     Args:
@@ -32,18 +36,31 @@ def calculation_of(quote: Quote, row: TariffPlan, owed_after: Sequence[int] = ()
         owed_after: Of each debt it takes of, in their order, what is owed after it.
     """
     plan, stored = quote.terms.plan, quote.as_dict()
-    return stored | {
-        "plan": row.name,
-        "plan_id": row.id,
-        "plan_since": row.effective_on.isoformat(),
-        "plan_version": version_of(row),
-        "settlement": quote.terms.settlement.value,
-        "accumulation": plan.accumulation.value,
-        "counted_since": _day(_counted_since(plan, quote.standing.today)),
-        "tax_inclusive": plan.tax_inclusive,
-        "units_carried": _plain(carried(quote.units)),
-        "lines": list(_lines(quote, owed_after)),
-    }
+    return (
+        stored
+        | _carried(quote)
+        | {
+            "plan": row.name,
+            "plan_id": row.id,
+            "plan_since": row.effective_on.isoformat(),
+            "plan_version": version_of(row),
+            "settlement": quote.terms.settlement.value,
+            "accumulation": plan.accumulation.value,
+            "counted_since": _day(_counted_since(plan, quote.standing.today)),
+            "tax_inclusive": plan.tax_inclusive,
+            "lines": list(_lines(quote, owed_after)),
+        }
+    )
+
+
+def _carried(quote: Quote | CreditQuote) -> Stored:
+    """Tell what the token carries; of money, too, that it leaves the counters as they are."""
+    if isinstance(quote, Quote):
+        return {"units_carried": _plain(carried(quote.units))}
+    counted = _plain(quote.standing.bought)
+    return {
+        "carried_minor": carried_minor(quote), "bought_before": counted, "bought_after": counted,
+    }  # fmt: skip
 
 
 def carried(units: Decimal) -> Decimal:
@@ -58,7 +75,7 @@ def _counted_since(plan: Plan, today: date) -> date | None:
     return period_start(today, LENGTHS[plan.accumulation])
 
 
-def _lines(quote: Quote, owed_after: Sequence[int]) -> Iterator[Stored]:
+def _lines(quote: Quote | CreditQuote, owed_after: Sequence[int]) -> Iterator[Stored]:
     """Add to each line what it was for."""
     plan = quote.terms.plan
     fees, owed = iter(quote.fees), iter(owed_after)
@@ -68,7 +85,7 @@ def _lines(quote: Quote, owed_after: Sequence[int]) -> Iterator[Stored]:
             stored["period"] = next(fees).period.value
         elif line.kind is LineKind.DEBT:
             stored["balance_minor"] = next(owed, None)
-        elif line.kind is LineKind.PENALTY:
+        elif line.kind is LineKind.PENALTY and isinstance(quote, Quote):
             stored |= _band(plan, quote.units)
         elif line.kind is LineKind.ENERGY and line.step is not None:
             step = plan.steps[line.step - 1]

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from vmsapp.errors import N_, Conflict, InvalidInput, NotFound, Refused, Unavailable, Uncertain
 from vmsapp.money import Money
+from vmsapp.tariffs.credit import CreditQuote
 from vmsapp.tariffs.engine import Quote
 
 
@@ -77,11 +78,11 @@ class MeterNotInUse(Refused):
         super().__init__(drn=drn, state=state)
 
 
-class CannotSellKind(Refused):
-    """The meter is credited with money, which is not sold here yet."""
+class SoldByAmount(Refused):
+    """The meter is credited with money and rates itself: nobody here knows its units."""
 
-    code = "cannot_sell_kind"
-    message = N_("Meter %(drn)s cannot be sold to here: it is credited with money, not with units.")
+    code = "sold_by_amount"
+    message = N_("Meter %(drn)s is credited with money, not with units. Sell to it by amount.")
 
     def __init__(self, *, drn: str) -> None:
         super().__init__(drn=drn)
@@ -136,6 +137,17 @@ class VendingPointNotChosen(InvalidInput):
     code = "vending_point_not_chosen"
     message = N_("Choose the vending point that sells.")
     field = "vending_point"
+
+
+class ReceivedTooLittle(InvalidInput):
+    """What was handed over does not pay what was chosen."""
+
+    code = "received_too_little"
+    message = N_("%(received)s was received, but %(charged)s is to pay: %(missing)s is missing.")
+    field = "received"
+
+    def __init__(self, *, received: Money, charged: Money) -> None:
+        super().__init__(received=received, charged=charged, missing=charged - received)
 
 
 class InsufficientFunds(Refused):
@@ -197,7 +209,7 @@ class QuoteChanged(Conflict):
     code = "quote_changed"
     message = N_("The price has changed since it was shown. Check the new figures and sell again.")
 
-    def __init__(self, quote: Quote) -> None:
+    def __init__(self, quote: Quote | CreditQuote) -> None:
         super().__init__()
         self.quote = quote
 

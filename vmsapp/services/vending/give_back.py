@@ -181,10 +181,16 @@ def _describe(session: Session, params: GiveBack) -> Sequence[Line]:
         Line(N_("Sold at"), sale.sold_at),
         Line(N_("Consumer"), sale.consumer.name if sale.consumer else None),
         Line(N_("Meter number"), sale.meter.drn if sale.meter else None),
-        Line(N_("Units"), sale.units),
+        _sold(sale),
         Line(N_("Money given back"), Money(params.amount_minor, sale.currency)),
         Line(N_("Token"), Sentence(N_("It is then never shown, even if it was made."))),
     )
+
+
+def _sold(sale: Sale) -> Line:
+    if sale.credit_minor is None:
+        return Line(N_("Units"), sale.units)
+    return Line(N_("Credit"), Money(sale.credit_minor, sale.currency))
 
 
 GIVE_BACK = Deed(

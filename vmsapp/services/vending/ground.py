@@ -6,7 +6,6 @@ sale is completed.) Everything that forbids a sale to a meter is refused here.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -16,7 +15,6 @@ from vmsapp.models import (
     Meter,
     MeterInstallation,
     MeterState,
-    MeterType,
     Sale,
     SaleState,
     SecurityModule,
@@ -46,14 +44,6 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.pricing import Priced
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import lock_head
-
-SUBCLASS: Final = {
-    MeterType.ELECTRICITY: 0,
-    MeterType.WATER: 1,
-    MeterType.GAS: 2,
-    MeterType.TIME: 3,
-}
-"""Sub-class of the credit token, in units, by meter type."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.reserve import RND_BITS
 from vmsapp.services.vending.settle import LostRace, complete, fail, read
 from vmsapp.services.vending.tids import CLOCK_TOLERANCE, MeterKey, lock_head, spend_tid
+from vmsapp.sts.fields import AMOUNT_BITS
 from vmsapp.sts.identifiers import BaseDate
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
 
 def credit_request(sale: Sale) -> CreditRequest:
     """Make the module's request from the sale's stored columns alone."""
+    high = sale.rnd if sale.in_money else 0
     return CreditRequest(
         request_id=sale.request_id,
         meter=MeterConfig(
@@ -87,9 +89,9 @@ def credit_request(sale: Sale) -> CreditRequest:
             tct=sale.tct,
         ),
         subclass=sale.subclass,
-        amount_field=sale.amount_field,
+        amount_field=high << AMOUNT_BITS | sale.amount_field,
         tid=sale.tid,
-        rnd=sale.rnd,
+        rnd=0 if sale.in_money else sale.rnd,
         table_set=sale.table_set,
         asked_at=now_utc(),
     )
@@ -182,7 +184,7 @@ def _raise_tid(session: Session, actor: Actor, sale: Sale, highest: int | None) 
                 request_id=request_id,
                 tid=tid,
                 attempt=sale.attempt + 1,
-                rnd=secrets.randbits(RND_BITS),
+                rnd=sale.rnd if sale.in_money else secrets.randbits(RND_BITS),
             ),
         )
         if changed != 1:

@@ -14,20 +14,23 @@ from typing import Any, Protocol
 from sqlalchemy.orm import Session
 
 from vmsapp.models import CreditMode, Debt, Meter, Setup, TariffPlan
-from vmsapp.money import Currency
+from vmsapp.money import Currency, Money
 from vmsapp.services.setup import currency_of
 from vmsapp.services.tariffs import as_plan, plans_between, terms_of
-from vmsapp.services.vending.calculation import calculation_of, carried
+from vmsapp.services.vending.amounts import OnToken, on_token
+from vmsapp.services.vending.calculation import calculation_of
 from vmsapp.services.vending.debts import Taken, priced_as, takings
 from vmsapp.services.vending.errors import (
-    CannotSellKind,
     MeterWithoutTariff,
     NothingToPay,
+    ReceivedTooLittle,
+    SoldByAmount,
     TariffOfAnotherType,
 )
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.request import Purchase
 from vmsapp.tariffs.arrears import DatedFee, fees_due
+from vmsapp.tariffs.credit import CreditQuote, quote_for_currency
 from vmsapp.tariffs.engine import FeeDue, Quote, Standing, Terms, quote_by_amount, quote_by_quantity
 from vmsapp.tariffs.plan import FeePeriod
 
@@ -42,19 +45,46 @@ class Priced:
         business_date: Day of the sale in the utility's zone, as it counts; its counter is
             the one the purchase adds to.
         taken: What is recovered of debts.
+        handed_minor: What was handed over, where that was said.
     """
 
-    quote: Quote
+    quote: Quote | CreditQuote
     plan: TariffPlan
     currency: Currency
     business_date: date
     meter_type: str
     taken: Sequence[Taken] = ()
+    handed_minor: int | None = None
 
     @property
-    def carried(self) -> Decimal:
-        """Units the token will really carry: never less than were sold."""
-        return carried(self.quote.units)
+    def in_money(self) -> bool:
+        """The meter rates itself, and is given money."""
+        return isinstance(self.quote, CreditQuote)
+
+    @property
+    def on_token(self) -> OnToken:
+        """What the token will carry: never less than was sold."""
+        return on_token(self.meter_type, self.quote, self.currency)
+
+    @property
+    def received_minor(self) -> int:
+        """What the customer hands over, minor units."""
+        return self.quote.received_minor if self.handed_minor is None else self.handed_minor
+
+    @property
+    def change_minor(self) -> int:
+        """What goes back, 0 or more minor units."""
+        return self.received_minor - self.quote.charged_minor
+
+    @property
+    def bought_before(self) -> Decimal:
+        """Units counted in the accumulation period before this purchase."""
+        return self.quote.standing.bought
+
+    @property
+    def bought_after(self) -> Decimal:
+        """Units counted after it: money adds none."""
+        return self.bought_before if self.in_money else self.bought_before + self.on_token.sold
 
     @property
     def calculation(self) -> dict[str, Any]:
@@ -69,23 +99,28 @@ def price(
     history: History,
     purchase: Purchase,
     owed: Sequence[Debt] = (),
+    plans: Sequence[TariffPlan] = (),
 ) -> Priced:
     """Price a purchase from the plan, counters and fees as they stand.
 
+    Whoever has read the tariff's plans hands them in.
+
     Raises:
-        CannotSellKind: The meter is credited with money.
+        SoldByAmount: The meter is credited with money, and units were asked for.
         MeterWithoutTariff: Nothing to price by.
         TariffOfAnotherType: The tariff prices something else than the meter measures.
         NoPlanInForce: The tariff's first plan begins later.
         NothingToPay: It rounds to nothing.
+        ReceivedTooLittle: What was handed over does not pay it.
         InvalidInput: The amount or quantity cannot be sold, or lies outside the limits; its
             sentence says why.
     """
-    if meter.credit_mode != CreditMode.UNITS:
-        raise CannotSellKind(drn=meter.drn)
+    in_money = meter.credit_mode == CreditMode.CURRENCY
+    if in_money and purchase.mode != "amount":
+        raise SoldByAmount(drn=meter.drn)
     if meter.tariff_id is None:
         raise MeterWithoutTariff(drn=meter.drn)
-    plans = plans_between(session, meter.tariff_id, history.attached_on, history.today)
+    plans = plans or plans_between(session, meter.tariff_id, history.attached_on, history.today)
     tariff = plans[-1].tariff
     if tariff.meter_type != meter.meter_type:
         raise TariffOfAnotherType(
@@ -95,11 +130,15 @@ def price(
     terms = terms_of(plans[-1], setup)
     standing = standing_of(plans, setup, terms, history)
     taken = takings(
-        owed, purchase.tender_minor, lambda: _quote(terms, standing, purchase).charged_minor
+        owed,
+        purchase.tender_minor,
+        lambda: _quote(terms, standing, purchase, in_money=in_money).charged_minor,
     )
-    quote = _quote(terms, replace(standing, debts=priced_as(taken)), purchase)
+    standing = replace(standing, debts=priced_as(taken))
+    quote = _quote(terms, standing, purchase, in_money=in_money)
     if quote.charged_minor <= 0:
         raise NothingToPay
+    _check_received(purchase, quote.charged_minor, terms.currency)
     return Priced(
         quote=quote,
         plan=plans[-1],
@@ -107,6 +146,7 @@ def price(
         business_date=history.today,
         meter_type=meter.meter_type,
         taken=taken,
+        handed_minor=purchase.received_minor,
     )
 
 
@@ -168,9 +208,21 @@ def fees_of(
     )
 
 
-def _quote(terms: Terms, standing: Standing, purchase: Purchase) -> Quote:
+def _check_received(purchase: Purchase, charged_minor: int, currency: Currency) -> None:
+    received = purchase.received_minor
+    if received is not None and received < charged_minor:
+        raise ReceivedTooLittle(
+            received=Money(received, currency.code), charged=Money(charged_minor, currency.code)
+        )
+
+
+def _quote(
+    terms: Terms, standing: Standing, purchase: Purchase, *, in_money: bool
+) -> Quote | CreditQuote:
     if purchase.mode == "amount":
         assert purchase.tender_minor is not None
+        if in_money:
+            return quote_for_currency(terms, standing, purchase.tender_minor)
         return quote_by_amount(terms, standing, purchase.tender_minor)
     assert purchase.units is not None
     return quote_by_quantity(terms, standing, purchase.units)

@@ -19,12 +19,14 @@ class Purchase:
         mode: ``amount`` reads ``tender_minor``, ``quantity`` reads ``units``.
         tender_minor: Money handed over, in minor units.
         units: Units wanted, on the grid of a tenth.
+        received_minor: What was handed over where that is more; ``None``: the amount itself.
     """
 
     meter_id: int
     mode: Mode
     tender_minor: int | None = None
     units: Decimal | None = None
+    received_minor: int | None = None
 
     def __post_init__(self) -> None:
         given = self.tender_minor if self.mode == "amount" else self.units
@@ -57,13 +59,15 @@ class SaleRequest:
 
     def body_hash(self) -> str:
         """Digest of what is bought and at what price: 64 hex digits."""
-        body = {
+        body: dict[str, Any] = {
             "meter": self.purchase.meter_id,
             "mode": self.purchase.mode,
             "tender": self.purchase.tender_minor,
             "units": None if self.purchase.units is None else str(self.purchase.units.normalize()),
             "quote": self.quote_shown,
         }
+        if self.purchase.received_minor is not None:
+            body["received"] = self.purchase.received_minor
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -19,7 +19,6 @@ from vmsapp.models import (
     Counter,
     FeePayment,
     Meter,
-    MeterType,
     Sale,
     SaleAttempt,
     SaleState,
@@ -38,7 +37,6 @@ from vmsapp.services.vending.errors import (
     QuoteChanged,
 )
 from vmsapp.services.vending.ground import (
-    SUBCLASS,
     Ground,
     check_funds,
     check_meter,
@@ -49,7 +47,6 @@ from vmsapp.services.vending.limits import check_tokens_of_the_day
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import MeterKey, check_clock, spend_tid
-from vmsapp.sts.amount import decode_units, encode_units
 from vmsapp.tariffs.engine import LineKind
 from vmsapp.tariffs.plan import FeePeriod
 
@@ -148,21 +145,21 @@ def _ask_about_repeat(
         LooksRepeated: Names the first sale.
     """
     purchase = request.purchase
-    same_size = (
-        Sale.received_minor == purchase.tender_minor
-        if purchase.mode == "amount"
-        else Sale.units == purchase.units
-    )
-    first = session.scalars(
+    recent = session.scalars(
         select(Sale)
         .where(Sale.meter_id == purchase.meter_id, Sale.operator_id == actor.user_id)
-        .where(Sale.mode == purchase.mode, same_size)
+        .where(Sale.mode == purchase.mode)
         .where(Sale.sold_at > moment - REPEAT_WINDOW, Sale.state != SaleState.FAILED)
         .order_by(Sale.id.desc())
-        .limit(1)
-    ).first()
-    if first is not None:
-        raise LooksRepeated(sale_id=first.id, state=first.state)
+    )
+    for sale in recent:  # what was asked for is compared: a banknote may be larger
+        asked = (
+            sale.calculation["received_minor"] == purchase.tender_minor
+            if purchase.mode == "amount"
+            else sale.units == purchase.units
+        )
+        if asked:
+            raise LooksRepeated(sale_id=sale.id, state=sale.state)
 
 
 def _write_sale(
@@ -182,7 +179,7 @@ def _write_sale(
     tid = spend_tid(
         session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
     )
-    field = encode_units(quote.units)
+    token = priced.on_token
     assert actor.user_id is not None, "a sale has an operator"
     assert ground.point.consumer_id is not None, "checked under the lock"
     sale = Sale(
@@ -206,10 +203,10 @@ def _write_sale(
         ea=meter.ea,
         tct=meter.tct,
         table_set=table_set,
-        subclass=SUBCLASS[MeterType(meter.meter_type)],
+        subclass=token.subclass,
         tid=tid,
-        rnd=secrets.randbits(RND_BITS),
-        amount_field=field,
+        rnd=token.high if priced.in_money else secrets.randbits(RND_BITS),
+        amount_field=token.low,
         request_id=request_id,
         module_id=ground.module.id,
         key_change_id=in_force.change_id,
@@ -217,13 +214,14 @@ def _write_sale(
         mode=request.purchase.mode,
         currency=priced.currency.code,
         exponent=priced.currency.exponent,
-        received_minor=quote.received_minor,
+        received_minor=priced.received_minor,
         charged_minor=quote.charged_minor,
-        change_minor=quote.change_minor,
-        units=quote.units,
-        units_carried=decode_units(field),
-        bought_before=quote.bought_before,
-        bought_after=quote.bought_after,
+        change_minor=priced.change_minor,
+        units=token.sold,
+        units_carried=token.carried,
+        credit_minor=token.credit_minor,
+        bought_before=priced.bought_before,
+        bought_after=priced.bought_after,
         counter_period=priced.business_date,
         calculation=priced.calculation,
         sold_at=moment,
@@ -253,7 +251,7 @@ def _count(session: Session, sale: Sale, priced: Priced) -> None:
         Counter.service_point_id == sale.service_point_id,
         Counter.period_start == sale.counter_period,
     )
-    counter.units += sale.units
+    counter.units += sale.counted_units
     counter.charged_minor += sale.charged_minor
     session.add_all(
         FeePayment(
@@ -284,7 +282,7 @@ def _credits(meter: Meter, priced: Priced) -> dict[ledger.AccountName, int]:
     for line in priced.quote.lines:
         name = (
             (AccountKind.ENERGY, meter.meter_type)
-            if line.kind is LineKind.ENERGY
+            if line.kind in {LineKind.ENERGY, LineKind.CREDIT}
             else (ACCOUNTS[line.kind], line.name or "")
         )
         totals[name] = totals.get(name, 0) + line.amount_minor

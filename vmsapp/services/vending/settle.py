@@ -267,7 +267,7 @@ def _give_back(session: Session, sale: Sale) -> None:
         Counter.service_point_id == sale.service_point_id,
         Counter.period_start == sale.counter_period,
     )
-    counter.units -= sale.units
+    counter.units -= sale.counted_units
     counter.charged_minor -= sale.charged_minor
     debts.give_back(session, sale)
     session.execute(
