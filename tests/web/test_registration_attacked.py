@@ -13,7 +13,8 @@ from vmsapp.models import ImportBatch, Meter, Sale
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.imports import meters as sheet
 from vmsapp.services.imports.kinds import Undoable
-from vmsapp.services.registration import taking_back
+from vmsapp.services.registration import consumers, taking_back
+from vmsapp.services.registration.drafts import ConsumerDraft
 
 PEOPLE = ("Consumer number", "Name", "Region", "Telephone")
 
@@ -87,7 +88,7 @@ def test_deeds_and_filters_reach_nothing_of_another_region(shop, north):
 
 
 ODD = ['"', "*", "NEAR(", 'a" OR "b', "abc* AND", "%%%", "___", "\\\\\\", "   ", "a\x00bc",
-       "\x00\x00\x00", "\u202eabc", "\udc80bc", "ᚠᚠ", "ᚠᚠᚠabc", "ab", "'; --", "x" * 9_999,
+       "\x00\x00\x00", "\u202eabc", "ᚠᚠ", "ᚠᚠᚠabc", "ab", "'; --", "x" * 9_999,
        "{a b}:c", "^abc", "İİİ", "-abc"]  # fmt: skip
 
 
@@ -108,9 +109,6 @@ def test_names_with_signs_of_searches_are_found_and_no_others(browse, shop, back
     names = ['Al"Amin', "50% off", "a_b_c", "NEAR(x", "=1+1", "O'Neil\\x"]
 
     def add(session):
-        from vmsapp.services.registration import consumers
-        from vmsapp.services.registration.drafts import ConsumerDraft
-
         consumers.add(session, SYSTEM, [ConsumerDraft(name=one, region_id=region)
                                         for one in names])  # fmt: skip
 
@@ -150,9 +148,7 @@ def test_two_people_importing_the_same_rows_register_them_once(
     office, hand_in, browse, shop, row, backend
 ):
     first = hand_in(workbook([row(one) for one in NEW_METERS], METER_HEADINGS))
-    second = hand_in(
-        workbook([row(one) for one in NEW_METERS], METER_HEADINGS), although_same="y"
-    )
+    second = hand_in(workbook([row(one) for one in NEW_METERS], METER_HEADINGS), although_same="y")
     for batch in (first, second):
         assert browse(ADMIN).post(f"/imports/apply/{batch.id}").status_code == 302
     found = [shop.rows(ImportBatch, ImportBatch.id == one.id)[0] for one in (first, second)]
