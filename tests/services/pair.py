@@ -19,11 +19,16 @@ from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import COUNTER, SECOND_PERSON, Permission, sight_of
 from vmsapp.services.approvals import asking, deciding
 from vmsapp.services.approvals.requests import DECIDE
+from vmsapp.services.debts import MAY_ENTER
 from vmsapp.services.float_terms import TERMS
 from vmsapp.services.floats import MOVE, PAY_IN, Movement
+from vmsapp.services.vending.reversal import MAY_REVERSE
 
 MAKER, CHECKER, THIRD = "maker", "checker", "third"
-ALL = (MOVE, TERMS, DECIDE, ("can_give_back", COUNTER), ("can_change", SECOND_PERSON))
+ALL = (
+    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, ("can_give_back", COUNTER),
+    ("can_change", SECOND_PERSON),
+)  # fmt: skip
 
 
 @dataclass

@@ -38,6 +38,7 @@ from vmsapp.models import (
     ReceiptPrint,
     Region,
     Sale,
+    SaleReversal,
     ServicePoint,
     Shift,
     ShiftCash,
@@ -59,6 +60,7 @@ from vmsapp.scope import (
 from vmsapp.security import NotActing, actor_for
 from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
+from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
 AT_A_POINT = (
@@ -71,6 +73,7 @@ AT_A_POINT = (
     ReceiptCounter,
     ReceiptPrint,
     FloatMovement,
+    SaleReversal,
     ApprovalRequest,
     Shift,
     ShiftCash,
@@ -97,6 +100,8 @@ NOT_SCOPED = {
     "FeePayment": "reached through a service point, which is scoped",
     "TidHead": "belongs to a MeterPAN over all regions",
     "SpentTid": "belongs to a MeterPAN over all regions",
+    "Debt": "reached through its consumer, which is scoped",
+    "DebtPayment": "reached through its debt, and a consumer that is scoped",
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
     "LicenceChange": "one licence for all regions; shown to who may see its page",
@@ -124,6 +129,9 @@ def sold(shop):
     for meter in (LEGACY_11, SOUTHERN):
         changing.start(meter, key=f"form of {meter}", ti="44")
     pair = make_pair(shop)
+    for number, sale in enumerate((north, south)):
+        wrong = Reversal(sale.id, sale.charged_minor, "test")
+        pair.approve(pair.ask(REVERSE, f"r{number}", params=wrong))
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
     till = Till(shop)

@@ -221,6 +221,15 @@ def deeds(shop, module, utility, people, office, browse):
         "Consumers.id_number": lambda b: b.post(f"/consumers/id-number/{named}"),
         "Consumers.person": lambda b: b.post(f"/consumers/person/{named}"),
         "Consumers.undo": lambda b: b.post("/consumers/undo", {"at": retire_one(b).isoformat()}),
+        "Consumers.add_debt": lambda b: form(
+            b,
+            f"/consumers/{buyers[1]}/debts/add",
+            name="Connection",
+            amount="5",
+            fixed="1",
+            reason="x",
+        ),
+        "Sales.reverse": lambda b: form(b, f"/sales/{sale.id}/reverse", reason="test"),
         "Counter.give_back": lambda b: b.post(f"/counter/sale/{open_sale.id}/give-back"),
         "Printing.confirm": lambda b: b.print(sale.id),
         "Counter.sell": lambda b: b.sell(

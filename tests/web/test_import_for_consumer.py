@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from tests.factories import AUDITOR, LEGACY_11, NOT_INSTALLED, OPERATOR, SUPERVISOR
+from tests.factories import AUDITOR, LEGACY_11, NOT_INSTALLED, OPERATOR
 from tests.web.importing import METER_HEADINGS as HEADINGS
 from tests.web.importing import NEW_METERS as NEW
 from tests.web.importing import codes, meters_of, workbook
@@ -163,10 +163,10 @@ def test_another_regions_consumer_is_unknown(browse, shop):
 def test_only_meters_are_handed_in_for_a_consumer_by_who_may_bind_them(browse, shop, ada):
     admin = browse(ADMIN)
     assert admin.get(f"/imports/new/consumers?consumer={ada.id}").status_code == 404
+    assert "/imports/new" not in browse(OPERATOR).get(f"/consumers/show/{ada.id}").text
     permit(shop, "Imports", "can_run", "can_meters", group="Operator")
     assert browse(OPERATOR).get(f"/imports/new/meters?consumer={ada.id}").status_code == 200
     assert "/imports/new/meters" in browse(OPERATOR).get(f"/consumers/show/{ada.id}").text
-    assert "/imports/new" not in browse(SUPERVISOR).get(f"/consumers/show/{ada.id}").text
     permit(shop, "Imports", "can_run", "can_meters", group="Auditor")
     answer = browse(AUDITOR).get(f"/imports/new/meters?consumer={ada.id}")
     assert answer.status_code == 403

@@ -6,6 +6,7 @@ from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
+from vmsapp.models.debt import Debt, DebtPayment
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
@@ -41,6 +42,7 @@ from vmsapp.models.product import MeterType, Product
 from vmsapp.models.proof import LedgerProof
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
+from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
@@ -85,6 +87,8 @@ __all__ = [
     "Consumer",
     "Counter",
     "CreditMode",
+    "Debt",
+    "DebtPayment",
     "FeePayment",
     "FindingKind",
     "FloatMovement",
@@ -120,9 +124,11 @@ __all__ = [
     "RecoveryCode",
     "Region",
     "RegionLevel",
+    "ReversalReason",
     "RowState",
     "Sale",
     "SaleAttempt",
+    "SaleReversal",
     "SaleState",
     "SecurityModule",
     "ServicePoint",

@@ -37,6 +37,8 @@ class Setup(Model):
             reason.
         smallest_minor: Of a purchase in money, as are ``largest_minor`` and, in units,
             ``smallest_units`` and ``largest_units``; ``None`` is no limit.
+        reversal_hours: For how long after it was sold an issued sale may be taken back; zero
+            is never.
         mail_security: ``none``, ``starttls`` or ``tls``.
         mail_password: Sealed; bound to the server and the user it was typed for.
     """
@@ -86,6 +88,7 @@ class Setup(Model):
     smallest_units: Mapped[Units | None]
     largest_units: Mapped[Units | None]
     tokens_a_day: Mapped[int | None]
+    reversal_hours: Mapped[int] = mapped_column(default=24, server_default="24")
     mail_host: Mapped[Name] = mapped_column(default="")
     mail_port: Mapped[int] = mapped_column(default=587)
     mail_security: Mapped[str] = mapped_column(String(8), default="starttls")

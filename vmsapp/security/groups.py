@@ -78,10 +78,10 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
     ),
     "Supervisor": ReadyMade(
         N_("Supervisor"),
-        N_("Sells, and gives money back for sales in doubt."),
+        N_("Sells, gives money back for sales in doubt, and takes sales back."),
         _FINDS
         | _REGISTERS
-        | {"Counter.sell", "Counter.reprint", "Counter.give_back"}
+        | {"Counter.sell", "Counter.reprint", "Counter.give_back", "Sales.reverse"}
         | {"Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
         | _WORKS_IN_SHIFTS
@@ -89,6 +89,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
+        | {"Consumers.debts"}
         | {"Meters.confirm_key", "Meters.refuse_key"},
     ),
     "Operator": ReadyMade(

@@ -161,7 +161,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
-               others=(_export("Sales", N_("Export sales")),)),
+               others=(
+            Deed("reverse", N_("Take sales back"), (("can_reverse", "Sales"),)),
+            _export("Sales", N_("Export sales")),
+        )),
         Screen(SHIFTS, N_("Shifts"), "Shifts list", others=(
             Deed("work", N_("Open and close the own shift"), (("can_work", SHIFTS),)),
             Deed("cash", N_("Put cash in and take it out"), (("can_cash", SHIFTS),)),
@@ -189,6 +192,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("export_person", N_("Hand over a person's data"),
                  (("can_export_person", "Consumers"),)),
             _export("Consumers", N_("Export consumers")),
+            Deed("debts", N_("Enter debts"), (("can_debts", "Consumers"),)),
             Deed("anonymise", N_("Remove personal data"), (("can_anonymise", "Consumers"),)),
         )),
         Screen("Meters", N_("Meters"), "Meters list", deeds=_WRITTEN,

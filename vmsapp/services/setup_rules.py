@@ -20,6 +20,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "limits": (
         "smallest_minor", "largest_minor", "smallest_units", "largest_units", "tokens_a_day",
     ),
+    "putting_right": ("reversal_hours",),
     "mail": (
         "mail_host", "mail_port", "mail_security", "mail_user", "mail_password", "mail_sender",
     ),

@@ -42,6 +42,7 @@ from vmsapp.views.consumer_forms import (
     NewConsumerForm,
 )
 from vmsapp.views.crud import OfficeModelView, digest
+from vmsapp.views.debts import DebtPages
 from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
@@ -60,7 +61,7 @@ HAS_METER: Final = exists().where(
 )
 
 
-class Consumers(Exported, Imported, OfficeModelView):
+class Consumers(DebtPages, Exported, Imported, OfficeModelView):
     """Who buys, in the asker's region."""
 
     datamodel = OfficeInterface(Consumer)
@@ -219,10 +220,11 @@ class Consumers(Exported, Imported, OfficeModelView):
         return lists
 
     def links(self, row: Consumer) -> Sequence[tuple[str, str]]:
-        """To the page on which the data are removed for good."""
+        """To the debts, and to the page on which the data are removed for good."""
         if self.may("anonymise") and row.anonymised_at is None:
-            return [(str(_("Remove personal data")), self.url("anonymise", pk=row.id))]
-        return ()
+            remove = (str(_("Remove personal data")), self.url("anonymise", pk=row.id))
+            return [*self.debt_links(row.id), remove]
+        return self.debt_links(row.id)
 
     def deeds_for(self, row: Consumer) -> Sequence[Any]:
         """Retire who is not retired; take back who is, unless nobody could be told any more."""

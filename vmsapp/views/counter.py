@@ -54,6 +54,7 @@ from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.numbers import ascii_digits, read_number
 from vmsapp.views.printing import COUNTER_DEEDS
+from vmsapp.views.reversing import reverse_url
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.shift_line import own_places
 from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
@@ -248,6 +249,7 @@ class Counter(OfficeView):
             settling=settling(receipt.sale, may=self.may("can_give_back")),
             goes_back=goes_back(receipt.sale),
             refusal=sentence(error) if error else None,
+            reverse_url=reverse_url(receipt.sale),
             key=a_key(),
         )
 

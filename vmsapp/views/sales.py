@@ -16,6 +16,7 @@ from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
+from vmsapp.views.reversing import REVERSAL_FILTER, ReversalPages, reversal_said
 from vmsapp.views.settling import goes_back, request_link
 from vmsapp.views.why import sale_explained
 from vmsapp.views.words import SALE_STATES
@@ -57,11 +58,12 @@ def _module(sale: Sale) -> str:
     return Markup('<a href="{}"><bdi>{}</bdi></a>').format(url, name)
 
 
-class Sales(Exported):
+class Sales(ReversalPages, Exported):
     """The sales of the asker's vending point, or of those in the asker's region."""
 
     datamodel = OfficeInterface(Sale)
     route_base = "/sales"
+    base_permissions = names("can_list can_show can_export can_reverse")
 
     list_title = _l("Sales")
     list_columns = names(
@@ -69,7 +71,7 @@ class Sales(Exported):
     )
     show_columns = names(
         "id state receipt sold_at consumer meter units charged_minor received_minor change_minor"
-        " vending_point operator_name business_date module"
+        " vending_point operator_name business_date module taken_back"
     )
     order_columns = names("id sold_at charged_minor")
     base_order = ("id", "desc")
@@ -82,7 +84,7 @@ class Sales(Exported):
         "business_date": _l("Business date"), "state": _l("State"),
         "module": _l("Security module"), "consumer_number": _l("Consumer number"),
         "charged": _l("Paid"), "received": _l("Received"), "change": _l("Change"),
-        "currency": _l("Currency"),
+        "currency": _l("Currency"), "taken_back": _l("Taken back"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
@@ -94,6 +96,7 @@ class Sales(Exported):
                  endpoint="Consumers.lookup"),
         Searched(name="meter", label=_l("Meter number"), column=Sale.meter_id, model=Meter,
                  endpoint="Meters.lookup"),
+        REVERSAL_FILTER,
     )  # fmt: skip
     loads = (
         joinedload(Sale.consumer), joinedload(Sale.meter), joinedload(Sale.vending_point),
@@ -108,6 +111,7 @@ class Sales(Exported):
         "received_minor": _received,
         "change_minor": lambda sale: _money(sale, sale.change_minor),
         "module": _module,
+        "taken_back": reversal_said,
         "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
     }
     export_columns = names(
@@ -129,6 +133,7 @@ class Sales(Exported):
         if self.appbuilder.sm.has_access("can_receipt", COUNTER):
             word = _("Open at the counter") if row.state == "pending" else _("Open the receipt")
             links.append((word, url_for("Counter.sale", sale_id=row.id)))
+        links += self.reversal_links(row)
         return [*links, asked] if asked else links
 
     @expose("/why/<int:pk>")

@@ -47,10 +47,14 @@ HEADINGS: Final = {
     "receipts": N_("Receipts"),
     "shifts": N_("Shifts"),
     "limits": N_("Limits of a purchase"),
+    "putting_right": N_("Putting right"),
     "mail": N_("Mail"),
 }
 EFFECTS: Final = {
     "shifts": N_("Counts for every sale and every count from the moment it is in force."),
+    "putting_right": N_(
+        "Counts for every sale from the moment it is in force, however long ago it was sold."
+    ),
     "limits": N_("Counts for every purchase from the moment it is in force; empty is no limit."),
 }
 """What a section does at the counter, where one would wonder."""

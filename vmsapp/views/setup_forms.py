@@ -19,7 +19,15 @@ from wtforms import (
     TextAreaField,
     ValidationError,
 )
-from wtforms.validators import DataRequired, Email, Length, NumberRange, Optional, Regexp
+from wtforms.validators import (
+    DataRequired,
+    Email,
+    InputRequired,
+    Length,
+    NumberRange,
+    Optional,
+    Regexp,
+)
 from wtforms.widgets import FileInput, TextInput
 
 from vmsapp.i18n import _, _l
@@ -37,6 +45,7 @@ OWN: Final = "own"
 """Chosen where the currency is none of the world's."""
 MOST_DECIMALS: Final = 4
 MOST_COPIES: Final = 5
+MOST_REVERSAL_HOURS: Final = 31 * 24
 MOST_NAMED: Final = 5
 """Time zones that a refusal names."""
 
@@ -292,6 +301,15 @@ class LimitsForm(SectionForm):
     tokens_a_day = IntegerField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
 
 
+class PuttingRightForm(SectionForm):
+    """How long a mistake at the counter may be put right there."""
+
+    reversal_hours = IntegerField(
+        LABELS["reversal_hours"], [InputRequired(), whole(0, MOST_REVERSAL_HOURS)],
+        description=_l("Counted from the sale. Both people must be done by then; zero is never."),
+    )  # fmt: skip
+
+
 def kept_mail_key() -> bytes:
     """The key under which the mail password is kept here."""
     return mail_key(str(current_app.config["SECRET_KEY"]))
@@ -358,6 +376,7 @@ FORMS: Final[Mapping[str, type[SectionForm]]] = {
     "receipts": ReceiptsForm,
     "shifts": ShiftsForm,
     "limits": LimitsForm,
+    "putting_right": PuttingRightForm,
     "mail": MailForm,
 }
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
@@ -368,6 +387,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",
                "tokens_a_day"),
+    "putting_right": ("reversal_hours",),
     "mail": ("mail_host", "mail_port", "mail_security", "mail_user", "mail_password",
              "mail_sender"),
 }  # fmt: skip

@@ -43,6 +43,7 @@ LABELS: Final[Mapping[str, Any]] = {
     "smallest_units": _l("Smallest purchase, in units"),
     "largest_units": _l("Largest purchase, in units"),
     "tokens_a_day": _l("Most tokens a day for one meter"),
+    "reversal_hours": _l("A sale may be taken back for, in hours"),
     "mail_host": _l("Server"),
     "mail_port": _l("Port"),
     "mail_security": _l("Encryption"),

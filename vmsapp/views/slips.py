@@ -90,14 +90,21 @@ def _written(receipt: Receipt, language: str, copy: int, by: str) -> Slip:
         tokens=list(_tokens(receipt)),
         units=f"{units_text(sale.units_carried)} {unit}",
         facts=list(_facts(receipt)),
-        lines=[
-            Amount(line_name(line, unit), _money(receipt, line["amount_minor"], symbol=False))
-            for line in receipt.lines
-        ],
+        lines=list(_lines(receipt, unit)),
         sums=list(_sums(receipt, unit)),
         closing=list(_closing(receipt, unit)),
         footer=utility.receipt_footer,
     )
+
+
+def _lines(receipt: Receipt, unit: str) -> Iterator[Amount]:
+    """What was paid for; below each debt, what is still owed of it."""
+    for line in receipt.lines:
+        yield Amount(line_name(line, unit), _money(receipt, line["amount_minor"], symbol=False))
+        owed = line.get("balance_minor")
+        if owed is not None:
+            said = _("Still owed: %(name)s", name=line["name"])
+            yield Amount(said, _money(receipt, owed, symbol=False))
 
 
 def _tokens(receipt: Receipt) -> Iterator[TokenBlock]:

@@ -20,6 +20,7 @@ from vmsapp.scope import Actor
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.services.setup import setup_at
+from vmsapp.services.vending.debts import owed_by
 from vmsapp.services.vending.errors import Busy, OutcomeUnknown, SaleUnderway
 from vmsapp.services.vending.history import History, history_of
 from vmsapp.services.vending.issue import check_module_ready, issue
@@ -58,7 +59,8 @@ def quote(
     """
     setup = setup or setup_at(session, moment)
     history = history or history_of(session, setup, point, moment)
-    return price(session, setup, meter, history, purchase)
+    owed = owed_by(session, point.consumer_id)
+    return price(session, setup, meter, history, purchase, owed)
 
 
 def sell(

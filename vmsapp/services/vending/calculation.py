@@ -5,7 +5,7 @@ with each line what it was for: the fee's period, the fine's band, the step's bo
 percent is of. Sales made before this was written have less; whoever reads takes what is there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -23,8 +23,14 @@ Stored = dict[str, Any]
 """A line as JSON: numbers are ints or text."""
 
 
-def calculation_of(quote: Quote, row: TariffPlan) -> Stored:
-    """Write the whole calculation of a quote, with the plan it was made by."""
+def calculation_of(quote: Quote, row: TariffPlan, owed_after: Sequence[int] = ()) -> Stored:
+    """Write the whole calculation of a quote, with the plan it was made by.
+
+    Args:
+        quote: With its lines.
+        row: The plan.
+        owed_after: Of each debt it takes of, in their order, what is owed after it.
+    """
     plan, stored = quote.terms.plan, quote.as_dict()
     return stored | {
         "plan": row.name,
@@ -36,7 +42,7 @@ def calculation_of(quote: Quote, row: TariffPlan) -> Stored:
         "counted_since": _day(_counted_since(plan, quote.standing.today)),
         "tax_inclusive": plan.tax_inclusive,
         "units_carried": _plain(carried(quote.units)),
-        "lines": list(_lines(quote)),
+        "lines": list(_lines(quote, owed_after)),
     }
 
 
@@ -52,14 +58,16 @@ def _counted_since(plan: Plan, today: date) -> date | None:
     return period_start(today, LENGTHS[plan.accumulation])
 
 
-def _lines(quote: Quote) -> Iterator[Stored]:
+def _lines(quote: Quote, owed_after: Sequence[int]) -> Iterator[Stored]:
     """Add to each line what it was for."""
     plan = quote.terms.plan
-    fees = iter(quote.fees)
+    fees, owed = iter(quote.fees), iter(owed_after)
     for line in quote.lines:
         stored: Stored = line.as_dict()
         if line.kind in {LineKind.FEE, LineKind.FEE_ARREARS}:
             stored["period"] = next(fees).period.value
+        elif line.kind is LineKind.DEBT:
+            stored["balance_minor"] = next(owed, None)
         elif line.kind is LineKind.PENALTY:
             stored |= _band(plan, quote.units)
         elif line.kind is LineKind.ENERGY and line.step is not None:

@@ -6,18 +6,19 @@ and paid, then the plans. Nothing is written here.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from vmsapp.models import CreditMode, Meter, Setup, TariffPlan
+from vmsapp.models import CreditMode, Debt, Meter, Setup, TariffPlan
 from vmsapp.money import Currency
 from vmsapp.services.setup import currency_of
 from vmsapp.services.tariffs import as_plan, plans_between, terms_of
 from vmsapp.services.vending.calculation import calculation_of, carried
+from vmsapp.services.vending.debts import Taken, priced_as, takings
 from vmsapp.services.vending.errors import (
     CannotSellKind,
     MeterWithoutTariff,
@@ -40,6 +41,7 @@ class Priced:
         currency: Currency of the amounts.
         business_date: Day of the sale in the utility's zone, as it counts; its counter is
             the one the purchase adds to.
+        taken: What is recovered of debts.
     """
 
     quote: Quote
@@ -47,6 +49,7 @@ class Priced:
     currency: Currency
     business_date: date
     meter_type: str
+    taken: Sequence[Taken] = ()
 
     @property
     def carried(self) -> Decimal:
@@ -56,11 +59,16 @@ class Priced:
     @property
     def calculation(self) -> dict[str, Any]:
         """The whole calculation for the sale's record, with the plan it was made by."""
-        return calculation_of(self.quote, self.plan)
+        return calculation_of(self.quote, self.plan, [one.balance_minor for one in self.taken])
 
 
 def price(
-    session: Session, setup: Setup, meter: Meter, history: History, purchase: Purchase
+    session: Session,
+    setup: Setup,
+    meter: Meter,
+    history: History,
+    purchase: Purchase,
+    owed: Sequence[Debt] = (),
 ) -> Priced:
     """Price a purchase from the plan, counters and fees as they stand.
 
@@ -85,7 +93,11 @@ def price(
             tariff=tariff.name, tariff_type=tariff.meter_type,
         )  # fmt: skip
     terms = terms_of(plans[-1], setup)
-    quote = _quote(terms, standing_of(plans, setup, terms, history), purchase)
+    standing = standing_of(plans, setup, terms, history)
+    taken = takings(
+        owed, purchase.tender_minor, lambda: _quote(terms, standing, purchase).charged_minor
+    )
+    quote = _quote(terms, replace(standing, debts=priced_as(taken)), purchase)
     if quote.charged_minor <= 0:
         raise NothingToPay
     return Priced(
@@ -94,6 +106,7 @@ def price(
         currency=terms.currency,
         business_date=history.today,
         meter_type=meter.meter_type,
+        taken=taken,
     )
 
 

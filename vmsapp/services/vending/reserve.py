@@ -30,6 +30,7 @@ from vmsapp.services.licence.standing import check_vending
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import installation
 from vmsapp.services.shifts.state import shift_for_sale
+from vmsapp.services.vending.debts import lock_owed, recover
 from vmsapp.services.vending.errors import (
     FormOutdated,
     IdempotencyConflict,
@@ -116,7 +117,8 @@ def reserve(
     )
     history = history_of(session, ground.setup, ground.point, moment)
     check_tokens_of_the_day(session, ground.setup, ground.meter, history.today)
-    priced = price(session, ground.setup, ground.meter, history, request.purchase)
+    owed = lock_owed(session, ground.point.consumer_id)
+    priced = price(session, ground.setup, ground.meter, history, request.purchase, owed)
     if priced.quote.figures() != request.quote_shown:
         raise QuoteChanged(priced.quote)
     if not request.repeat_confirmed:
@@ -126,6 +128,7 @@ def reserve(
         session, actor, request, ground, priced, moment, table_set, request_id, shift_id
     )
     _count(session, sale, priced)
+    recover(session, sale, priced.taken)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
     audit.record(
         session, actor, "sale.reserved", "sale", sale.id,

@@ -5,6 +5,7 @@ request id; whoever loses reads again and obeys what stands there.
 """
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from vmsapp.models import (
     MOVES,
     Counter,
     FeePayment,
+    LedgerTransfer,
     ReceiptCounter,
     Sale,
     SaleState,
@@ -28,6 +30,7 @@ from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.rows import insert_missing, lock, rows_changed
 from vmsapp.services.setup import installation, setup_at
+from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending.tids import lock_head
@@ -195,23 +198,51 @@ def _complete(
         units_carried=str(sale.units_carried), module=token.module_id,
     )  # fmt: skip
     if sealed is not None:
-        _reverse_sealed(session, actor, sale, account, at)
+        issued = read(session, sale.id)
+        take_back(session, actor, issued, account, at=at, reason="money_given_back_in_doubt")
 
 
-def _reverse_sealed(
-    session: Session, actor: Actor, sale: Sale, account: VendingPointAccount, at: datetime
-) -> None:
-    """Take back a sale whose money was given back before its token was found."""
+def take_back(
+    session: Session,
+    actor: Actor,
+    sale: Sale,
+    account: VendingPointAccount,
+    *also: ColumnElement[bool],
+    at: datetime,
+    reason: str,
+    shift_id: int | None = None,
+    **details: Any,  # noqa: ANN401 - for the record
+) -> LedgerTransfer:
+    """Reverse an issued sale, inside a transaction that holds its locks.
+
+    What it counted is given back to the service point and periods stored on it, the fees it
+    paid are due again, and its money is answered by a transfer of today.
+
+    Args:
+        session: The service point, the meter's head and the account are locked.
+        actor: Who takes it back.
+        sale: As it was read.
+        account: The sale's vending point's, locked.
+        also: What must still hold of the sale.
+        at: Now.
+        reason: Stable code.
+        shift_id: Whose drawer pays.
+        details: What the record says besides.
+
+    Raises:
+        LostRace: It is no longer what the caller read.
+    """
     today = business_day(at, setup_at(session, at).time_zone)
-    move(session, read(session, sale.id), SaleState.REVERSED)
+    move(session, sale, SaleState.REVERSED, *also)
     _give_back(session, sale)
-    ledger.reverse(
-        session, sale, account, at=at, business_date=today, reason="money_given_back_in_doubt"
+    answer = ledger.reverse(
+        session, sale, account, at=at, business_date=today, reason=reason, shift_id=shift_id
     )
     audit.record(
         session, actor, "sale.reversed", "sale", sale.id,
-        vending_point_id=sale.vending_point_id, reason="money_given_back_in_doubt",
+        vending_point_id=sale.vending_point_id, reason=reason, **details,
     )  # fmt: skip
+    return answer
 
 
 def _compare_and_set(
@@ -238,6 +269,7 @@ def _give_back(session: Session, sale: Sale) -> None:
     )
     counter.units -= sale.units
     counter.charged_minor -= sale.charged_minor
+    debts.give_back(session, sale)
     session.execute(
         delete(FeePayment)
         .where(FeePayment.sale_id == sale.id)

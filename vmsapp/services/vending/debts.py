@@ -1,0 +1,164 @@
+"""What a purchase recovers of its consumer's debts, oldest first.
+
+A debt is recovered by a fixed sum a purchase, or by a share of the tender. Where units are
+asked for there is no tender yet: then the share is of what is to be paid in the end, so that
+a debt recovered by a fifth takes a fifth of it either way.
+
+Args named ``owed`` are the debts that are not recovered yet, in the order of their ids.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.models import Debt, DebtPayment, Sale
+from vmsapp.services.rows import rows_changed
+from vmsapp.tariffs import terms
+
+
+class Owed(Protocol):
+    """What a debt says of itself."""
+
+    name: str
+    share_percent: int | None
+    sum_minor: int | None
+
+    @property
+    def balance_minor(self) -> int:
+        """What is still owed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a purchase takes of a debt, and what is owed after it."""
+
+    debt_id: int
+    name: str
+    amount_minor: int
+    balance_minor: int
+
+
+def owed_by(session: Session, consumer_id: int | None) -> Sequence[Debt]:
+    """Read what a consumer owes still, for a price to be shown."""
+    return session.scalars(_open(consumer_id)).all() if consumer_id is not None else ()
+
+
+def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Debt]:
+    """Lock what a consumer owes still: the last of a sale's locks before its receipt counter.
+
+    Two meters of one consumer, sold to at once, are counted one after the other.
+    """
+    if consumer_id is None:
+        return ()
+    fresh = _open(consumer_id).with_for_update().execution_options(populate_existing=True)
+    return session.scalars(fresh).all()
+
+
+def _open(consumer_id: int | None) -> Select[Debt]:
+    return (
+        select(Debt)
+        .where(Debt.consumer_id == consumer_id, Debt.recovered_minor < Debt.amount_minor)
+        .order_by(Debt.id)
+    )
+
+
+def of_tender(owed: Sequence[Owed], tender_minor: int) -> list[int]:
+    """Tell what is taken of each debt where the tender is known; parts of a unit are left out.
+
+    Shares that add up to more than there is take no more than the tender.
+    """
+    left, taken = tender_minor, []
+    for debt in owed:
+        share = debt.sum_minor
+        if share is None:
+            share = tender_minor * (debt.share_percent or 0) // 100
+        amount = min(share, debt.balance_minor, max(left, 0))
+        taken.append(amount)
+        left -= amount
+    return taken
+
+
+def of_cost(owed: Sequence[Owed], cost_minor: int) -> list[int]:
+    """Tell what is taken of each debt so that shares are of what is to be paid with them.
+
+    With cost C, fixed sums F and shares that add up to s, what is to be paid is
+    (C + F) / (1 - s); shares of the whole or more take all that is owed.
+
+    Args:
+        owed: The debts.
+        cost_minor: What is to be paid without them.
+    """
+    fixed = sum(min(debt.sum_minor, debt.balance_minor) for debt in owed if debt.sum_minor)
+    shares = sum(debt.share_percent or 0 for debt in owed)
+    total = Fraction(cost_minor + fixed) / (1 - Fraction(shares, 100)) if shares < 100 else None
+    return [_part(debt, total) for debt in owed]
+
+
+def _part(debt: Owed, total: Fraction | None) -> int:
+    if debt.sum_minor is not None:
+        return min(debt.sum_minor, debt.balance_minor)
+    if total is None:
+        return debt.balance_minor
+    return min(int(total * (debt.share_percent or 0) / 100), debt.balance_minor)
+
+
+def takings(
+    owed: Sequence[Debt], tender_minor: int | None, cost: Callable[[], int]
+) -> tuple[Taken, ...]:
+    """Tell what a purchase takes of debts, leaving out those it takes nothing of.
+
+    Args:
+        owed: The debts.
+        tender_minor: Money handed over; ``None`` where units are asked for.
+        cost: Prices those units without the debts.
+    """
+    if not owed:
+        return ()
+    amounts = of_cost(owed, cost()) if tender_minor is None else of_tender(owed, tender_minor)
+    return tuple(
+        Taken(debt.id, debt.name, amount, debt.balance_minor - amount)
+        for debt, amount in zip(owed, amounts, strict=True)
+        if amount
+    )
+
+
+def priced_as(taken: Sequence[Taken]) -> tuple[terms.Debt, ...]:
+    """Make of it what the price engine takes."""
+    return tuple(terms.Debt(one.name, one.amount_minor) for one in taken)
+
+
+def recover(session: Session, sale: Sale, taken: Sequence[Taken]) -> None:
+    """Write down what a sale recovers, inside the transaction that holds the debts' locks."""
+    for one in taken:
+        _add(session, one.debt_id, one.amount_minor)
+        session.add(
+            DebtPayment(sale_id=sale.id, debt_id=one.debt_id, amount_minor=one.amount_minor)
+        )
+
+
+def give_back(session: Session, sale: Sale) -> None:
+    """Owe again what a sale recovered, where it failed or was taken back; once."""
+    paid = session.scalars(
+        select(DebtPayment)
+        .where(DebtPayment.sale_id == sale.id, DebtPayment.given_back_at.is_(None))
+        .order_by(DebtPayment.debt_id)
+    ).all()
+    for one in paid:
+        _add(session, one.debt_id, -one.amount_minor)
+        one.given_back_at = now_utc()
+
+
+def _add(session: Session, debt_id: int, amount_minor: int) -> None:
+    """Add to what was recovered; the database itself keeps it between nothing and all."""
+    changed = rows_changed(
+        session,
+        update(Debt)
+        .where(Debt.id == debt_id)
+        .values(recovered_minor=Debt.recovered_minor + amount_minor),
+    )
+    assert changed == 1, "a debt is never deleted"

@@ -1,0 +1,105 @@
+"""Debts on a consumer's pages: what is owed, how it is recovered, every movement; a new one."""
+
+from collections.abc import Sequence
+
+from flask_appbuilder import expose, has_access, permission_name
+from flask_wtf import FlaskForm
+from wtforms import IntegerField, StringField
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
+
+from vmsapp.errors import VmsError
+from vmsapp.i18n import _, _l
+from vmsapp.models import Debt
+from vmsapp.services import debts
+from vmsapp.services.debts import ENTER, LONGEST_NAME, LONGEST_REASON, NewDebt
+from vmsapp.views.base import session, status_of, utility
+from vmsapp.views.deeds import DeedForm, a_key, after, put_refusal, readable_minor, submit
+from vmsapp.views.forms import MoneyField, tidy
+from vmsapp.views.lists import Answer, OfficeListView
+
+
+class DebtForm(DeedForm):
+    """What is owed, and how it is recovered."""
+
+    name = StringField(
+        _l("Name of the debt"), [DataRequired(), Length(max=LONGEST_NAME)],
+        description=_l("It stands on receipts under this name, such as Connection fee."),
+    )  # fmt: skip
+    amount = MoneyField(_l("Amount"), [InputRequired(_l("Enter an amount above zero."))])
+    share = IntegerField(
+        _l("Share of the tender, in percent"),
+        [Optional(), NumberRange(1, 99, _l("Between %(min)s and %(max)s."))],
+        description=_l("Taken at each purchase after fees. Give this or the fixed sum."),
+    )  # fmt: skip
+    fixed = MoneyField(
+        _l("Fixed sum a purchase"), [Optional()],
+        description=_l("A purchase that does not cover it is refused. Give this or the share."),
+    )  # fmt: skip
+    reason = StringField(
+        _l("Reason"), [DataRequired(), Length(max=LONGEST_REASON)],
+        description=_l("Where the debt comes from. The second person and the consumer ask."),
+    )  # fmt: skip
+
+
+COLUMNS = ("name", "amount", "share", "fixed", "reason")
+
+
+class DebtPages(OfficeListView):
+    """The pages of a consumer's debts; part of the list of consumers."""
+
+    @expose("/<int:pk>/debts")
+    @has_access
+    @permission_name("show")
+    def debts(self, pk: int) -> str:
+        """Show what a consumer owes, and every movement."""
+        row = self.row(pk)
+        known = debts.debts_of(session(), pk)
+        return self._page(
+            "consumers/debts.html", title=_("Debts of %(name)s", name=self.name_of(row)), row=row,
+            debts=known, statement=debts.statement(session(), known), utility=utility(),
+            owed=readable_minor(sum(debt.balance_minor for debt in known)), way=way_said,
+        )  # fmt: skip
+
+    @expose("/<int:pk>/debts/add", methods=["GET", "POST"])
+    @has_access
+    @permission_name("debts")
+    def add_debt(self, pk: int) -> Answer:
+        """Ask a second person to enter a debt."""
+        name = self.name_of(self.row(pk))
+        form, status = DebtForm(data={"key": a_key()}), 200
+        if form.is_submitted():
+            tidy(form)
+            status = 422
+            if form.validate():
+                try:
+                    asked = submit(ENTER, _typed(pk, form), form.key.data, _("Entered."))
+                    return after(asked, self.url("debts", pk=pk))
+                except VmsError as error:
+                    session().rollback()
+                    put_refusal(form, error)
+                    status = status_of(error)
+        page = self._page(
+            "consumers/debt.html", title=_("New debt of %(name)s", name=name), form=form,
+            columns=COLUMNS, back=self.url("debts", pk=pk),
+        )  # fmt: skip
+        return page, status
+
+    def debt_links(self, pk: int) -> Sequence[tuple[str, str]]:
+        """Where a consumer's debts are told."""
+        return [(str(_("Debts")), self.url("debts", pk=pk))]
+
+
+def way_said(debt: Debt) -> str:
+    """Say how a debt is recovered."""
+    if debt.share_percent is not None:
+        return str(_("%(percent)s %% of the tender", percent=debt.share_percent))
+    return str(_("%(amount)s a purchase", amount=readable_minor(debt.sum_minor or 0)))
+
+
+def _typed(pk: int, form: FlaskForm) -> NewDebt:
+    fixed = form.fixed.data
+    return NewDebt(
+        consumer_id=pk, name=(form.name.data or "").strip(), amount_minor=int(form.amount.data),
+        share_percent=form.share.data, sum_minor=None if fixed is None else int(fixed),
+        reason=(form.reason.data or "").strip(),
+    )  # fmt: skip
