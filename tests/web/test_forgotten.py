@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, MetaData, select
+from sqlalchemy import Engine, MetaData, select, update
 
 from tests.web.importing import METER_HEADINGS, work, workbook
 from tests.web.office import ADMIN, BOTH
 from vmsapp.models import Consumer, ImportBatch, ImportRow, Job, MeterInstallation
+from vmsapp.services.imports import forgetting
 from vmsapp.views import exports
 
 NAME, ID_NUMBER, PHONE, EMAIL = "Ada Wanjiru", "29384756", "+254 20 123456", "ada@example.org"
@@ -158,3 +159,46 @@ def test_what_is_under_way_is_waited_for(browse, shop, of_people, go_on, forget,
     assert refused.status_code == 409
     assert "under way that may hold this consumer" in refused.text
     assert "consumer" in found_in_tables(engine, HELD)
+
+
+def test_a_list_of_meters_that_names_its_consumers_goes_too(office, row, hand_in, of_people, go_on,
+                                                           forget):  # fmt: skip
+    others = found_in_files(office, HELD)
+    go_on("apply", of_people(ADA))
+    headings = [*METER_HEADINGS, "Consumer number", "Consumer's name"]
+    hand_in(workbook([[*row("04040404008"), "A-1", NAME]], headings))
+    assert len(found_in_files(office, HELD) - others) == 2
+    assert forget().status_code == 302
+    assert found_in_files(office, HELD) == others
+
+
+@pytest.mark.parametrize("between", ["checked", "changed"])
+def test_what_came_while_the_files_were_read_is_not_overlooked(
+    office, shop, of_people, go_on, forget, monkeypatch, between
+):
+    others, find = found_in_files(office, HELD), forgetting.find
+    go_on("apply", of_people(ADA))
+    late = of_people(ADA, BAO, name="late.xlsx").id if between == "checked" else None
+
+    def put(state):
+        moved = update(ImportBatch).where(ImportBatch.id == late).values(state=state)
+        shop.change(lambda session: session.execute(moved))
+
+    def slow(*args):
+        monkeypatch.undo()
+        if late is None:
+            found = find(*args)
+            renamed = update(Consumer).where(Consumer.number == "A-1").values(phone="+254 7")
+            shop.change(lambda session: session.execute(renamed))
+            return found
+        put("validating")
+        found = find(*args)
+        put("validated")
+        return found
+
+    monkeypatch.setattr(forgetting, "find", slow)
+    refused = forget()
+    assert refused.status_code == 409
+    assert "under way that may hold this consumer" in refused.text
+    assert forget().status_code == 302
+    assert found_in_files(office, HELD) == others

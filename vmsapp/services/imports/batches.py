@@ -127,9 +127,10 @@ def stage(
             )  # fmt: skip
             session.add(batch)
             session.flush()
+            of_people = kind.people or consumer_id is not None
             audit.record(
                 session, actor, "import.uploaded", "import_batch", batch.id, kind=kind.code,
-                file=None if kind.people else name, sha256=stored.sha256, size=stored.size,
+                file=None if of_people else name, sha256=stored.sha256, size=stored.size,
                 update=update_existing,
                 **({} if consumer_id is None else {"consumer": consumer_id}),
             )  # fmt: skip

@@ -89,8 +89,17 @@ class Person:
         )
 
 
-Found = Mapping[int, Sequence[int]]
-"""Imports in whose files a person stands, with the rows there."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read of files.
+
+    Attributes:
+        rows: Imports in whose files a person stands, with the rows there.
+        read: All imports whose files were read.
+    """
+
+    rows: Mapping[int, Sequence[int]]
+    read: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -110,11 +119,12 @@ class Files:
 def find(session: Session, settings: Settings, person: Person) -> Found:
     """Read the files in which people stand, and find the person; no transaction is open."""
     with unscoped(WHOSEVER):
-        batches = session.scalars(_with_files(WITH_PEOPLE)).all()
+        batches = session.scalars(_with_files().where(ImportBatch.state.not_in(BUSY))).all()
         applied = _applied_to(session, person.consumer_id)
     end_reading(session)
     read = {batch.id: list(_rows_in(settings, batch, person)) for batch in batches}
-    return {key: rows for key, rows in read.items() if rows or key in applied}
+    standing = {key: rows for key, rows in read.items() if rows or key in applied}
+    return Found(standing, frozenset(read))
 
 
 def forget(session: Session, person: Person, found: Found, nobody: str) -> Files:
@@ -124,23 +134,20 @@ def forget(session: Session, person: Person, found: Found, nobody: str) -> Files
         FilesUnderway: Something is being written that would hold the person again.
     """
     with unscoped(WHOSEVER):
-        _refuse_underway(session)
+        _refuse_underway(session, found)
         files = Files()
-        for batch in _locked(session, list(found)):
-            _forget_import(session, batch, found[batch.id], files)
-        _forget_names(session, person, list(found), nobody)
+        for batch in _locked(session, list(found.rows)):
+            _forget_import(session, batch, found.rows[batch.id], files)
+        _forget_names(session, person, list(found.rows), nobody)
         _clear_before(session, person.consumer_id)
         _clear_errors(session, person)
         _forget_exports(session, person, files, nobody)
     return files
 
 
-def _with_files(kinds: Sequence[str]) -> Select[ImportBatch]:
-    return (
-        select(ImportBatch)
-        .where(ImportBatch.kind.in_(kinds), ImportBatch.stored.is_not(None))
-        .where(ImportBatch.state.not_in(BUSY)).order_by(ImportBatch.id)
-    )  # fmt: skip
+def _with_files() -> Select[ImportBatch]:
+    """Imports with files, of whatever kind: an export of meters names whose they are."""
+    return select(ImportBatch).where(ImportBatch.stored.is_not(None)).order_by(ImportBatch.id)
 
 
 def _rows_in(settings: Settings, batch: ImportBatch, person: Person) -> Iterator[int]:
@@ -166,16 +173,18 @@ def _applied_to(session: Session, consumer_id: int) -> set[int]:
     return set(session.scalars(wanted))
 
 
-def _refuse_underway(session: Session) -> None:
-    importing = select(ImportBatch.id).where(
-        ImportBatch.kind.in_(WITH_PEOPLE), ImportBatch.state.in_(BUSY)
-    )
+def _refuse_underway(session: Session, found: Found) -> None:
+    """Refuse while files are made or read, or came since those that stand in ``found``."""
+    importing = select(ImportBatch.id).where(ImportBatch.state.in_(BUSY))
+    came = _with_files().with_only_columns(ImportBatch.id).order_by(None)
     exporting = select(Job.id).where(
         Job.kind == EXPORT, Job.state.in_([JobState.WAITING, JobState.RUNNING])
     )
     for statement in (importing, exporting):
         if session.scalar(statement.limit(1)) is not None:
             raise FilesUnderway
+    if not found.read.issuperset(session.scalars(came)):
+        raise FilesUnderway
 
 
 def _locked(session: Session, batch_ids: Sequence[int]) -> Sequence[ImportBatch]:

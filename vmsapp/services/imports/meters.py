@@ -31,7 +31,7 @@ from vmsapp.services.registration.faults import Fault
 from vmsapp.services.registration.meter_checks import Added, batches
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.number_errors import NumberTwice
-from vmsapp.services.registration.taking_back import take_back, used
+from vmsapp.services.registration.taking_back import locked, take_back, used
 from vmsapp.services.rows import among
 from vmsapp.services.sheets.columns import Column, told_columns
 from vmsapp.services.sheets.names import Words
@@ -143,7 +143,7 @@ class Meters:
     ) -> dict[int, VmsError]:
         """Delete what was added, put back what was changed; what was touched since stays."""
         ids = [row.subject_id for row in rows]
-        found, busy = meters_of(session, ids), used(session, ids)
+        found, busy = locked(session, ids), used(session, ids)
         stays: dict[int, VmsError] = {}
         for row in rows:
             meter = found.get(row.subject_id)

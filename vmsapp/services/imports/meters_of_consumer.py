@@ -24,7 +24,7 @@ from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.meter_errors import MeterBound, NoSuchConsumer
 from vmsapp.services.registration.meter_locks import hung
 from vmsapp.services.registration.meter_states import put
-from vmsapp.services.registration.taking_back import take_back, take_off, used
+from vmsapp.services.registration.taking_back import locked, take_back, take_off, used
 from vmsapp.sts import identifiers
 
 
@@ -76,7 +76,7 @@ class MetersOfConsumer(Meters):
     ) -> dict[int, VmsError]:
         """Delete meters that were added; take the others off, and put back what they were."""
         ids = [row.subject_id for row in rows]
-        found, busy, where = meters_of(session, ids), used(session, ids), hung(session, ids)
+        found, busy, where = locked(session, ids), used(session, ids), hung(session, ids)
         stays: dict[int, VmsError] = {}
         for row in rows:
             meter = found.get(row.subject_id)

@@ -31,7 +31,6 @@ from vmsapp.services.imports.meters import (
     mark,
     marks_of,
     meter_key,
-    meters_of,
     placed,
     staying,
     told,
@@ -43,7 +42,7 @@ from vmsapp.services.registration.consumer_faults import NumberTwice
 from vmsapp.services.registration.drafts import ConsumerDraft, MeterDraft
 from vmsapp.services.registration.faults import FaultyRows
 from vmsapp.services.registration.meter_checks import batches
-from vmsapp.services.registration.taking_back import take_back, used
+from vmsapp.services.registration.taking_back import locked, take_back, used
 from vmsapp.services.sheets.columns import Column
 from vmsapp.services.sheets.names import Words, loose_key
 
@@ -194,7 +193,7 @@ class MetersWithConsumers:
     ) -> dict[int, VmsError]:
         """Delete meters with their places, and consumers that came with them."""
         ids = [row.subject_id for row in rows]
-        found, busy = meters_of(session, ids), used(session, ids)
+        found, busy = locked(session, ids), used(session, ids)
         stays: dict[int, VmsError] = {}
         for row in rows:
             meter = found.get(row.subject_id)

@@ -20,7 +20,7 @@ from vmsapp.models import Consumer, Gender, Region, Sale, SaleState
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.imports import forgetting
-from vmsapp.services.imports.forgetting import Person
+from vmsapp.services.imports.forgetting import FilesUnderway, Person
 from vmsapp.services.registration.consumer_meters import Link, links_of, meters_bound
 from vmsapp.services.registration.consumers import ConsumerAnonymised, locked
 from vmsapp.services.registration.masking import NOBODY
@@ -152,6 +152,8 @@ def anonymise(
     found = forgetting.find(session, settings, person)  # it reads files: nothing is locked
     with atomic(session):
         row = _open_to_it(session, consumer_id, reason, number)
+        if Person.of(row) != person:  # other words were looked for in the files
+            raise FilesUnderway
         files = forgetting.forget(session, person, found, NOBODY)
         _empty(row, actor, now_utc())
         audit.record(session, actor, "consumer.anonymised", "consumer", row.id,

@@ -21,7 +21,23 @@ from vmsapp.models import (
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.registration.meter_checks import batches
-from vmsapp.services.registration.meter_locks import lock_both
+from vmsapp.services.registration.meter_locks import lock_both, lock_places
+
+
+def locked(session: Session, meter_ids: Collection[int]) -> dict[int, Meter]:
+    """Lock those of some meters that are there, with their places, as a sale does.
+
+    From here on nothing is sold to them, so what ``used`` tells holds until the end.
+    """
+    lock_places(session, meter_ids)
+    return {
+        meter.id: meter
+        for some in batches(set(meter_ids))
+        for meter in session.scalars(
+            select(Meter).where(Meter.id.in_(some)).order_by(Meter.id)
+            .with_for_update().execution_options(populate_existing=True)
+        )
+    }  # fmt: skip
 
 
 def used(session: Session, meter_ids: Collection[int]) -> set[int]:
