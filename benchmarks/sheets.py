@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from openpyxl import Workbook
 
 from vmsapp.services.sheets import write_csv, write_xlsx
-from vmsapp.services.sheets.cleaners import Day, Digits, Email, Number, Phone, Text
+from vmsapp.services.sheets.cleaners import Day, Digits, Number, Text
 from vmsapp.services.sheets.columns import Column, lay_out
 from vmsapp.services.sheets.names import Choice
 from vmsapp.services.sheets.reading import Row, reading
@@ -31,7 +31,7 @@ HEADER = [
     "Supply group", "Tariff", "Balance", "Units", "Since", "Last sale",
 ]  # fmt: skip
 CLEAN = [
-    Text(20, exact=True), Text(80), Text(200), Digits(11, 13), Phone(), Email(), Digits(6, 6),
+    Text(20, exact=True), Text(80), Text(200), Digits(11, 13), Text(30), Text(80), Digits(6, 6),
     Choice([("Homes 2026", 1), ("Shops 2026", 2)]), Number(2, minor=True), Number(3), Day(), Day(),
 ]  # fmt: skip
 COLUMNS = [

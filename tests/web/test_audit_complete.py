@@ -303,7 +303,7 @@ EVENT_ALONE = {
     "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
-        "UserGroups", "Imports", "Jobs", "Approvals", "Floats",
+        "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
     )), "Floats.statement_file",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""

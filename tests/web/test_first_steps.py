@@ -197,4 +197,4 @@ def test_the_specimen_form_says_that_money_needs_a_currency(new):
 def test_an_empty_list_says_once_that_it_is_empty(new, name):
     page = main_part(new.get(f"/{name}/list/").text)
     assert page.count("Nothing here yet") == 1
-    assert "will be listed here once they are registered" in page
+    assert page.count("are listed here once they are added") == 1

@@ -238,6 +238,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
             "Imports",
             "Jobs",
             "Approvals",
+            "Shifts",
+            "LedgerProofs",
         )
     },
     ("Sales.export", "POST"): OF_MONEY,

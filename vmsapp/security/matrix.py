@@ -171,6 +171,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("close_others", N_("Close the shifts of others"), (("can_close_others", SHIFTS),),
                  ("work",)),
             Deed("figures", N_("See what others' counts came to"), (("can_figures", SHIFTS),)),
+            _export(SHIFTS, N_("Export shifts")),
         )),
         Screen(FLOATS, N_("Floats"), "Floats list", looks_up=_REGIONS, others=(
             Deed("move", N_("Pay in and take out"), (("can_move", FLOATS),)),
@@ -270,6 +271,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         )),
         Screen(PROOF, N_("Ledger proof"), "Ledger proof", others=(
             Deed("run", N_("Run the proof"), (("can_run", PROOF),)),
+            _export(PROOF, N_("Export the list of proofs")),
         )),
         Screen(SETUP, N_("Setup"), "System setup", see=("can_show",), others=(
             Deed("change", N_("Change the setup"), (("can_change", SETUP),)),

@@ -191,6 +191,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "audit_event.exported": N_("Exported"),
         "sale.exported": N_("Sales exported"),
         "float.exported": N_("Floats exported"),
+        "shift.exported": N_("Shifts exported"),
+        "ledger_proof.exported": N_("List of proofs exported"),
         "float.statement_exported": N_("Statement of a float exported"),
         "approval_request.exported": N_("Approvals exported"),
         "import_batch.exported": N_("List of imports exported"),

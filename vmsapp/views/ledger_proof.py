@@ -17,8 +17,9 @@ from vmsapp.security import PROOF
 from vmsapp.services.proof.running import EXPECTED_EVERY, last, prove
 from vmsapp.services.setup import NotSetUp
 from vmsapp.views.base import actor, session, utility
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Days
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import number_text, state
 
 KINDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -98,13 +99,13 @@ def seconds(proof: LedgerProof) -> str | None:
     return None if finished is None else f"{(finished - proof.started_at).total_seconds():.1f}"
 
 
-class LedgerProofs(OfficeListView):
+class LedgerProofs(Exported):
     """The proofs that were run, the newest first."""
 
     datamodel = OfficeInterface(LedgerProof)
     route_base = "/proof"
     class_permission_name = PROOF
-    base_permissions = names("can_list can_show can_run")
+    base_permissions = names("can_list can_show can_run can_export")
     list_template = "proof/list.html"
     show_template = "proof/show.html"
 

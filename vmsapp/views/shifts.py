@@ -29,9 +29,10 @@ from vmsapp.services.shifts.state import may_change, may_see_figures
 from vmsapp.services.vending_points import open_points
 from vmsapp.views.base import actor, session, status_of, utility
 from vmsapp.views.deeds import DeedForm, a_key
+from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Days, names_of
 from vmsapp.views.forms import put_error, tidy
-from vmsapp.views.lists import Answer, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import state
 from vmsapp.views.numbers import row_number
 from vmsapp.views.shift_forms import REASONS, CashForm, CountForm, OpenForm, ReasonForm
@@ -91,13 +92,15 @@ class StateOf(Choice):
         return Shift.closed_at.is_(None) & (counted if value == ShiftState.COUNTED else ~counted)
 
 
-class Shifts(OfficeListView):
+class Shifts(Exported):
     """The shifts of the asker's vending point, or of those in the asker's region."""
 
     datamodel = OfficeInterface(Shift)
     route_base = "/shifts"
     class_permission_name = SHIFTS
-    base_permissions = names("can_list can_show can_work can_cash can_close_others can_figures")
+    base_permissions = names(
+        "can_list can_show can_work can_cash can_close_others can_figures can_export"
+    )
     list_template = "shifts/list.html"
     show_template = "shifts/show.html"
 
