@@ -170,7 +170,7 @@ def test_a_longer_page_and_file_take_no_more_statements(office, auditor, shop, p
     def file():
         return auditor.post("/audit/export/csv")
 
-    many_events(shop, 1, clerk)
+    many_events(shop, 10, clerk)
     few = [len(own(taken(ask))) for ask in (page, turned, file)]
     many_events(shop, 30, clerk)
     for ask, before in zip((page, turned, file), few, strict=True):

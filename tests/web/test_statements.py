@@ -10,10 +10,11 @@ from tests.web.office import ADMIN, statements
 from vmsapp.extensions import db
 from vmsapp.models import Meter, Product, Region, Tariff
 
-MOST = 8
-"""Statements a page may take, the user's permissions included."""
+MOST = 9
+"""Statements a page may take, the user's permissions included; shifts and debts are two
+of a counter page."""
 
-SELLING = 60
+SELLING = 62
 """Statements of a whole sale: three transactions, whose locks are taken one by one."""
 
 

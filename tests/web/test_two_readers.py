@@ -112,14 +112,14 @@ def test_what_a_view_kept_for_one_reader_would_be_seen_by_the_other(
     office, browse, shop, crowd, hasty, monkeypatch
 ):
     (view,) = (view for view in views_of(office) if isinstance(view, Consumers))
-    narrowed = view.narrowed
+    filtered = view.filtered
 
-    def narrowed_and_kept(statement):
-        view.kept = narrowed(statement)  # as the framework keeps its filters
+    def filtered_and_kept(statement):
+        view.kept = filtered(statement)  # as the framework keeps its filters
         time.sleep(0.02)  # whoever asks the database lets others go first
         return view.kept
 
-    monkeypatch.setattr(view, "narrowed", narrowed_and_kept)
+    monkeypatch.setattr(view, "filtered", filtered_and_kept)
     wrong = read_together(browse, shop, turns=30)
     assert any(fault.startswith("searched") for fault in wrong)
     assert any(fault.startswith("rows") for fault in wrong)
