@@ -204,6 +204,8 @@ def test_a_wrong_number_gets_a_sentence_and_stays_typed(product, watched) -> Non
     expect(page.locator("#quote")).to_contain_text("is not a number")
     expect(page.get_by_label("How much")).to_have_value("abc")
     find(page, product, "99999999999")
+    expect(page.get_by_role("alert")).to_contain_text("its check digit is wrong")
+    find(page, product, "99999999990")
     expect(page.get_by_role("status").first).to_contain_text("No meter or consumer here matches")
 
 

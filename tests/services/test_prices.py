@@ -103,7 +103,7 @@ def test_settings_that_change_count_at_once_though_the_plan_is_kept_ready(shop):
     assert shop.quote(LEGACY_11, units="50.3")["charged_minor"] == 600
 
 
-def test_a_price_is_found_in_two_statements_beside_those_of_the_settings(shop):
+def test_a_price_is_found_in_three_statements_beside_those_of_the_settings(shop):
     with shop.session() as session, seen_by(shop.actor()):
         meter = session.get_one(Meter, shop.utility.meters[DOMESTIC])
         point = session.get_one(ServicePoint, shop.point_of(DOMESTIC))
@@ -111,7 +111,7 @@ def test_a_price_is_found_in_two_statements_beside_those_of_the_settings(shop):
         with statements(shop.engine) as seen:
             purchase = shop.purchase(DOMESTIC, units="150")
             vending.quote(session, meter, point, purchase, NOW, setup=setup)
-    assert len(seen) == 2
+    assert len(seen) == 3  # history, plans, debts
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def card(shop, meter: str) -> tuple[meters.Card, int]:
     return found, len(seen)
 
 
-def test_a_card_takes_three_statements_however_much_was_sold(shop):
+def test_a_card_takes_four_statements_however_much_was_sold(shop):
     for units in ("10", "20", "30", "40"):
         shop.sell(DOMESTIC, units=units)
     found, took = card(shop, DOMESTIC)
     assert [sale.units for sale in found.last_sales] == [Decimal(40), Decimal(30), Decimal(20)]
-    assert (found.units_this_month, took) == (Decimal(100), 3)
+    assert (found.units_this_month, took) == (Decimal(100), 4)
     assert (found.consumer.name, found.meter.tariff.name) == ("Consumer 5", "Domestic")
     assert (found.meter.region.name, found.can_sell) == ("North", True)
 

@@ -116,7 +116,7 @@ def test_all_settings_but_the_changed_are_copied(shop):
         "shifts_used": True, "shift_hours": 9, "cash_counted": False,
         "shift_tolerance_minor": 250, "smallest_minor": 100,
         "largest_minor": 100_000, "smallest_units": Decimal("0.5"), "largest_units": Decimal(900),
-        "tokens_a_day": 3, "quick_amounts": "5 10",
+        "tokens_a_day": 3, "quick_amounts": "5 10", "reversal_hours": 12,
         "mail_port": 465, "mail_security": "tls", **MAIL,
     }  # fmt: skip
     change(shop, **values)

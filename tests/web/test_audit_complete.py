@@ -219,6 +219,7 @@ def deeds(shop, module, utility, people, office, browse):
             "/consumers/find-id-number", {"id_number": "77"}
         ),
         "Consumers.id_number": lambda b: b.post(f"/consumers/id-number/{named}"),
+        "Counter.find_person": lambda b: b.post("/counter/find", {"q": "29384756"}),
         "Consumers.person": lambda b: b.post(f"/consumers/person/{named}"),
         "Consumers.undo": lambda b: b.post("/consumers/undo", {"at": retire_one(b).isoformat()}),
         "Consumers.add_debt": lambda b: form(
@@ -299,7 +300,7 @@ QUIET = {
 
 
 EVENT_ALONE = {
-    "Consumers.find_id_number", "Consumers.id_number", "Consumers.person",
+    "Consumers.find_id_number", "Consumers.id_number", "Consumers.person", "Counter.find_person",
     "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",

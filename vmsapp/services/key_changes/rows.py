@@ -37,7 +37,13 @@ def lock_heads(session: Session, meter_pan: str, base_dates: Iterable[str]) -> N
 
 
 def lock_heads_of(session: Session, change: KeyChange) -> None:
-    """Lock the heads a change concerns."""
+    """Lock the heads a change concerns.
+
+    Before them the meter, shared: the tokens that are written refer to it, and who reserves
+    holds it when asking for the heads.
+    """
+    meter = select(Meter.id).where(Meter.id == change.meter_id)
+    session.execute(meter.with_for_update(read=True, key_share=True))
     lock_heads(session, change.meter_pan, (change.old_base_date, change.new_base_date))
 
 
