@@ -109,16 +109,12 @@ def _pieces(text: str) -> dict[int, int]:
             continue
         parts = PIECES.fullmatch(line)
         if parts is None:
-            raise ValidationError(
-                _("“%(line)s” is no worth and number, such as 50 x 4.", line=line)
-            )
+            raise _no_piece(line)
         try:
             minor = read_number(parts[1]).scaleb(exponent)
         except VmsError as error:
             raise ValidationError(sentence(error)) from error
         if minor != int(minor) or not 0 < minor <= MAX_MINOR:
-            raise ValidationError(
-                _("“%(line)s” is no worth and number, such as 50 x 4.", line=line)
-            )
+            raise _no_piece(line)
         found[int(minor)] = found.get(int(minor), 0) + int(parts[2])
     return found
