@@ -6,7 +6,7 @@ from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
-from vmsapp.models.debt import Debt, DebtPayment
+from vmsapp.models.debt import Debt, DebtPayment, DebtWriteOff
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
@@ -89,6 +89,7 @@ __all__ = [
     "CreditMode",
     "Debt",
     "DebtPayment",
+    "DebtWriteOff",
     "FeePayment",
     "FindingKind",
     "FloatMovement",
