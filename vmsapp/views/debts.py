@@ -87,7 +87,7 @@ class DebtPages(OfficeListView):
         name = self.name_of(self.row(pk))
         form = DebtForm(data={"key": a_key()})
         title = _("New debt of %(name)s", name=name)
-        return self._ask(pk, form, COLUMNS, title, ENTER, _typed, _("Entered."))
+        return self._ask_second(pk, form, COLUMNS, title, ENTER, _typed, _("Entered."))
 
     @expose("/<int:pk>/debts/<int:debt_id>/write-off", methods=["GET", "POST"])
     @has_access
@@ -104,12 +104,12 @@ class DebtPages(OfficeListView):
             reason = (form.reason.data or "").strip()
             return WriteOff(debt_id, int(form.amount.data), reason)
 
-        return self._ask(
+        return self._ask_second(
             pk, form, WRITE_OFF_COLUMNS, title, WRITE_OFF, typed, _("Written off."),
             owed=readable_minor(debt.balance_minor),
         )  # fmt: skip
 
-    def _ask(
+    def _ask_second(
         self, pk: int, form: DeedForm, columns: Sequence[str], title: str, deed: Deed[Any],
         typed: Callable[[int, FlaskForm], object], done: str, **told: object,
     ) -> Answer:  # fmt: skip
