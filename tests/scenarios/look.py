@@ -232,7 +232,7 @@ SCENES: Final = (
     Scene("sold", "/counter/sale/1"),
     Scene("receipt-preview", "/counter/receipts/1/preview"),
     Scene("receipt-arabic", "/counter/receipts/1/preview?language=ar", part=".slip-place"),
-    Scene("receipt-printed", "/counter/receipts/1/preview", act=shown("#confirm", "#next")),
+    Scene("receipt-printed", "/counter/receipts/1/preview", act=shown("#print-it", "#next")),
     Scene("last-sales", "/counter/receipts/last"),
     Scene("pending", "/counter/sale/2"),
     Scene("failed", "/counter/sale/3"),
