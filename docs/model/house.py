@@ -1,5 +1,7 @@
 """Counters, periods and ledger (SALE.md 2, 11, 14), reversal against showing (12), key and vending point (4), crossing (6)."""
 
+from engine import Case
+
 
 class Counters:
     """Two sellers, periods 1 and 2 (January, February), one service point that may be left by the meter, void, reversal.
@@ -89,7 +91,7 @@ class Counters:
         return seq[:i] + (v,) + seq[i + 1 :]
 
     def bad(self, s):
-        clock, point, cnt, fees, sales, pcs, newest, err = s
+        _, _, cnt, fees, sales, _, _, err = s
         if err:
             yield err
         for p, q, u in cnt:
@@ -104,9 +106,11 @@ class Counters:
 
 
 class Show:
-    """Complete, then show, against a reversal 'never handed out' with money back. Switch: mark = shown_at is
-    set by a commit (complete itself when the seller will show, else compare-and-set on issued) before digits leave, and
-    'never handed out' needs it empty."""
+    """Complete, then show, against a reversal 'never handed out' with money back.
+
+    Switch: mark = shown_at is set by a commit (complete itself when the seller will show, else compare-and-set on issued) before digits leave, and
+    'never handed out' needs it empty.
+    """
 
     def __init__(self, mark=False):
         self.mark = mark
@@ -147,8 +151,10 @@ class Show:
 
 
 class Point:
-    """One form, one key, re-sent after the operator chose another vending point in another tab. Switch: inform = the form
-    carries its vending point with the key."""
+    """One form, one key, re-sent after the operator chose another vending point in another tab.
+
+    Switch: inform = the form carries its vending point with the key.
+    """
 
     def __init__(self, inform=False):
         self.inform = inform
@@ -173,8 +179,10 @@ class Point:
 
 
 class Cross:
-    """Two sales of one meter, both refused with the same highest TID. Switch: head = new TID is max(highest, head) + 1 under
-    the head's lock and raises the head; literal = 'the next TID above it'."""
+    """Two sales of one meter, both refused with the same highest TID.
+
+    Switch: head = new TID is max(highest, head) + 1 under the head's lock and raises the head; literal = 'the next TID above it'.
+    """
 
     def __init__(self, head=False):
         self.head = head
@@ -186,7 +194,7 @@ class Cross:
     def steps(self, s):
         head, table, used, sales, err = s
         for i, x in enumerate(sales):
-            up = lambda v: sales[:i] + (v,) + sales[i + 1 :]
+            up = lambda v, i=i: sales[:i] + (v,) + sales[i + 1 :]
             if x is None:
                 t = head + 1
                 yield (
@@ -235,24 +243,27 @@ class Cross:
             yield s[4]
 
 
-def main():
-    from engine import report
-
-    report("counters, literal", Counters(), 500_000)
-    report("counters, service point and period stored", Counters(stored=True), 500_000)
-    report("counters, stored, sold_at after the locks", Counters(stored=True, late=True), 500_000)
-    report(
+CASES = [
+    Case("counters, literal", Counters(), "I7 I8", limit=500_000),
+    Case(
+        "counters, service point and period stored", Counters(stored=True), "I7 I8", limit=500_000
+    ),
+    Case(
+        "counters, stored, sold_at after the locks",
+        Counters(stored=True, late=True),
+        "I8",
+        limit=500_000,
+    ),
+    Case(
         "counters, stored, late, void frees the fee",
         Counters(stored=True, late=True, voidfee=True),
-        500_000,
-    )
-    report("reversal 'never handed out' against showing, literal", Show())
-    report("... repaired", Show(True))
-    report("same key, other vending point, literal", Point())
-    report("... repaired", Point(True))
-    report("two sales refused at once, literal 'next TID above it'", Cross())
-    report("... repaired", Cross(True))
-
-
-if __name__ == "__main__":
-    main()
+        "",
+        limit=500_000,
+    ),
+    Case("reversal 'never handed out' against showing, literal", Show(), "I1"),
+    Case("reversal 'never handed out' against showing: all of it", Show(True)),
+    Case("same key, other vending point, literal", Point(), "I2"),
+    Case("same key, other vending point: all of it", Point(True)),
+    Case("two sales refused at once, literal 'next TID above it'", Cross(), "I6"),
+    Case("two sales refused at once: all of it", Cross(True)),
+]

@@ -4,7 +4,7 @@ Keys: "A" (old) and "B" (new). A slip is the list of what was printed together, 
 enters slips in the order printed and each slip from top to bottom, may be late, and (whim "!") may lose a slip or enter
 one out of order. KCTs refused by the meter are skipped ("skip these if the meter already took them").
 
-Switches (True = repaired):
+Switches (True = the rule as it is):
   quiet    a set is reserved only while no sale of the meter is pending, and no sale is reserved while a set is pending
   assume24 False = no inference: the set is printed until a person confirmed; True = literal 24 h rule
   back     after "the meter refused it" the set back (B->A) is printed before each credit; nothing is undone silently
@@ -13,6 +13,8 @@ Switches (True = repaired):
 """
 
 from collections import namedtuple
+
+from engine import Case
 
 # kc: none ready pending open sure refused withdrawn ; use: key for credits
 K = namedtuple("K", "kc sale nsales slips meter store spent fail day roll used")
@@ -183,61 +185,68 @@ def show(slip):
     )
 
 
-def main():
-    from engine import report
-
-    report(
+CASES = [
+    Case(
         "key change, literal, customer enters everything in order, no 'refused'",
         KeyChange(refuse=False),
-        400_000,
-    )
-    report("... repaired: quiet", KeyChange(quiet=True, refuse=False), 400_000)
-    report(
+        "I5",
+        limit=400_000,
+    ),
+    Case("key change: quiet", KeyChange(quiet=True, refuse=False), limit=400_000),
+    Case(
         "key change, literal 24 h rule, a slip may be lost",
         KeyChange(quiet=True, refuse=False, lose=True),
-        400_000,
-    )
-    report(
-        "... repaired: the set is printed until a person confirmed",
+        "I5",
+        limit=400_000,
+    ),
+    Case(
+        "key change: the set is printed until a person confirmed",
         KeyChange(quiet=True, refuse=False, lose=True, assume24=False),
-        400_000,
-    )
-    report(
-        "key change, 'meter refused it' as a claim", KeyChange(quiet=True, assume24=False), 400_000
-    )
-    report(
-        "... with what the meter shows as proof",
+        "",
+        limit=400_000,
+    ),
+    Case(
+        "key change, 'meter refused it' as a claim",
+        KeyChange(quiet=True, assume24=False),
+        "I5",
+        limit=400_000,
+    ),
+    Case(
+        "key change, 'meter refused it' as a claim: with what the meter shows as proof",
         KeyChange(quiet=True, assume24=False, proof=True),
-        400_000,
-    )
-    report(
-        "... with proof and the set back printed",
+        "I5",
+        limit=400_000,
+    ),
+    Case(
+        "key change, 'meter refused it' as a claim: with proof and the set back printed",
         KeyChange(quiet=True, assume24=False, proof=True, back=True),
-        400_000,
-    )
-    report(
-        "... with the set back printed, claim alone",
+        "",
+        limit=400_000,
+    ),
+    Case(
+        "key change, 'meter refused it' as a claim: with the set back printed, claim alone",
         KeyChange(quiet=True, assume24=False, back=True),
-        400_000,
-    )
-    report(
+        "",
+        limit=400_000,
+    ),
+    Case(
         "change back over a base date (RO)",
         KeyChange(quiet=True, assume24=False, refuse=False, rollover=True, supback=True),
-        400_000,
-    )
-    report(
+        "I2 I5",
+        limit=400_000,
+    ),
+    Case(
         "change back within a base date, also quiet",
         KeyChange(quiet=True, assume24=False, refuse=False, supback=True, same_bdt=True),
-        400_000,
-    )
-    report(
-        "... same base date only",
+        "",
+        limit=400_000,
+    ),
+    Case(
+        "change back within a base date, also quiet: same base date only",
         KeyChange(
             quiet=True, assume24=False, refuse=False, rollover=True, supback=True, same_bdt=True
         ),
-        400_000,
-    )
-
-
-if __name__ == "__main__":
-    main()
+        "",
+        limit=400_000,
+    ),
+]

@@ -1,7 +1,7 @@
 """PrismToken (SALE.md 7): no cancel, FIFO result cache, the module may choose the TID. Two sales to one meter.
 
 bump     the module knows the meter's TIDs and moves to the next free minute when the one asked for is used
-Switches (True = repaired):
+Switches (True = the rule as it is):
   only     a definite no fails a sale only when it answers the only request ever sent for it
   raise_   storing another TID than asked also raises the meter's head, under its lock; a clash goes to a person
   kept     every message id ever sent is kept on the sale; all are asked for before another is sent
@@ -9,6 +9,8 @@ Switches (True = repaired):
 """
 
 from collections import namedtuple
+
+from engine import Case
 
 # sale: st asked-tid msgs(tuple) tid ; act: pcs ; ex: executed ((msg, sale, tid)...) ; cache: one msg
 P = namedtuple("P", "sales head table sent ex cache act shown fail nmsg")
@@ -289,27 +291,25 @@ class Failover:
         return s[0] in "IF"
 
 
-def main():
-    from engine import report
-
-    for bump in (False, True):
-        report(
-            f"prism, literal, module {'moves to the next free minute' if bump else 'keeps the minute asked'}",
-            Prism(bump),
-            200_000,
-        )
-        report("... repaired", Prism(bump, True, True, True, True), 900_000)
-    report(
-        "prism, three sales, literal but 'only'", Prism(True, True, nsales=3, policy=False), 300_000
-    )
-    report(
-        "prism, three sales, repaired",
+CASES = [
+    Case("prism, literal, module keeps the minute asked", Prism(False), "I9", limit=200_000),
+    Case("prism: all of it", Prism(False, True, True, True, True), limit=900_000),
+    Case(
+        "prism, literal, module moves to the next free minute", Prism(True), "I6 I9", limit=200_000
+    ),
+    Case("prism: all of it, moves", Prism(True, True, True, True, True), limit=900_000),
+    Case(
+        "prism, three sales, literal but 'only'",
+        Prism(True, True, nsales=3, policy=False),
+        "I6",
+        limit=300_000,
+    ),
+    Case(
+        "prism, three sales, all of it",
         Prism(True, True, True, True, True, nsales=3, policy=False),
-        500_000,
-    )
-    report("failover, literal", Failover())
-    report("failover, every module asked must cancel", Failover(True))
-
-
-if __name__ == "__main__":
-    main()
+        "",
+        limit=500_000,
+    ),
+    Case("failover, literal", Failover(), "I9"),
+    Case("failover, every module asked must cancel", Failover(True)),
+]

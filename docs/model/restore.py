@@ -1,5 +1,7 @@
 """What a backup does not know: a re-asked request, a key change, a reversal; and what a module forgets (SALE.md 6, 7, 10, 16)."""
 
+from engine import Case
+
 
 class Reasked:
     """A sale pending in the backup; afterwards its TID was refused, r2 was stored, made and handed out. Then the backup.
@@ -17,29 +19,10 @@ class Reasked:
         yield (("-", 0, 0), ("-", 0, 0), frozenset(), 0, 0, "held", "A", "up", None, frozenset())
 
     def steps(self, s):
-        (st, rid, kc), bk, made, jkc, left, money, meter, phase, err, canc = s
-        r = lambda **k: tuple(
-            {
-                **dict(
-                    zip(
-                        (
-                            "db",
-                            "bk",
-                            "made",
-                            "jkc",
-                            "left",
-                            "money",
-                            "meter",
-                            "phase",
-                            "err",
-                            "canc",
-                        ),
-                        s,
-                    )
-                ),
-                **k,
-            }.values()
-        )
+        (st, rid, kc), bk, made, jkc, left, money, _, phase, err, canc = s
+        names = ("db", "bk", "made", "jkc", "left", "money", "meter", "phase", "err", "canc")
+        now = dict(zip(names, s, strict=True))
+        r = lambda **k: tuple({**now, **k}.values())
         if phase == "restored":
             db, note = s[0], ""
             if self.match and st == "P" and made:
@@ -128,7 +111,7 @@ class Base:
                 6_247_500,
             )  # minutes: 2014 base; a retired 1993-base meter
             yield (
-                f"after-restore: floor of a 2014 meter",
+                "after-restore: floor of a 2014 meter",
                 (max(now, own, 0 if self.per else other) + 1440 - now,),
             )
 
@@ -137,17 +120,23 @@ class Base:
             yield "STRICT floor beyond rule 15: no sale for years"
 
 
-def main():
-    from engine import report
-
-    report("restore of a pending sale that was re-asked, a lost key change; literal", Reasked())
-    report("... journal settles pending sales", Reasked(match=True))
-    report("... and key changes are opened again", Reasked(match=True, kc=True))
-    report("module forgets after 7 days", Forget())
-    report("... never", Forget(True))
-    report("floor over all meters and base dates", Base())
-    report("... per meter and base date", Base(True))
-
-
-if __name__ == "__main__":
-    main()
+CASES = [
+    Case(
+        "restore of a pending sale that was re-asked, a lost key change; literal",
+        Reasked(),
+        "I1 I5",
+    ),
+    Case(
+        "restore of a pending sale that was re-asked, a lost key change; literal: journal settles pending sales",
+        Reasked(match=True),
+        "I5",
+    ),
+    Case(
+        "restore of a pending sale that was re-asked, a lost key change; literal: and key changes are opened again",
+        Reasked(match=True, kc=True),
+    ),
+    Case("module forgets after 7 days", Forget(), "I9"),
+    Case("module forgets after 7 days: never", Forget(True)),
+    Case("floor over all meters and base dates", Base(), "STRICT"),
+    Case("floor over all meters and base dates: per meter and base date", Base(True)),
+]

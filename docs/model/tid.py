@@ -2,7 +2,7 @@
 
 One meter. The database holds (head, floor, epoch, keys, sales); a backup is a copy of it; a crash loses everything since.
 Journal: the module's own list of what it made (None for PrismToken unless `journal`).
-Switches (True = repaired):
+Switches (True = the rule as it is):
   margin   after-restore floor = max(...) + W + 1 instead of + F, and rule 15 measures from max(clock, floor)
   journal  every driver has a journal outside the database (PrismToken has none of its own)
   witness  epoch and sequence are also kept outside database and module, so that a restore is seen with PrismToken too
@@ -10,6 +10,8 @@ Switches (True = repaired):
 """
 
 from collections import namedtuple
+
+from engine import Case
 
 # db = (head, floor, epoch, keys) ; out = TIDs of tokens that left ; dup = what went wrong
 D = namedtuple("D", "now db backup epoch journal out form paid got dup restores refused ran")
@@ -90,7 +92,7 @@ class Restore:
                 "!database lost; backup restored",
                 s._replace(db=s.backup, restores=s.restores + 1, ran=False),
             )
-        if not s.ran and (not self.prism or self.witness or True):
+        if not s.ran:
             base = max(s.now, s.journal, head, floor if self.margin else 0)
             fl = base + (W + 1 if self.margin else F)
             yield (
@@ -168,37 +170,40 @@ class Window:
             yield s[6]
 
 
-def main():
-    from engine import report
-
-    report("restore, tcp, literal", Restore(), 300_000)
-    report("restore, tcp, keys carry the epoch", Restore(epoch=True), 300_000)
-    report(
+CASES = [
+    Case("restore, tcp, literal", Restore(), "I10", limit=300_000),
+    Case("restore, tcp, keys carry the epoch", Restore(epoch=True), limit=300_000),
+    Case(
         "restore, tcp, keys carry the epoch, two restores",
         Restore(epoch=True, restores=2, sales=4),
-        300_000,
-    )
-    report(
-        "restore, tcp, repaired margin, two restores",
+        "STRICT",
+        limit=300_000,
+    ),
+    Case(
+        "restore, tcp, with the margin, two restores",
         Restore(epoch=True, restores=2, sales=4, margin=True),
-        600_000,
-    )
-    report(
+        "",
+        limit=600_000,
+    ),
+    Case(
         "restore, prism, literal, meter's TIDs 3 ahead of the clock (moved in)",
         Restore(prism=True, ahead=4, epoch=True),
-        300_000,
-    )
-    report(
+        "I4 STRICT",
+        limit=300_000,
+    ),
+    Case(
         "restore, prism, witness but no journal, meter's TIDs ahead",
         Restore(prism=True, ahead=4, witness=True, epoch=True),
-        300_000,
-    )
-    report(
-        "restore, prism, witness, repaired margin, no journal",
+        "I4 STRICT",
+        limit=300_000,
+    ),
+    Case(
+        "restore, prism, witness, with the margin, no journal",
         Restore(prism=True, ahead=4, witness=True, epoch=True, margin=True),
-        300_000,
-    )
-    report(
+        "",
+        limit=300_000,
+    ),
+    Case(
         "restore, prism, witness, margin, journal, two restores",
         Restore(
             prism=True,
@@ -210,28 +215,32 @@ def main():
             restores=2,
             sales=4,
         ),
-        600_000,
-    )
-    report(
-        "restore, tcp, repaired, clock jumps back",
+        "",
+        limit=600_000,
+    ),
+    Case(
+        "restore, tcp, all of it, clock jumps back",
         Restore(epoch=True, restores=2, sales=4, margin=True, back=True),
-        600_000,
-    )
-    report(
-        "meter store 3, module window 3, entered in printed order", Window(inorder=True), 300_000
-    )
-    report("meter store 3, module window 3, entered in any order", Window(), 300_000)
-    report(
+        "STRICT",
+        limit=600_000,
+    ),
+    Case(
+        "meter store 3, module window 3, entered in printed order",
+        Window(inorder=True),
+        "",
+        limit=300_000,
+    ),
+    Case("meter store 3, module window 3, entered in any order", Window(), "I5", limit=300_000),
+    Case(
         "meter store 2, module window 3 (a maker's store smaller than the module's window), printed order, 3 pending",
         Window(N=2, M=3, inorder=True, hold=3),
-        300_000,
-    )
-    report(
+        "I5",
+        limit=300_000,
+    ),
+    Case(
         "meter store 3, module window 3, printed order, 4 pending at once",
         Window(N=3, M=3, inorder=True, hold=3, sales=6, jump=False),
-        400_000,
-    )
-
-
-if __name__ == "__main__":
-    main()
+        "",
+        limit=400_000,
+    ),
+]

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -25,7 +26,7 @@ from sqlalchemy import create_engine, event, select
 from tests.factories import HARBOUR, SUPERVISOR, FrozenClock
 from tests.keyring import KeyShop, make_ring
 from tests.processes.books import FLOAT_MINOR
-from tests.services.pair import CHECKER, MAKER, make_pair
+from tests.services.pair import CHECKER, MAKER, Pair, make_pair
 from tests.shop import Shop
 from tests.steps.checks import check_always, check_settled
 from tests.steps.halts import CHANGING, OPEN, SELLING, SETTLING, TAKING_BACK, Halts
@@ -44,14 +45,22 @@ SEED = os.environ.get("VMS_STEPS_SEED")
 SHRINK = "VMS_STEPS_SHRINK" in os.environ
 STEPS = 25
 
-faults = st.lists(st.sampled_from([*FAULTS, *NO]), max_size=2)
-weather = st.lists(st.sampled_from(["fine", "broken", "lost"]), max_size=3)
+faults = st.one_of(st.just([]), st.lists(st.sampled_from([*FAULTS, *NO]), max_size=2))
+weather = st.one_of(
+    st.just([]), st.just([]), st.lists(st.sampled_from(["fine", "broken", "lost"]), max_size=3)
+)
 meters = st.sampled_from(METERS)
 numbers = st.integers(0, 99)
 MEANWHILE = (
     "the worker runs", "the worker runs later", "the worker cancels", "the same form again",
     "the money goes back", "the receipt is opened", "a set is asked for", "a set is withdrawn",
     "an old request arrives",
+)  # fmt: skip
+BEGINNINGS = ("a sale", "a sale in doubt", "a sale nobody has seen", "a set is out")
+LIFE = (
+    "an old request arrives", "an identifier is used elsewhere",
+    "credits are to be sold again", "a debt is entered", "time goes on", "the clock is set back",
+    "slips are entered",
 )  # fmt: skip
 
 
@@ -72,6 +81,24 @@ class Utility(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.world = self.make_world()
+
+    @initialize(story=st.sampled_from(BEGINNINGS), meter=meters)
+    def begins(self, story, meter):
+        """Begin where something is under way already."""
+        world = self.world
+        world.seen[f"begins: {story}"] += 1
+        if story == "a set is out":
+            world.change_key(meter)
+        payment = world.pay(meter, "40")
+        if story in {"a sale in doubt", "a sale nobody has seen"}:
+            world.line.plan("request lost")
+        world.press(payment)
+        if story == "a sale in doubt":
+            world.line.once("fetch_result", FAULTS["request lost"])
+        if story in {"a sale in doubt", "a sale nobody has seen"}:
+            world.tick(seconds=40)
+            world.work()
+        world.calm()
 
     def plan(self, moment, faults=(), meter=None, payment=None):
         """Plan what goes wrong during this step."""
@@ -125,11 +152,6 @@ class Utility(RuleBasedStateMachine):
         self.plan(moment, faults, payment.meter, payment)
         self.world.press(payment, weather)
 
-    @precondition(lambda self: self.world.payments)
-    @rule(number=numbers)
-    def open_receipt(self, number):
-        self.world.show(self.some(number))
-
     @rule(later=st.sampled_from([0, 40, 700]), faults=faults, weather=weather,
           moment=moment_at(SETTLING), number=numbers, silent=st.booleans())  # fmt: skip
     def worker(self, later, faults, weather, moment, number, silent):
@@ -142,14 +164,15 @@ class Utility(RuleBasedStateMachine):
         self.world.work(weather)
 
     @precondition(lambda self: self.world.payments)
-    @rule(number=numbers)
-    def money_back(self, number):
-        self.world.give_back(self.some(number))
-
-    @precondition(lambda self: self.world.payments)
-    @rule(number=numbers, reason=st.sampled_from(["wrong_meter", "not_handed_out"]))
-    def ask_reversal(self, number, reason):
-        self.world.ask_reversal(self.some(number), reason)
+    @rule(number=numbers, deed=st.sampled_from(["show", "back", "wrong_meter", "not_handed_out"]))
+    def deal_with(self, number, deed):
+        payment = self.some(number)
+        if deed == "show":
+            self.world.show(payment)
+        elif deed == "back":
+            self.world.give_back(payment)
+        else:
+            self.world.ask_reversal(payment, deed)
 
     @precondition(lambda self: self.world.asked)
     @rule(number=numbers, by=st.sampled_from([CHECKER, CHECKER, MAKER]))
@@ -175,43 +198,25 @@ class Utility(RuleBasedStateMachine):
         self.plan(moment, faults, meter)
         self.world.answer_change(meter, answer)
 
-    @rule(meter=meters)
-    def sell_again(self, meter):
-        self.world.sell_again(meter)
-
-    @rule(meter=meters)
-    def enter_slip(self, meter):
-        if self.world.customers[meter].enter_next():
-            self.world.seen["slip entered"] += 1
-
-    @precondition(lambda self: self.world.line.sent)
-    @rule(number=numbers)
-    def old_request(self, number):
-        self.world.seen["old request arrives"] += 1
-        self.arrives(number)
-
-    @precondition(lambda self: self.world.line.credits)
-    @rule(meter=meters, ahead=st.sampled_from([1, 2]))
-    def another_system(self, meter, ahead):
-        pan = self.world.shop.meter(meter).meter_pan
-        if pan in self.world.line.credits:
-            self.world.line.spend_elsewhere(pan, ahead)
-            self.world.seen["identifier used elsewhere"] += 1
-
-    @rule(seconds=st.sampled_from([20, 40, 700, -20, -90]))
-    def time(self, seconds):
-        self.world.tick(seconds=seconds)
-        self.world.seen[f"time: {'on' if seconds > 0 else 'back'}"] += 1
-
-    @rule()
-    def a_day(self):
-        self.world.tick(days=1)
-        self.world.seen["a day"] += 1
-
-    @rule(amount=st.sampled_from([150, 3000]), way=st.sampled_from([(20, None), (None, 100)]))
-    def owe(self, amount, way):
-        if self.world.seen["debt entered"] < 3:
-            self.world.owe(amount, *way)
+    @rule(what=st.sampled_from(LIFE), meter=meters, number=numbers)
+    def life_goes_on(self, what, meter, number):
+        world = self.world
+        world.seen[f"life: {what}"] += 1
+        if what == "slips are entered":
+            for customer in world.customers.values():
+                world.seen["slip entered"] += customer.enter_next()
+        elif what == "an old request arrives":
+            self.arrives(number)
+        elif what == "an identifier is used elsewhere":
+            world.line.spend_elsewhere(world.shop.meter(meter).meter_pan, 1 + number % 2)
+        elif what == "credits are to be sold again":
+            world.sell_again(meter)
+        elif what == "a debt is entered" and world.seen["debt entered"] < 3:
+            world.owe(150 if number % 2 else 3000, *((20, None) if number % 3 else (None, 100)))
+        elif what == "time goes on":
+            world.tick(seconds=(20, 40, 700, 86_400)[number % 4])
+        elif what == "the clock is set back":
+            world.tick(seconds=-20 - number % 80)
 
     @invariant()
     def holds(self):
@@ -244,26 +249,28 @@ def make_world(template_of, ring, blank_record, tmp_path, monkeypatch):
     halts, clock = Halts(), FrozenClock()
     halts.install(monkeypatch.setattr)
     monkeypatch.setattr(vending, "UNDERWAY_WAIT_S", 0.0)
+    engine = create_engine(f"sqlite:///{folder / 'vms.sqlite'}", hide_parameters=True)
+    event.listen(engine, "connect", careless)
     begun: dict[str, object] = {}
 
     def make():
         clock.now = FrozenClock().now
         database, record = folder / "vms.sqlite", folder / "results.sqlite"
+        engine.dispose()
         for path in folder.glob("*.sqlite*"):
             path.unlink()
         shutil.copyfile(begun.get("file", Path(template.url.removeprefix("sqlite:///"))), database)
         shutil.copyfile(blank_record, record)
-        engine = create_engine(f"sqlite:///{database}", hide_parameters=True)
-        event.listen(engine, "connect", careless)
         results = Results(record)
         line = Line(SoftModule(ring, results, limits=Limits(None, None)))
         registry = Registry((), {"soft": lambda _: line.inner}, wrap=lambda _: line)
         shop = Shop(engine, registry, template.utility, clock)
         if not begun:
             begin(shop, begun, folder)
-        keys = KeyShop(shop, SUPERVISOR)
-        world = StepWorld(shop, line, halts, begun["pair"](shop), keys)
-        world.close = lambda: (engine.dispose(), results.close(), halts.forget())
+        pair = Pair(shop, *begun["pair"])
+        world = StepWorld(shop, line, halts, pair, begun["keys"])
+        begun["keys"].shop = shop
+        world.close = lambda: (results.close(), halts.forget())
         return world
 
     with clock_reads(clock):
@@ -293,7 +300,8 @@ def begin(shop, begun, folder):
 
     shop.change(add)
     pair = make_pair(shop)
-    begun["pair"] = lambda other: type(pair)(other, pair.group_id, pair.ids)
+    begun["pair"] = pair.group_id, pair.ids
+    begun["keys"] = KeyShop(shop, SUPERVISOR)
     shop.engine.dispose()
     begun["file"] = folder / "begun.db"
     shutil.copyfile(shop.engine.url.database, begun["file"])

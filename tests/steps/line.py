@@ -81,7 +81,9 @@ class Line(FaultyModule):
 
     def spend_elsewhere(self, meter_pan: str, ahead: int) -> None:
         """Have another system use up an identifier of a meter."""
-        last = self.credits[meter_pan]
+        last = self.credits.get(meter_pan)
+        if last is None:
+            return
         self.elsewhere += 1
         request = replace(last, request_id=f"X-{self.elsewhere}", tid=last.tid + ahead)
         with suppress(VmsError):
