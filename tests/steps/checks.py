@@ -91,9 +91,7 @@ def _one_token(session: Session, sales: dict[int, Sale]) -> None:
         assert tokens[sale.id] == (sale.state in {"issued", "reversed"}), "I2"
 
 
-def _no_token_of_a_voided_sale(
-    world: StepWorld, session: Session, sales: dict[int, Sale]
-) -> None:
+def _no_token_of_a_voided_sale(world: StepWorld, session: Session, sales: dict[int, Sale]) -> None:
     for attempt in session.scalars(select(SaleAttempt)):
         sale, made = sales[attempt.sale_id], world.line.made(attempt.request_id)
         assert not (made and sale.state == "failed"), "I9 executed token of a voided sale"
@@ -101,7 +99,9 @@ def _no_token_of_a_voided_sale(
 
 
 def _identifiers_once(session: Session) -> None:
-    spent = Tally((row.meter_pan, row.base_date, row.tid) for row in session.scalars(select(SpentTid)))
+    spent = Tally(
+        (row.meter_pan, row.base_date, row.tid) for row in session.scalars(select(SpentTid))
+    )
     tokens = Tally(
         (sale.meter_pan, sale.base_date, tid)
         for sale, tid in session.execute(

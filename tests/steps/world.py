@@ -11,11 +11,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import select
-
-from tests.factories import DOMESTIC, STS6_11, SUPERVISOR
+from tests.factories import DOMESTIC, STS6_11
 from tests.keyring import KeyShop, meter_in_the_field
-from tests.services.pair import CHECKER, MAKER, Pair
+from tests.services.pair import MAKER, Pair
 from tests.shop import Shop
 from tests.steps.halts import Died, Halts
 from tests.steps.line import Line
@@ -49,6 +47,13 @@ KEYS: Final = {
     STS6_11: ({"krn": 1, "ti": "01"}, {"krn": 2, "ti": "02"}),
 }
 """The key each meter has, and the one it may be changed to and back."""
+
+MEANWHILE: Final = (
+    "the worker runs", "the worker runs later", "the worker cancels", "the same form again",
+    "the money goes back", "the receipt is opened", "a set is asked for", "a set is withdrawn",
+    "an old request arrives",
+)  # fmt: skip
+"""What others may do in the middle of somebody's deed."""
 
 
 class StepWorld:
@@ -210,11 +215,15 @@ class StepWorld:
         if change is None:
             return
         customer = self.customers[meter]
-        if change.undoes_id is not None and answer == "confirm":
-            # the meter shows the old key before both sets as after both: no slip may be left
+        if answer == "confirm":
+            # after a set back the meter shows the old key before both sets as after both: whoever
+            # confirms has every slip entered first
             while customer.enter_next():
                 self.seen["slip entered"] += 1
         krn, ti = customer.meter.krn, f"{customer.meter.ti:02d}"
+
+        if answer == "confirm by a credit" and not customer.taken_with[change.id]:
+            return
 
         def deed() -> None:
             if answer == "withdraw":
@@ -222,8 +231,7 @@ class StepWorld:
             elif answer == "confirm":
                 self.keys.confirm(change, "test_tokens", krn, ti)
             elif answer == "confirm by a credit":
-                if not customer.taken_with[change.id]:
-                    return
+                assert customer.taken_with[change.id], "nobody says so untruly"
                 self.keys.confirm(change, "credit_taken")
             else:
                 made = self.keys.refuse(change, krn, ti, key=self.form_key())
@@ -247,6 +255,47 @@ class StepWorld:
             sale = self.sale_of(payment)
             if sale is not None and sale.key_change_id in ids:
                 self.ask_reversal(payment, "other" if payment.left else "not_handed_out")
+
+    # what goes wrong
+
+    def plan(
+        self,
+        moment: tuple[str, str] | None,
+        faults: Sequence[str] = (),
+        meter: str | None = None,
+        payment: Payment | None = None,
+    ) -> None:
+        """Plan what becomes of the next requests, and what happens at a point."""
+        self.line.plan(*faults)
+        self.seen.update(f"planned: {fault}" for fault in faults)
+        if moment is None:
+            return
+        what, point = moment
+        if what == "dies":
+            self.halts.die(point)
+        else:
+            self.halts.meanwhile(point, lambda: self.act(what, meter, payment))
+
+    def act(self, what: str, meter: str | None, payment: Payment | None) -> None:
+        """Do one of the deeds of ``MEANWHILE``, about a meter or a payment if there is one."""
+        self.seen[f"meanwhile: {what}"] += 1
+        if what.startswith("the worker"):
+            self.tick(seconds={"the worker runs": 0, "the worker runs later": 40}.get(what, 700))
+            self.work()
+        elif what == "an old request arrives":
+            self.arrives(len(self.line.sent) - 1)
+        elif what == "a set is asked for" and meter:
+            self.change_key(meter)
+        elif what == "a set is withdrawn" and meter:
+            self.answer_change(meter, "withdraw")
+        elif payment is not None:
+            deeds = {"the same form again": self.press, "the money goes back": self.give_back}
+            deeds.get(what, self.show)(payment)
+
+    def arrives(self, number: int) -> None:
+        """Let an old request reach the module, with nobody to hear the answer."""
+        if self.line.sent:
+            self.line.arrives_again(number)
 
     # what happens by itself
 
@@ -299,6 +348,8 @@ class StepWorld:
 
     def calm(self) -> None:
         """End a step: whatever was planned and did not happen is forgotten."""
+        self.seen.update(f"at {name}" for name in self.halts.seen)
+        self.halts.seen.clear()
         self.line.forget()
         self.halts.forget()
 
@@ -313,3 +364,7 @@ class StepWorld:
             self.press(payment)
             with suppress(VmsError):
                 self.show(payment)
+            sale = self.sale_of(payment)
+            if sale is not None:
+                self.seen[f"ends: {sale.state} {sale.failure or ''}".strip()] += 1
+                self.seen["ends: asked twice"] += sale.attempt == 2
