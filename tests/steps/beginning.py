@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, event, select
+from sqlalchemy import create_engine, event
 
 from tests.conftest import Template
 from tests.factories import HARBOUR, SUPERVISOR, FrozenClock
@@ -78,13 +78,7 @@ def begin(shop, begun, folder):
                 balance_minor=FLOAT_MINOR,
             )
         )  # fmt: skip
-        places = select(ServicePoint)
-        first, second = (
-            session.scalars(
-                select(ServicePoint).where(ServicePoint.id == shop.point_of(name))
-            ).one()
-            for name in METERS
-        )
+        first, second = (session.get_one(ServicePoint, shop.point_of(name)) for name in METERS)
         second.consumer_id = first.consumer_id
 
     shop.change(add)
