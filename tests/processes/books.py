@@ -59,7 +59,8 @@ class Books:
     """All rows that tell of sales, and the module that made their tokens."""
 
     session: Session
-    instance: Path
+    keystore: Keystore
+    results: Results
     sales: dict[int, Sale] = field(init=False)
     tokens: list[Token] = field(init=False)
     attempts: list[SaleAttempt] = field(init=False)
@@ -68,14 +69,7 @@ class Books:
         self.sales = {sale.id: sale for sale in self.session.scalars(select(Sale))}
         self.tokens = list(self.session.scalars(select(Token)))
         self.attempts = list(self.session.scalars(select(SaleAttempt)))
-        module = self.instance / "module"
-        self._keystore = keystore_in(module)
-        self._results = Results(module / "results.sqlite")
-        self._module = SoftModule(self._keystore, self._results)
-
-    def close(self) -> None:
-        """Close the module's record."""
-        self._results.close()
+        self._module = SoftModule(self.keystore, self.results)
 
     def check(self) -> None:
         """Prove that every sale came to one end, and that tokens and money agree."""
@@ -108,7 +102,7 @@ class Books:
             for attempt in self.attempts
             for sale in [self.sales[attempt.sale_id]]
         ]
-        assert max(Tally(row[:3] for row in given).values()) == 1
+        assert set(Tally(row[:3] for row in given).values()) <= {1}
         spent = self.session.scalars(select(SpentTid))
         assert sorted(given) == sorted(
             (t.meter_pan, t.base_date, t.tid, t.request_id) for t in spent
@@ -116,7 +110,8 @@ class Books:
         highest: dict[tuple[str, str], int] = defaultdict(int)
         for pan, base_date, tid, _ in given:
             highest[pan, base_date] = max(highest[pan, base_date], tid)
-        heads = self.session.scalars(select(TidHead))
+        # a key change makes the heads it locks, before anything was given out of them
+        heads = self.session.scalars(select(TidHead).where(TidHead.last_tid.is_not(None)))
         assert highest == {(head.meter_pan, head.base_date): head.last_tid for head in heads}
 
     def check_tokens(self) -> None:
@@ -135,7 +130,7 @@ class Books:
         stored = {token.sale_id: token.digits for token in self.tokens}
         made: dict[int, list[str]] = defaultdict(list)
         for attempt in self.attempts:
-            record = self._results.find(attempt.request_id)
+            record = self.results.find(attempt.request_id)
             if record is not None and record.outcome == "issued":
                 (token,) = self._module.fetch_result(attempt.request_id)
                 made[attempt.sale_id].append(token.digits)
@@ -215,7 +210,7 @@ class Books:
 
     def _decoder_key(self, sale: Sale) -> DecoderKey:
         ref = KeyRef(sgc=sale.sgc, krn=sale.krn, kt=sale.kt, dkga=sale.dkga)
-        _, value = self._keystore.vending_key(ref)
+        _, value = self.keystore.vending_key(ref)
         with value:
             parameters = KeyParameters(
                 meter_pan=sale.meter_pan, sgc=sale.sgc, krn=sale.krn, kt=sale.kt, ti=sale.ti,

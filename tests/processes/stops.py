@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 VENDING = "vmsapp.services.vending"
+KEYS = "vmsapp.services.key_changes"
 SOFT = "vmsapp.hsm.drivers.soft:SoftModule"
 
 POINTS = {
@@ -34,12 +35,28 @@ POINTS = {
     "cancelled": ("after", f"{SOFT}.cancel"),
     "failing": ("after", "vmsapp.services.ledger:void"),
     "settled": ("after", f"{VENDING}.reconcile:_settle"),
+    # who changes a key
+    "set_reserved": ("before", f"{KEYS}.start:issue"),
+    "back_reserved": ("before", f"{KEYS}.answers:issue"),
+    "set_made": ("after", f"{SOFT}.issue_key_change"),
+    "set_answered": ("before", f"{KEYS}.settle:complete"),
+    "set_completing": ("after", f"{KEYS}.settle:move"),
+    "set_taken": ("before", f"{KEYS}.reconcile:_settle"),
+    "set_found": ("before", f"{KEYS}.reconcile:complete"),
 }
 """What a process halts before or after, by name."""
 
 
-def stop_at(name: str, halt: Callable[[str], None]) -> None:
-    """Make this process call ``halt`` whenever it comes by a point."""
+def stop_at(
+    name: str, halt: Callable[[str], None], put: Callable[[Any, str, Any], None] = setattr
+) -> None:
+    """Make this process call ``halt`` whenever it comes by a point.
+
+    Args:
+        name: Which point.
+        halt: Told the point's name.
+        put: Puts the function that halts in the place of the one that does not.
+    """
     when, place = POINTS[name]
     module, _, path = place.partition(":")
     *owners, attribute = path.split(".")
@@ -55,4 +72,4 @@ def stop_at(name: str, halt: Callable[[str], None]) -> None:
             halt(name)
         return result
 
-    setattr(owner, attribute, halting)
+    put(owner, attribute, halting)

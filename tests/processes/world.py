@@ -13,8 +13,9 @@ from typing import Any, Final, Self
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
-from tests.processes.books import Books
+from tests.processes.books import Books, keystore_in
 from tests.processes.nursery import PATIENCE_S, ROOT, Answer, Nursery, Process
+from vmsapp.hsm.results import Results
 from vmsapp.models import Meter, OfficeUser
 from vmsapp.scope import unscoped
 
@@ -95,11 +96,13 @@ class World:
             How many sales there are in each state.
         """
         with self.session() as session, unscoped("checking the books"):
-            books = Books(session, self.instance)
+            module = self.instance / "module"
+            results = Results(module / "results.sqlite")
+            books = Books(session, keystore_in(module), results)
             try:
                 books.check()
             finally:
-                books.close()
+                results.close()
             return Counter(sale.state for sale in books.sales.values())
 
     def settle(self, **patience: float) -> Answer:

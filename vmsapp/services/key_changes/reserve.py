@@ -70,13 +70,13 @@ def reserved(
                 raise
         except DBAPIError as error:
             tries += 1
-            if not _weather(error):
+            if not weather(error):
                 raise
             if tries == RESERVE_TRIES:
                 raise wrong.Busy from error
 
 
-def _weather(error: DBAPIError) -> bool:
+def weather(error: DBAPIError) -> bool:
     """Tell whether trying again may help: the database's weather, or the same form twice."""
     state = getattr(error.orig, "sqlstate", None)
     return isinstance(error, OperationalError | IntegrityError) or state in RETRYABLE

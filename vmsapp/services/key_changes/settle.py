@@ -9,6 +9,7 @@ Source: SALE.md 7 "Reconcile and cancel", 10 "Key change".
 import logging
 
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -22,7 +23,7 @@ from vmsapp.models import ChangeState, KeyChange, KeyChangeToken
 from vmsapp.scope import Actor
 from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.key_changes.planning import Side
-from vmsapp.services.key_changes.reserve import note, side_of
+from vmsapp.services.key_changes.reserve import note, side_of, weather
 from vmsapp.services.key_changes.rows import LostRace, lock_heads_of, move, read
 from vmsapp.services.security_modules import open_module
 from vmsapp.sts.identifiers import BaseDate
@@ -70,11 +71,23 @@ def ask(session: Session, registry: Registry, change: KeyChange) -> IssuedTokens
 def issue(session: Session, registry: Registry, actor: Actor, change: KeyChange) -> KeyChange:
     """Ask for the set of a change just reserved, and obey the answer.
 
+    A commit whose outcome is unknown is read again, as of a sale.
+
     Returns:
         The change: completed, failed, or still reserved when nobody knows.
     """
     if change.state != ChangeState.RESERVED:
         return change
+    try:
+        return _issue(session, registry, actor, change)
+    except DBAPIError as error:
+        if isinstance(error, IntegrityError) or not weather(error):
+            raise
+        log.warning("key change %s: a commit broke off", change.id)
+        return read(session, change.id)
+
+
+def _issue(session: Session, registry: Registry, actor: Actor, change: KeyChange) -> KeyChange:
     try:
         tokens = ask(session, registry, change)
     except ModuleRefused as refusal:
@@ -130,6 +143,8 @@ def _take_back(session: Session, actor: Actor, back: KeyChange) -> None:
     """Have the change count as refused that this set takes back."""
     undone = session.scalars(select(KeyChange).where(KeyChange.id == back.undoes_id)).one()
     session.expunge(undone)
+    if undone.state != ChangeState.COMPLETED:
+        raise LostRace  # this set was withdrawn meanwhile, and the other one confirmed
     move(
         session, undone, ChangeState.REFUSED,
         closed_at=back.reserved_at, closed_by_id=back.reserved_by_id, proof=back.proof,
