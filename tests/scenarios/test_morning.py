@@ -23,22 +23,26 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes]
 FLOAT = Decimal(100)
 PLAIN, BANKNOTE, ARABIC, LARGE, KEYED, OWING, SCANNED = range(40, 47)
 WATER, GAS, TIME, MONEY, WRONG = range(47, 52)
-    40, 52
-)
 """Meters of the north, by their place in its list."""
 
 OTHER_KINDS = ("water", "gas", "time")
 
 AS_SQL = (
-    "INSERT INTO product (model, name, meter_type, manufacturer, manufacturer_code,"
-    " can_become_sts6) VALUES ('M-' || :kind, :kind, :kind, 'Meridian Meters', '07', 0)",
+    (
+        "INSERT INTO product (model, name, meter_type, manufacturer, manufacturer_code,"
+        " can_become_sts6) VALUES ('M-' || :kind, :kind, :kind, 'Meridian Meters', '07', 0)"
+    ),
     "INSERT INTO tariff (name, meter_type, retired) VALUES ('Morning ' || :kind, :kind, 0)",
-    "INSERT INTO tariff_plan ({plan}, tariff_id) SELECT {plan},"
-    " (SELECT id FROM tariff WHERE name = 'Morning ' || :kind) FROM tariff_plan"
-    " WHERE tariff_id = 1",
-    "UPDATE meter SET meter_type = :kind,"
-    " product_id = (SELECT id FROM product WHERE model = 'M-' || :kind),"
-    " tariff_id = (SELECT id FROM tariff WHERE name = 'Morning ' || :kind) WHERE drn = :drn",
+    (
+        "INSERT INTO tariff_plan ({plan}, tariff_id) SELECT {plan},"
+        " (SELECT id FROM tariff WHERE name = 'Morning ' || :kind) FROM tariff_plan"
+        " WHERE tariff_id = 1"
+    ),
+    (
+        "UPDATE meter SET meter_type = :kind,"
+        " product_id = (SELECT id FROM product WHERE model = 'M-' || :kind),"
+        " tariff_id = (SELECT id FROM tariff WHERE name = 'Morning ' || :kind) WHERE drn = :drn"
+    ),
 )
 
 
