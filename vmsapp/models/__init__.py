@@ -7,6 +7,13 @@ from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.debt import Debt, DebtPayment
+from vmsapp.models.delivery import (
+    DELIVERY_MOVES,
+    OPEN_DELIVERIES,
+    Channel,
+    Delivery,
+    DeliveryState,
+)
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
