@@ -260,9 +260,9 @@ def test_another_regions_delivery_is_an_unknown_one(operator, browse, utility, s
     (row,) = shop.rows(Delivery)
     stranger = browse(SOUTH_OPERATOR)
     path = f"/counter/deliveries/{sale.id}/{row.id}"
-    assert stranger.get(f"{path}/state/waiting").status_code == 404
+    assert stranger.get(f"{path}/state?seen=waiting").status_code == 404
     assert stranger.post(f"{path}/retry").status_code == 404
-    assert operator.get(f"{path}0/state/waiting").status_code == 404
+    assert operator.get(f"{path}0/state?seen=waiting").status_code == 404
     assert browse(AUDITOR).post(f"{path}/retry").status_code == 403
     assert shop.rows(Delivery)[0].state == "waiting"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from flask import current_app, flash, jsonify, redirect, url_for
+from flask import current_app, flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 from flask_login import current_user
@@ -127,13 +127,13 @@ class Sending(OfficeView):
     class_permission_name = COUNTER
     base_permissions = ("can_receipt",)
 
-    @expose("/<int:sale_id>/<int:delivery_id>/state/<seen>")
+    @expose("/<int:sale_id>/<int:delivery_id>/state")
     @has_access
     @permission_name("receipt")
-    def state(self, sale_id: int, delivery_id: int, seen: str) -> Response:
+    def state(self, sale_id: int, delivery_id: int) -> Response:
         """Tell how far a delivery is, for the page that follows it."""
         row = asking.delivery_of(session(), sale_id, delivery_id)
-        followed = _followed(row, now_utc()) and row.state == seen
+        followed = _followed(row, now_utc()) and row.state == request.args.get("seen")
         word = str(gettext(STATES[DeliveryState(row.state)][0]))
         answer: Response = jsonify(done=0, total=0, text=word, finished=not followed)
         return answer
