@@ -56,9 +56,8 @@ from vmsapp.views.counter_search import CounterSearch
 from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
-from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.reversing import reverse_url
-from vmsapp.views.sending import sent_of
+from vmsapp.views.sending import COUNTER_DEEDS, sent_of
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed

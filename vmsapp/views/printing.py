@@ -3,7 +3,7 @@
 Nothing leaves before it is counted: the first print is the original, each later one a copy.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
@@ -17,11 +17,8 @@ from vmsapp.services import prints, receipts
 from vmsapp.services.prints import Printed, PrintedMeanwhile
 from vmsapp.views.base import OfficeView, actor, sentence, session, zone
 from vmsapp.views.letters import PDF, file_of
-from vmsapp.views.sending import send, sent_of, ways_of
+from vmsapp.views.sending import COUNTER_DEEDS, send, sent_of, ways_of
 from vmsapp.views.slips import KINDS, language_of, slip_of, slip_printed
-
-COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
-"""The counter's permissions, whichever of its views asks for them."""
 
 
 class Printing(OfficeView):

@@ -27,6 +27,9 @@ from vmsapp.tasks import deliveries
 from vmsapp.views.base import OfficeView, actor, sentence, session, utility
 from vmsapp.views.look import state
 
+COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
+"""The counter's permissions, whichever of its views asks for them."""
+
 SENT_A_MINUTE: Final = RateLimitItemPerMinute(20)
 """What one person may send: more than anybody sells in a minute."""
 
@@ -125,7 +128,7 @@ class Sending(OfficeView):
 
     route_base = "/counter/deliveries"
     class_permission_name = COUNTER
-    base_permissions = ("can_receipt",)
+    base_permissions = COUNTER_DEEDS
 
     @expose("/<int:sale_id>/<int:delivery_id>/state")
     @has_access
