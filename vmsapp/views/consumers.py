@@ -341,12 +341,12 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
 
     # where receipts may be sent
 
-    def fresh_addresses(self, row: Consumer) -> Sequence[tuple[Fresh, str]]:
+    def fresh_addresses(self, row: Consumer) -> Sequence[tuple[Fresh, Markup]]:
         """The addresses that do not count yet, each with what it is."""
         if row.anonymised_at is not None:
             return ()
         found = (addresses.fresh(row, channel, now_utc()) for channel in Channel)
-        return [(one, getattr(row, addresses.COLUMN[one.channel])) for one in found if one]
+        return [(one, digits(getattr(row, addresses.COLUMN[one.channel]))) for one in found if one]
 
     @expose("/confirm-address/<int:pk>", methods=["POST"])
     @has_access

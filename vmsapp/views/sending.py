@@ -25,7 +25,7 @@ from vmsapp.services.problems import error_of
 from vmsapp.services.receipts import Receipt
 from vmsapp.tasks import deliveries
 from vmsapp.views.base import OfficeView, actor, sentence, session, utility
-from vmsapp.views.look import state
+from vmsapp.views.look import digits, state
 
 COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
 """The counter's permissions, whichever of its views asks for them."""
@@ -65,7 +65,7 @@ class Way:
     """
 
     channel: Channel
-    to: str
+    to: Markup
     refusal: str = ""
     page: str | None = None
 
@@ -87,16 +87,16 @@ def ways_of(receipt: Receipt) -> Sequence[Way]:
     """List the ways by which receipts are sent, and why this one cannot be; none not set up."""
     senders, found = deliveries.senders(), []
     for channel in Channel:
-        address = getattr(receipt.consumer, addresses.COLUMN[channel])
         if not senders.has(channel, utility()):
             continue
+        to = digits(getattr(receipt.consumer, addresses.COLUMN[channel]))
         try:
             addresses.address_of(receipt.consumer, channel, now_utc())
-            found.append(Way(channel, address))
+            found.append(Way(channel, to))
         except Refused as error:
             may = current_app.extensions["appbuilder"].sm.has_access("can_show", "Consumers")
             page = url_for("Consumers.show", pk=receipt.consumer.id) if may else None
-            found.append(Way(channel, address, sentence(error), page))
+            found.append(Way(channel, to, sentence(error), page))
     return found
 
 
