@@ -178,6 +178,25 @@ class Settings(BaseModel):
             "Others are refused before anything is sent there.",
         ),
     ] = "25,465,587,2525"
+    sms_sender: Annotated[
+        str,
+        Field(
+            alias="VMS_SMS_SENDER",
+            pattern=r"^(file|[A-Za-z_][\w.]*:[A-Za-z_]\w*)?$",
+            description="What sends text messages: `package.module:Class` of your own "
+            "([sending.md](sending.md)), or `file`, which writes each to the folder `sms` of the "
+            "instance and is for trials. Empty: none are sent.",
+        ),
+    ] = ""
+    sms_secret: Annotated[
+        str | None,
+        Field(
+            alias="VMS_SMS_SECRET",
+            repr=False,
+            json_schema_extra=SECRET,
+            description="Given to that class: the password or key of the service it talks to.",
+        ),
+    ] = None
     lock_failures: Annotated[
         int,
         Field(
@@ -499,6 +518,10 @@ class Settings(BaseModel):
             )
         if self.sta_tables != "production":
             raise PydanticCustomError("tables", f"{why}, where VMS_STA_TABLES must be production")
+        if self.sms_sender == "file":
+            raise PydanticCustomError(
+                "sms", f"{why}, where VMS_SMS_SENDER=file would leave tokens in files"
+            )
         return self
 
     def flask(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def _row(field: Any) -> str:  # noqa: ANN401 - pydantic's
 
 def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's
     value = field.default
-    if value is None:
+    if value is None or value == "":
         return ""
     if isinstance(value, bool):
         return "`1`" if value else "`0`"

@@ -32,6 +32,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     from vmsapp.extensions import csrf, db, migrate
     from vmsapp.sealing import expand, secret_file
     from vmsapp.services import instance, security_modules
+    from vmsapp.services.delivery.senders import sms_sender
 
     settings = settings or Settings.from_environ(os.environ)
     os.umask(0o077)  # what is written is its owner's alone
@@ -56,6 +57,7 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
         app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True
     )
     csrf.init_app(app)  # before the framework, which then exempts its APIs and guards deletes
+    app.extensions["vms_sms"] = sms_sender(settings)
     app.extensions["vms_modules"] = security_modules.registry_from(settings)
     with app.app_context():
         builder = views.OfficeBuilder(

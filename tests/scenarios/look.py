@@ -27,7 +27,10 @@ from playwright.sync_api import (
 from config import ROOT
 from tests.scenarios.imports_seen import APPLIED, EXPORTED, FAILED, FAULTY, add_imports
 from vmsapp.services.approvals.deed import Deed
+from vmsapp.services.delivery.sweep import NoAnswer
 from vmsapp.services.floats import PAY_IN, Movement
+from vmsapp.services.mail import MailRefused
+from vmsapp.services.problems import problem_of
 from vmsapp.services.vending.give_back import GIVE_BACK, GiveBack
 
 if TYPE_CHECKING:
@@ -234,6 +237,8 @@ SCENES: Final = (
     Scene("receipt-arabic", "/counter/receipts/1/preview?language=ar", part=".slip-place"),
     Scene("receipt-printed", "/counter/receipts/1/preview", act=shown("#print-it", "#next")),
     Scene("last-sales", "/counter/receipts/last"),
+    Scene("sent", "/counter/sale/1", part="main"),
+    Scene("consumer-new-address", "/consumers/show/1"),
     Scene("pending", "/counter/sale/2"),
     Scene("failed", "/counter/sale/3"),
     Scene("given-back", "/counter/sale/4"),
@@ -690,6 +695,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             "INSERT INTO debt_write_off (debt_id, amount_minor, reason, written_at, key)"
             " VALUES (1, 2500, 'A cable laid twice', ?, 'look')", (now,),
         )  # fmt: skip
+        _send(database, now)
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
         database.execute("UPDATE meter SET state = 'stock' WHERE id = 200")
         database.execute(
@@ -700,6 +706,25 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             "DELETE FROM ab_user_role WHERE user_id ="
             " (SELECT id FROM ab_user WHERE username = ?)", (NEWCOMER,),
         )  # fmt: skip
+
+
+def _send(database: sqlite3.Connection, now: str) -> None:
+    """Have sale 1 sent in vain and perhaps, and its consumer's telephone entered just now."""
+    ways = (("mail", "failed", None, MailRefused(host="mail.example.org", reply=550)),
+            ("sms", "unsure", 1, NoAnswer()))  # fmt: skip
+    for channel, state, nth, error in ways:
+        database.execute(
+            "INSERT INTO delivery (sale_id, consumer_id, vending_point_id, channel, language, nth,"
+            " reference, to_masked, asked_by_id, asked_at, state, state_at, due_at, attempts,"
+            " message_id, problem) SELECT id, consumer_id, vending_point_id, ?, 'en', ?, ?, ?,"
+            " operator_id, ?, ?, ?, ?, 1, '', ? FROM sale WHERE id = 1",
+            (channel, nth, channel, "a•••@example.org" if channel == "mail" else "•••456", now,
+             state, now, now, json.dumps(problem_of(error))),
+        )  # fmt: skip
+    database.execute(
+        "UPDATE consumer SET phone_changed_at = ? WHERE id = (SELECT consumer_id FROM sale"
+        " WHERE id = 1)", (now,),
+    )  # fmt: skip
 
 
 def _ask(

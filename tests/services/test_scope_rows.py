@@ -22,6 +22,7 @@ from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
     Consumer,
+    Delivery,
     FloatMovement,
     ImportBatch,
     Job,
@@ -72,6 +73,7 @@ AT_A_POINT = (
     VendingPointAccount,
     ReceiptCounter,
     ReceiptPrint,
+    Delivery,
     FloatMovement,
     SaleReversal,
     ApprovalRequest,
@@ -125,6 +127,13 @@ def sold(shop):
             receipts.receipt(session, actor, sale.id)
             prints.note_print(session, actor, sale.id, nth=1, kind=PrintKind.PAPER, language="en",
                               may_reprint=False)  # fmt: skip
+        sent = Delivery(
+            sale_id=sale.id, vending_point_id=sale.vending_point_id, consumer_id=sale.consumer_id,
+            channel="sms", language="en", nth=1, reference=f"r{sale.id}", to_masked="",
+            asked_by_id=actor.user_id, asked_at=sale.sold_at,
+            state_at=sale.sold_at, due_at=sale.sold_at,
+        )  # fmt: skip
+        shop.change(lambda session, sent=sent: session.add(sent))
     changing = KeyShop(shop, SUPERVISOR)
     for meter in (LEGACY_11, SOUTHERN):
         changing.start(meter, key=f"form of {meter}", ti="44")
@@ -228,6 +237,7 @@ CHANGES = {
     VendingPointAccount: {"credit_limit_minor": 5},
     ReceiptCounter: {"last_number": 9},
     ReceiptPrint: {"language": "fr"},
+    Delivery: {"language": "fr"},
     Shift: {"note": "x"},
     ShiftCash: {"note": "x"},
 }

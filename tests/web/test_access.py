@@ -29,7 +29,7 @@ from tests.factories import (
 from tests.till import Till
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
-from vmsapp.models import Tariff
+from vmsapp.models import Delivery, Tariff
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
 
@@ -59,6 +59,20 @@ def things(shop, utility, people) -> dict[str, Thing]:
     def consumers(session) -> Thing:
         return Thing(*(sale.consumer_id for sale in (north, south)))
 
+    def deliveries(session) -> Thing:
+        rows = [
+            Delivery(
+                sale_id=sale.id, vending_point_id=sale.vending_point_id, channel="sms",
+                consumer_id=sale.consumer_id, language="en", nth=None, reference=str(sale.id),
+                to_masked="", asked_by_id=sale.operator_id, asked_at=sale.sold_at, state="failed",
+                state_at=sale.sold_at, due_at=sale.sold_at,
+            )
+            for sale in (north, south)
+        ]  # fmt: skip
+        session.add_all(rows)
+        session.flush()
+        return Thing(*(row.id for row in rows))
+
     till = Till(shop)
     shifts = Thing(*(
         till.open(by=by, point=point).id
@@ -69,6 +83,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
     return {
         "sale": Thing(north.id, south.id),
         "meter": Thing(*meters),
+        "delivery": shop.change(deliveries),
         "Sales": Thing(north.id, south.id),
         "Meters": Thing(*meters),
         "Consumers": shop.change(consumers),
@@ -120,6 +135,7 @@ def address(office: Flask, endpoint: str, scope: str, things: dict[str, Thing]) 
         "pk": of(view),
         "sale_id": of("sale"),
         "meter_id": of("meter"),
+        "delivery_id": of("delivery"),
         "consumer_id": of("Consumers"),
     }
     if endpoint == "Counter.purchase":

@@ -75,6 +75,7 @@ NOT_SHOWN: dict[type, str] = {
     models.KeyChangeToken: "its digits are shown with its change and with its sales alone",
     models.SaleAttempt: EVIDENCE,
     models.ReceiptPrint: "listed with its sale at the counter",
+    models.Delivery: "listed with its sale at the counter",
     models.SpentTid: EVIDENCE,
     models.TidHead: EVIDENCE,
     models.Counter: EVIDENCE,

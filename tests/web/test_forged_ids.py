@@ -20,6 +20,7 @@ from tests.web.records import views_of
 from vmsapp.models import (
     ApprovalRequest,
     Consumer,
+    Delivery,
     ImportBatch,
     Job,
     JournalFinding,
@@ -35,6 +36,7 @@ from vmsapp.security import sight_of
 
 NOT_LISTS = {
     "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Printing.sale_id": Sale,
+    "Sending.sale_id": Sale, "Sending.delivery_id": Delivery,
     "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
 }  # fmt: skip
@@ -56,7 +58,7 @@ ASKING = (OPERATOR, NORTH_SUPERVISOR)
 @pytest.fixture
 def may_everything(shop, people):
     """Two people of the north with every permission there is, and what the south has."""
-    shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    sale = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
     asked = ApprovalRequest(
         action="float.pay_in", params={}, hash="0" * 64, key="1-x", asked_by_id=people[ADMIN].id,
         made_at=NOW, expires_at=NOW + timedelta(days=1),
@@ -72,8 +74,14 @@ def may_everything(shop, people):
         operator_id=people[SOUTH_OPERATOR].id, opened_at=NOW, opening_minor=0,
     )  # fmt: skip
 
+    sent = Delivery(
+        sale_id=sale.id, vending_point_id=sale.vending_point_id, consumer_id=sale.consumer_id,
+        channel="sms", language="en", nth=None, reference="r", to_masked="", state="failed",
+        asked_by_id=people[SOUTH_OPERATOR].id, asked_at=NOW, state_at=NOW, due_at=NOW,
+    )  # fmt: skip
+
     def promote(session):
-        session.add_all([asked, found, shift])
+        session.add_all([asked, found, shift, sent])
         role = session.scalars(select(Role).where(Role.name == "Administrator")).one()
         for user in session.scalars(select(OfficeUser).where(OfficeUser.username.in_(ASKING))):
             user.roles = [role]

@@ -7,10 +7,8 @@ from sqlalchemy import update
 
 from tests.factories import OPERATOR, SOUTH_OPERATOR
 from tests.receipts import codes_in, drawn, text_of
-from tests.services.test_mail import GOOD, smtp
 from tests.web.office import LANGUAGES, fields, main_part, said
 from vmsapp.models import (
-    AuditEvent,
     Consumer,
     Meter,
     ReceiptPrint,
@@ -257,51 +255,3 @@ def test_the_paper_is_the_vending_points(operator, utility, shop, paper, mark):
     shop.change(lambda session: session.execute(update(VendingPoint).values(paper_size=paper)))
     sale = sold(operator, utility, shop)
     assert f'class="slip {mark}"' in operator.get(f"{WHERE}/{sale.id}/preview").text
-
-
-def mails_through(shop, ports_open, server):
-    """Have the utility mail through a server."""
-    ports_open(server.port)
-    utility_is(shop, mail_host="127.0.0.1", mail_port=server.port, mail_security="none",
-               mail_sender="vms@example.org")  # fmt: skip
-
-
-def test_a_receipt_goes_to_the_consumers_address_as_a_file(operator, utility, shop, ports_open):
-    buyer(shop, email="ada@example.org", language="fr")
-    sale = sold(operator, utility, shop)
-    with smtp(GOOD) as server:
-        mails_through(shop, ports_open, server)
-        assert "Send to ada@example.org" in operator.get(f"{WHERE}/{sale.id}/preview").text
-        page = operator.get(operator.print(sale.id, kind="mail").location).text
-    assert "The receipt was sent to ada@example.org." in page
-    told = "\n".join(server.lines)
-    assert "To: ada@example.org" in told
-    assert f'filename="{sale.receipt}.pdf"' in told
-    assert "application/pdf" in told
-    assert shop.digits(sale) not in told
-    assert [(row.kind, row.language) for row in shop.rows(ReceiptPrint)] == [("mail", "fr")]
-
-
-def test_without_an_address_or_a_server_nothing_is_counted(operator, utility, shop):
-    sale = sold(operator, utility, shop)
-    page = operator.get(operator.print(sale.id, kind="mail").location).text
-    assert "has no e-mail address" in page
-    buyer(shop, email="ada@example.org")
-    assert "Send to" not in operator.get(f"{WHERE}/{sale.id}/preview").text
-    page = operator.get(operator.print(sale.id, kind="mail").location).text
-    assert "No mail server is set up yet." in page
-    assert shop.count(ReceiptPrint) == 0
-
-
-def test_a_mail_that_is_refused_leaves_the_original_to_be_printed(
-    operator, utility, shop, ports_open
-):
-    buyer(shop, email="ada@example.org")
-    sale = sold(operator, utility, shop)
-    with smtp(GOOD | {"RCPT": "550 unknown"}) as server:
-        mails_through(shop, ports_open, server)
-        page = operator.get(operator.print(sale.id, kind="mail").location).text
-    assert "refused the message" in page
-    assert "COPY" not in slip_in(page)
-    assert shop.count(ReceiptPrint) == 0
-    assert shop.count(AuditEvent, AuditEvent.action == "receipt.not_sent") == 1

@@ -34,6 +34,8 @@ OF_A_SALE = [
     ("GET", "/counter/receipts/{}/preview"),
     ("GET", "/counter/receipts/{}/pdf?printed=1"),
     ("POST", "/counter/receipts/{}/print"),
+    ("GET", "/counter/deliveries/{}/1/state"),
+    ("POST", "/counter/deliveries/{}/1/retry"),
 ]
 OF_A_METER = [
     ("GET", "/counter/meter/{}"),

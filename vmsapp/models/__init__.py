@@ -7,6 +7,13 @@ from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.debt import Debt, DebtPayment, DebtWriteOff
+from vmsapp.models.delivery import (
+    DELIVERY_MOVES,
+    OPEN_DELIVERIES,
+    Channel,
+    Delivery,
+    DeliveryState,
+)
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
@@ -69,8 +76,10 @@ from vmsapp.models.vending_point import (
 __all__ = [
     "CHANGES_MADE",
     "CHANGE_MOVES",
+    "DELIVERY_MOVES",
     "MOVES",
     "OPEN_CHANGES",
+    "OPEN_DELIVERIES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -83,6 +92,7 @@ __all__ = [
     "BatchState",
     "CashReason",
     "ChangeState",
+    "Channel",
     "ClockAcceptance",
     "Consumer",
     "Counter",
@@ -90,6 +100,8 @@ __all__ = [
     "Debt",
     "DebtPayment",
     "DebtWriteOff",
+    "Delivery",
+    "DeliveryState",
     "FeePayment",
     "FindingKind",
     "FloatMovement",

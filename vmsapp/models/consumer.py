@@ -47,6 +47,9 @@ class Consumer(RegionScoped, Model):
         retired_at, retired_by_id: Since when nothing new is hung on the consumer, and by whom;
             the rows that one deed retires share the moment, by which it is undone.
         anonymised_at: Since when nothing here tells who it was.
+        email_changed_at, email_changed_by_id, email_confirmed_at: When and by whom the address was
+            entered or changed last, and when somebody else confirmed it since; the same of the
+            telephone. Empty: longer ago than anybody noted. See ``services.delivery.addresses``.
         search_key: Number, name and telephone as they are searched. It follows them where a row
             is changed; what writes many rows at once writes it, too.
     """
@@ -89,6 +92,12 @@ class Consumer(RegionScoped, Model):
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     anonymised_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    email_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    email_changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    email_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    phone_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    phone_changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    phone_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     search_key: Mapped[str] = mapped_column(AnyText, server_default="")
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")

@@ -17,6 +17,7 @@ class PrintKind(StrEnum):
     PAPER = "paper"
     PDF = "pdf"
     MAIL = "mail"
+    SMS = "sms"
 
 
 class ReceiptPrint(PointScoped, Model):
@@ -31,7 +32,7 @@ class ReceiptPrint(PointScoped, Model):
     __table_args__ = (
         UniqueConstraint("sale_id", "nth", name="uq_receipt_print_nth"),
         CheckConstraint("nth >= 1", name="ck_receipt_print_nth"),
-        CheckConstraint("kind IN ('paper', 'pdf', 'mail')", name="ck_receipt_print_kind"),
+        CheckConstraint("kind IN ('paper', 'pdf', 'mail', 'sms')", name="ck_receipt_print_kind"),
     )
 
     id: Mapped[Id]

@@ -91,7 +91,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _IMPORTS
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
-        | {"Consumers.debts"}
+        | {"Consumers.debts", "Consumers.confirm_address"}
         | {"Meters.confirm_key", "Meters.refuse_key"},
     ),
     "Operator": ReadyMade(

@@ -190,6 +190,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("retire", N_("Retire and take back"),
                  (("retire", "Consumers"), ("take_back", "Consumers"), ("can_undo", "Consumers"))),
             Deed("id_number", N_("See and search ID numbers"), (("can_id_number", "Consumers"),)),
+            Deed("confirm_address", N_("Confirm new addresses"),
+                 (("can_confirm_address", "Consumers"),)),
             Deed("export_person", N_("Hand over a person's data"),
                  (("can_export_person", "Consumers"),)),
             _export("Consumers", N_("Export consumers")),

@@ -23,6 +23,9 @@ from vmsapp.services.receipts import Receipt
 OPEN_FOR: Final = timedelta(minutes=10)
 """How long a print that was confirmed stays open as that print, to who confirmed it."""
 
+SENT_KINDS: Final = (PrintKind.MAIL, PrintKind.SMS)
+"""Those that may turn out not to have left."""
+
 
 class NoReceipt(Refused):
     """The sale has no token to print, or has it no more."""
@@ -121,8 +124,7 @@ def note_print(
         sale = _locked(session, sale_id)
         if sale.state != SaleState.ISSUED or sale.shown_at is None:
             raise NoReceipt(sale_id=sale_id)
-        newest = select(func.max(ReceiptPrint.nth)).where(ReceiptPrint.sale_id == sale_id)
-        if nth != (session.scalar(newest) or 0) + 1:
+        if nth != next_print(session, sale_id):
             raise PrintedMeanwhile
         if nth > 1 and not may_reprint:
             raise NotAllowed
@@ -138,15 +140,21 @@ def note_print(
         )  # fmt: skip
 
 
+def next_print(session: Session, sale_id: int) -> int:
+    """Tell which print of a sale the next one is, from 1 on."""
+    newest = select(func.max(ReceiptPrint.nth)).where(ReceiptPrint.sale_id == sale_id)
+    return (session.scalar(newest) or 0) + 1
+
+
 def note_not_sent(session: Session, actor: Actor, sale_id: int, *, nth: int, why: str) -> None:
-    """Take back the count of a mail that surely was not sent."""
+    """Take back the count of a message that surely was not sent."""
     with atomic(session):
         sale = _locked(session, sale_id)
         session.execute(
             delete(ReceiptPrint).where(
                 ReceiptPrint.sale_id == sale_id,
                 ReceiptPrint.nth == nth,
-                ReceiptPrint.kind == PrintKind.MAIL,
+                ReceiptPrint.kind.in_(SENT_KINDS),
             )
         )
         audit.record(

@@ -13,7 +13,7 @@ celery = Celery("vms")
 EXPIRY_SECONDS: Final = 300.0
 """How often requests that waited too long are written down as expired."""
 SWEEP_SECONDS: Final = 15.0
-"""How often jobs are looked for whose message was lost or whose worker died."""
+"""How often jobs and deliveries are looked for whose message was lost or whose worker died."""
 TIDY_MINUTE: Final = 37
 """Of every hour, when files are removed after their days."""
 SIGN_MINUTE: Final = 7
@@ -52,6 +52,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.approvals",
             "vmsapp.tasks.audit",
             "vmsapp.tasks.background",
+            "vmsapp.tasks.deliveries",
             "vmsapp.tasks.journal",
             "vmsapp.tasks.modules",
             "vmsapp.tasks.proof",
@@ -80,6 +81,11 @@ def init_app(app: Flask, settings: Settings) -> None:
             },
             "sweep": {
                 "task": "vmsapp.tasks.background.sweep",
+                "schedule": SWEEP_SECONDS,
+                "options": {"expires": SWEEP_SECONDS},
+            },
+            "deliveries": {
+                "task": "vmsapp.tasks.deliveries.sweep",
                 "schedule": SWEEP_SECONDS,
                 "options": {"expires": SWEEP_SECONDS},
             },

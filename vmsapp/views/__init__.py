@@ -14,6 +14,7 @@ from vmsapp.views import (
     gates,
     imports,
     jobs,
+    letters,
     line_words,
     look,
     shift_line,
@@ -41,6 +42,7 @@ from vmsapp.views.regions import Regions
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
+from vmsapp.views.sending import Sending
 from vmsapp.views.setup import UtilitySetup
 from vmsapp.views.shifts import Shifts
 from vmsapp.views.start import Start
@@ -85,9 +87,11 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     imports.init_app(app)
     jobs.init_app(app)
     export_jobs.init_app(app)
+    letters.init_app(app)
     shift_line.init_app(app)
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
     builder.add_view_no_menu(Printing)
+    builder.add_view_no_menu(Sending)
     builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
     builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
     builder.add_view(Shifts, "Shifts list", label=_l("Shifts"), **VENDING)

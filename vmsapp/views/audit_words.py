@@ -107,6 +107,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "consumer.person_exported": N_("A person's data handed over"),
         "debt.entered": N_("Debt entered"),
         "debt.written_off": N_("Debt written off"),
+        "consumer.address_confirmed": N_("Address confirmed"),
         "consumer.anonymised": N_("Personal data removed"),
     },
     "meters": {
@@ -210,6 +211,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "tariff_plan.exported": N_("Tariff plan exported"),
         "receipt.printed": N_("Receipt printed"),
         "receipt.not_sent": N_("Receipt could not be sent"),
+        "receipt.sent": N_("Receipt sent"),
+        "receipt.unsure": N_("Receipt perhaps sent"),
     },
     "refusals": {
         "request.refused": N_("Refused"),

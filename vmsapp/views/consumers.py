@@ -16,10 +16,12 @@ from werkzeug.wrappers import Response
 
 from config import LANGUAGES
 from vmsapp.clock import now_utc
-from vmsapp.errors import NotAllowed, VmsError
+from vmsapp.errors import Conflict, NotAllowed, Refused, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
-from vmsapp.models import Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.models import Channel, Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.services.delivery import addresses
+from vmsapp.services.delivery.addresses import Fresh
 from vmsapp.services.registration import binding, consumers, personal_data, retiring
 from vmsapp.services.registration.consumer_meters import (
     MOST_LINKS,
@@ -33,7 +35,7 @@ from vmsapp.services.registration.masking import masked
 from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
-from vmsapp.views.base import actor, session, status_of, utility
+from vmsapp.views.base import actor, sentence, session, status_of, utility
 from vmsapp.views.cells import Coded, own_columns
 from vmsapp.views.consumer_forms import (
     GENDERS,
@@ -336,6 +338,30 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
         if isinstance(chosen, Consumer):
             return redirect(self.url("show", pk=chosen.id))
         return redirect(self.url("list"))
+
+    # where receipts may be sent
+
+    def fresh_addresses(self, row: Consumer) -> Sequence[tuple[Fresh, Markup]]:
+        """The addresses that do not count yet, each with what it is."""
+        if row.anonymised_at is not None:
+            return ()
+        found = (addresses.fresh(row, channel, now_utc()) for channel in Channel)
+        return [(one, digits(getattr(row, addresses.COLUMN[one.channel]))) for one in found if one]
+
+    @expose("/confirm-address/<int:pk>", methods=["POST"])
+    @has_access
+    @permission_name("confirm_address")
+    def confirm_address(self, pk: int) -> Answer:
+        """Let an address count that was entered or changed a short while ago."""
+        chosen = request.form.get("channel")
+        channel = Channel.SMS if chosen == Channel.SMS else Channel.MAIL
+        try:
+            addresses.confirm(session(), actor(), pk, channel)
+        except (Conflict, Refused) as error:
+            flash(sentence(error), "warning")
+        else:
+            flash(_("The address was confirmed. Receipts may be sent there now."), "success")
+        return redirect(self.url("show", pk=pk))
 
     # what is held of a person
 

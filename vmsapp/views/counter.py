@@ -56,8 +56,8 @@ from vmsapp.views.counter_search import CounterSearch
 from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
-from vmsapp.views.printing import COUNTER_DEEDS
 from vmsapp.views.reversing import reverse_url
+from vmsapp.views.sending import COUNTER_DEEDS, sent_of
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
@@ -231,6 +231,7 @@ class Counter(CounterSearch):
             key_steps=[gettext(step) for step in KEY_STEPS],
             prints=before,
             kinds=KINDS,
+            sent=sent_of(receipt),
             zone=receipt.utility.time_zone,
             module=self._module_page(receipt.sale.module_id),
             settling=settling(receipt.sale, may=self.may("can_give_back")),

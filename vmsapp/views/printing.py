@@ -3,49 +3,22 @@
 Nothing leaves before it is counted: the first print is the original, each later one a copy.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import force_locale
-from flask_login import current_user
-from limits import RateLimitItemPerMinute
 from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, Refused, Uncertain, VmsError
-from vmsapp.extensions import end_reading
-from vmsapp.i18n import _
-from vmsapp.models import Logo, PrintKind
+from vmsapp.errors import Refused
+from vmsapp.models import Channel, PrintKind
 from vmsapp.security import COUNTER
-from vmsapp.services import mail, prints, receipts
+from vmsapp.services import prints, receipts
 from vmsapp.services.prints import Printed, PrintedMeanwhile
-from vmsapp.services.receipts import Receipt
-from vmsapp.services.slips import Slip, write_pdf
-from vmsapp.views.base import OfficeView, actor, sentence, session, utility, zone
-from vmsapp.views.setup_forms import kept_mail_key, mail_ports
+from vmsapp.views.base import OfficeView, actor, sentence, session, zone
+from vmsapp.views.letters import PDF, file_of
+from vmsapp.views.sending import COUNTER_DEEDS, send, sent_of, ways_of
 from vmsapp.views.slips import KINDS, language_of, slip_of, slip_printed
-
-COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
-"""The counter's permissions, whichever of its views asks for them."""
-
-PDF: Final = "application/pdf"
-MAILS: Final = RateLimitItemPerMinute(20)
-"""What one person may send: more than anybody sells in a minute."""
-
-
-class ReceiptsTooOften(Refused):
-    """More receipts sent in a minute than anybody sells."""
-
-    code = "receipts_too_often"
-    message = N_("Only %(count)s receipts can be sent in a minute. Wait a minute and try again.")
-
-
-class NoAddress(Refused):
-    """The consumer has no e-mail address."""
-
-    code = "no_address"
-    message = N_("This consumer has no e-mail address on record.")
 
 
 class Printing(OfficeView):
@@ -94,7 +67,8 @@ class Printing(OfficeView):
             nth=nth,
             may=nth == 1 or self._may(),
             kinds=KINDS,
-            mail_to=receipt.consumer.email if utility().mail_host else "",
+            ways=ways_of(receipt),
+            sent=sent_of(receipt),
             zone=receipt.utility.time_zone,
         )
 
@@ -110,14 +84,14 @@ class Printing(OfficeView):
         try:
             receipt = receipts.receipt(session(), actor(), sale_id)
             language = language_of(receipt, language)
-            server = self._server(receipt) if kind == PrintKind.MAIL else None
-            prints.note_print(
-                session(), actor(), sale_id, nth=nth, kind=kind, language=language,
-                may_reprint=self._may(),
-            )  # fmt: skip
-            if server is not None:
-                self._send(server, receipt, nth, language)
-        except (PrintedMeanwhile, Refused, mail.MailUnreachable, Uncertain) as error:
+            if kind in prints.SENT_KINDS:
+                send(receipt, Channel(kind.value), nth, language, may_reprint=self._may())
+            else:
+                prints.note_print(
+                    session(), actor(), sale_id, nth=nth, kind=kind, language=language,
+                    may_reprint=self._may(),
+                )  # fmt: skip
+        except (PrintedMeanwhile, Refused) as error:
             flash(sentence(error), "warning")
             return redirect(self._to(sale_id, language=language))
         return redirect(self._to(sale_id, printed=nth))
@@ -135,7 +109,7 @@ class Printing(OfficeView):
         slip = slip_printed(receipt, printed)
         if slip is None:
             return redirect(url_for("Counter.sale", sale_id=sale_id))
-        answer = Response(self._file(slip), mimetype=PDF)
+        answer = Response(file_of(session(), slip), mimetype=PDF)
         answer.headers.set("Content-Disposition", "attachment", filename=f"{slip.number}.pdf")
         return answer
 
@@ -149,39 +123,3 @@ class Printing(OfficeView):
         """The print that the address names, while it is open to who asks."""
         nth, now = request.args.get("printed", type=int), now_utc()
         return next((p for p in before if p.nth == nth and p.open_to(actor(), now)), None)
-
-    def _file(self, slip: Slip) -> bytes:
-        logo = session().get(Logo, slip.logo) if slip.logo else None
-        return write_pdf(slip, logo.content if logo else None)
-
-    def _server(self, receipt: Receipt) -> mail.MailServer:
-        """Make sure that a receipt can be sent, before it is counted.
-
-        Raises:
-            NoAddress, ReceiptsTooOften, MailNotSetUp, MailPasswordLost: It cannot.
-        """
-        if not receipt.consumer.email:
-            raise NoAddress
-        if not self.appbuilder.sm.limiter.limiter.hit(MAILS, "receipt", current_user.get_id()):
-            raise ReceiptsTooOften(count=MAILS.amount)
-        return mail.server_of(utility(), kept_mail_key())
-
-    def _send(self, server: mail.MailServer, receipt: Receipt, nth: int, language: str) -> None:
-        """Send a receipt to its consumer; one that surely was not sent counts no more."""
-        slip = slip_of(receipt, language, nth - 1, actor().name)
-        assert slip is not None, "counted as printed"
-        file = mail.Attachment(f"{slip.number}.pdf", PDF, self._file(slip))
-        with force_locale(language):
-            words = {"number": slip.number, "name": slip.utility}
-            subject = _("Receipt %(number)s from %(name)s", **words)
-            text = _("Your receipt %(number)s from %(name)s is attached.", **words)
-        end_reading(session())  # nobody waits for the database while the mail is handed in
-        to = receipt.consumer.email
-        try:
-            mail.send(server, [to], subject, text, ports=mail_ports(), attached=[file])
-        except Uncertain:
-            raise
-        except VmsError as error:
-            prints.note_not_sent(session(), actor(), receipt.sale.id, nth=nth, why=error.code)
-            raise
-        flash(_("The receipt was sent to %(to)s.", to=to), "success")

@@ -22,6 +22,7 @@ KINDS: Final = {
     PrintKind.PAPER: N_("On paper"),
     PrintKind.PDF: N_("As a PDF file"),
     PrintKind.MAIL: N_("By e-mail"),
+    PrintKind.SMS: N_("By text message"),
 }
 """How a receipt left."""
 

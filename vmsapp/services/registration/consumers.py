@@ -12,6 +12,7 @@ from sqlalchemy import select, union, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import Consumer, MeterInstallation, NumberSeries, Region, Sale, ServicePoint
@@ -41,6 +42,8 @@ ATTEMPTS: Final = 3
 FIELDS: Final = (
     "number", "name", "region_id", "address", "gender", "id_number", "email", "phone", "language",
 )  # fmt: skip
+ADDRESSES: Final = ("email", "phone")
+"""Fields to which receipts are sent; a new one counts later (``services.delivery.addresses``)."""
 TOLD: Final = ("number", "region_id")
 """Fields whose values go on record; of the others only that they changed."""
 
@@ -118,7 +121,9 @@ def add(
             _refuse(check(session, actor, drafts))
             rows = [_values(draft) for draft in drafts]
             _number(session, rows)
-            rows = [row | {"search_key": key_of(row)} for row in rows]
+            rows = [
+                row | {"search_key": key_of(row)} | _written_now(ADDRESSES, actor) for row in rows
+            ]
             try:
                 with session.begin_nested():
                     ids = list(insert_rows(session, Consumer, rows))
@@ -153,7 +158,7 @@ def change(
         _note_changed(session, actor, before, changes, batch_id)
         try:
             with session.begin_nested():
-                _write(session, before, changes)
+                _write(session, actor, before, changes)
         except IntegrityError as error:
             faults = [
                 Fault(row, "number", NumberTaken(number=changes[key]["number"]))
@@ -284,8 +289,25 @@ def _difference(row: Consumer, draft: ConsumerDraft) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != getattr(row, name)}
 
 
+def _written_now(names: Sequence[str], actor: Actor) -> dict[str, Any]:
+    """Write down when and by whom addresses were entered; nobody has confirmed them."""
+    now = now_utc()
+    return {
+        column: value
+        for name in names
+        for column, value in (
+            (f"{name}_changed_at", now),
+            (f"{name}_changed_by_id", actor.user_id),
+            (f"{name}_confirmed_at", None),
+        )
+    }
+
+
 def _write(
-    session: Session, before: Mapping[int, Consumer], changes: Mapping[int, Mapping[str, Any]]
+    session: Session,
+    actor: Actor,
+    before: Mapping[int, Consumer],
+    changes: Mapping[int, Mapping[str, Any]],
 ) -> None:
     """Write what changed: rows with the same fields in one statement."""
     alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -293,6 +315,7 @@ def _write(
         row = {"id": key, **values, "version": before[key].version + 1}
         if not values.keys().isdisjoint(FOUND_BY):
             row["search_key"] = key_of(_found_by(before[key]) | dict(values))
+        row |= _written_now([name for name in ADDRESSES if name in values], actor)
         alike.setdefault(tuple(values), []).append(row)
     for rows in alike.values():
         session.execute(update(Consumer), rows)

@@ -9,14 +9,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from config import Settings
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, InvalidInput
 from vmsapp.extensions import atomic
-from vmsapp.models import Consumer, Gender, Region, Sale, SaleState
+from vmsapp.models import Consumer, Delivery, Gender, Region, Sale, SaleState
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.imports import forgetting
@@ -156,6 +156,9 @@ def anonymise(
             raise FilesUnderway
         files = forgetting.forget(session, person, found, NOBODY)
         _empty(row, actor, now_utc())
+        session.execute(  # where receipts went tells who it was
+            update(Delivery).where(Delivery.consumer_id == row.id).values(to_masked="")
+        )
         audit.record(session, actor, "consumer.anonymised", "consumer", row.id,
                      number=row.number, reason=reason)  # fmt: skip
     files.remove(settings)
@@ -180,6 +183,8 @@ def _open_to_it(session: Session, consumer_id: int, reason: str, number: str) ->
 def _empty(row: Consumer, actor: Actor, now: datetime) -> None:
     row.name, row.gender, row.anonymised_at = NOBODY, Gender.UNKNOWN, now
     row.address = row.id_number = row.email = row.phone = ""
+    row.email_changed_at = row.email_changed_by_id = row.email_confirmed_at = None
+    row.phone_changed_at = row.phone_changed_by_id = row.phone_confirmed_at = None
     row.version += 1
     if row.retired_at is None:
         row.retired_at, row.retired_by_id = now, actor.user_id
