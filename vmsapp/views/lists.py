@@ -193,7 +193,7 @@ class OfficeListView(AskedList):
             walked = self.matching(statement, search, walking=True)
         page = read_page(
             session(), self.matching(statement, search), order, size, place(),
-            walked=walked, whole=whole,
+            walked=walked, whole=whole, parts=self.parts(order),
         )  # fmt: skip
         self.make_ready(page.rows)
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
