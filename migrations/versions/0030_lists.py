@@ -19,7 +19,7 @@ def upgrade() -> None:
     )
     hanging = "SELECT meter_id FROM meter_installation WHERE removed_at IS NULL"
     op.execute(f"UPDATE meter SET bound = TRUE WHERE id IN ({hanging})")  # noqa: S608
-    op.create_index("ix_meter_bound", "meter", ["bound", "drn", "state"])
+    op.create_index("ix_meter_bound", "meter", ["bound", "drn", "state", "region_id", "id"])
 
 
 def downgrade() -> None:

@@ -142,7 +142,6 @@ class AskedList(ModelView):
         wanted += [column.key for column in order.columns if column is not order.key]
         return any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
 
-
     def parts(self, order: Order) -> Parts | None:
         """The regions that a large list falls into, if an index has the order in each of them."""
         if self.model not in SEARCHED or current_sight().everything:

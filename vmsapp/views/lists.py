@@ -340,9 +340,7 @@ class OfficeListView(AskedList):
             labelled: Each cell says what it is, as it does where a row is a card. In a long table
                 a script has them say so, for that is a fifth of the page.
         """
-        return [
-            (name, self._look(name, labelled=labelled), self._writer(name)) for name in columns
-        ]
+        return [(name, self._look(name, labelled=labelled), self._writer(name)) for name in columns]
 
     def _look(self, column: str, *, labelled: bool) -> Markup:
         look = Markup(' data-label="{}"').format(self.label(column)) if labelled else Markup()

@@ -72,6 +72,7 @@ from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
 
+
 def _owner(meter: Meter) -> Any:  # noqa: ANN401 - name and number
     return g.get("consumers_of_meters", {}).get(meter.id)
 
