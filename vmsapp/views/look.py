@@ -66,8 +66,9 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(control=control, cell=cell)
     app.jinja_env.globals.update(
         icon=icon, icon_here=icon_here, icons_here=icons_here, href=href, menu=menu,
-        way_here=way_here, theme=theme, qr=qr, time_left=time_left, shown_fields=shown_fields, initials=initials,
-        languages_offered=languages_offered, may_find=may_find, number=number_text, sizes=SIZES,
+        way_here=way_here, theme=theme, qr=qr, time_left=time_left, shown_fields=shown_fields,
+        initials=initials, languages_offered=languages_offered, may_find=may_find,
+        number=number_text, sizes=SIZES,
     )  # fmt: skip
 
 
