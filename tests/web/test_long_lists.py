@@ -182,18 +182,6 @@ def test_sqlite_goes_along_an_index_and_sorts_nothing_first(office, browse, many
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
-@pytest.mark.parametrize(
-    "path", ["/meters/list/?", "/meters/list/?state=stock", "/consumers/list/?"]
-)
-def test_sqlite_reads_a_region_along_its_index(office, browse, many, path, backend):
-    (plan,) = plans(office, browse(OPERATOR), path)
-    model = path.split("/")[1].removesuffix("s")
-    assert f"INDEX ix_{model}_region (region_id=?)" in plan, plan
-    assert "CORRELATED LIST SUBQUERY" in plan, plan
-    assert not re.search(r"SCAN (meter|consumer|met)(\n|$)", plan), plan
-
-
-@pytest.mark.parametrize("backend", ["sqlite"])
 @pytest.mark.parametrize("path", ["/meters/list/?q=00123", "/consumers/list/?q=b0012"])
 def test_sqlite_finds_by_trigrams_first(office, browse, shop, many, path, backend):
     admin = browse(ADMIN)

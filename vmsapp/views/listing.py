@@ -217,7 +217,7 @@ def read_page(
 
     def read(direction: Order) -> tuple[list[Any], bool]:
         found: tuple[list[Any], bool] = ([], False)
-        for keys in _ways(session, statement, walked, parts, direction, size, edge, more=more):
+        for keys in _ways(statement, walked, parts, direction, size, edge, more=more):
             found = _rows(session, statement if whole is None else whole, keys, direction, size)
             if found[1]:
                 break
@@ -259,7 +259,6 @@ def _rows(
 
 
 def _ways(
-    session: Session,
     statement: Select[Any],
     walked: Select[Any] | None,
     parts: Parts | None,
@@ -274,7 +273,7 @@ def _ways(
         yield _met(statement, order, size + 1, edge)
         return
     if more and walked is not None and parts is not None:
-        yield _merged(session, walked, parts, order, size + 1, edge)
+        yield _merged(walked, parts, order, size + 1, edge)
         return
     if more and walked is not None:
         near = _met(select(*order.unseen.columns), order.unseen, WINDOW * (size + 1), edge)
@@ -301,30 +300,18 @@ def _along(statement: Select[Any], order: Order, limit: int, edge: Edge | None) 
 
 
 def _merged(
-    session: Session,
     statement: Select[Any],
     parts: Parts,
     order: Order,
     limit: int,
     edge: Edge | None,
 ) -> Select[Any]:
-    """State the keys of the rows that follow an edge, of those met in each part.
-
-    The two databases know a subquery that is read for each part in different places.
-    """
+    """State the keys of the rows that follow an edge, of those met in each part."""
     part = parts.keys.subquery("part")
     (key,) = part.c
     own = _along(statement.where(parts.column == key).correlate(part), order, limit, edge)
-    if session.get_bind().dialect.name == "postgresql":
-        met = own.correlate(part).lateral("met")
-        read = select(met.c[order.key.key]).select_from(part.join(met, true()))
-    else:
-        met = order.key.class_.__table__.alias("met")
-        near = own.correlate(part).subquery()
-        keys = select(near.c[order.key.key]).correlate(part)
-        read = select(met.c[order.key.key]).select_from(
-            part.join(met, met.c[order.key.key].in_(keys))
-        )
+    met = own.correlate(part).lateral("met")
+    read = select(met.c[order.key.key]).select_from(part.join(met, true()))
     return read.order_by(*order.clauses(met)).limit(limit)
 
 
