@@ -139,7 +139,7 @@ def _meters(
             "tariff_id": tariffs[kind][n // 1000 % len(tariffs[kind])],
             "region_id": city_of(n, count, towns), "sgc": "123457", "krn": 1, "kt": 2, "ti": "01",
             "base_date": "14", "ea": 7 if legacy else 11, "tct": 2, "state": state,
-            "blocked_reason": "unpaid" if state == "blocked" else "",
+            "blocked_reason": "unpaid" if state == "blocked" else "", "bound": hangs(n, count),
         }  # fmt: skip
 
 

@@ -338,4 +338,5 @@ def install(
         session,
         MeterInstallation(service_point_id=point.id, meter_id=meter_id, installed_at=NOW),
     )
+    session.get_one(Meter, meter_id).bound = True
     return point

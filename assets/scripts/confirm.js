@@ -1,5 +1,6 @@
 // Asks before what cannot be undone: a form, or the button that sends it, says the question
-// in data-confirm, and either may say its yes in data-confirm-yes.
+// in data-confirm, and either may say its yes in data-confirm-yes. A form that many buttons send
+// asks with {} for the name that stands in the button's data-name.
 
 const dialog = document.getElementById('confirm');
 const text = document.getElementById('confirm-text');
@@ -27,9 +28,10 @@ function beforeSubmit(event) {
   const { target: form, submitter } = event;
   const question = submitter?.dataset.confirm ?? form.dataset.confirm;
   if (!question || agreed) return;
+  const name = submitter?.dataset.name ?? '';
   event.preventDefault();
   event.stopImmediatePropagation(); // to all others it is not sent yet
-  ask(form, submitter, question);
+  ask(form, submitter, question.replace('{}', () => name));
 }
 
 if (dialog) document.addEventListener('submit', beforeSubmit, true);

@@ -8,6 +8,7 @@ import './counter.js';
 import './fields.js';
 import './filters.js';
 import './keyboard.js';
+import './labels.js';
 import './large.js';
 import './matrix.js';
 import './menus.js';

@@ -4,14 +4,14 @@ pages, the right rows, and no plan that reads a whole table for one page."""
 import re
 
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import event, insert, select, update
 
 from tests.factories import OPERATOR
-from tests.web.office import ADMIN, statements
+from tests.web.office import ADMIN, BOTH, statements
 from tests.web.records import ids, read
 from tests.web.test_statements import own, told
 from vmsapp.extensions import db
-from vmsapp.models import Consumer, Meter
+from vmsapp.models import Consumer, Meter, Region
 from vmsapp.models.folding import search_key
 from vmsapp.views import listing
 
@@ -109,6 +109,48 @@ def test_many_rows_are_the_rows_few_would_be(browse, shop, many, monkeypatch, ba
             assert turned(admin, f"/meters/list/?size=100&{query}") == expected, (query, limit)
 
 
+@BOTH
+def test_a_region_merges_its_parts_to_the_rows_that_few_would_be(
+    browse, shop, utility, many, monkeypatch, backend
+):
+    def into_parts(session):
+        """Divide the north, in which the operator is, into two cities more."""
+        north = utility.regions["north"]
+        cities = [
+            Region(name=name, level="city", parent_id=north.id, path=f"{north.path}{name}.")
+            for name in ("8001", "8002")
+        ]
+        session.add_all(cities)
+        session.flush()
+        for number, city in enumerate(cities):
+            for model, text in ((Meter, Meter.drn), (Consumer, Consumer.number)):
+                mine = (model.region_id == north.id, text.like(f"%{number}__"))
+                session.execute(update(model).where(*mine).values(region_id=city.id))
+
+    shop.change(into_parts)
+    regions = {
+        row.id for row in shop.rows(Region) if row.path.startswith(utility.regions["north"].path)
+    }
+    assert len(regions) == 3
+    clerk, rows = browse(OPERATOR), [row for row in shop.rows(Meter) if row.region_id in regions]
+    asked = {
+        "sort=drn": (lambda _row: True, False),
+        "sort=-drn": (lambda _row: True, True),
+        "q=07&sort=-drn": (lambda row: row.drn.startswith("07"), True),
+        "state=stock&sort=drn": (lambda row: row.state == "stock", False),
+    }
+    for query, (holds, backwards) in asked.items():
+        expected = [
+            row.id for row in sorted(rows, key=lambda row: (row.drn, row.id), reverse=backwards)
+            if holds(row)
+        ]  # fmt: skip
+        assert len(expected) > LIMIT, query
+        for most in (64, 1):
+            monkeypatch.setattr(listing, "MOST_PARTS", most)
+            found = turned(clerk, f"/meters/list/?size=25&{query}")
+            assert found == expected, (query, most)
+
+
 def test_rows_that_lie_far_on_are_found_all_the_same(browse, shop, many, monkeypatch):
     monkeypatch.setattr(listing, "WINDOW", 1)
     stock = sorted(row.drn for row in shop.rows(Meter) if row.state == "stock")
@@ -124,6 +166,7 @@ PLANS = {
     "/meters/list/?sort=-state&last=": "ix_meter_state",
     "/meters/list/?state=stock&sort=-drn": "ix_meter_state",
     "/meters/list/?region=2": "ix_meter_region",
+    "/meters/list/?bound=no": "ix_meter_bound",
     "/consumers/list/?sort=name": "ix_consumer_name",
     "/consumers/list/?gender=unknown": "ix_consumer_gender",
 }

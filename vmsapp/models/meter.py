@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -72,6 +73,8 @@ class Meter(RegionScoped, Model):
         blocked_at, blocked_by_id: Since when it is blocked, and by whom.
         retired_at, retired_by_id: Since when it is retired, and by whom; what one deed retires
             shares the moment, by which it is undone.
+        bound: Whether it hangs somewhere, as its installations say; written with them, under the
+            lock of the meter.
         retired_from: The state it had before; of a blocked one ``blocked_reason`` and who
             blocked it when are kept.
     """
@@ -90,6 +93,8 @@ class Meter(RegionScoped, Model):
         CheckConstraint("length(meter_pan) = 18", name="ck_meter_pan"),
         CheckConstraint("credit_mode IN ('units', 'currency')", name="ck_meter_credit_mode"),
         *(Index(f"ix_meter_{column.removesuffix('_id')}", column, "drn") for column in LISTED_BY),
+        # all that is asked of the few that hang nowhere, so that their rows are not read
+        Index("ix_meter_bound", "bound", "drn", "state", "region_id", "id"),
         Index(
             "ix_meter_retired",
             "retired_by_id",
@@ -122,6 +127,7 @@ class Meter(RegionScoped, Model):
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     retired_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     retired_from: Mapped[str | None] = mapped_column(String(8))
+    bound: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     product: Mapped[Product] = relationship(lazy="raise_on_sql")
     tariff: Mapped[Tariff | None] = relationship(lazy="raise_on_sql")

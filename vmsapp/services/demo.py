@@ -213,6 +213,7 @@ def _add_meters(
             id_number=f"ID{24_000_000 + number * 7919}",
         )
         meter = _meter(number, product, algorithm, tariff, region)
+        meter.bound = True
         session.add_all([consumer, meter])
         session.flush()
         attached = today.replace(day=1) if number % 10 else _months_back(today, 2)

@@ -9,11 +9,12 @@ from flask_appbuilder import ModelView
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from vmsapp.models import Region
 from vmsapp.models.search import SEARCHED, indexes_of
 from vmsapp.scope import current_sight
 from vmsapp.views.base import session
 from vmsapp.views.filters import Filter
-from vmsapp.views.listing import Order, Page, Place
+from vmsapp.views.listing import Order, Page, Parts, Place
 from vmsapp.views.look import href
 
 Chosen = Sequence[tuple[Filter, Any]]
@@ -140,6 +141,18 @@ class AskedList(ModelView):
         wanted = [getattr(one.column, "key", None) for one, _value in chosen]
         wanted += [column.key for column in order.columns if column is not order.key]
         return any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
+
+    def parts(self, order: Order) -> Parts | None:
+        """The regions that a large list falls into, if an index has the order in each of them."""
+        if self.model not in SEARCHED or current_sight().everything:
+            return None
+        if session().get_bind().dialect.name != "postgresql":
+            return None  # SQLite would go along the index of a filter, once for each region
+        wanted = ["region_id"]
+        wanted += [column.key for column in order.columns if column is not order.key]
+        if not any(wanted == index[: len(wanted)] for index in indexes_of(self.model)):
+            return None
+        return Parts(self.model.region_id, select(Region.id))
 
 
 def place() -> Place:

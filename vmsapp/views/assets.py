@@ -6,18 +6,21 @@ other bytes, so browsers keep what they got for a year; pages ask for ``asset('u
 """
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 from typing import Final
 from wsgiref.headers import Headers
 
 from flask import Flask, current_app, url_for
+from markupsafe import Markup
 from whitenoise import WhiteNoise
 
 from vmsapp.views.base import HEADERS, HTTPS_ALONE
 
 FOLDER: Final = "ui"
 HASHED: Final = r"\.[0-9a-f]{8}\.\w+$"
+SHAPE: Final = re.compile(r'<symbol id="i-([\w-]+)".*?</symbol>', re.DOTALL)
 POLICY: Final = "default-src 'none'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """What a file may do that is opened by itself: nothing."""
 
@@ -41,6 +44,8 @@ def init_app(app: Flask) -> None:
     folder = Path(app.static_folder) / FOLDER
     manifest: dict[str, str] = json.loads((folder / "manifest.json").read_text())
     app.extensions["vms_assets"] = manifest
+    sprite = (folder / manifest["icons.svg"]).read_text()
+    app.extensions["vms_shapes"] = {found[1]: found[0] for found in SHAPE.finditer(sprite)}
     app.jinja_env.globals["asset"] = asset
     app.wsgi_app = BuiltFiles(  # type: ignore[method-assign]
         app.wsgi_app,
@@ -62,6 +67,18 @@ def asset(name: str) -> str:
     if name not in manifest:
         raise AssetNotBuilt(name)
     return url_for("static", filename=f"{FOLDER}/{manifest[name]}")
+
+
+def shape(icon: str) -> Markup:
+    """What an icon is drawn with, to stand in a page itself.
+
+    Raises:
+        AssetNotBuilt: There is none of that name.
+    """
+    shapes: dict[str, str] = current_app.extensions["vms_shapes"]
+    if icon not in shapes:
+        raise AssetNotBuilt(icon)
+    return Markup(shapes[icon])  # noqa: S704 - a built file's own
 
 
 def _add_headers(headers: Headers, _path: str, _url: str, *, secure: bool) -> None:

@@ -10,7 +10,7 @@ from flask_appbuilder import action, expose, has_access, permission_name
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, case, exists, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
@@ -36,7 +36,7 @@ from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
-from vmsapp.views.cells import Coded, own_columns
+from vmsapp.views.cells import Coded
 from vmsapp.views.consumer_forms import (
     GENDERS,
     AnonymiseForm,
@@ -54,7 +54,7 @@ from vmsapp.views.lists import Answer, OfficeInterface, Related, names, view_nam
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.undo import moment_to_undo, offer_undo
-from vmsapp.views.words import consumer_state, consumer_text
+from vmsapp.views.words import CONSUMER_STATES, consumer_state, consumer_text
 
 HAS_METER: Final = exists().where(
     ServicePoint.consumer_id == Consumer.id,
@@ -79,6 +79,8 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
         **{name: attrgetter(name) for name in ("number", "id_number", "phone")},
         "region": Coded("region_id", way_of),
         "meters": lambda row: _bound().get(row.id, 0),
+        "state": Coded("state", lambda code: _(CONSUMER_STATES[code][0])),
+        "retired": Coded("retired", bool),
     }
     export_columns = names(
         "number name region address gender id_number phone email language meters state"
@@ -148,11 +150,20 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
 
     def export_statement(self) -> Select[Any]:
         """What a file tells of a consumer, without the row of the region."""
-        return select(*own_columns(Consumer), Consumer.retired)
+        told = ("id", "region_id", "number", "name", "address", "gender", "id_number", "phone",
+                "email", "language")  # fmt: skip
+        state = case(
+            (Consumer.anonymised_at.is_not(None), "anonymised"),
+            (Consumer.retired_at.is_not(None), "retired"),
+            else_="active",
+        )
+        columns = (getattr(Consumer, name) for name in told)
+        return select(*columns, Consumer.retired, state.label("state"))
 
     def make_lines_ready(self, rows: Sequence[Any], columns: Sequence[str]) -> None:
         """Count the meters that are bound to them."""
-        g.meters_bound = meters_bound(session(), [row.id for row in rows])
+        if "meters" in columns:
+            g.meters_bound = meters_bound(session(), [row.id for row in rows])
 
     def open_to(self, deed: str, row: Consumer) -> bool:
         """Who has a history stays; whose data were removed stays as removed."""

@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
     union_all,
 )
@@ -30,6 +31,9 @@ COUNT_LIMIT: Final = 10_000
 
 WINDOW: Final = 40
 """Rows looked at for each wanted one, before all that fit are found and sorted."""
+
+MOST_PARTS: Final = 64
+"""Parts of a table that are read one beside the other and merged."""
 
 CHUNK: Final = 1_000
 """Rows read at once where a whole list is wanted."""
@@ -128,6 +132,19 @@ def _further(
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Parts into which a list falls, in each of which an index has its rows in order.
+
+    Attributes:
+        column: Tells of a row in which part it is.
+        keys: Which parts there are, in the asker's scope: one column.
+    """
+
+    column: InstrumentedAttribute[Any]
+    keys: Select[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Which page is wanted: the first, the last, or the one next to a row."""
 
@@ -167,12 +184,14 @@ def read_page(
     *,
     walked: Select[Any] | None = None,
     whole: Select[Any] | None = None,
+    parts: Parts | None = None,
 ) -> Page:
     """Read one page of a list in two statements.
 
     How many rows there are decides how they are found. Few are all found and then sorted. Of
     many a page is soon together going along the index of the order, row by row; unless those
-    wanted lie together far on, then they are found and sorted, too.
+    wanted lie together far on, then they are found and sorted, too. Where the list falls into
+    some parts, so many rows are met in each, and the first of all these are the page.
 
     Args:
         session: In the asker's scope.
@@ -183,9 +202,14 @@ def read_page(
         walked: The same list, stated so that no index of a search is used; for a list that no
             index has in this order.
         whole: The list before it was filtered, for rows that are known to be in it.
+        parts: What it falls into; left aside where these are many.
     """
     beside = place.before if place.before is not None else place.after
-    count, more, edge = _count(session, statement.with_only_columns(order.key), order, beside)
+    count, more, edge, several = _count(
+        session, statement.with_only_columns(order.key), order, beside, parts
+    )
+    if several > MOST_PARTS:
+        parts = None
     if not count:
         return Page([], 0, more=False, has_previous=False, has_next=False)
     if edge is None and not place.last:
@@ -193,7 +217,7 @@ def read_page(
 
     def read(direction: Order) -> tuple[list[Any], bool]:
         found: tuple[list[Any], bool] = ([], False)
-        for keys in _ways(statement, walked, direction, size, edge, more=more):
+        for keys in _ways(statement, walked, parts, direction, size, edge, more=more):
             found = _rows(session, statement if whole is None else whole, keys, direction, size)
             if found[1]:
                 break
@@ -237,6 +261,7 @@ def _rows(
 def _ways(
     statement: Select[Any],
     walked: Select[Any] | None,
+    parts: Parts | None,
     order: Order,
     size: int,
     edge: Edge | None,
@@ -247,6 +272,9 @@ def _ways(
     if more and walked is None:
         yield _met(statement, order, size + 1, edge)
         return
+    if more and walked is not None and parts is not None:
+        yield _merged(walked, parts, order, size + 1, edge)
+        return
     if more and walked is not None:
         near = _met(select(*order.unseen.columns), order.unseen, WINDOW * (size + 1), edge)
         keys = walked.with_only_columns(order.key).where(order.key.in_(_first(near.cte("near"))))
@@ -256,11 +284,35 @@ def _ways(
 
 def _met(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
     """State the keys of the rows that follow an edge, met along the order."""
+    met = _along(statement, order, limit, edge).subquery()
+    return select(met.c[order.key.key]).order_by(*order.clauses(met)).limit(limit)
+
+
+def _along(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
+    """State by what the rows that follow an edge are sorted, each case of them for itself."""
     keys = statement.with_only_columns(*order.columns)
     cases = [keys] if edge is None else [keys.where(case) for case in order.beyond(edge)]
-    limited = [case.order_by(*order.clauses()).limit(limit).subquery() for case in cases]
-    met = limited[0] if len(cases) == 1 else union_all(*map(select, limited)).subquery()
-    return select(met.c[order.key.key]).order_by(*order.clauses(met)).limit(limit)
+    limited = [case.order_by(*order.clauses()).limit(limit) for case in cases]
+    if len(cases) == 1:
+        return limited[0]
+    met = union_all(*(select(case.subquery()) for case in limited)).subquery()
+    return select(met).order_by(*order.clauses(met)).limit(limit)
+
+
+def _merged(
+    statement: Select[Any],
+    parts: Parts,
+    order: Order,
+    limit: int,
+    edge: Edge | None,
+) -> Select[Any]:
+    """State the keys of the rows that follow an edge, of those met in each part."""
+    part = parts.keys.subquery("part")
+    (key,) = part.c
+    own = _along(statement.where(parts.column == key).correlate(part), order, limit, edge)
+    met = own.correlate(part).lateral("met")
+    read = select(met.c[order.key.key]).select_from(part.join(met, true()))
+    return read.order_by(*order.clauses(met)).limit(limit)
 
 
 def _found(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
@@ -277,23 +329,28 @@ def _first(keys: Any) -> Select[Any]:  # noqa: ANN401 - a table expression
 
 
 def _count(
-    session: Session, keys: Select[Any], order: Order, beside: int | None
-) -> tuple[int, bool, Edge | None]:
-    """Count rows, and find the sort values of the one that a page lies beside.
+    session: Session, keys: Select[Any], order: Order, beside: int | None, parts: Parts | None
+) -> tuple[int, bool, Edge | None, int]:
+    """Count rows and parts, and find the sort values of the row that a page lies beside.
 
-    Both by attributes of a model: the scope sees no bare columns.
+    By attributes of a model: the scope sees no bare columns.
     """
     some = keys.limit(COUNT_LIMIT + 1).subquery()
     wanted: Select[Any] = select(func.count()).select_from(some)
+    if parts is not None:
+        several = select(func.count()).select_from(parts.keys.limit(MOST_PARTS + 1).subquery())
+        wanted = wanted.add_columns(several.scalar_subquery())
+    else:
+        wanted = wanted.add_columns(literal(0))
     if beside is None or not holds(order.key, beside):
-        count, edge = session.scalar(wanted) or 0, None
+        (count, several), edge = session.execute(wanted).one(), None
     else:
         values = (
             select(column).where(order.key == beside).scalar_subquery() for column in order.columns
         )
-        count, *found = session.execute(wanted.add_columns(*values)).one()
+        count, several, *found = session.execute(wanted.add_columns(*values)).one()
         edge = None if found[-1] is None else found
-    return min(count, COUNT_LIMIT), count > COUNT_LIMIT, edge
+    return min(count, COUNT_LIMIT), count > COUNT_LIMIT, edge, several
 
 
 def row_of(session: Session, model: type[Model], key: int, *options: Any) -> Any:  # noqa: ANN401

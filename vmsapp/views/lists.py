@@ -7,6 +7,8 @@ keys, filters hold nothing between requests, deeds on rows touch only rows the a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -15,15 +17,18 @@ from flask_appbuilder import AppBuilder, expose, has_access, permission_name
 from flask_appbuilder.forms import DynamicForm
 from flask_appbuilder.models.filters import BaseFilterConverter
 from flask_appbuilder.models.sqla.interface import SQLAInterface
+from markupsafe import Markup
 from sqlalchemy import Boolean, Select
 from sqlalchemy.orm import InstrumentedAttribute
 from werkzeug.wrappers import Response
 
 from vmsapp.errors import NotAllowed, NotFound
-from vmsapp.i18n import _, _l
+from vmsapp.i18n import _, _l, groups_in_order
 from vmsapp.views.asked import MAX_SEARCH, AskedList, Listing, place
 from vmsapp.views.base import session
+from vmsapp.views.cells import Coded
 from vmsapp.views.listing import SIZES, Order, Place, holds, read_page, row_of
+from vmsapp.views.look import cell
 
 Answer = str | Response | tuple[str, int]
 
@@ -188,7 +193,7 @@ class OfficeListView(AskedList):
             walked = self.matching(statement, search, walking=True)
         page = read_page(
             session(), self.matching(statement, search), order, size, place(),
-            walked=walked, whole=whole,
+            walked=walked, whole=whole, parts=self.parts(order),
         )  # fmt: skip
         self.make_ready(page.rows)
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
@@ -316,6 +321,38 @@ class OfficeListView(AskedList):
     def name_of(self, row: Any) -> str:  # noqa: ANN401
         """What a row is called."""
         return str(row)
+
+    def called(self, row: Any) -> str:  # noqa: ANN401
+        """What a row is called, for use among words of any language."""
+        return groups_in_order(self.name_of(row))
+
+    def way(self, deed: str) -> str:
+        """The address of a deed that the asker may do to rows, but for the row's id at its end."""
+        return self.url(deed, pk=0).removesuffix("0") if self.may(deed) else ""
+
+    def written(
+        self, columns: Sequence[str], *, labelled: bool
+    ) -> Sequence[tuple[str, Markup, Callable[[Any], Any]]]:
+        """How columns of a table are written: name, attributes of the cells, and what is in one.
+
+        Args:
+            columns: Their names.
+            labelled: Each cell says what it is, as it does where a row is a card. In a long table
+                a script has them say so, for that is a fifth of the page.
+        """
+        return [(name, self._look(name, labelled=labelled), self._writer(name)) for name in columns]
+
+    def _look(self, column: str, *, labelled: bool) -> Markup:
+        look = Markup(' data-label="{}"').format(self.label(column)) if labelled else Markup()
+        return look + Markup(' class="num"') if column in self.numbers else look
+
+    def _writer(self, column: str) -> Callable[[Any], Any]:
+        """Write a column; what depends on a code alone is said once for all rows."""
+        said = self.cells.get(column)
+        if not isinstance(said, Coded):
+            return lambda row: cell(self.value(row, column))
+        read, say = attrgetter(said.column), cache(lambda code: cell(said.say(code)))
+        return lambda row: say(read(row))
 
     def value(self, row: Any, column: str) -> Any:  # noqa: ANN401
         """What stands in a cell."""

@@ -19,7 +19,7 @@ from werkzeug.datastructures import MultiDict
 
 from vmsapp.i18n import _, moment_text
 from vmsapp.security import COUNTER
-from vmsapp.views.assets import asset
+from vmsapp.views.assets import asset, shape
 from vmsapp.views.base import zone
 from vmsapp.views.forms import control, shown_fields
 from vmsapp.views.listing import SIZES
@@ -28,6 +28,9 @@ MENU: Final = ("Vending", "Registration", "Engineering", "Report", "System")
 """The groups of the side menu, in their order."""
 
 THEMES: Final = ("light", "dark", "auto")
+
+OPENED, CLOSED = Markup("<bdi>"), Markup("</bdi>")
+DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 
 PART_OF: Final = {"Printing": COUNTER}
 """Views without an entry in the menu, and the one they belong to."""
@@ -62,17 +65,29 @@ def init_app(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True  # lighter pages
     app.jinja_env.filters.update(control=control, cell=cell)
     app.jinja_env.globals.update(
-        icon=icon, href=href, menu=menu, way_here=way_here, theme=theme, qr=qr,
-        time_left=time_left, shown_fields=shown_fields, initials=initials,
-        languages_offered=languages_offered, may_find=may_find, number=number_text, sizes=SIZES,
+        icon=icon, icon_here=icon_here, icons_here=icons_here, href=href, menu=menu,
+        way_here=way_here, theme=theme, qr=qr, time_left=time_left, shown_fields=shown_fields,
+        initials=initials, languages_offered=languages_offered, may_find=may_find,
+        number=number_text, sizes=SIZES,
     )  # fmt: skip
 
 
 def icon(name: str, look: str = "icon") -> Markup:
     """Draw an icon; it says nothing to who cannot see it, so a word stands beside it."""
-    return Markup(
-        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#i-{}"/></svg>'
-    ).format(look, asset("icons.svg"), name)
+    return Markup('<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>').format(
+        look, asset("icons.svg"), name
+    )
+
+
+def icons_here(*names: str) -> Markup:
+    """Put the shapes of some icons into the page, for what draws them again and again."""
+    shapes = Markup().join(shape(name) for name in names)
+    return Markup('<svg class="shapes" aria-hidden="true">{}</svg>').format(shapes)
+
+
+def icon_here(name: str) -> Markup:
+    """Draw an icon whose shape is in the page already."""
+    return Markup('<svg class="icon" aria-hidden="true"><use href="#i-{}"/></svg>').format(name)
 
 
 def theme() -> str:
@@ -164,12 +179,12 @@ def cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
         case Markup() | int() | Decimal():
             return value
         case _:
-            return Markup("<bdi>{}</bdi>").format(value)
+            return OPENED + str(value) + CLOSED
 
 
 def digits(text: str) -> Markup:
     """Write a number that is read digit by digit: left to right in every language."""
-    return Markup('<bdi class="digits" dir="ltr">{}</bdi>').format(text)
+    return DIGITS + text + CLOSED
 
 
 def state(word: str, tone: str | None) -> Markup:

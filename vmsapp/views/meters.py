@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from flask import flash, g, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import joinedload
 
 from vmsapp.clock import now_utc
@@ -71,10 +71,6 @@ from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
-
-HANGS: Final = exists().where(
-    MeterInstallation.meter_id == Meter.id, MeterInstallation.removed_at.is_(None)
-)
 
 
 def _owner(meter: Meter) -> Any:  # noqa: ANN401 - name and number
@@ -152,7 +148,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
     searched = (Meter.drn,)
     filters = (
         Choice(name="state", label=_l("State"), column=Meter.state, words=METER_STATES),
-        YesNo(name="bound", label=_l("Bound to a consumer"), column=HANGS),
+        YesNo(name="bound", label=_l("Bound to a consumer"), column=Meter.bound),
         HangsAt(name="consumer", label=_l("Consumer"), column=Meter.id, model=Consumer,
                 endpoint="Consumers.lookup"),
         Choice(name="type", label=_l("Meter type"), column=Meter.meter_type, words=METER_TYPES),

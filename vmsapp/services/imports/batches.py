@@ -81,6 +81,15 @@ class SameFile(Conflict):
     )
 
 
+class SameFileOfOthers(SameFile):
+    """The same, by somebody whom the asker does not see, and so is not told of."""
+
+    message = N_(
+        "The same file was handed in already, on %(at)s. Tick “Import it all the same” if that is "
+        "meant."
+    )
+
+
 def stage(
     session: Session,
     actor: Actor,
@@ -287,14 +296,15 @@ def _refuse_same(session: Session, kind: SheetKind, sha256: str) -> None:
     """Warn where the same bytes were handed in; of whose region they are it tells nothing."""
     with unscoped("two people importing one file are warned wherever they work"):
         same = session.execute(
-            select(ImportBatch.made_at, OfficeUser.username)
-            .outerjoin(OfficeUser, OfficeUser.id == ImportBatch.actor_id)
+            select(ImportBatch.made_at, ImportBatch.actor_id)
             .where(ImportBatch.sha256 == sha256, ImportBatch.kind == kind.code)
             .where(ImportBatch.state.in_([S.APPLYING, S.APPLIED, S.VALIDATING, S.VALIDATED]))
             .order_by(ImportBatch.id.desc()).limit(1)
         ).first()  # fmt: skip
-    if same:
-        raise SameFile(who=same.username or "-", at=same.made_at)
+    if same is None:
+        return
+    who = session.scalar(select(OfficeUser.username).where(OfficeUser.id == same.actor_id))
+    raise SameFileOfOthers(at=same.made_at) if who is None else SameFile(who=who, at=same.made_at)
 
 
 def remove_old_files(session: Session, settings: Settings) -> int:

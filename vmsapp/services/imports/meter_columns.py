@@ -12,6 +12,7 @@ from vmsapp.models import Meter, Product, Tariff
 from vmsapp.services.imports.consumers import REGION_NOTE, offered
 from vmsapp.services.regions import known_names
 from vmsapp.services.registration.drafts import MeterDraft
+from vmsapp.services.registration.meter_page import vending_keys
 from vmsapp.services.sheets.cleaners import Digits, Number, Text, Value, western
 from vmsapp.services.sheets.columns import Column, told_columns
 from vmsapp.services.sheets.names import Choice, Words, in_any_language
@@ -138,6 +139,10 @@ def meter_columns(session: Session, words: Words, language: str) -> list[Column]
         "ea": ["07", "11"], "tct": ["01", "02"], "credit_mode": spoken(CREDITS),
     }  # fmt: skip
     examples = {"number": "0700 0000 013", "sgc": "123457", "ti": "01", "krn": "1", "kt": "2"}
+    for algorithm, key in vending_keys(session)[:1]:  # such meters can be sold to here
+        (text,) = (text for text, code in ALGORITHMS.items() if code == algorithm)
+        (examples["algorithm"],) = spoken({text: algorithm})
+        examples["base_date"] = next(year for year, code in YEARS if code == key.base_date)
     taken = [
         Column(
             name, heading, cleaners[name], required=name in NEEDED, empty=EMPTY.get(name, ""),

@@ -347,12 +347,13 @@ def _write_links(session: Session, links: Sequence[Link], where: Sequence[Servic
 
 
 def _settle_in(meter: Meter, point: ServicePoint, actor: Actor) -> None:
-    meter.region_id = point.region_id
+    meter.region_id, meter.bound = point.region_id, True
     if meter.state == MeterState.STOCK:
         put(meter, MeterState.ACTIVE, actor)
 
 
 def _put_away(meter: Meter, afterwards: MeterState, actor: Actor) -> None:
+    meter.bound = False
     if meter.state != MeterState.BLOCKED or afterwards is MeterState.RETIRED:
         put(meter, afterwards, actor)
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import Consumer, Meter, MeterInstallation, Sale, ServicePoint
 from vmsapp.scope import unscoped
+from vmsapp.services.rows import among
 
 MOST_LINKS: Final = 50
 """Meters a consumer's page shows; who has more finds them in the list of meters."""
@@ -48,7 +49,8 @@ def meters_bound(
     wanted = (
         select(ServicePoint.consumer_id, func.count(MeterInstallation.id))
         .join(MeterInstallation, MeterInstallation.service_point_id == ServicePoint.id)
-        .where(ServicePoint.consumer_id.in_(ids), MeterInstallation.removed_at.is_(None))
+        .where(among(session, ServicePoint.consumer_id, ids))
+        .where(MeterInstallation.removed_at.is_(None))
         .group_by(ServicePoint.consumer_id)
     )
     with unscoped("a bound meter counts wherever it hangs") if everywhere else nullcontext():

@@ -100,6 +100,8 @@ def take_off(session: Session, actor: Actor, meter_ids: Sequence[int], batch_id:
         hanging = (link.meter_id.in_(some), link.removed_at.is_(None))
         session.execute(delete(link).where(*hanging))
     _remove_places(session, [points[key].id for key in gone])
+    for key in gone:
+        meters[key].bound = False
     numbers = [meters[key].drn for key in gone]
     if numbers:
         audit.record(
