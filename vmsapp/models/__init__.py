@@ -7,6 +7,7 @@ from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.debt import Debt, DebtPayment
+from vmsapp.models.free_token import FreeReason, FreeToken
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
@@ -43,7 +44,7 @@ from vmsapp.models.proof import LedgerProof
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.reversal import ReversalReason, SaleReversal
-from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
+from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
     JournalCheck,
@@ -92,6 +93,8 @@ __all__ = [
     "FeePayment",
     "FindingKind",
     "FloatMovement",
+    "FreeReason",
+    "FreeToken",
     "Gender",
     "ImportBatch",
     "ImportRow",
@@ -128,6 +131,7 @@ __all__ = [
     "RowState",
     "Sale",
     "SaleAttempt",
+    "SaleKind",
     "SaleReversal",
     "SaleState",
     "SecurityModule",

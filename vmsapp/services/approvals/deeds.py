@@ -7,6 +7,7 @@ from vmsapp.services.approvals.rules import CHANGE_RULE
 from vmsapp.services.debts import ENTER
 from vmsapp.services.float_terms import CHANGE_TERMS
 from vmsapp.services.floats import PAY_IN, TAKE_OUT
+from vmsapp.services.free_tokens.deed import GIVE
 from vmsapp.services.registration.correcting import CORRECT
 from vmsapp.services.security_modules.import_deeds import KEY_IMPORT, KEY_REPLACE
 from vmsapp.services.vending.give_back import GIVE_BACK
@@ -24,6 +25,7 @@ DEEDS: Final[dict[str, Deed[Any]]] = {
         KEY_REPLACE,
         CORRECT,
         ENTER,
+        GIVE,
         CHANGE_RULE,
     )
 }
