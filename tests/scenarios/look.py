@@ -368,7 +368,8 @@ SCENES: Final = (
     Scene("first-steps", "/first-steps/"),
     Scene("setup", "/setup/"),
     *(Scene(f"setup-{name}", f"/setup/change/{name}")
-      for name in ("utility", "currency", "shifts", "limits", "putting_right", "free_tokens", "mail")),
+      for name in ("utility", "currency", "shifts", "limits", "putting_right", "free_tokens",
+                   "mail")),
     Scene("setup-errors", "/setup/change/utility", act=shown(SAVE, "#errors"), part="main",
           status=422),
     Scene("shifts", "/shifts/list/"),

@@ -205,7 +205,10 @@ def test_a_meter_that_rates_itself_is_given_money(shop, gifts):
     sale = gifts.give("money", units="", credit_minor=800)
     assert (sale.credit_minor, sale.subclass, sale.charged_minor) == (800, 4, 0)
     assert booked(shop, sale)[("sale", *TO_ASK)] == 800
-    assert (shop.do(receipts.receipt, sale.id).carries_more, proved(shop).faults) == (True, 0)
+    assert (shop.do(receipts.receipt, sale.id).digits, proved(shop).faults) == (
+        shop.digits(sale),
+        0,
+    )
 
 
 def test_what_is_worth_nothing_is_given_and_proves_itself(shop, gifts):

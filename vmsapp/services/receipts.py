@@ -114,6 +114,7 @@ class OpenSale:
     state: str
     sealed: bool
     step: Step
+    free: bool = False
 
 
 def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
@@ -215,6 +216,7 @@ def _listed(
             state=sale.state,
             sealed=sale.money_given_back,
             step=step_of(sale),
+            free=sale.is_free,
         )
         for sale, drn, name in rows
     ]

@@ -26,7 +26,9 @@ from vmsapp.views.base import OfficeView, actor, sentence, session, utility, zon
 from vmsapp.views.setup_forms import kept_mail_key, mail_ports
 from vmsapp.views.slips import KINDS, language_of, slip_of, slip_printed
 
-COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
+COUNTER_DEEDS: Final = (
+    "can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back", "can_give_free",
+)  # fmt: skip
 """The counter's permissions, whichever of its views asks for them."""
 
 PDF: Final = "application/pdf"

@@ -110,7 +110,7 @@ def settling(sale: Sale, *, may: bool) -> Settling:
 
 def goes_back(sale: Sale) -> str:
     """Say of the money of a sale of which nothing came that it is the customer's."""
-    if sale.state != SaleState.FAILED:
+    if sale.state != SaleState.FAILED or sale.is_free:
         return ""
     if sale.sealed_at is not None:
         return str(_("It was given back to the customer."))
@@ -151,13 +151,19 @@ def next_steps(sales: Sequence[OpenSale], *, may: bool) -> Mapping[int, tuple[st
     second = second_needed(session(), actor(), sales) if sales else set()
 
     def said(sale: OpenSale) -> tuple[str, str | None]:
+        if sale.free and sale.step == Step.GIVEN:
+            return _("Nothing: the token was given up."), None
         if sale.step == Step.GIVEN:
             return _("Nothing: the money was given back."), None
         if sale.step == Step.NOT_YET:
             return _("Wait: the system is settling it."), None
         if sale.id in waiting:
             return _("Wait for the second person."), request_url(waiting[sale.id])
+        if sale.free and not may:
+            return _("A supervisor may give this token up."), None
         here = url_for("Counter.sale", sale_id=sale.id, _anchor="money") if may else None
+        if sale.free:
+            return _("Give this token up, if the meter must be sold to."), here
         return gettext(STEPS[may, sale.id in second]), here
 
     return {sale.id: said(sale) for sale in sales}

@@ -35,7 +35,8 @@ from vmsapp.services.free_tokens.errors import (
     FreeReasonMissing,
 )
 from vmsapp.services.free_tokens.valuing import Given, value
-from vmsapp.services.setup import installation
+from vmsapp.services.meters import meter_to_sell_to
+from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending.errors import FormOutdated
 from vmsapp.services.vending.ground import Ground, check_meter, lock_ground
 from vmsapp.services.vending.request import Purchase, SaleRequest
@@ -109,6 +110,31 @@ class Gift:
 def request_of(gift: Gift, key: str) -> SaleRequest:
     """Make of it what a sale is asked for with: the same key finds the same sale."""
     return SaleRequest(gift.vending_point_id, key, gift.wish, quote_shown={"given": asdict(gift)})
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is shown before somebody asks: what is given, and what was given before."""
+
+    given: Given
+    used: quota.Used
+
+
+def preview(session: Session, gift: Gift) -> Preview:
+    """Tell what a gift carries and is worth, without a lock; it is checked again.
+
+    Raises:
+        VmsError: One of the rules of ``errors``.
+    """
+    _check_words(gift)
+    _check_for_sale(session, gift)
+    meter, point = meter_to_sell_to(session, gift.meter_id)
+    moment = now_utc()
+    setup = setup_at(session, moment)
+    given = value(session, setup, meter, point, gift.wish, moment)
+    quota.check(session, setup, meter, gift.vending_point_id, given)
+    so_far = quota.used(session, meter, gift.vending_point_id, given.business_date)
+    return Preview(given, so_far)
 
 
 def check(session: Session, gift: Gift) -> tuple[Ground, Given]:
