@@ -61,6 +61,18 @@ STEPS: Final = {
 }
 """What can be done about a sale in doubt: by who may give money back, and by two."""
 
+FREE_STEPS: Final = {
+    True: N_("Give this token up, if the meter must be sold to."),
+    False: N_("A supervisor may give this token up."),
+}
+"""The same of a token for which no money was taken."""
+
+GIVEN: Final = {
+    False: N_("Nothing: the money was given back."),
+    True: N_("Nothing: the token was given up."),
+}
+"""What is said where it was done: by whether no money was taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settling:
@@ -151,19 +163,14 @@ def next_steps(sales: Sequence[OpenSale], *, may: bool) -> Mapping[int, tuple[st
     second = second_needed(session(), actor(), sales) if sales else set()
 
     def said(sale: OpenSale) -> tuple[str, str | None]:
-        if sale.free and sale.step == Step.GIVEN:
-            return _("Nothing: the token was given up."), None
         if sale.step == Step.GIVEN:
-            return _("Nothing: the money was given back."), None
+            return gettext(GIVEN[sale.free]), None
         if sale.step == Step.NOT_YET:
             return _("Wait: the system is settling it."), None
         if sale.id in waiting:
             return _("Wait for the second person."), request_url(waiting[sale.id])
-        if sale.free and not may:
-            return _("A supervisor may give this token up."), None
         here = url_for("Counter.sale", sale_id=sale.id, _anchor="money") if may else None
-        if sale.free:
-            return _("Give this token up, if the meter must be sold to."), here
-        return gettext(STEPS[may, sale.id in second]), here
+        step = FREE_STEPS[may] if sale.free else STEPS[may, sale.id in second]
+        return gettext(step), here
 
     return {sale.id: said(sale) for sale in sales}

@@ -131,7 +131,7 @@ def free_said(free: FreeToken | None) -> tuple[str, str] | None:
 
 
 def _free_marks(receipt: Receipt) -> list[str]:
-    return [] if receipt.free is None else [gettext(FREE_MARKS[receipt.free.kind])]
+    return [] if receipt.free is None else [gettext(FREE_MARKS[SaleKind(receipt.free.kind)])]
 
 
 def _facts(receipt: Receipt) -> Iterator[Fact]:
