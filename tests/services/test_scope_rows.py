@@ -16,6 +16,7 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.keyring import KeyShop
+from tests.services.gifts import Gifts
 from tests.services.pair import make_pair
 from tests.till import Till
 from vmsapp.models import (
@@ -23,6 +24,7 @@ from vmsapp.models import (
     AuditEvent,
     Consumer,
     FloatMovement,
+    FreeToken,
     ImportBatch,
     Job,
     JournalFinding,
@@ -73,6 +75,7 @@ AT_A_POINT = (
     ReceiptCounter,
     ReceiptPrint,
     FloatMovement,
+    FreeToken,
     SaleReversal,
     ApprovalRequest,
     Shift,
@@ -132,6 +135,9 @@ def sold(shop):
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
         pair.approve(pair.ask(REVERSE, f"r{number}", params=wrong))
+    gifts = Gifts(shop, pair)
+    for meter, point in ((LEGACY_11, HARBOUR), (SOUTHERN, MARKET)):
+        gifts.give(meter, point=point)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
     till = Till(shop)

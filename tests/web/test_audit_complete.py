@@ -71,6 +71,14 @@ def answer_key(browser, meter, answer, **said):
     return form(browser, f"/meters/{meter}/key/{answer}", **said)
 
 
+def ask_for_a_token(browser, meter, point):
+    """Ask a second person for a token without money: looked at first, then sent."""
+    looked = form(
+        browser, f"/counter/free/{meter}", point=point, reason="compensation-outage", amount="5"
+    )
+    return browser.post(f"/counter/free/{meter}", sent(the_form(read(looked.text))))
+
+
 @pytest.fixture
 def deeds(shop, module, utility, people, office, browse):
     """A deed for each route that writes: it changes something, whoever runs it."""
@@ -230,6 +238,7 @@ def deeds(shop, module, utility, people, office, browse):
             fixed="1",
             reason="x",
         ),
+        "FreeTokens.give": lambda b: ask_for_a_token(b, meter, harbour),
         "Sales.reverse": lambda b: form(b, f"/sales/{sale.id}/reverse", reason="test"),
         "Counter.give_back": lambda b: b.post(f"/counter/sale/{open_sale.id}/give-back"),
         "Printing.confirm": lambda b: b.print(sale.id),
