@@ -104,6 +104,8 @@ class Gift:
             units = Decimal(self.units)
         except InvalidOperation:
             raise FreeAmountMissing from None
+        if not units.is_finite() or units <= 0:
+            raise FreeAmountMissing
         return Purchase(self.meter_id, "quantity", units=units)
 
 
