@@ -66,8 +66,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("value_minor >= 0", name="ck_free_token_value"),
     )
-    op.create_index("ix_free_token_meter_id", "free_token", ["meter_id"])
-    op.create_index("ix_free_token_point", "free_token", ["vending_point_id", "business_date"])
+    for name in ("vending_point_id", "meter_id"):
+        op.create_index(f"ix_free_token_{name}", "free_token", [name])
     for name, (kind, rule) in QUOTAS.items():
         op.execute(
             f"ALTER TABLE setup ADD COLUMN {name} {kind} CONSTRAINT {rule} CHECK ({name} > 0)"

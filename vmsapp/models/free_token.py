@@ -3,7 +3,7 @@
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vmsapp.models.base import Model
@@ -44,7 +44,6 @@ class FreeToken(PointScoped, Model):
             "for_sale_id IS NULL OR kind = 'compensation'", name="ck_free_token_for_sale"
         ),
         CheckConstraint("value_minor >= 0", name="ck_free_token_value"),
-        Index("ix_free_token_point", "vending_point_id", "business_date"),
     )
 
     sale_id: Mapped[int] = mapped_column(ForeignKey("sale.id"), primary_key=True)

@@ -29,7 +29,7 @@ MENU: Final = ("Vending", "Registration", "Engineering", "Report", "System")
 
 THEMES: Final = ("light", "dark", "auto")
 
-PART_OF: Final = {"Printing": COUNTER}
+PART_OF: Final = {"Printing": COUNTER, "FreeTokens": COUNTER}
 """Views without an entry in the menu, and the one they belong to."""
 
 
