@@ -24,6 +24,12 @@ from vmsapp.money import Money
 _ = gettext
 _l = lazy_gettext
 
+_SIGN: Final = "\N{CURRENCY SIGN}"
+_MARKS: Final = " \N{NO-BREAK SPACE}\N{RIGHT-TO-LEFT MARK}\N{LEFT-TO-RIGHT MARK}"
+"""What stands around a sign in the patterns of languages."""
+_HOLE: Final = "\ue000"
+"""Of private use: stands for a sign while a number is written."""
+
 _BETWEEN_GROUPS: Final = re.compile(r"(?<=[0-9]) (?=[0-9])")
 
 
@@ -45,6 +51,7 @@ class _Babel(Babel):  # type: ignore[misc]
 
 def init_app(app: Flask) -> None:
     """Choose the language of each request, and give templates what they write with."""
+    app.extensions.setdefault("currency_sign", str)  # the code itself, where nobody knows better
     babel = app.extensions["babel"]
     babel.locale_selector = choose_locale
     babel.instance.__class__ = _Babel  # the framework made it, and asks it for its domain
@@ -114,11 +121,26 @@ def in_every_language(texts: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def money_text(minor: int, currency: str, exponent: int, *, symbol: bool = True) -> str:
-    """Write minor units the reader's way, with the currency's code."""
+    """Write minor units the reader's way, with the utility's sign for the currency or its code.
+
+    A sign stands where readers of the language expect one; a code stands behind.
+    """
     amount = Decimal(minor).scaleb(-exponent)
     pattern = "#,##0." + "0" * exponent if exponent else "#,##0"
+    sign = current_app.extensions["currency_sign"](currency) if symbol else ""
+    if sign and sign != currency:
+        return _with_sign(amount, pattern, sign)
     text = format_decimal(amount, format=pattern, locale=_locale())
     return f"{text} {currency}" if symbol else text
+
+
+def _with_sign(amount: Decimal, pattern: str, sign: str) -> str:
+    """Put a sign before or behind, as the language has it; a letter keeps off the digits."""
+    leads = _locale().currency_formats["standard"].prefix[0].strip(_MARKS) == _SIGN
+    gap = "\N{NO-BREAK SPACE}" if not leads or sign[-1].isalpha() or sign[-1] == "." else ""
+    whole = f"'{_HOLE}'{gap}{pattern}" if leads else f"{pattern}{gap}'{_HOLE}'"
+    written = format_decimal(amount, format=whole, locale=_locale())
+    return str(written).replace(_HOLE, sign)
 
 
 def units_text(units: Decimal) -> str:

@@ -259,10 +259,12 @@ SCENES: Final = (
     Scene("free-token-looked", "/counter/free/1", act=token_looked_at, part="main"),
     Scene("free-token-errors", "/counter/free/1", part="main", act=shown(SAVE, "#errors"),
           status=422),
-    Scene("debts", "/consumers/1/debts"),
+    Scene("debts-none", "/consumers/1/debts", part="main"),
+    Scene("debts", "/consumers/2/debts"),
     Scene("debt-add", "/consumers/1/debts/add"),
     Scene("debt-add-errors", "/consumers/1/debts/add", part="main", act=shown(SAVE, "#errors"),
           status=422),
+    Scene("debt-write-off", "/consumers/2/debts/1/write-off"),
     Scene("open", "/counter/open"),
     *(Scene(f"{name}-list", f"/{name}/list/?size=10") for name in LISTS if name != "consumers"),
     Scene("consumers-list", "/consumers/list/?q=C000019"),
@@ -665,7 +667,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     Sale 1 is sold, 2 being settled, 3 failed, 4 being settled with the money given back,
     5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
     nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
-    nobody sold. Imports and jobs are those of ``imports_seen``.
+    nobody sold. Consumer 2 owes. Imports and jobs are those of ``imports_seen``.
     """
     page.goto(f"{product.address}/floats/1/pay-in")
     slip_entered(page, "#statement")
@@ -694,6 +696,15 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             (now, sold["meter_pan"], sold["tid"] + 7, now),
         )
         add_imports(database, now)
+        database.execute(
+            "INSERT INTO debt (consumer_id, name, amount_minor, recovered_minor, written_off_minor,"
+            " share_percent, reason, entered_at, key) VALUES (2, 'Connection fee', 20000, 0, 2500,"
+            " 20, 'Agreed on 3 March', ?, 'look')", (now,),
+        )  # fmt: skip
+        database.execute(
+            "INSERT INTO debt_write_off (debt_id, amount_minor, reason, written_at, key)"
+            " VALUES (1, 2500, 'A cable laid twice', ?, 'look')", (now,),
+        )  # fmt: skip
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
         database.execute("UPDATE meter SET state = 'stock' WHERE id = 200")
         database.execute(

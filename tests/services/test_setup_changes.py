@@ -35,6 +35,7 @@ from vmsapp.services.setup_rules import (
     FixedBySales,
     FixedFromNow,
     InvalidCurrency,
+    InvalidSymbol,
     LargestBelowSmallest,
     LargestUnitsBelowSmallest,
     PasswordInClear,
@@ -111,7 +112,8 @@ def test_a_change_counts_from_now_and_the_time_before_stays_as_it_was(shop):
 
 def test_all_settings_but_the_changed_are_copied(shop):
     values = {
-        "utility_address": "1 Road", "tax_number": "T-1", "coin_minor": 5, "settlement": "nearest",
+        "utility_address": "1 Road", "tax_number": "T-1", "coin_minor": 5,
+        "currency_symbol": "KSh", "settlement": "nearest",
         "receipt_header": "Head", "receipt_footer": "Foot", "receipt_copies": 2,
         "shifts_used": True, "shift_hours": 9, "cash_counted": False,
         "shift_tolerance_minor": 250, "smallest_minor": 100,
@@ -431,3 +433,14 @@ def test_no_first_sale_slips_by_a_change_of_the_currency(shop, waits):
     else:
         assert isinstance(changed, FixedBySales)
         assert [row.currency for row in sold] == ["USD"]
+
+
+@pytest.mark.parametrize("symbol", ["", "$", "US$", "KSh", "Rp.", "د.ك", "₦", "元", "Kč", "S/."])
+def test_a_symbol_is_letters_or_a_sign(shop, symbol):
+    change(shop, currency_symbol=symbol, utility_name="Other")
+    assert at(shop, shop.clock.now).currency_symbol == symbol
+
+
+@pytest.mark.parametrize("symbol", ["1", "K5", "٥", "<b>", "a b", "$\u200e", "\x00", "-", "+"])
+def test_what_could_be_taken_for_a_number_is_no_symbol(shop, symbol):
+    refused(shop, InvalidSymbol, lambda: change(shop, currency_symbol=symbol))

@@ -94,6 +94,22 @@ def test_money_is_written_the_readers_way_with_every_decimal(app, language, mino
         assert money_text(minor, "USD", exponent, symbol=False) == text.removesuffix(" USD")
 
 
+# where the sign stands: CLDR, the standard currency pattern of each language
+@pytest.mark.parametrize(("language", "sign", "text"), [
+    ("en", "$", "-$1,234.50"), ("en", "KSh", "-KSh\xa01,234.50"),
+    ("en", "Rp.", "-Rp.\xa01,234.50"),
+    ("zh", "元", "-元\xa01,234.50"), ("fr", "$", "-1\u202f234,50\xa0$"),
+    ("ar", "د.ك", "-1,234.50\xa0د.ك"),
+])  # fmt: skip
+def test_a_sign_stands_where_readers_expect_it(app, language, sign, text):
+    app.extensions["currency_sign"] = {"USD": sign, "EUR": "EUR"}.__getitem__
+    with asking(app, language):
+        written = money_text(-123450, "USD", 2)
+        assert written.replace("\N{MINUS SIGN}", "-").replace("\N{LEFT-TO-RIGHT MARK}", "") == text
+        assert sign not in money_text(-123450, "USD", 2, symbol=False)
+        assert money_text(500, "EUR", 2).endswith(" EUR")
+
+
 @pytest.mark.parametrize("minor", [10**15 - 1, 999_999_999_999_99])
 def test_large_amounts_are_written_to_the_last_unit(app, minor):
     with asking(app, "en"):

@@ -25,6 +25,7 @@ from tests.web.test_permissions import ACTIONS, FRAMEWORKS_OWN, MAY, call
 from vmsapp.models import (
     AuditEvent,
     Consumer,
+    Debt,
     ImportBatch,
     Job,
     Meter,
@@ -156,6 +157,8 @@ def deeds(shop, module, utility, people, office, browse):
         shop.change(lambda s: s.merge(job))
         return batch
 
+    debt = unused(Debt, consumer_id=buyers[1], name="Unused", amount_minor=500, sum_minor=100,
+                  reason="x", entered_at=shop.clock(), key="x")  # fmt: skip
     new_meter = {"number": drn_of("07", 900), "product_id": "1", "region": str(north)}
 
     return {
@@ -239,6 +242,9 @@ def deeds(shop, module, utility, people, office, browse):
             reason="x",
         ),
         "FreeTokens.give": lambda b: ask_for_a_token(b, meter, harbour),
+        "Consumers.write_off": lambda b: form(
+            b, f"/consumers/{buyers[1]}/debts/{debt}/write-off", amount="1", reason="x"
+        ),
         "Sales.reverse": lambda b: form(b, f"/sales/{sale.id}/reverse", reason="test"),
         "Counter.give_back": lambda b: b.post(f"/counter/sale/{open_sale.id}/give-back"),
         "Printing.confirm": lambda b: b.print(sale.id),

@@ -95,3 +95,57 @@ def test_a_consumer_of_elsewhere_is_an_unknown_one(second, shop):
     theirs = owner(shop, SOUTHERN)
     assert second.get(f"/consumers/{theirs}/debts").status_code == 404
     assert second.get(f"/consumers/{theirs}/debts/add").status_code == 404
+
+
+def give_up(browser, consumer_id, debt_id=1, **typed):
+    path = f"/consumers/{consumer_id}/debts/{debt_id}/write-off"
+    shown = sent(the_form(read(browser.get(path).text)))
+    return browser.post(path, shown | {"reason": "moved away"} | typed)
+
+
+def test_a_debt_is_written_off_by_two(supervisor, second, shop, owing):
+    path = f"/consumers/{owing}/debts/1/write-off"
+    assert f'href="{path}"' in supervisor.get(f"/consumers/{owing}/debts").text
+    shown = supervisor.get(path).text
+    assert "Still owed: 10.00 USD" in main_part(shown)
+    assert sent(the_form(read(shown)))["amount"] == "10.00"  # all of it, to begin with
+    give_up(supervisor, owing, amount="6")
+    request = asked(shop)
+    page = main_part(second.get(f"/approvals/show/{request.id}").text)
+    for told in ("Write off a debt of a consumer", "Connection fee", "6.00 USD", "moved away"):
+        assert told in page
+    assert shop.rows(Debt)[0].balance_minor == 1000
+    decide(second, request, "approve")
+    assert shop.rows(Debt)[0].balance_minor == 400
+    page = main_part(supervisor.get(f"/consumers/{owing}/debts").text)
+    assert "Still owed in all: 4.00 USD" in page
+    assert "moved away" in page
+
+
+@pytest.mark.parametrize("typed", [{"amount": "10.01"}, {"amount": "0"}, {"reason": " "}])
+def test_a_refused_write_off_says_why_and_keeps_what_was_typed(supervisor, shop, owing, typed):
+    requests = shop.count(ApprovalRequest)
+    refused = give_up(supervisor, owing, **typed)
+    assert refused.status_code == 422
+    assert 'id="errors"' in refused.text
+    kept = sent(the_form(read(refused.text)))
+    assert {name: kept[name].strip() for name in typed} == {
+        name: value.strip() for name, value in typed.items()
+    }
+    assert shop.count(ApprovalRequest) == requests
+
+
+def test_a_debt_of_elsewhere_or_of_another_is_an_unknown_one(second, supervisor, shop, owing):
+    shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    theirs = owner(shop, SOUTHERN)
+    assert supervisor.get(f"/consumers/{theirs}/debts/1/write-off").status_code == 404
+    assert supervisor.get(f"/consumers/{owing}/debts/9/write-off").status_code == 404
+
+
+def test_an_operator_writes_nothing_off(operator, shop, owing):
+    requests = shop.count(ApprovalRequest)
+    assert "write-off" not in operator.get(f"/consumers/{owing}/debts").text
+    operator.post(
+        f"/consumers/{owing}/debts/1/write-off", {"amount": "1", "reason": "x", "key": "k"}
+    )
+    assert shop.count(ApprovalRequest) == requests

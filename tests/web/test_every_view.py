@@ -61,6 +61,7 @@ NOT_SHOWN: dict[type, str] = {
     models.ShiftCash: "a part of its shift, shown and written with it",
     models.Debt: "a part of its consumer, shown on a page of its own",
     models.DebtPayment: "a line of the statement of debts",
+    models.DebtWriteOff: "a line of the statement of debts",
     models.FloatMovement: "a part of a float's statement",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,

@@ -178,6 +178,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Consumers.debts", "GET"): FINDS,
     ("Consumers.add_debt", "GET"): SETTLES,
     ("Consumers.add_debt", "POST"): SETTLES,
+    ("Consumers.write_off", "GET"): SETTLES,
+    ("Consumers.write_off", "POST"): SETTLES,
     ("Consumers.id_number", "POST"): SETTLES,
     ("Consumers.find_id_number", "POST"): SETTLES,
     ("Consumers.person", "POST"): ADMINS,

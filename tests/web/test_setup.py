@@ -208,6 +208,22 @@ def test_a_currency_of_ones_own_says_its_decimals(admin, shop):
     assert (form["currency"], form["own_currency"], form["exponent"]) == ("own", "QQQ", "2")
 
 
+def test_a_symbol_is_written_in_place_of_the_code_also_after_sales(admin, shop, browse, utility):
+    sale = shop.sell()
+    assert change(shop, admin, "currency", currency_symbol="U$").status_code == 302
+    page = main_part(admin.get(f"/sales/show/{sale.id}").text)
+    assert "U$5.00" in page
+    assert "5.00 USD" not in page
+    assert form_of(admin, "/setup/change/currency")["currency_symbol"] == "U$"
+
+
+def test_a_symbol_with_digits_is_refused_at_its_field(admin, shop):
+    answer = change(shop, admin, "currency", currency_symbol="K5")
+    assert answer.status_code == 422
+    assert "no digits" in answer.text
+    assert now(shop).currency_symbol == ""
+
+
 @pytest.mark.parametrize(("section", "typed"), [
     ("currency", {"currency": "EUR"}), ("currency", {"exponent": "3"}),
     ("utility", {"time_zone": "Asia/Kolkata"}),

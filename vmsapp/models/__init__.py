@@ -6,7 +6,7 @@ from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
-from vmsapp.models.debt import Debt, DebtPayment
+from vmsapp.models.debt import Debt, DebtPayment, DebtWriteOff
 from vmsapp.models.free_token import FreeReason, FreeToken
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
@@ -90,6 +90,7 @@ __all__ = [
     "CreditMode",
     "Debt",
     "DebtPayment",
+    "DebtWriteOff",
     "FeePayment",
     "FindingKind",
     "FloatMovement",

@@ -31,6 +31,7 @@ class Setup(Model):
         time_zone: IANA name; it cannot change after the first sale.
         currency: ISO 4217 code; ``exponent`` its decimals; ``coin_minor`` the smallest
             payable coin in minor units. Code and decimals stay after the first sale, too.
+        currency_symbol: Written in place of the code, such as KSh; empty is the code.
         settlement: ``down``, ``up`` or ``nearest``.
         shifts_used: Sales need an open shift, which lasts ``shift_hours`` at most and ends with
             a count if ``cash_counted``; a difference above ``shift_tolerance_minor`` needs a
@@ -81,6 +82,7 @@ class Setup(Model):
     currency: Mapped[str] = mapped_column(String(3))
     exponent: Mapped[int]
     coin_minor: Mapped[int] = mapped_column(default=1)
+    currency_symbol: Mapped[str] = mapped_column(String(8), default="", server_default="")
     settlement: Mapped[str] = mapped_column(String(8), default="down")
     logo: Mapped[str | None] = mapped_column(String(64), ForeignKey("logo.digest"))
     receipt_header: Mapped[Text] = mapped_column(default="")

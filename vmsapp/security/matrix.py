@@ -194,7 +194,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("export_person", N_("Hand over a person's data"),
                  (("can_export_person", "Consumers"),)),
             _export("Consumers", N_("Export consumers")),
-            Deed("debts", N_("Enter debts"), (("can_debts", "Consumers"),)),
+            Deed("debts", N_("Enter debts and write them off"), (("can_debts", "Consumers"),)),
             Deed("anonymise", N_("Remove personal data"), (("can_anonymise", "Consumers"),)),
         )),
         Screen("Meters", N_("Meters"), "Meters list", deeds=_WRITTEN,

@@ -1,4 +1,7 @@
-"""Debts of consumers: entered by two people, and what became of each."""
+"""Debts of consumers: entered by two people, and what became of each.
+
+To write one off is ``vmsapp.services.debt_write_offs``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, InvalidInput, NotFound
-from vmsapp.models import Consumer, Debt, DebtPayment, Sale
+from vmsapp.models import Consumer, Debt, DebtPayment, DebtWriteOff, Sale
 from vmsapp.money import MAX_MINOR, Money
 from vmsapp.scope import Actor
 from vmsapp.security import Permission
@@ -78,11 +81,17 @@ class NewDebt:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A line of a statement: positive is owed, negative is recovered."""
+    """A line of a statement: positive is owed, negative is recovered or written off.
+
+    Attributes:
+        sale_id: The sale that recovered it, or was taken back.
+        reason: Why it was written off.
+    """
 
     at: datetime
     debt: str
     sale_id: int | None
+    reason: str | None
     amount_minor: int
     balance_minor: int
 
@@ -111,17 +120,22 @@ def statement(session: Session, debts: Sequence[Debt]) -> Sequence[Movement]:
         .join_from(DebtPayment.__table__, Sale.__table__, sale.id == paid.sale_id)
         .where(paid.debt_id.in_(named))
     ).all()
-    moved: list[tuple[datetime, str, int | None, int]] = [
-        (debt.entered_at, debt.name, None, debt.amount_minor) for debt in debts
+    moved: list[tuple[datetime, str, int | None, str | None, int]] = [
+        (debt.entered_at, debt.name, None, None, debt.amount_minor) for debt in debts
+    ]
+    off = select(DebtWriteOff).where(DebtWriteOff.debt_id.in_(named))
+    moved += [
+        (one.written_at, named[one.debt_id], None, one.reason, -one.amount_minor)
+        for one in session.scalars(off)
     ]
     for debt_id, sale_id, amount, given_back_at, sold_at in rows:
-        moved.append((sold_at, named[debt_id], sale_id, -amount))
+        moved.append((sold_at, named[debt_id], sale_id, None, -amount))
         if given_back_at is not None:
-            moved.append((given_back_at, named[debt_id], sale_id, amount))
+            moved.append((given_back_at, named[debt_id], sale_id, None, amount))
     told, balance = [], 0
-    for at, name, sale_id, amount in sorted(moved, key=lambda one: (one[0], one[2] or 0, one[3])):
+    for at, name, sale_id, reason, amount in sorted(moved, key=lambda one: (one[0], one[2] or 0)):
         balance += amount
-        told.append(Movement(at, name, sale_id, amount, balance))
+        told.append(Movement(at, name, sale_id, reason, amount, balance))
     return told[-STATEMENT_ROWS:]
 
 

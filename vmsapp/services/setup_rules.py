@@ -1,5 +1,6 @@
 """The utility's settings by what they are about, and which values can be and go together."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from vmsapp.services.world import CODE, zones
 
 SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     "utility": ("utility_name", "utility_address", "tax_number", "time_zone", "logo"),
-    "currency": ("currency", "exponent", "coin_minor", "settlement"),
+    "currency": ("currency", "currency_symbol", "exponent", "coin_minor", "settlement"),
     "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
     "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": (
@@ -28,6 +29,9 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
     ),
 }  # fmt: skip
 """The settings by what they are about."""
+
+SYMBOL: Final = re.compile(r"([^\W\d_]|[./'\N{RIGHT SINGLE QUOTATION MARK}]|[\u20a0-\u20cf$¢-¥])*")
+"""Letters with full stops, or signs of currencies."""
 
 NAMES: Final = tuple(name for names in SECTIONS.values() for name in names)
 FIXED: Final = ("time_zone", "currency", "exponent")
@@ -84,6 +88,14 @@ class InvalidCurrency(InvalidInput):
     code = "invalid_currency"
     message = N_("A currency's code has three letters, such as USD.")
     field = "currency"
+
+
+class InvalidSymbol(InvalidInput):
+    """It stands beside digits, and must not be taken for one."""
+
+    code = "invalid_symbol"
+    message = N_("A symbol has at most 8 characters and no digits, such as KSh.")
+    field = "currency_symbol"
 
 
 class LargestBelowSmallest(InvalidInput):
@@ -176,6 +188,8 @@ def check_values(row: Setup) -> None:
         raise UnknownTimeZone
     if not CODE.fullmatch(row.currency):
         raise InvalidCurrency
+    if not SYMBOL.fullmatch(row.currency_symbol or ""):
+        raise InvalidSymbol
     if _is_below(row.largest_minor, row.smallest_minor):
         raise LargestBelowSmallest
     if _is_below(row.largest_units, row.smallest_units):

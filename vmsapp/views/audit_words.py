@@ -106,6 +106,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "consumer.id_number_searched": N_("Searched by ID number"),
         "consumer.person_exported": N_("A person's data handed over"),
         "debt.entered": N_("Debt entered"),
+        "debt.written_off": N_("Debt written off"),
         "consumer.anonymised": N_("Personal data removed"),
     },
     "meters": {

@@ -167,6 +167,15 @@ def utility_name() -> str:
         return ""
 
 
+def currency_sign(code: str) -> str:
+    """The utility's sign for a currency, or its code: money of a former currency keeps its code."""
+    try:
+        settings = utility()
+    except NotSetUp:
+        return code
+    return (settings.currency == code and settings.currency_symbol) or code
+
+
 def came_from() -> str:
     """The page that led here, if it is one of ours; its path alone, so never another host."""
     try:
@@ -211,6 +220,7 @@ def init_app(app: Flask) -> None:
     app.url_map.converters["int"] = RowId
     app.before_request(_begin)
     app.extensions["vms_notes"] = Notes()
+    app.extensions["currency_sign"] = currency_sign
     app.after_request(_add_headers)
     app.after_request(_note_refusal)
     app.teardown_request(_end)

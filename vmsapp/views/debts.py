@@ -1,16 +1,22 @@
-"""Debts on a consumer's pages: what is owed, how it is recovered, every movement; a new one."""
+"""Debts on a consumer's pages: what is owed, how it is recovered, every movement.
 
-from collections.abc import Sequence
+A new one, and one that is given up, wait for a second person.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
 from wtforms import IntegerField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
-from vmsapp.errors import VmsError
+from vmsapp.errors import NotFound, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import Debt
 from vmsapp.services import debts
+from vmsapp.services.approvals.deed import Deed
+from vmsapp.services.debt_write_offs import WRITE_OFF, WriteOff, debt_at
 from vmsapp.services.debts import ENTER, LONGEST_NAME, LONGEST_REASON, NewDebt
 from vmsapp.views.base import session, status_of, utility
 from vmsapp.views.deeds import DeedForm, a_key, after, put_refusal, readable_minor, submit
@@ -44,6 +50,19 @@ class DebtForm(DeedForm):
 COLUMNS = ("name", "amount", "share", "fixed", "reason")
 
 
+class WriteOffForm(DeedForm):
+    """What is given up of a debt, and why."""
+
+    amount = MoneyField(_l("Amount"), [InputRequired(_l("Enter an amount above zero."))])
+    reason = StringField(
+        _l("Reason"), [DataRequired(), Length(max=LONGEST_REASON)],
+        description=_l("Why it is given up. The second person and an auditor ask."),
+    )  # fmt: skip
+
+
+WRITE_OFF_COLUMNS = ("amount", "reason")
+
+
 class DebtPages(OfficeListView):
     """The pages of a consumer's debts; part of the list of consumers."""
 
@@ -66,21 +85,50 @@ class DebtPages(OfficeListView):
     def add_debt(self, pk: int) -> Answer:
         """Ask a second person to enter a debt."""
         name = self.name_of(self.row(pk))
-        form, status = DebtForm(data={"key": a_key()}), 200
+        form = DebtForm(data={"key": a_key()})
+        title = _("New debt of %(name)s", name=name)
+        return self._ask_second(pk, form, COLUMNS, title, ENTER, _typed, _("Entered."))
+
+    @expose("/<int:pk>/debts/<int:debt_id>/write-off", methods=["GET", "POST"])
+    @has_access
+    @permission_name("debts")
+    def write_off(self, pk: int, debt_id: int) -> Answer:
+        """Ask a second person to give up a debt, or a part of it."""
+        debt, consumer = debt_at(session(), debt_id)
+        if consumer.id != pk:
+            raise NotFound
+        form = WriteOffForm(data={"key": a_key(), "amount": debt.balance_minor})
+        title = _("Write off: %(debt)s of %(name)s", debt=debt.name, name=self.name_of(consumer))
+
+        def typed(_pk: int, form: FlaskForm) -> WriteOff:
+            reason = (form.reason.data or "").strip()
+            return WriteOff(debt_id, int(form.amount.data), reason)
+
+        return self._ask_second(
+            pk, form, WRITE_OFF_COLUMNS, title, WRITE_OFF, typed, _("Written off."),
+            owed=readable_minor(debt.balance_minor),
+        )  # fmt: skip
+
+    def _ask_second(
+        self, pk: int, form: DeedForm, columns: Sequence[str], title: str, deed: Deed[Any],
+        typed: Callable[[int, FlaskForm], object], done: str, **told: object,
+    ) -> Answer:  # fmt: skip
+        """Show a form that asks for a deed, and ask."""
+        status = 200
         if form.is_submitted():
             tidy(form)
             status = 422
             if form.validate():
                 try:
-                    asked = submit(ENTER, _typed(pk, form), form.key.data, _("Entered."))
+                    asked = submit(deed, typed(pk, form), form.key.data, done)
                     return after(asked, self.url("debts", pk=pk))
                 except VmsError as error:
                     session().rollback()
                     put_refusal(form, error)
                     status = status_of(error)
         page = self._page(
-            "consumers/debt.html", title=_("New debt of %(name)s", name=name), form=form,
-            columns=COLUMNS, back=self.url("debts", pk=pk),
+            "consumers/debt.html", title=title, form=form, columns=columns,
+            back=self.url("debts", pk=pk), **told,
         )  # fmt: skip
         return page, status
 

@@ -214,6 +214,10 @@ class CurrencyForm(SectionForm):
         _l("Code of a currency of your own"), [Optional(), Length(max=3)],
         description=_l("Three letters; only where the list above has none that fits."),
     )  # fmt: skip
+    currency_symbol = StringField(
+        LABELS["currency_symbol"], [Optional(), Length(max=8)],
+        description=_l("Written in place of the code, such as KSh. Empty writes the code."),
+    )  # fmt: skip
     exponent = SelectField(LABELS["exponent"], choices=list)
     coin = Number(
         LABELS["coin_minor"], places=MOST_DECIMALS,
@@ -442,7 +446,7 @@ FORMS: Final[Mapping[str, type[SectionForm]]] = {
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "utility": ("utility_name", "utility_address", "tax_number", "time_zone", "logo",
                 "remove_logo"),
-    "currency": ("currency", "own_currency", "exponent", "coin", "settlement"),
+    "currency": ("currency", "own_currency", "currency_symbol", "exponent", "coin", "settlement"),
     "receipts": ("receipt_header", "receipt_footer", "receipt_copies"),
     "shifts": ("shifts_used", "shift_hours", "cash_counted", "shift_tolerance_minor"),
     "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",

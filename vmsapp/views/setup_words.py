@@ -28,6 +28,7 @@ LABELS: Final[Mapping[str, Any]] = {
     "time_zone": _l("Time zone"),
     "logo": _l("Logo"),
     "currency": _l("Currency"),
+    "currency_symbol": _l("Symbol"),
     "exponent": _l("Decimals"),
     "coin_minor": _l("Smallest coin"),
     "settlement": _l("Settlement"),

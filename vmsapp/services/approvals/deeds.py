@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.approvals.rules import CHANGE_RULE
+from vmsapp.services.debt_write_offs import WRITE_OFF
 from vmsapp.services.debts import ENTER
 from vmsapp.services.float_terms import CHANGE_TERMS
 from vmsapp.services.floats import PAY_IN, TAKE_OUT
@@ -26,6 +27,7 @@ DEEDS: Final[dict[str, Deed[Any]]] = {
         CORRECT,
         ENTER,
         GIVE,
+        WRITE_OFF,
         CHANGE_RULE,
     )
 }

@@ -62,7 +62,10 @@ def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Debt]:
 def _open(consumer_id: int | None) -> Select[Debt]:
     return (
         select(Debt)
-        .where(Debt.consumer_id == consumer_id, Debt.recovered_minor < Debt.amount_minor)
+        .where(
+            Debt.consumer_id == consumer_id,
+            Debt.recovered_minor + Debt.written_off_minor < Debt.amount_minor,
+        )
         .order_by(Debt.id)
     )
 

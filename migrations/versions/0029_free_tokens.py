@@ -5,15 +5,15 @@ accounts are referred to by other tables, so on SQLite their checks are changed 
 of the table, as https://www.sqlite.org/lang_altertable.html, "Making Other Kinds Of Table
 Schema Changes", describes for changes that leave the rows as they are.
 
-Revision: 0028
-Follows: 0026
+Revision: 0029
+Follows: 0028
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
-down_revision = "0026"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
