@@ -164,6 +164,16 @@ def slip_entered(page: Page, then: str = "#again-error") -> None:
     page.locator(then).first.wait_for()
 
 
+def token_looked_at(page: Page) -> None:
+    """Fill in a token without money, and look at it before anybody is asked."""
+    if page.locator("#point option[value='']").count():
+        page.locator("#point").select_option(index=1)
+    page.locator("#reason").select_option("compensation-outage")
+    page.locator("#amount").fill("20")
+    page.locator(SAVE).click()
+    page.locator("#look").wait_for()
+
+
 def tried_in_vain(page: Page) -> None:
     """Test the connection to a module where none may be."""
     for field, text in (("host", "127.0.0.1"), ("port", "9"), ("client", "web-1")):
@@ -250,6 +260,10 @@ SCENES: Final = (
     Scene("reverse", "/sales/1/reverse"),
     Scene("reverse-errors", "/sales/1/reverse", part="main",
           act=shown("main form .btn-primary", "#errors"), status=422),
+    Scene("free-token", "/counter/free/1"),
+    Scene("free-token-looked", "/counter/free/1", act=token_looked_at, part="main"),
+    Scene("free-token-errors", "/counter/free/1", part="main", act=shown(SAVE, "#errors"),
+          status=422),
     Scene("debts-none", "/consumers/1/debts", part="main"),
     Scene("debts", "/consumers/2/debts"),
     Scene("debt-add", "/consumers/1/debts/add"),
@@ -375,7 +389,8 @@ SCENES: Final = (
     Scene("first-steps", "/first-steps/"),
     Scene("setup", "/setup/"),
     *(Scene(f"setup-{name}", f"/setup/change/{name}")
-      for name in ("utility", "currency", "shifts", "limits", "putting_right", "mail")),
+      for name in ("utility", "currency", "shifts", "limits", "putting_right", "free_tokens",
+                   "mail")),
     Scene("setup-errors", "/setup/change/utility", act=shown(SAVE, "#errors"), part="main",
           status=422),
     Scene("shifts", "/shifts/list/"),

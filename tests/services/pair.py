@@ -22,11 +22,12 @@ from vmsapp.services.approvals.requests import DECIDE
 from vmsapp.services.debts import MAY_ENTER
 from vmsapp.services.float_terms import TERMS
 from vmsapp.services.floats import MOVE, PAY_IN, Movement
+from vmsapp.services.free_tokens.deed import MAY_GIVE
 from vmsapp.services.vending.reversal import MAY_REVERSE
 
 MAKER, CHECKER, THIRD = "maker", "checker", "third"
 ALL = (
-    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, ("can_give_back", COUNTER),
+    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, MAY_GIVE, ("can_give_back", COUNTER),
     ("can_change", SECOND_PERSON),
 )  # fmt: skip
 

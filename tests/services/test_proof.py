@@ -102,6 +102,11 @@ BREAKS = {
         f"UPDATE sale SET charged_minor = charged_minor + 1, received_minor = received_minor + 1"
         f" WHERE id = ({SALE})"
     ),
+    "free_differs": (
+        "INSERT INTO free_token (sale_id, vending_point_id, meter_id, kind, reason, note,"
+        " value_minor, business_date) SELECT id, vending_point_id, meter_id, 'free', 'social', '',"
+        f" 5, business_date FROM sale WHERE id = ({SALE})"
+    ),
     "reversal_missing": ("UPDATE sale SET state = 'issued' WHERE state = 'reversed'"),
     "sale_without_token": (f"DELETE FROM token WHERE sale_id = ({SALE})"),
     "token_without_sale": (

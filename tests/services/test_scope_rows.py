@@ -16,6 +16,7 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.keyring import KeyShop
+from tests.services.gifts import Gifts
 from tests.services.pair import make_pair
 from tests.till import Till
 from vmsapp.models import (
@@ -24,6 +25,7 @@ from vmsapp.models import (
     Consumer,
     Delivery,
     FloatMovement,
+    FreeToken,
     ImportBatch,
     Job,
     JournalFinding,
@@ -75,6 +77,7 @@ AT_A_POINT = (
     ReceiptPrint,
     Delivery,
     FloatMovement,
+    FreeToken,
     SaleReversal,
     ApprovalRequest,
     Shift,
@@ -104,6 +107,7 @@ NOT_SCOPED = {
     "SpentTid": "belongs to a MeterPAN over all regions",
     "Debt": "reached through its consumer, which is scoped",
     "DebtPayment": "reached through its debt, and a consumer that is scoped",
+    "DebtWriteOff": "reached through its debt, and a consumer that is scoped",
     "SaleAttempt": "reached through a sale, which is scoped",
     "ClockAcceptance": "the clock is one for all vending points",
     "LicenceChange": "one licence for all regions; shown to who may see its page",
@@ -141,6 +145,9 @@ def sold(shop):
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
         pair.approve(pair.ask(REVERSE, f"r{number}", params=wrong))
+    gifts = Gifts(shop, pair)
+    for meter, point in ((LEGACY_11, HARBOUR), (SOUTHERN, MARKET)):
+        gifts.give(meter, point=point)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"paid in at {point}", point=point)
     till = Till(shop)

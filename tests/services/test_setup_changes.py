@@ -119,6 +119,7 @@ def test_all_settings_but_the_changed_are_copied(shop):
         "shift_tolerance_minor": 250, "smallest_minor": 100,
         "largest_minor": 100_000, "smallest_units": Decimal("0.5"), "largest_units": Decimal(900),
         "tokens_a_day": 3, "quick_amounts": "5 10", "reversal_hours": 12,
+        "free_units_a_month": Decimal(20), "free_value_a_month": 50_000, "free_tokens_a_day": 9,
         "mail_port": 465, "mail_security": "tls", **MAIL,
     }  # fmt: skip
     change(shop, **values)

@@ -72,6 +72,14 @@ def answer_key(browser, meter, answer, **said):
     return form(browser, f"/meters/{meter}/key/{answer}", **said)
 
 
+def ask_for_a_token(browser, meter, point):
+    """Ask a second person for a token without money: looked at first, then sent."""
+    looked = form(
+        browser, f"/counter/free/{meter}", point=point, reason="compensation-outage", amount="5"
+    )
+    return browser.post(f"/counter/free/{meter}", sent(the_form(read(looked.text))))
+
+
 @pytest.fixture
 def deeds(shop, module, utility, people, office, browse):
     """A deed for each route that writes: it changes something, whoever runs it."""
@@ -233,6 +241,7 @@ def deeds(shop, module, utility, people, office, browse):
             fixed="1",
             reason="x",
         ),
+        "FreeTokens.give": lambda b: ask_for_a_token(b, meter, harbour),
         "Consumers.write_off": lambda b: form(
             b, f"/consumers/{buyers[1]}/debts/{debt}/write-off", amount="1", reason="x"
         ),

@@ -56,6 +56,7 @@ NOT_SHOWN: dict[type, str] = {
     models.LedgerAccount: LATER,
     models.ServicePoint: LATER,
     models.VendingPointAccount: "a vending point's money, shown with its float; never typed",
+    models.FreeToken: "why a sale was given without money, shown with it",
     models.SaleReversal: "how a sale was taken back, shown with it",
     models.ShiftCash: "a part of its shift, shown and written with it",
     models.Debt: "a part of its consumer, shown on a page of its own",

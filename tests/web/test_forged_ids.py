@@ -37,6 +37,7 @@ from vmsapp.security import sight_of
 NOT_LISTS = {
     "Counter.meter_id": Meter, "Counter.sale_id": Sale, "Printing.sale_id": Sale,
     "Sending.sale_id": Sale, "Sending.delivery_id": Delivery,
+    "FreeTokens.meter_id": Meter,
     "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
 }  # fmt: skip

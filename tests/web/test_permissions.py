@@ -89,6 +89,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Sending.retry", "POST"): SELLS,
     ("Counter.open", "GET"): SELLS,
     ("Counter.give_back", "POST"): SETTLES,
+    ("FreeTokens.give", "GET"): SETTLES,
+    ("FreeTokens.give", "POST"): SETTLES,
     ("Sales.why", "GET"): FINDS,
     ("Sales.reversal", "GET"): FINDS,
     ("Sales.reverse", "GET"): SETTLES,

@@ -14,6 +14,7 @@ from vmsapp.models.delivery import (
     Delivery,
     DeliveryState,
 )
+from vmsapp.models.free_token import FreeReason, FreeToken
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
@@ -50,7 +51,7 @@ from vmsapp.models.proof import LedgerProof
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.reversal import ReversalReason, SaleReversal
-from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleState
+from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
     JournalCheck,
@@ -105,6 +106,8 @@ __all__ = [
     "FeePayment",
     "FindingKind",
     "FloatMovement",
+    "FreeReason",
+    "FreeToken",
     "Gender",
     "ImportBatch",
     "ImportRow",
@@ -141,6 +144,7 @@ __all__ = [
     "RowState",
     "Sale",
     "SaleAttempt",
+    "SaleKind",
     "SaleReversal",
     "SaleState",
     "SecurityModule",

@@ -28,6 +28,7 @@ class AccountKind(StrEnum):
     PENALTY = "penalty"
     ROUNDING = "rounding"
     OVER_SHORT = "over_short"
+    FREE_TOKENS = "free_tokens"
 
 
 class TransferState(StrEnum):
@@ -46,7 +47,7 @@ class LedgerAccount(PointScoped, Model):
         UniqueConstraint("vending_point_id", "kind", "detail", name="uq_ledger_account"),
         CheckConstraint(
             "kind IN ('cash', 'float', 'energy', 'tax', 'fee', 'fee_arrears', 'debt', 'penalty',"
-            " 'rounding', 'over_short')",
+            " 'rounding', 'over_short', 'free_tokens')",
             name="ck_ledger_account_kind",
         ),
     )

@@ -41,6 +41,14 @@ class SaleState(StrEnum):
     REVERSED = "reversed"
 
 
+class SaleKind(StrEnum):
+    """Whether a sale is paid for; the others are tokens given without money."""
+
+    SALE = "sale"
+    FREE = "free"
+    COMPENSATION = "compensation"
+
+
 MOVES: dict[SaleState, frozenset[SaleState]] = {
     SaleState.PENDING: frozenset({SaleState.ISSUED, SaleState.FAILED}),
     SaleState.ISSUED: frozenset({SaleState.REVERSED}),
@@ -51,7 +59,7 @@ MOVES: dict[SaleState, frozenset[SaleState]] = {
 
 
 class Sale(PointScoped, Model):
-    """One purchase of one credit token.
+    """One purchase of one credit token, or one that was given without money.
 
     Attributes:
         rnd: Random; of a token in money the upper 4 bits of its amount.
@@ -71,7 +79,10 @@ class Sale(PointScoped, Model):
             "state IN ('pending', 'issued', 'failed', 'reversed')", name="ck_sale_state"
         ),
         CheckConstraint("mode IN ('amount', 'quantity')", name="ck_sale_mode"),
-        CheckConstraint("charged_minor > 0", name="ck_sale_charged"),
+        CheckConstraint("kind IN ('sale', 'free', 'compensation')", name="ck_sale_kind"),
+        CheckConstraint(
+            "charged_minor >= 0 AND (kind = 'sale') = (charged_minor > 0)", name="ck_sale_charged"
+        ),
         CheckConstraint("received_minor = charged_minor + change_minor", name="ck_sale_adds_up"),
         CheckConstraint("change_minor >= 0", name="ck_sale_change"),
         CheckConstraint("units > 0", name="ck_sale_units"),
@@ -116,6 +127,7 @@ class Sale(PointScoped, Model):
     idempotency_key: Mapped[str] = mapped_column(String(60))
     body_hash: Mapped[str] = mapped_column(String(64))
     epoch: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(12), default=SaleKind.SALE, server_default="sale")
     state: Mapped[str] = mapped_column(String(8), default=SaleState.PENDING)
     doubt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     sealed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -205,9 +217,17 @@ class Sale(PointScoped, Model):
         return self.credit_minor is not None
 
     @property
+    def is_free(self) -> bool:
+        """No money was taken for it: it was given, for a reason."""
+        return self.kind != SaleKind.SALE
+
+    @property
     def counted_units(self) -> Decimal:
-        """What the sale adds to its service point's counter; money is no units."""
-        return Decimal(0) if self.in_money else self.units
+        """What the sale adds to its service point's counter.
+
+        Money is no units, and what was given moves nobody to another step.
+        """
+        return Decimal(0) if self.in_money or self.is_free else self.units
 
     @property
     def money_given_back(self) -> bool:

@@ -40,6 +40,9 @@ class Setup(Model):
             ``smallest_units`` and ``largest_units``; ``None`` is no limit.
         reversal_hours: For how long after it was sold an issued sale may be taken back; zero
             is never.
+        free_units_a_month: Most units given without money to one meter in a month;
+            ``free_value_a_month`` and ``free_tokens_a_day`` are of a vending point. ``None`` is
+            no limit.
         quick_amounts: Offered at the counter, as decimals with a space between.
         mail_security: ``none``, ``starttls`` or ``tls``.
         mail_password: Sealed; bound to the server and the user it was typed for.
@@ -61,6 +64,9 @@ class Setup(Model):
             name="ck_setup_limits_units",
         ),
         CheckConstraint("tokens_a_day > 0", name="ck_setup_tokens_a_day"),
+        CheckConstraint("free_units_a_month > 0", name="ck_setup_free_units"),
+        CheckConstraint("free_value_a_month > 0", name="ck_setup_free_value"),
+        CheckConstraint("free_tokens_a_day > 0", name="ck_setup_free_tokens"),
         CheckConstraint("mail_port BETWEEN 1 AND 65535", name="ck_setup_mail_port"),
         CheckConstraint(
             "mail_security IN ('none', 'starttls', 'tls')", name="ck_setup_mail_security"
@@ -92,6 +98,9 @@ class Setup(Model):
     largest_units: Mapped[Units | None]
     tokens_a_day: Mapped[int | None]
     reversal_hours: Mapped[int] = mapped_column(default=24, server_default="24")
+    free_units_a_month: Mapped[Units | None]
+    free_value_a_month: Mapped[Minor | None]
+    free_tokens_a_day: Mapped[int | None]
     quick_amounts: Mapped[Text] = mapped_column(default="", server_default="")
     mail_host: Mapped[Name] = mapped_column(default="")
     mail_port: Mapped[int] = mapped_column(default=587)

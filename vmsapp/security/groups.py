@@ -84,6 +84,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS
         | _REGISTERS
         | {"Counter.sell", "Counter.reprint", "Counter.give_back", "Sales.reverse"}
+        | {"Counter.give_free"}
         | {"Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
         | _WORKS_IN_SHIFTS

@@ -159,6 +159,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                                       ("menu_access", "Open sales"))),
             Deed("reprint", N_("Print copies"), (("can_reprint", COUNTER),), ("sell",)),
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
+            Deed("give_free", N_("Give tokens without money"), (("can_give_free", COUNTER),)),
         )),
         Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
                others=(

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import N_, InvalidInput, NotFound, Refused, VmsError
 from vmsapp.extensions import atomic
-from vmsapp.models import Counter, Meter, MeterInstallation, Sale, SaleState, ServicePoint
+from vmsapp.models import Counter, Meter, MeterInstallation, Sale, SaleKind, SaleState, ServicePoint
 from vmsapp.money import MAX_MINOR
 from vmsapp.scope import Actor
 from vmsapp.services import audit
@@ -359,7 +359,8 @@ def _count(
         What the former part was, and what it is now.
     """
     sale = Sale.__table__.c
-    of_units = case((sale.credit_minor.is_(None), sale.units))  # money is no units
+    # money is no units, and what was given counts none
+    of_units = case(((sale.credit_minor.is_(None)) & (sale.kind == SaleKind.SALE), sale.units))
     sold_units, sold_minor = session.execute(
         select(func.sum(of_units), func.sum(sale.charged_minor)).where(
             sale.service_point_id == point_id,

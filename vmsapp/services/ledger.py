@@ -72,6 +72,33 @@ def reserve(
     )
 
 
+def reserve_free(
+    session: Session, sale: Sale, value_minor: int, energy: AccountName
+) -> LedgerTransfer:
+    """Write the pending transfer of a token that is given: its worth, against no money.
+
+    Neither cash nor float is touched; what was given stands on an account of its own, by
+    its kind, until it is answered by a reversal.
+
+    Args:
+        session: Inside the sale's transaction.
+        sale: The sale, with its id; nothing is charged for it.
+        value_minor: What it is worth; of nothing there are no entries.
+        energy: The account of what is given.
+    """
+    assert sale.charged_minor == 0, "what is given is not charged"
+    amounts = {(AccountKind.FREE_TOKENS, sale.kind): value_minor, energy: -value_minor}
+    return _write(
+        session,
+        kind="sale",
+        vending_point_id=sale.vending_point_id,
+        sale_id=sale.id,
+        made_at=sale.sold_at,
+        business_date=sale.business_date,
+        amounts=amounts if value_minor else {},
+    )
+
+
 def post(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
     """Make the pending transfer of a sale final."""
     _settle(session, sale, TransferState.POSTED, at)

@@ -15,6 +15,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import (
     ChangeState,
     Consumer,
+    FreeToken,
     KeyChange,
     Meter,
     OfficeUser,
@@ -55,6 +56,7 @@ class Receipt:
         set_refused: The meter refused that set, so it does not take this token either.
         marks: Words that must stand on it: ``DEMO``, ``TEST``.
         lines: The calculation's lines, as the price engine wrote them.
+        free: Why it was given, of one that cost nothing.
         first_shown: Its digits are shown for the first time now, so nothing was printed yet.
     """
 
@@ -70,6 +72,7 @@ class Receipt:
     marks: tuple[str, ...]
     lines: Sequence[dict[str, Any]]
     first_shown: bool = False
+    free: FreeToken | None = None
 
     @property
     def number(self) -> str | None:
@@ -111,6 +114,7 @@ class OpenSale:
     state: str
     sealed: bool
     step: Step
+    free: bool = False
 
 
 def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
@@ -144,7 +148,16 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
         marks=_marks(token),
         lines=sale.calculation["lines"],
         first_shown=first,
+        free=free_token_of(session, sale),
     )
+
+
+def free_token_of(session: Session, sale: Sale) -> FreeToken | None:
+    """Read why a sale was given without money; nothing of a purchase."""
+    if not sale.is_free:
+        return None
+    with unscoped(ITS_OWN):
+        return session.get(FreeToken, sale.id)
 
 
 def open_sales(session: Session) -> list[OpenSale]:
@@ -203,6 +216,7 @@ def _listed(
             state=sale.state,
             sealed=sale.money_given_back,
             step=step_of(sale),
+            free=sale.is_free,
         )
         for sale, drn, name in rows
     ]

@@ -23,6 +23,7 @@ SECTIONS: Final[Mapping[str, Sequence[str]]] = {
         "quick_amounts",
     ),
     "putting_right": ("reversal_hours",),
+    "free_tokens": ("free_units_a_month", "free_value_a_month", "free_tokens_a_day"),
     "mail": (
         "mail_host", "mail_port", "mail_security", "mail_user", "mail_password", "mail_sender",
     ),
@@ -37,6 +38,7 @@ FIXED: Final = ("time_zone", "currency", "exponent")
 """What amounts and days already written down are read by."""
 IN_MINOR_UNITS: Final = (
     "coin_minor", "smallest_minor", "largest_minor", "shift_tolerance_minor",
+    "free_value_a_month",
 )  # fmt: skip
 MAIL_DOOR: Final = ("mail_host", "mail_port", "mail_security", "mail_user")
 """What the mail password is bound to."""

@@ -28,6 +28,7 @@ from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
 from vmsapp.views.first_steps import FirstSteps
 from vmsapp.views.floats import Floats
+from vmsapp.views.free_tokens import FreeTokens
 from vmsapp.views.imports import Imports
 from vmsapp.views.jobs import Jobs
 from vmsapp.views.language import LocaleView
@@ -92,6 +93,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
     builder.add_view_no_menu(Printing)
     builder.add_view_no_menu(Sending)
+    builder.add_view_no_menu(FreeTokens)
     builder.add_link("Open sales", href="/counter/open", label=_l("Sales being settled"), **VENDING)
     builder.add_view(Sales, "Sales list", label=_l("Sales"), **VENDING)
     builder.add_view(Shifts, "Shifts list", label=_l("Shifts"), **VENDING)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from flask import flash, redirect, request
+from flask import current_app, flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 from sqlalchemy import ColumnElement
@@ -14,17 +14,20 @@ from sqlalchemy.orm import joinedload, undefer
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import ApprovalRequest, ApprovalState
-from vmsapp.security import APPROVALS
+from vmsapp.models import ApprovalRequest, ApprovalState, Sale, SaleState
+from vmsapp.security import APPROVALS, COUNTER
 from vmsapp.services.approvals import deciding, inbox, requests
 from vmsapp.services.approvals.deeds import DEEDS
+from vmsapp.services.free_tokens import making
+from vmsapp.services.free_tokens.deed import GIVE, sale_of
 from vmsapp.views.approvers import why_nobody
-from vmsapp.views.base import actor, sentence, session, status_of
+from vmsapp.views.base import actor, modules, sentence, session, status_of
 from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import state
+from vmsapp.views.words import failure_sentence
 
 STATES: Final = {
     "pending": N_("waiting"),
@@ -59,6 +62,29 @@ class Box(Choice):
         if value == "decided":
             return ~inbox.waits()
         return inbox.waits_for(session(), actor())
+
+
+def _said(made: Sale | None) -> tuple[str, str]:
+    """Say what became of an approved deed: of a token, whether it is there."""
+    if made is None:
+        return _("Approved and done."), "success"
+    if made.state == SaleState.FAILED:
+        why = failure_sentence(made.failure or "")
+        return _("Approved, but no token was made. %(why)s Ask anew.", why=why), "danger"
+    if made.state == SaleState.PENDING:
+        return _("Approved. The token is being made; look again in a moment."), "info"
+    return _("Approved, and the token is made."), "success"
+
+
+def _token_url(row: ApprovalRequest) -> str | None:
+    """Where the token is that an approved request gave, for who may see it."""
+    builder = current_app.extensions["appbuilder"]
+    if row.action != GIVE.action or row.state != ApprovalState.APPROVED:
+        return None
+    if not builder.sm.has_access("can_receipt", COUNTER):
+        return None
+    made = sale_of(session(), row.vending_point_id, row.key)
+    return None if made is None else url_for("Counter.sale", sale_id=made.id)
 
 
 def _place(row: ApprovalRequest) -> str:
@@ -144,11 +170,18 @@ class Approvals(Exported):
     def approve(self, pk: int) -> Answer:
         """Approve a request: what it asks for is done at once."""
         try:
-            done = deciding.approve(session(), actor(), pk, request.form.get("hash", ""))
+            done, made = making.approve(
+                session(),
+                modules(),
+                actor(),
+                pk,
+                request.form.get("hash", ""),
+                grace_days=current_app.extensions["vms_settings"].licence_grace_days,
+            )
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
-            flash(_("Approved and done."), "success")
+            flash(*_said(made))
         return redirect(self.url("show", pk=pk))
 
     @expose("/<int:pk>/refuse", methods=["POST"])
@@ -198,6 +231,7 @@ class Approvals(Exported):
             lines=lines,
             waits=waits,
             may_decide=decides and hindrance is None,
+            token_url=_token_url(row),
             may_withdraw=waits and mine and self.may("withdraw"),
             hindrance=hindrance,
             outcome=sentence(requests.said_again(row.outcome)) if row.outcome else None,

@@ -54,12 +54,13 @@ from vmsapp.views.base import (
 from vmsapp.views.buying import field_beside, purchase_of, quick_amounts, wrong_in_received
 from vmsapp.views.counter_search import CounterSearch
 from vmsapp.views.deeds import a_key, submit
+from vmsapp.views.free_tokens import free_url
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.reversing import reverse_url
 from vmsapp.views.sending import COUNTER_DEEDS, sent_of
 from vmsapp.views.settling import goes_back, next_steps, settling
-from vmsapp.views.slips import KEY_STEPS, KINDS, language_of, slip_of
+from vmsapp.views.slips import KEY_STEPS, KINDS, free_said, language_of, slip_of
 from vmsapp.views.typed import MAX_KEY, Typed
 from vmsapp.views.why import quote_explained, sale_explained
 from vmsapp.views.words import failure_sentence
@@ -232,6 +233,7 @@ class Counter(CounterSearch):
             prints=before,
             kinds=KINDS,
             sent=sent_of(receipt),
+            free=free_said(receipt.free),
             zone=receipt.utility.time_zone,
             module=self._module_page(receipt.sale.module_id),
             settling=settling(receipt.sale, may=self.may("can_give_back")),
@@ -276,6 +278,7 @@ class Counter(CounterSearch):
             underway=error.params.get("sale_id") if error else None,
             no_shift=error if isinstance(error, ShiftRefusesSale) else None,
             key_page=self._key_page(meter_id) if card.key_change else None,
+            free_url=free_url(meter_id) if card.can_sell else None,
             binding=self._ways_to_bind(card),
             points=self.points(),
             utility=settings,

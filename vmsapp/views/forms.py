@@ -227,6 +227,10 @@ class UnitsField(NumberField):
         """The unit's name."""
         return str(self._unit)
 
+    def set_unit(self, unit: str) -> None:
+        """Say of what, where only the row tells."""
+        self._unit = unit
+
 
 CONTROLS: Final[Mapping[type, tuple[Any, str]]] = {
     framework.BS3TextFieldWidget: (widgets.TextInput(), "form-control"),

@@ -49,6 +49,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Sales that the ledger has with another amount"),
         N_("Sale %(sale_id)s cost %(expected)s, the ledger has %(found)s."),
     ),
+    "free_differs": (
+        N_("Tokens given without money that the ledger has with another worth"),
+        N_("Sale %(sale_id)s gave what is worth %(expected)s, the ledger has %(found)s."),
+    ),
     "reversal_missing": (
         N_("Sales taken back, and their answers in the ledger, differ"),
         N_("Sale %(sale_id)s was taken back without its answer, or answered without being taken"

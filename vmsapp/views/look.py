@@ -32,7 +32,7 @@ THEMES: Final = ("light", "dark", "auto")
 OPENED, CLOSED = Markup("<bdi>"), Markup("</bdi>")
 DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 
-PART_OF: Final = {"Printing": COUNTER}
+PART_OF: Final = {"Printing": COUNTER, "FreeTokens": COUNTER}
 """Views without an entry in the menu, and the one they belong to."""
 
 

@@ -45,6 +45,7 @@ from vmsapp.views.deeds import a_key, after, submit
 from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.filters import Choice, Searched, YesNo
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.free_tokens import free_url
 from vmsapp.views.imported import Imported
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
@@ -241,10 +242,12 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
         return [(str(_("Change key")), self.url("change_key", pk=row.id))]
 
     def _sale(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
+        links: list[tuple[str, str]] = []
         sells = row.state == MeterState.ACTIVE and facts.consumer is not None
         if sells and self.appbuilder.sm.has_access("can_sell", COUNTER):
-            return [(str(_("Sell")), url_for("Counter.purchase", meter_id=row.id))]
-        return []
+            links.append((str(_("Sell")), url_for("Counter.purchase", meter_id=row.id)))
+        free = free_url(row.id) if sells else None
+        return [*links, (str(_("Token without money…")), free)] if free else links
 
     def _places(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
         if facts.point is None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import defer, joinedload, undefer
 from vmsapp.i18n import _, _l, money_text, units_text
 from vmsapp.models import Consumer, Meter, Sale, SaleState, SecurityModule, VendingPoint
 from vmsapp.security import COUNTER, MODULES
+from vmsapp.services import receipts
 from vmsapp.views.base import session
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
@@ -18,8 +19,9 @@ from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.reversing import REVERSAL_FILTER, ReversalPages, reversal_said
 from vmsapp.views.settling import goes_back, request_link
+from vmsapp.views.slips import free_said
 from vmsapp.views.why import sale_explained
-from vmsapp.views.words import SALE_STATES
+from vmsapp.views.words import SALE_KINDS, SALE_STATES
 
 TONES = {"issued": "good", "failed": "bad", "pending": "warn"}
 
@@ -56,6 +58,19 @@ def _received(sale: Sale) -> str:
     return Markup('<bdi>{}</bdi> <span class="muted">{}</span>').format(received, said)
 
 
+def _given_for(sale: Sale) -> str | None:
+    """Why it was given without money, what it is worth, and what it makes up for."""
+    free = receipts.free_token_of(session(), sale)
+    said = free_said(free)
+    if free is None or said is None:
+        return None
+    parts = [said[1], free.note]
+    if free.for_sale_id is not None:
+        parts.append(str(_("It makes up for sale %(id)s.", id=free.for_sale_id)))
+    parts.append(str(_("Worth %(amount)s.", amount=_money(sale, free.value_minor))))
+    return "\n".join(part for part in parts if part)
+
+
 def _module(sale: Sale) -> str:
     """Which module was asked for its token; for who may, the way to its page."""
     name = session().get_one(SecurityModule, sale.module_id).name
@@ -77,8 +92,9 @@ class Sales(ReversalPages, Exported):
         "id state receipt sold_at consumer meter units charged_minor vending_point"
     )
     show_columns = names(
-        "id state receipt sold_at consumer meter units charged_minor received_minor change_minor"
-        " vending_point operator_name business_date module taken_back"
+        "id state kind receipt sold_at consumer meter units charged_minor received_minor"
+        " change_minor"
+        " vending_point operator_name business_date module given_for taken_back"
     )
     order_columns = names("id sold_at charged_minor")
     base_order = ("id", "desc")
@@ -92,11 +108,13 @@ class Sales(ReversalPages, Exported):
         "module": _l("Security module"), "consumer_number": _l("Consumer number"),
         "credit": _l("Credit"), "charged": _l("Paid"), "received": _l("Received"),
         "change": _l("Change"), "currency": _l("Currency"), "taken_back": _l("Taken back"),
+        "kind": _l("Kind"), "given_for": _l("Given for"),
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
         Days(name="sold", label=_l("Business date"), column=Sale.business_date),
         Choice(name="state", label=_l("State"), column=Sale.state, words=SALE_STATES),
+        Choice(name="kind", label=_l("Kind"), column=Sale.kind, words=SALE_KINDS),
         Among(name="point", label=_l("Vending point"), column=Sale.vending_point_id,
               model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
         Searched(name="consumer", label=_l("Consumer"), column=Sale.consumer_id, model=Consumer,
@@ -119,11 +137,13 @@ class Sales(ReversalPages, Exported):
         "change_minor": lambda sale: _money(sale, sale.change_minor),
         "module": _module,
         "taken_back": reversal_said,
+        "kind": lambda sale: _(SALE_KINDS[sale.kind]),
+        "given_for": _given_for,
         "state": lambda sale: state(_(SALE_STATES[sale.state]), TONES.get(sale.state)),
     }
     export_columns = names(
         "id state receipt sold_at business_date consumer_number consumer meter units credit charged"
-        " received change currency vending_point operator_name"
+        " received change currency vending_point operator_name kind"
     )
     export_cells = {
         "consumer_number": lambda sale: sale.consumer.number if sale.consumer else None,
@@ -137,7 +157,8 @@ class Sales(ReversalPages, Exported):
 
     def links(self, row: Sale) -> Sequence[tuple[str, str]]:
         """Where it goes on at the counter, and what was asked for about its money."""
-        links, asked = [(_("Why this amount?"), self.url("why", pk=row.id))], request_link(row)
+        asked = request_link(row)
+        links = [] if row.is_free else [(_("Why this amount?"), self.url("why", pk=row.id))]
         if self.appbuilder.sm.has_access("can_receipt", COUNTER):
             word = _("Open at the counter") if row.state == "pending" else _("Open the receipt")
             links.append((word, url_for("Counter.sale", sale_id=row.id)))

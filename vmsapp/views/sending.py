@@ -27,7 +27,9 @@ from vmsapp.tasks import deliveries
 from vmsapp.views.base import OfficeView, actor, sentence, session, utility
 from vmsapp.views.look import digits, state
 
-COUNTER_DEEDS: Final = ("can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back")
+COUNTER_DEEDS: Final = (
+    "can_find", "can_sell", "can_receipt", "can_reprint", "can_give_back", "can_give_free",
+)  # fmt: skip
 """The counter's permissions, whichever of its views asks for them."""
 
 SENT_A_MINUTE: Final = RateLimitItemPerMinute(20)

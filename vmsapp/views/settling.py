@@ -61,6 +61,18 @@ STEPS: Final = {
 }
 """What can be done about a sale in doubt: by who may give money back, and by two."""
 
+FREE_STEPS: Final = {
+    True: N_("Give this token up, if the meter must be sold to."),
+    False: N_("A supervisor may give this token up."),
+}
+"""The same of a token for which no money was taken."""
+
+GIVEN: Final = {
+    False: N_("Nothing: the money was given back."),
+    True: N_("Nothing: the token was given up."),
+}
+"""What is said where it was done: by whether no money was taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settling:
@@ -110,7 +122,7 @@ def settling(sale: Sale, *, may: bool) -> Settling:
 
 def goes_back(sale: Sale) -> str:
     """Say of the money of a sale of which nothing came that it is the customer's."""
-    if sale.state != SaleState.FAILED:
+    if sale.state != SaleState.FAILED or sale.is_free:
         return ""
     if sale.sealed_at is not None:
         return str(_("It was given back to the customer."))
@@ -152,12 +164,13 @@ def next_steps(sales: Sequence[OpenSale], *, may: bool) -> Mapping[int, tuple[st
 
     def said(sale: OpenSale) -> tuple[str, str | None]:
         if sale.step == Step.GIVEN:
-            return _("Nothing: the money was given back."), None
+            return gettext(GIVEN[sale.free]), None
         if sale.step == Step.NOT_YET:
             return _("Wait: the system is settling it."), None
         if sale.id in waiting:
             return _("Wait for the second person."), request_url(waiting[sale.id])
         here = url_for("Counter.sale", sale_id=sale.id, _anchor="money") if may else None
-        return gettext(STEPS[may, sale.id in second]), here
+        step = FREE_STEPS[may] if sale.free else STEPS[may, sale.id in second]
+        return gettext(step), here
 
     return {sale.id: said(sale) for sale in sales}

@@ -48,12 +48,16 @@ HEADINGS: Final = {
     "shifts": N_("Shifts"),
     "limits": N_("Limits of a purchase"),
     "putting_right": N_("Putting right"),
+    "free_tokens": N_("Tokens without money"),
     "mail": N_("Mail"),
 }
 EFFECTS: Final = {
     "shifts": N_("Counts for every sale and every count from the moment it is in force."),
     "putting_right": N_(
         "Counts for every sale from the moment it is in force, however long ago it was sold."
+    ),
+    "free_tokens": N_(
+        "Counts for every token that is approved from the moment it is in force; empty is no limit."
     ),
     "limits": N_("Counts for every purchase from the moment it is in force; empty is no limit."),
 }

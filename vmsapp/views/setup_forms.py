@@ -356,6 +356,23 @@ class PuttingRightForm(SectionForm):
     )  # fmt: skip
 
 
+class FreeTokensForm(SectionForm):
+    """How much may be given without money."""
+
+    free_units_a_month = Quantity(
+        LABELS["free_units_a_month"], unit=_l("units"), places=1,
+        description=_l("Free and compensation tokens together. Empty is no limit."),
+    )  # fmt: skip
+    free_value_a_month = Amount(
+        LABELS["free_value_a_month"],
+        description=_l("What they are worth at the meters' prices, without fees and taxes."),
+    )  # fmt: skip
+    free_tokens_a_day = IntegerField(
+        LABELS["free_tokens_a_day"], [Optional(), whole(1, 1000)],
+        description=_l("A second person approves each of them, whatever the limits."),
+    )  # fmt: skip
+
+
 def kept_mail_key() -> bytes:
     """The key under which the mail password is kept here."""
     return mail_key(str(current_app.config["SECRET_KEY"]))
@@ -423,6 +440,7 @@ FORMS: Final[Mapping[str, type[SectionForm]]] = {
     "shifts": ShiftsForm,
     "limits": LimitsForm,
     "putting_right": PuttingRightForm,
+    "free_tokens": FreeTokensForm,
     "mail": MailForm,
 }
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
@@ -434,6 +452,7 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "limits": ("smallest_minor", "largest_minor", "smallest_units", "largest_units",
                "tokens_a_day", "quick_amounts"),
     "putting_right": ("reversal_hours",),
+    "free_tokens": ("free_units_a_month", "free_value_a_month", "free_tokens_a_day"),
     "mail": ("mail_host", "mail_port", "mail_security", "mail_user", "mail_password",
              "mail_sender"),
 }  # fmt: skip

@@ -45,6 +45,9 @@ LABELS: Final[Mapping[str, Any]] = {
     "largest_units": _l("Largest purchase, in units"),
     "tokens_a_day": _l("Most tokens a day for one meter"),
     "reversal_hours": _l("A sale may be taken back for, in hours"),
+    "free_units_a_month": _l("Most free units a month for one meter"),
+    "free_value_a_month": _l("Most that a vending point gives in a month, in money"),
+    "free_tokens_a_day": _l("Most tokens that a vending point gives in a day"),
     "quick_amounts": _l("Amounts to choose from"),
     "mail_host": _l("Server"),
     "mail_port": _l("Port"),
@@ -94,6 +97,7 @@ WRITERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "currency": _currency,
     "smallest_units": _units,
     "largest_units": _units,
+    "free_units_a_month": _units,
     **dict.fromkeys(IN_MINOR_UNITS, _money),
 }
 """How settings are written that are neither words nor plain numbers."""

@@ -8,7 +8,9 @@ from flask_babel import force_locale, get_locale, gettext
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, moment_text, money_text
-from vmsapp.models import PrintKind
+from vmsapp.models import FreeToken, PrintKind, SaleKind
+from vmsapp.services.free_tokens.reserve import KINDS as KINDS_GIVEN
+from vmsapp.services.free_tokens.reserve import REASONS
 from vmsapp.services.prints import Printed
 from vmsapp.services.receipts import Receipt
 from vmsapp.services.slips import Amount, Fact, Slip, TokenBlock
@@ -25,6 +27,9 @@ KINDS: Final = {
     PrintKind.SMS: N_("By text message"),
 }
 """How a receipt left."""
+
+FREE_MARKS: Final = {SaleKind.FREE: N_("FREE"), SaleKind.COMPENSATION: N_("COMPENSATION")}
+"""What stands in a frame on the receipt of a token without money."""
 
 KEY_STEPS: Final = (
     N_("This meter gets a new key. Enter the tokens one after the other, each whole."),
@@ -86,7 +91,7 @@ def _written(receipt: Receipt, language: str, copy: int, by: str) -> Slip:
         logo=utility.logo,
         heading=[line for line in (utility.utility_address, *tax) if line],
         header=utility.receipt_header,
-        marks=[*receipt.marks, *marks],
+        marks=[*_free_marks(receipt), *receipt.marks, *marks],
         steps=[gettext(step) for step in KEY_STEPS] if receipt.key_tokens else [],
         tokens=list(_tokens(receipt)),
         units=on_token_text(sale, receipt.meter.meter_type),
@@ -119,6 +124,17 @@ def _tokens(receipt: Receipt) -> Iterator[TokenBlock]:
         yield TokenBlock(last if count > 1 else _("Token"), receipt.digits)
 
 
+def free_said(free: FreeToken | None) -> tuple[str, str] | None:
+    """Say what was given without money, and why; nothing of a purchase."""
+    if free is None:
+        return None
+    return gettext(KINDS_GIVEN[free.kind]), gettext(REASONS[free.kind][free.reason])
+
+
+def _free_marks(receipt: Receipt) -> list[str]:
+    return [] if receipt.free is None else [gettext(FREE_MARKS[SaleKind(receipt.free.kind)])]
+
+
 def _facts(receipt: Receipt) -> Iterator[Fact]:
     sale, consumer, meter = receipt.sale, receipt.consumer, receipt.meter
     yield Fact(_("Receipt"), receipt.number or "", ltr=True)
@@ -135,16 +151,27 @@ def _facts(receipt: Receipt) -> Iterator[Fact]:
     yield Fact("SGC", sale.sgc, ltr=True)
     yield Fact("KRN", str(sale.krn), ltr=True)
     yield Fact("TI", sale.ti, ltr=True)
+    said = free_said(receipt.free)
+    if said:
+        yield Fact(_("Reason"), said[1])
 
 
 def _sums(receipt: Receipt) -> Iterator[Amount]:
     sale, kind = receipt.sale, receipt.meter.meter_type
-    yield Amount(_("Credit bought") if sale.in_money else _("Units bought"), sold_text(sale, kind))
+    yield Amount(_what(receipt), sold_text(sale, kind))
     if receipt.carries_more:
         yield Amount(_("The token carries"), on_token_text(sale, kind))
     yield Amount(_("Total"), _money(receipt, sale.charged_minor), total=True)
+    if receipt.free:
+        return  # nothing was received, and nothing goes back
     yield Amount(_("Received"), _money(receipt, sale.received_minor))
     yield Amount(_("Change"), _money(receipt, sale.change_minor))
+
+
+def _what(receipt: Receipt) -> str:
+    if receipt.free:
+        return str(_("Credit given") if receipt.sale.in_money else _("Units given"))
+    return str(_("Credit bought") if receipt.sale.in_money else _("Units bought"))
 
 
 def _closing(receipt: Receipt, unit: str) -> Iterator[str]:

@@ -59,6 +59,11 @@ CHANGE_STATES: Final = {
     "failed": N_("not made"),
     "refused": N_("refused by the meter"),
 }
+SALE_KINDS: Final = {
+    "sale": N_("Purchase"),
+    "free": N_("Free token"),
+    "compensation": N_("Compensation"),
+}
 SALE_STATES: Final = {
     "pending": N_("being settled"),
     "issued": N_("sold"),

@@ -8,6 +8,7 @@ from vmsapp.services.debt_write_offs import WRITE_OFF
 from vmsapp.services.debts import ENTER
 from vmsapp.services.float_terms import CHANGE_TERMS
 from vmsapp.services.floats import PAY_IN, TAKE_OUT
+from vmsapp.services.free_tokens.deed import GIVE
 from vmsapp.services.registration.correcting import CORRECT
 from vmsapp.services.security_modules.import_deeds import KEY_IMPORT, KEY_REPLACE
 from vmsapp.services.vending.give_back import GIVE_BACK
@@ -25,6 +26,7 @@ DEEDS: Final[dict[str, Deed[Any]]] = {
         KEY_REPLACE,
         CORRECT,
         ENTER,
+        GIVE,
         WRITE_OFF,
         CHANGE_RULE,
     )

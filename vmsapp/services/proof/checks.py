@@ -26,11 +26,13 @@ from sqlalchemy import (
 from vmsapp.models import (
     AccountKind,
     FloatMovement,
+    FreeToken,
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
     ReceiptCounter,
     Sale,
+    SaleKind,
     SaleState,
     Shift,
     Token,
@@ -47,6 +49,7 @@ account = VendingPointAccount.__table__.c
 receipts = ReceiptCounter.__table__.c
 movement = FloatMovement.__table__.c
 shift = Shift.__table__.c
+free = FreeToken.__table__.c
 
 CREDIT_CLASS: Final = 0
 """The class of credit tokens; a sale may bring others along."""
@@ -87,9 +90,12 @@ def _unbalanced() -> Select[Any]:
 
 
 def _empty() -> Select[Any]:
-    """Transfers that move nothing."""
+    """Transfers that move nothing, but for what was given and is worth nothing."""
     there = select(literal(1)).where(entry.transfer_id == transfer.id).exists()
-    return select(transfer.id.label("transfer_id")).where(~there)
+    worthless = (
+        select(literal(1)).where(free.sale_id == transfer.sale_id, free.value_minor == 0).exists()
+    )
+    return select(transfer.id.label("transfer_id")).where(~there, ~worthless)
 
 
 def _float_balance() -> Select[Any]:
@@ -161,7 +167,10 @@ def _sale_without_transfer() -> Select[Any]:
 
 
 def _amount_differs() -> Select[Any]:
-    """Sales whose transfer takes something else from cash or float than was charged."""
+    """Sales whose transfer takes something else from cash or float than was charged.
+
+    What is given has no entries there; one that has is found, for nothing was charged.
+    """
     taken = func.sum(entry.amount_minor)
     return (
         select(sale.id.label("sale_id"), sale.charged_minor.label("expected"), taken.label("found"))
@@ -173,6 +182,31 @@ def _amount_differs() -> Select[Any]:
         .group_by(sale.id, sale.charged_minor)
         .having(taken != sale.charged_minor)
     )
+
+
+def _free_differs() -> Select[Any]:
+    """Tokens given without their paper, with another's, or booked with another worth."""
+    booked = (
+        select(
+            transfer.sale_id.label("sale_id"),
+            func.sum(entry.amount_minor).label("booked"),
+        )
+        .select_from(LedgerTransfer.__table__)
+        .join(LedgerEntry.__table__, entry.transfer_id == transfer.id)
+        .join(LedgerAccount.__table__, ledger_account.id == entry.account_id)
+        .where(transfer.kind == "sale", ledger_account.kind == AccountKind.FREE_TOKENS)
+        .group_by(transfer.sale_id)
+        .subquery()
+    )  # fmt: skip
+    worth, found = func.coalesce(free.value_minor, 0), func.coalesce(booked.c.booked, 0)
+    return (
+        select(sale.id.label("sale_id"), worth.label("expected"), found.label("found"))
+        .select_from(
+            Sale.__table__.outerjoin(FreeToken.__table__, free.sale_id == sale.id)
+            .outerjoin(booked, booked.c.sale_id == sale.id)
+        )
+        .where(or_(func.coalesce(free.kind, SaleKind.SALE.value) != sale.kind, worth != found))
+    )  # fmt: skip
 
 
 def _reversal_missing() -> Select[Any]:
@@ -318,6 +352,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check("pending", _pending),
     Check("sale_without_transfer", _sale_without_transfer),
     Check("amount_differs", _amount_differs),
+    Check("free_differs", _free_differs),
     Check("reversal_missing", _reversal_missing),
     Check("sale_without_token", _sale_without_token),
     Check("token_without_sale", _token_without_sale),

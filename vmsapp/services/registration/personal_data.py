@@ -218,7 +218,7 @@ def _sale(sale: Sale) -> dict[str, Any]:
         return str(Decimal(minor).scaleb(-sale.exponent))
 
     return {
-        "id": sale.id, "state": sale.state, "sold_at": _moment(sale.sold_at),
+        "id": sale.id, "kind": sale.kind, "state": sale.state, "sold_at": _moment(sale.sold_at),
         "receipt": sale.receipt, "vending_point": sale.vending_point.name,
         "meter": sale.meter.drn if sale.meter else None,
         "units": None if sale.in_money else str(sale.units),

@@ -97,8 +97,17 @@ def credit_request(sale: Sale) -> CreditRequest:
     )
 
 
-def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sale:
+def issue(
+    session: Session, registry: Registry, actor: Actor, sale: Sale, *, show: bool = True
+) -> Sale:
     """Ask for the token of a sale just reserved, and obey the answer.
+
+    Args:
+        session: Outside any transaction.
+        registry: The security modules.
+        actor: In whose name what becomes of it is written down.
+        sale: As it was reserved.
+        show: Whoever asks hands the digits out now.
 
     Returns:
         The sale: issued, failed, or still pending when nobody knows.
@@ -108,7 +117,7 @@ def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sal
     try:
         token = ask(session, registry, sale)
     except ModuleRefused as refusal:
-        return after_refusal(session, registry, actor, sale, refusal, show=True)
+        return after_refusal(session, registry, actor, sale, refusal, at_once=True, show=show)
     except HsmUnavailable as error:
         log.warning("sale %s: module unavailable (%s), sent=%s", sale.id, error.why, error.sent)
         if error.sent or sale.attempt > 1:
@@ -117,7 +126,7 @@ def issue(session: Session, registry: Registry, actor: Actor, sale: Sale) -> Sal
     except (HsmTimeout, RequestReused) as error:
         log.warning("sale %s: outcome open (%s)", sale.id, error.code)
         return read(session, sale.id)
-    return complete(session, actor, sale, token, show=True)
+    return complete(session, actor, sale, token, show=show)
 
 
 def ask(session: Session, registry: Registry, sale: Sale) -> IssuedToken:
@@ -138,9 +147,20 @@ def after_refusal(
     sale: Sale,
     refusal: ModuleRefused,
     *,
-    show: bool,
+    at_once: bool,
+    show: bool = False,
 ) -> Sale:
-    """Obey a definite no: ask once more with a higher identifier, or fail."""
+    """Obey a definite no: raise the identifier and ask once more, or fail.
+
+    Args:
+        session: Outside any transaction.
+        registry: The security modules.
+        actor: In whose name what becomes of it is written down.
+        sale: As it was asked for.
+        refusal: What the module answered.
+        at_once: Ask now; the worker asks on its next round.
+        show: As for ``issue``.
+    """
     if refusal.reason not in TID_REFUSALS or sale.attempt >= MAX_ATTEMPTS:
         return fail(session, actor, sale, refusal.reason)
     try:
@@ -149,8 +169,8 @@ def after_refusal(
         return fail(session, actor, sale, rule.code)
     except LostRace:
         return read(session, sale.id)
-    if show:
-        return issue(session, registry, actor, again)
+    if at_once:
+        return issue(session, registry, actor, again, show=show)
     return again
 
 

@@ -67,6 +67,11 @@ class Priced:
         return on_token(self.meter_type, self.quote, self.currency)
 
     @property
+    def charged_minor(self) -> int:
+        """What is paid, minor units."""
+        return self.quote.charged_minor
+
+    @property
     def received_minor(self) -> int:
         """What the customer hands over, minor units."""
         return self.quote.received_minor if self.handed_minor is None else self.handed_minor
@@ -74,7 +79,7 @@ class Priced:
     @property
     def change_minor(self) -> int:
         """What goes back, 0 or more minor units."""
-        return self.received_minor - self.quote.charged_minor
+        return self.received_minor - self.charged_minor
 
     @property
     def bought_before(self) -> Decimal:

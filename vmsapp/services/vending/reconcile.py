@@ -102,7 +102,7 @@ def _settle(session: Session, registry: Registry, sale: Sale, patience: Patience
             token = ask(session, registry, sale)
             return complete(session, SYSTEM, sale, token, show=False)
     except ModuleRefused as refusal:
-        return after_refusal(session, registry, SYSTEM, sale, refusal, show=False)
+        return after_refusal(session, registry, SYSTEM, sale, refusal, at_once=False)
     except (HsmUnavailable, HsmTimeout) as silence:
         log.warning("sale %s: %s (%s)", sale.id, silence.code, getattr(silence, "why", ""))
         if now_utc() - sale.sold_at < patience.cancel_after:

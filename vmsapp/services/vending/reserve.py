@@ -21,6 +21,7 @@ from vmsapp.models import (
     Meter,
     Sale,
     SaleAttempt,
+    SaleKind,
     SaleState,
 )
 from vmsapp.scope import Actor
@@ -121,10 +122,10 @@ def reserve(
     if not request.repeat_confirmed:
         _ask_about_repeat(session, actor, request, moment)
     check_funds(ground, priced)
-    sale = _write_sale(
+    sale = write_sale(
         session, actor, request, ground, priced, moment, table_set, request_id, shift_id
     )
-    _count(session, sale, priced)
+    count(session, sale, priced)
     recover(session, sale, priced.taken)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
     audit.record(
@@ -148,7 +149,7 @@ def _ask_about_repeat(
     recent = session.scalars(
         select(Sale)
         .where(Sale.meter_id == purchase.meter_id, Sale.operator_id == actor.user_id)
-        .where(Sale.mode == purchase.mode)
+        .where(Sale.mode == purchase.mode, Sale.kind == SaleKind.SALE)
         .where(Sale.sold_at > moment - REPEAT_WINDOW, Sale.state != SaleState.FAILED)
         .order_by(Sale.id.desc())
     )
@@ -162,7 +163,7 @@ def _ask_about_repeat(
             raise LooksRepeated(sale_id=sale.id, state=sale.state)
 
 
-def _write_sale(
+def write_sale(
     session: Session,
     actor: Actor,
     request: SaleRequest,
@@ -172,9 +173,10 @@ def _write_sale(
     table_set: str,
     request_id: str,
     shift_id: int | None,
+    kind: SaleKind = SaleKind.SALE,
 ) -> Sale:
     """Write the sale with every input of its token, and spend the identifier."""
-    meter, key, quote = ground.meter, ground.key, priced.quote
+    meter, key = ground.meter, ground.key
     in_force = ground.in_force
     tid = spend_tid(
         session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
@@ -187,6 +189,7 @@ def _write_sale(
         idempotency_key=request.key,
         body_hash=request.body_hash(),
         epoch=request.epoch,
+        kind=kind,
         operator_id=actor.user_id,
         shift_id=shift_id,
         consumer_id=ground.point.consumer_id,
@@ -215,7 +218,7 @@ def _write_sale(
         currency=priced.currency.code,
         exponent=priced.currency.exponent,
         received_minor=priced.received_minor,
-        charged_minor=quote.charged_minor,
+        charged_minor=priced.charged_minor,
         change_minor=priced.change_minor,
         units=token.sold,
         units_carried=token.carried,
@@ -239,7 +242,7 @@ def _write_sale(
     return sale
 
 
-def _count(session: Session, sale: Sale, priced: Priced) -> None:
+def count(session: Session, sale: Sale, priced: Priced) -> None:
     """Add to the counter and mark the fees as paid, at the point and periods stored."""
     insert_missing(
         session, Counter, service_point_id=sale.service_point_id,

@@ -285,7 +285,12 @@ def _run(session: Session, actor: Actor, params: Reversal, key: str) -> None:
 
 
 def _drawer(session: Session, actor: Actor, sale: Sale) -> int | None:
-    """Tell whose drawer pays: who takes it back, else the seller's, while it is open."""
+    """Tell whose drawer pays: who takes it back, else the seller's, while it is open.
+
+    None does for what was given without money.
+    """
+    if sale.is_free:
+        return None
     own = present(session, sale.vending_point_id, actor.user_id)
     if own is not None and own.state == ShiftState.OPEN:
         return own.id
