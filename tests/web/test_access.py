@@ -29,7 +29,7 @@ from tests.factories import (
 from tests.till import Till
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
-from vmsapp.models import Delivery, Tariff
+from vmsapp.models import Debt, Delivery, Tariff
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
 
@@ -73,6 +73,16 @@ def things(shop, utility, people) -> dict[str, Thing]:
         session.flush()
         return Thing(*(row.id for row in rows))
 
+    def debts(session) -> Thing:
+        rows = [
+            Debt(consumer_id=sale.consumer_id, name="Owed", amount_minor=500, sum_minor=100,
+                 reason="x", entered_at=sale.sold_at, key="x")
+            for sale in (north, south)
+        ]  # fmt: skip
+        session.add_all(rows)
+        session.flush()
+        return Thing(*(row.id for row in rows))
+
     till = Till(shop)
     shifts = Thing(*(
         till.open(by=by, point=point).id
@@ -84,6 +94,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "sale": Thing(north.id, south.id),
         "meter": Thing(*meters),
         "delivery": shop.change(deliveries),
+        "debt": shop.change(debts),
         "Sales": Thing(north.id, south.id),
         "Meters": Thing(*meters),
         "Consumers": shop.change(consumers),
@@ -136,6 +147,7 @@ def address(office: Flask, endpoint: str, scope: str, things: dict[str, Thing]) 
         "sale_id": of("sale"),
         "meter_id": of("meter"),
         "delivery_id": of("delivery"),
+        "debt_id": of("debt"),
         "consumer_id": of("Consumers"),
     }
     if endpoint == "Counter.purchase":
