@@ -294,8 +294,8 @@ DEEDS = [
 ] + [(f"/consumers/action/{deed}/1", deed, SETTLES) for deed in ("retire", "take_back")]
 
 VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_id": 1,
-          "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "pk": 2, "session_id": NOWHERE, "name": "x",
-          "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
+          "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "pk": 2,
+          "session_id": NOWHERE, "name": "x", "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
           "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
           "kind": "csv", "row_id": 1, "algorithm": "sts6"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
