@@ -2,6 +2,7 @@
 // its place, so that the display is read out. Without this each key is a page of its own.
 
 import { all, on } from './dom.js';
+import { toast } from './toasts.js';
 
 const MOST = 24;
 
@@ -21,6 +22,7 @@ async function send(form, presses) {
       if (part.innerHTML !== fresh.innerHTML) part.replaceChildren(...fresh.childNodes);
     });
     if (typed) typed.value = '';
+    if (form.dataset.made) toast(form.dataset.made, 'success');
   } catch {
     form.dataset.plain = '';
     form.requestSubmit(presses ? form.querySelector(`[value=${presses}]`) : undefined);

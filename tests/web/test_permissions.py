@@ -112,6 +112,13 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("SecondPerson.show", "GET"): ADMINS,
     ("SecondPerson.change", "GET"): ADMINS,
     ("SecondPerson.change", "POST"): ADMINS,
+    ("TokenDesk.show", "GET"): KEEP_METERS,
+    ("TokenDesk.look", "POST"): KEEP_METERS,
+    ("TrainingBench.show", "GET"): REGISTER,
+    **{
+        (f"TrainingBench.{route}", "POST"): REGISTER
+        for route in ("begin", "press", "make", "put_away")
+    },
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
     ("Licence.show", "GET"): AUDITS,
