@@ -3,12 +3,12 @@
 import re
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import AUDITOR, LEGACY_11, OPERATOR, drn_of
 from tests.web.office import main_part
 from vmsapp.models import AuditEvent, Meter, TrainingMeter
 from vmsapp.services.training import Lesson
-from vmsapp.services.training.keeping import RESTS
 from vmsapp.services.training.lessons import SHOWS
 from vmsapp.sts.meter import DISPLAYS, Result
 from vmsapp.views.token_words import TESTS
@@ -134,9 +134,10 @@ def test_the_cookie_carries_nothing_of_it(learner):
         assert set(cookie) <= {"_user_id", "_fresh", "_id", "ticket", "csrf_token", "page_history"}
 
 
-def test_after_two_hours_of_rest_it_is_put_away(learner, shop):
+def test_one_that_rested_too_long_is_put_away(learner, shop):
     (token,) = made(learner, "credit", units="5")
-    shop.clock.now += RESTS
+    past = update(TrainingMeter).values(expires_at=shop.clock())
+    shop.change(lambda session: session.execute(past))
     assert "A virtual meter with a keypad" in seen(learner)
     answer = learner.post("/training/press", {"typed": token}, follow_redirects=True)
     assert "This training meter was put away." in answer.text
