@@ -207,6 +207,9 @@ TAKEN_BACK: Final = N_("This sale was taken back. Do not hand the token out agai
 DEMO: Final = N_("Made for demonstration: no real meter takes it.")
 TELLS_NOT: Final = N_("The security module does not tell")
 
+LEFT_TO_RIGHT, ENDED = "\u2066", "\u2069"
+"""Around what keeps its direction in every language."""
+
 Pair = tuple[str, Any]
 
 
@@ -317,16 +320,9 @@ def warnings(look: Look) -> list[str]:
 
 
 def key_text(key: Candidate) -> str:
-    """Which of the meter's keys one is, with its name."""
-    return str(
-        _(
-            "%(which)s: SGC %(sgc)s, KRN %(krn)s, TI %(ti)s",
-            which=gettext(KEYS[key.whose]),
-            sgc=key.name.sgc,
-            krn=key.name.krn,
-            ti=key.name.ti,
-        )
-    )
+    """Which of the meter's keys one is, with its name, which runs from left to right."""
+    name = f"{LEFT_TO_RIGHT}SGC {key.name.sgc}, KRN {key.name.krn}, TI {key.name.ti}{ENDED}"
+    return str(_("%(which)s: %(key)s", which=gettext(KEYS[key.whose]), key=name))
 
 
 def _kind(reading: Reading) -> str:
