@@ -21,7 +21,6 @@ from vmsapp.services.token_desk.records import Made
 
 LOOK_UPS: Final = 30
 WITHIN: Final = timedelta(minutes=10)
-LOOKED_UP: Final = "token.looked_up"
 SHOWN: Final = 4
 """Last digits that a record keeps: enough to tell it from its neighbours, and no token."""
 
@@ -40,13 +39,13 @@ def note(
         count = session.scalar(
             select(func.count())
             .select_from(AuditEvent)
-            .where(AuditEvent.actor_id == actor.user_id, AuditEvent.action == LOOKED_UP)
+            .where(AuditEvent.actor_id == actor.user_id, AuditEvent.action == "token.looked_up")
             .where(AuditEvent.at > since)
         )
         if (count or 0) >= LOOK_UPS:
             raise TooManyLookUps(count=LOOK_UPS, minutes=WITHIN // timedelta(minutes=1))
         audit.record(
-            session, actor, LOOKED_UP, "meter" if meter else "token", meter and meter.id,
+            session, actor, "token.looked_up", "meter" if meter else "token", meter and meter.id,
             drn=meter and meter.drn, ends_in=digits[-SHOWN:], found=made and made.kind.value,
             sale_id=made and made.sale_id, change_id=made and made.change_id,
         )  # fmt: skip
