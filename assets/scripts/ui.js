@@ -18,4 +18,5 @@ import './progress.js';
 import './side.js';
 import './theme.js';
 import './toasts.js';
+import './training.js';
 import './unsaved.js';

@@ -199,6 +199,26 @@ def settled_without_words(page: Page) -> None:
     page.locator("[role=alert]").wait_for()
 
 
+def token_looked_up(page: Page, meter: str, then: str) -> None:
+    """Look digits up that no key reads."""
+    page.locator("#digits").fill("1000 0000 0000 0000 0000")
+    page.locator("#number").fill(meter)
+    page.locator("main form .btn-primary").click()
+    page.locator(then).first.wait_for()
+
+
+def training_begun(page: Page) -> None:
+    """Begin with a training meter, and have it answer; on a later walk it is there already."""
+    if page.locator("[name=ea]").count():
+        page.locator("main form .btn-primary").click()
+    page.locator("form:has([value=key_change]) button").click()
+    page.locator("#offered .token-digits").first.wait_for()
+    page.locator("#typed").fill("1" * 20)
+    page.locator("[data-press=enter]").click()
+    page.locator(".lcd-word:not(:empty)").wait_for()
+    page.evaluate("scrollTo(0, 0)")  # nothing lies half under the bar
+
+
 def second_factor_begun(page: Page) -> None:
     """Say the password again and wait for the new key; on a later walk it is there already."""
     if page.locator("#password-begin").count():
@@ -360,6 +380,13 @@ SCENES: Final = (
     Scene("try-price", "/try-a-price/"),
     Scene("try-price-beside", "/try-a-price/?plan=1&beside=2&value=250&before=60", part="main"),
     Scene("try-price-errors", "/try-a-price/?value=0&before=-1", part="main", status=422),
+    Scene("token-desk", "/token-desk/"),
+    Scene("token-desk-answer", "/token-desk/", part="main",
+          act=lambda page: token_looked_up(page, "", ".verdict")),
+    Scene("token-desk-errors", "/token-desk/", part="main", status=422,
+          act=lambda page: token_looked_up(page, "1", "#number-error")),
+    Scene("training-begin", "/training/"),
+    Scene("training", "/training/", act=training_begun, part="main"),
     Scene("clock", "/clock/"),
     Scene("audit", "/audit/list/"),
     Scene("audit-show", "/audit/show/1"),

@@ -44,6 +44,8 @@ from vmsapp.services.vending import new_key
 
 NEW_PASSWORD = "Sideways-Backward-88"
 TRAIL = {"audit_event", "audit_unsealed"}
+NO_BOOK = {"training_meter"}
+"""What is nobody's deed: a training meter is a toy of one browser."""
 
 
 def form(browser, path, **typed):
@@ -215,6 +217,7 @@ def deeds(shop, module, utility, people, office, browse):
         "AuditTrail.export": lambda b: b.post("/audit/export/csv"),
         "LedgerProofs.run": lambda b: b.post("/proof/run"),
         "TokenJournal.export": lambda b: b.post("/journal/export/csv"),
+        "TokenDesk.look": lambda b: b.post("/token-desk/look", {"digits": "1" + "0" * 19}),
         "Clock.accept": lambda b: b.post("/clock/accept", {"what": "sales", "reason": "battery"}),
         "Consumers.action": lambda b: b.post(f"/consumers/action/retire/{buyers[0]}"),
         "Consumers.action_post": lambda b: b.post(
@@ -310,6 +313,9 @@ QUIET = {
     "VendingPoints.action_post": "has no deeds",
     "Tariffs.check_plan": "says what is wrong with what is being typed",
     "Parts.send": "shows the parts of pages, and changes nothing",
+    "TrainingBench.press": "a key of a training meter, which is in no book",
+    "TrainingBench.make": "a token of a training meter, which is in no book",
+    "TrainingBench.put_away": "a training meter is put away, which is in no book",
 }
 """Routes that take a POST and change nothing, and why; besides those that keep a cookie."""
 
@@ -320,7 +326,7 @@ EVENT_ALONE = {
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
-    )), "Floats.statement_file",
+    )), "Floats.statement_file", "TokenDesk.look", "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 
@@ -376,7 +382,7 @@ def contents(engine):
     with engine.connect() as connection:
         return {
             table.name: sorted(map(repr, connection.execute(select(table))))
-            for table in Model.metadata.sorted_tables if table.name not in TRAIL
+            for table in Model.metadata.sorted_tables if table.name not in TRAIL | NO_BOOK
         }  # fmt: skip
 
 

@@ -74,6 +74,7 @@ NOT_SHOWN: dict[type, str] = {
     models.Token: "its digits are shown at the counter alone, to who may sell",
     models.KeyChange: "shown on its meter's page of keys",
     models.KeyChangeToken: "its digits are shown with its change and with its sales alone",
+    models.TrainingMeter: "sealed, and of one browser alone, which has a page for it",
     models.SaleAttempt: EVIDENCE,
     models.ReceiptPrint: "listed with its sale at the counter",
     models.Delivery: "listed with its sale at the counter",

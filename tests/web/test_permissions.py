@@ -116,6 +116,13 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("SecondPerson.show", "GET"): ADMINS,
     ("SecondPerson.change", "GET"): ADMINS,
     ("SecondPerson.change", "POST"): ADMINS,
+    ("TokenDesk.show", "GET"): KEEP_METERS,
+    ("TokenDesk.look", "POST"): KEEP_METERS,
+    ("TrainingBench.show", "GET"): REGISTER,
+    **{
+        (f"TrainingBench.{route}", "POST"): REGISTER
+        for route in ("begin", "press", "make", "put_away")
+    },
     ("Clock.show", "GET"): ADMINS,
     ("Clock.accept", "POST"): ADMINS,
     ("Licence.show", "GET"): AUDITS,
@@ -295,7 +302,8 @@ DEEDS = [
 
 VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_id": 1,
           "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "pk": 2,
-          "session_id": NOWHERE, "name": "x", "filename": "none.css", "locale": "fr", "section": "currency", "digest": "none",
+          "session_id": NOWHERE, "name": "x", "filename": "none.css",
+          "locale": "fr", "section": "currency", "digest": "none",
           "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
           "kind": "csv", "row_id": 1, "algorithm": "sts6"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(

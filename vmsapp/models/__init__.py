@@ -65,6 +65,7 @@ from vmsapp.models.setup import Installation, Logo, Setup
 from vmsapp.models.shift import CashReason, Shift, ShiftCash, ShiftState
 from vmsapp.models.tariff import Tariff, TariffPlan
 from vmsapp.models.token import Token
+from vmsapp.models.training import TrainingMeter
 from vmsapp.models.user import OfficeUser, RecoveryCode, UserState
 from vmsapp.models.user_session import UserSession
 from vmsapp.models.vending_point import (
@@ -159,6 +160,7 @@ __all__ = [
     "TariffPlan",
     "TidHead",
     "Token",
+    "TrainingMeter",
     "TransferState",
     "UserSession",
     "UserState",

@@ -20,7 +20,7 @@ class Token(PointScoped, Model):
     id: Mapped[Id]
     sale_id: Mapped[int] = mapped_column(ForeignKey("sale.id"), unique=True)
     meter_id: Mapped[int] = mapped_column(ForeignKey("meter.id"), index=True)
-    digits: Mapped[str] = mapped_column(String(20))
+    digits: Mapped[str] = mapped_column(String(20), index=True)
     token_class: Mapped[int]
     subclass: Mapped[int]
     tid: Mapped[int]

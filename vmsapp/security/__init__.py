@@ -30,7 +30,9 @@ from vmsapp.security.permissions import (
     SETUP,
     SHIFTS,
     TARIFFS,
+    TOKEN_DESK,
     TOKEN_JOURNAL,
+    TRAINING,
     Permission,
 )
 
@@ -58,7 +60,9 @@ __all__ = [
     "SHIFTS",
     "TARIFFS",
     "TICKET",
+    "TOKEN_DESK",
     "TOKEN_JOURNAL",
+    "TRAINING",
     "NotActing",
     "OfficeSecurityManager",
     "Permission",

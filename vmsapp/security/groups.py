@@ -93,12 +93,16 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
         | {"Consumers.debts", "Consumers.confirm_address"}
-        | {"Meters.confirm_key", "Meters.refuse_key"},
+        | {"Meters.confirm_key", "Meters.refuse_key"}
+        | {"TokenDesk.look", "Training.train"},
     ),
     "Operator": ReadyMade(
         N_("Operator"),
         N_("Sells at the own vending point."),
-        _FINDS | _REGISTERS | _WORKS_IN_SHIFTS | {"Counter.sell", "Counter.reprint", "Floats.see"},
+        _FINDS
+        | _REGISTERS
+        | _WORKS_IN_SHIFTS
+        | {"Counter.sell", "Counter.reprint", "Floats.see", "Training.train"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"),
@@ -106,6 +110,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS
         | _KEEPS_METERS
         | {"Meters.change_key", "Meters.confirm_key"}
+        | {"TokenDesk.look", "Training.train"}
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(

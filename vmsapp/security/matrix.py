@@ -30,7 +30,9 @@ from vmsapp.security.permissions import (
     SETUP,
     SHIFTS,
     TARIFFS,
+    TOKEN_DESK,
     TOKEN_JOURNAL,
+    TRAINING,
     Permission,
 )
 
@@ -183,6 +185,12 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("decide", N_("Ask and decide"),
                  (("can_decide", APPROVALS), ("can_withdraw", APPROVALS))),
             _export(APPROVALS, N_("Export approvals")),
+        )),
+        Screen(TOKEN_DESK, N_("Token desk"), "Token desk", see=(), others=(
+            Deed("look", N_("Look tokens up"), (("can_look", TOKEN_DESK),), ()),
+        )),
+        Screen(TRAINING, N_("Training meter"), "Training meter", see=(), others=(
+            Deed("train", N_("Train on a virtual meter"), (("can_train", TRAINING),), ()),
         )),
     ),
     N_("Registration"): (

@@ -27,6 +27,8 @@ TARIFFS: Final = "Tariffs"
 IMPORTS: Final = "Imports"
 JOBS: Final = "Jobs"
 TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
+TOKEN_DESK: Final = "TokenDesk"  # noqa: S105 - a screen
+TRAINING: Final = "Training"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

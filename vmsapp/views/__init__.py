@@ -48,7 +48,9 @@ from vmsapp.views.setup import UtilitySetup
 from vmsapp.views.shifts import Shifts
 from vmsapp.views.start import Start
 from vmsapp.views.tariffs import Tariffs
+from vmsapp.views.token_desk import TokenDesk
 from vmsapp.views.token_journal import TokenJournal
+from vmsapp.views.training import TrainingBench
 from vmsapp.views.try_price import TryPrice
 from vmsapp.views.vending_points import VendingPoints
 
@@ -102,6 +104,8 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
         Approvals, "Approvals list", label=_l("Approvals"), href="/approvals/list/?box=waiting",
         **VENDING,
     )  # fmt: skip
+    builder.add_view(TokenDesk, "Token desk", label=_l("Token desk"), **VENDING)
+    builder.add_view(TrainingBench, "Training meter", label=_l("Training meter"), **VENDING)
     builder.add_view(Consumers, "Consumers list", label=_l("Consumers"), **REGISTRATION)
     builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)

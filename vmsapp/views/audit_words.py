@@ -187,6 +187,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "sale.reversed": N_("Sale taken back"),
         "sale.asked_again": N_("Security module asked again"),
         "counters.set": N_("Counters of a former system set"),
+        "token.looked_up": N_("Token looked up at the token desk"),
+        "training.begun": N_("Training meter begun"),
     },
     "files": {
         "journal_finding.exported": N_("Token journal exported"),
@@ -277,6 +279,8 @@ SUBJECTS: Final = {
     "clock": N_("Clock"),
     "installation": N_("Installation"),
     "journal_finding": N_("Token journal"),
+    "token": N_("Token"),
+    "training": N_("Training meter"),
 }
 
 

@@ -4,6 +4,8 @@
 '07000000013'
 >>> print(number_of("7000000013"))
 7000000013 has lost zeros at its beginning. The number may be 0700 0000 013.
+>>> number_of("0099 0000 010").code
+'meter_number_training'
 >>> number_of("1.23E+10").code, number_of("0700 0000 014").code
 ('meter_number_shortened', 'meter_check_digit')
 """
@@ -19,6 +21,10 @@ from vmsapp.sts.identifiers import luhn
 
 SHOWN: Final = 24
 """Characters of a wrong number that its sentence repeats."""
+
+TRAINING: Final = "0099"
+"""How the numbers of training meters begin: manufacturer's code 00, which no maker is given
+because it means any maker on test tokens, and serial numbers from 99 million."""
 
 MOST_ZEROS: Final = 3
 """Zeros that are looked for at a number's lost beginning."""
@@ -43,6 +49,8 @@ def number_of(text: str) -> str | VmsError:
         return _of_wrong_length(number)
     if not luhn.is_valid(number):
         return wrong.CheckDigitWrong(number=drns.format(number))
+    if len(number) == drns.SHORT and number.startswith(TRAINING):
+        return wrong.NumberOfTraining(number=drns.format(number))
     return number
 
 

@@ -72,6 +72,17 @@ class CheckDigitWrong(InvalidInput):
         super().__init__(number=number)
 
 
+class NumberOfTraining(InvalidInput):
+    """Kept for training meters, which no real meter may be taken for."""
+
+    code = "meter_number_training"
+    message = N_("%(number)s is a training meter: no real meter has such a number.")
+    field = "number"
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(number=number)
+
+
 class NumberTaken(InvalidInput):
     """A meter of that number is there, seen or not: whose it is is not said."""
 
