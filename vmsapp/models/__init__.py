@@ -7,6 +7,16 @@ from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.debt import Debt, DebtPayment
+from vmsapp.models.engineering import (
+    ENGINEERING_MOVES,
+    MAY_BE_MADE,
+    EngineeringDigits,
+    EngineeringPrint,
+    EngineeringRefusal,
+    EngineeringState,
+    EngineeringToken,
+    TestToken,
+)
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
 from vmsapp.models.key_change import (
@@ -69,6 +79,8 @@ from vmsapp.models.vending_point import (
 __all__ = [
     "CHANGES_MADE",
     "CHANGE_MOVES",
+    "ENGINEERING_MOVES",
+    "MAY_BE_MADE",
     "MOVES",
     "OPEN_CHANGES",
     "AccountKind",
@@ -89,6 +101,11 @@ __all__ = [
     "CreditMode",
     "Debt",
     "DebtPayment",
+    "EngineeringDigits",
+    "EngineeringPrint",
+    "EngineeringRefusal",
+    "EngineeringState",
+    "EngineeringToken",
     "FeePayment",
     "FindingKind",
     "FloatMovement",
@@ -140,6 +157,7 @@ __all__ = [
     "SpentTid",
     "Tariff",
     "TariffPlan",
+    "TestToken",
     "TidHead",
     "Token",
     "TransferState",
