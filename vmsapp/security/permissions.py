@@ -26,6 +26,8 @@ MODULES: Final = "SecurityModules"
 TARIFFS: Final = "Tariffs"
 IMPORTS: Final = "Imports"
 JOBS: Final = "Jobs"
+ENGINEERING: Final = "EngineeringTokens"
+TEST_TOKENS: Final = "TestTokens"
 TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(

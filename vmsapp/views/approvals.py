@@ -16,10 +16,11 @@ from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRequest, ApprovalState
 from vmsapp.security import APPROVALS
-from vmsapp.services.approvals import deciding, inbox, requests
+from vmsapp.services.approvals import deciding, inbox
 from vmsapp.services.approvals.deeds import DEEDS
+from vmsapp.services.approvals.outcomes import said_again
 from vmsapp.views.approvers import why_nobody
-from vmsapp.views.base import actor, sentence, session, status_of
+from vmsapp.views.base import actor, modules, sentence, session, status_of
 from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
@@ -148,6 +149,7 @@ class Approvals(Exported):
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
+            deciding.follow_up(session(), modules(), actor(), done)
             flash(_("Approved and done."), "success")
         return redirect(self.url("show", pk=pk))
 
@@ -200,7 +202,7 @@ class Approvals(Exported):
             may_decide=decides and hindrance is None,
             may_withdraw=waits and mine and self.may("withdraw"),
             hindrance=hindrance,
-            outcome=sentence(requests.said_again(row.outcome)) if row.outcome else None,
+            outcome=sentence(said_again(row.outcome)) if row.outcome else None,
             refusal=sentence(error) if error else None,
             beside_field=isinstance(error, InvalidInput),
             reason=reason,
