@@ -27,6 +27,7 @@ TARIFFS: Final = "Tariffs"
 IMPORTS: Final = "Imports"
 JOBS: Final = "Jobs"
 ENGINEERING: Final = "EngineeringTokens"
+ENGINEERING_REFUSALS: Final = "EngineeringRefusals"
 TEST_TOKENS: Final = "TestTokens"
 TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
 
