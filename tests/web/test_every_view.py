@@ -72,6 +72,8 @@ NOT_SHOWN: dict[type, str] = {
     models.Token: "its digits are shown at the counter alone, to who may sell",
     models.KeyChange: "shown on its meter's page of keys",
     models.KeyChangeToken: "its digits are shown with its change and with its sales alone",
+    models.EngineeringDigits: "shown on its token's page, to who may see them",
+    models.EngineeringPrint: "listed with its token",
     models.SaleAttempt: EVIDENCE,
     models.ReceiptPrint: "listed with its sale at the counter",
     models.SpentTid: EVIDENCE,
