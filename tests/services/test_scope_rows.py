@@ -7,6 +7,7 @@ from sqlalchemy.orm import aliased
 from tests import factories
 from tests.factories import (
     AUDITOR,
+    EPOCH,
     HARBOUR,
     LEGACY_11,
     MARKET,
@@ -18,6 +19,7 @@ from tests.factories import (
 from tests.keyring import KeyShop
 from tests.services.pair import make_pair
 from tests.till import Till
+from vmsapp.extensions import atomic
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,

@@ -81,8 +81,10 @@ def test_one_meter_found_is_opened_at_once_with_its_consumers_name_and_the_cards
     assert engineer.get(f"/engineering/find?q={drn}").location.endswith(place(shop))
     text = plain(engineer.get(place(shop)).text)
     assert "Consumer 1" in text
-    for card in ("Set the maximum power", "Clear the balance", "Clear the tamper status",
-                 "Set the phase unbalance limit", "Set the tariff rate", "extended set"):  # fmt: skip
+    for card in (
+        "Set the maximum power", "Clear the balance", "Clear the tamper status",
+        "Set the phase unbalance limit", "Set the tariff rate", "extended set",
+    ):  # fmt: skip
         assert card in text
     assert "Set the water meter factor" not in text
     water = plain(engineer.get(place(shop, meter=WATER)).text)

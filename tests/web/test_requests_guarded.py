@@ -27,7 +27,8 @@ VALUES = {"meter_id": 1, "sale_id": 1, "session_id": 1, "pk": "2", "name": "copy
           "locale": "fr", "filename": "vms/counter.css", "section": "mail", "plan_id": 1,
           "digest": "none", "way": "pay-in", "action": "float.pay_in",
           "kind": "csv", "row_id": 1, "algorithm": "sts6", "consumer_id": 1,
-          "function": "clear_tamper", "hold": "block", "move": "activate", "sheet": "consumers"}  # fmt: skip
+          "function": "clear_tamper",
+          "hold": "block", "move": "activate", "sheet": "consumers"}  # fmt: skip
 
 
 def paths(app: Flask, method: str) -> list[str]:
