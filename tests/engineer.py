@@ -3,14 +3,24 @@
 from tests.factories import EPOCH
 from tests.services.pair import CHECKER, MAKER, Pair, make_pair
 from tests.shop import Shop
-from vmsapp.models import EngineeringDigits, EngineeringRefusal, EngineeringToken
+from vmsapp.extensions import atomic
+from vmsapp.models import EngineeringDigits, EngineeringRefusal, EngineeringToken, PrintKind
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.approvals import deciding
 from vmsapp.services.doubt import Patience
+from vmsapp.services.engineering import printing
+from vmsapp.services.engineering.errors import MeterAway
 from vmsapp.services.engineering.functions import FUNCTIONS, Function
+from vmsapp.services.engineering.meter_tests import make_card
 from vmsapp.services.engineering.reconcile import reconcile_engineering
+from vmsapp.services.engineering.refusals import note_refusal
+from vmsapp.services.engineering.reserve import new_request_id, reserve
+from vmsapp.services.engineering.rows import read
+from vmsapp.services.engineering.settle import issue
+from vmsapp.services.engineering.showing import shown
 from vmsapp.services.engineering.start import start
 from vmsapp.services.engineering.wish import Wish
+from vmsapp.sts.nmse import MeterTest
 
 FORM = f"{EPOCH}-form-1"
 
@@ -65,3 +75,27 @@ class Engineer:
     def refusals(self) -> list[tuple[str, str]]:
         """What was refused: function and code."""
         return [(one.function, one.code) for one in self.shop.rows(EngineeringRefusal)]
+
+
+def engineered(shop: Shop, meter: str, who: str) -> tuple[int, int, int]:
+    """A token shown and printed, a refusal and a test token, of somebody with a vending point.
+
+    Returns:
+        Their ids.
+    """
+    actor = shop.actor(who)
+    wish = Wish(shop.utility.meters[meter], "clear_tamper", 0, "x")
+    with shop.session() as session, seen_by(actor):
+        with atomic(session, durable=True):
+            number = reserve(
+                session, actor, wish, form_key=f"{EPOCH}-{who}", request_id=new_request_id()
+            ).id
+        issue(session, shop.registry, actor, read(session, number))
+        shown(session, actor, number, digits=True)
+        printing.note_print(
+            session, actor, number, nth=1, kind=PrintKind.PAPER, language="en", may_reprint=False
+        )
+        note_refusal(session, actor, wish, MeterAway(drn="x"))
+        card = make_card(session, actor, who, [MeterTest.TI], four_digits=False)
+    refusal = shop.rows(EngineeringRefusal)[-1].id
+    return number, refusal, card

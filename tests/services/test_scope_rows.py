@@ -5,9 +5,9 @@ from sqlalchemy import delete, func, inspect, select, update
 from sqlalchemy.orm import aliased
 
 from tests import factories
+from tests.engineer import engineered
 from tests.factories import (
     AUDITOR,
-    EPOCH,
     HARBOUR,
     LEGACY_11,
     MARKET,
@@ -19,7 +19,6 @@ from tests.factories import (
 from tests.keyring import KeyShop
 from tests.services.pair import make_pair
 from tests.till import Till
-from vmsapp.extensions import atomic
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
@@ -66,18 +65,8 @@ from vmsapp.scope import (
 )
 from vmsapp.security import NotActing, actor_for
 from vmsapp.services import prints, receipts
-from vmsapp.services.engineering import printing
-from vmsapp.services.engineering.errors import MeterAway
-from vmsapp.services.engineering.meter_tests import make_card
-from vmsapp.services.engineering.refusals import note_refusal
-from vmsapp.services.engineering.reserve import new_request_id, reserve
-from vmsapp.services.engineering.rows import read
-from vmsapp.services.engineering.settle import issue
-from vmsapp.services.engineering.showing import shown
-from vmsapp.services.engineering.wish import Wish
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.vending.reversal import REVERSE, Reversal
-from vmsapp.sts.nmse import MeterTest
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
 ENGINEERING = (
@@ -149,7 +138,7 @@ def sold(shop):
     for meter in (LEGACY_11, SOUTHERN):
         changing.start(meter, key=f"form of {meter}", ti="44")
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
-        _engineered(shop, meter, who)
+        engineered(shop, meter, who)
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -163,23 +152,6 @@ def sold(shop):
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
     return {"north": north, "south": south}
-
-
-def _engineered(shop, meter, who):
-    """A token with its print, a refusal and a test token, as somebody with a vending point."""
-    actor = shop.actor(who)
-    wish = Wish(shop.utility.meters[meter], "clear_tamper", 0, "x")
-    with shop.session() as session, seen_by(actor):
-        with atomic(session, durable=True):
-            reserved = reserve(
-                session, actor, wish, form_key=f"{EPOCH}-{who}", request_id=new_request_id()
-            ).id
-        issue(session, shop.registry, actor, read(session, reserved))
-        shown(session, actor, reserved, digits=True)
-        printing.note_print(session, actor, reserved, nth=1, kind=PrintKind.PAPER, language="en",
-                            may_reprint=False)  # fmt: skip
-        note_refusal(session, actor, wish, MeterAway(drn="x"))
-        make_card(session, actor, who, [MeterTest.TI], four_digits=False)
 
 
 def key_of(model):
