@@ -7,8 +7,10 @@ import pytest
 from tests.factories import AUDITOR, LEGACY_11, OPERATOR, RETIRED, SOUTHERN, SUPERVISOR, WATER
 from tests.faults import request_lost
 from tests.keyring import KeyShop, make_ring, meter_in_the_field, ring_module
-from tests.web.office import ADMIN, ENGINEER, fields, main_part, said
+from tests.web.office import ADMIN, ENGINEER, fields, main_part, said, statements
 from tests.web.records import read, sent, the_form
+from tests.web.test_statements import MOST, own, told
+from vmsapp.extensions import db
 from vmsapp.hsm.display import digits_of_test
 from vmsapp.models import (
     ApprovalRule,
@@ -341,3 +343,22 @@ def test_a_card_out_of_sight_is_as_unknown(browse, shop):
     assert unknown.status_code == 404
     assert (hidden.status_code == 404) is (shop.utility.users[SUPERVISOR].region_id
                                            != shop.utility.regions["country"].id)  # fmt: skip
+
+
+def test_its_pages_take_few_statements(engineer, shop, office):
+    make(engineer, shop)
+    token = shop.rows(EngineeringToken)[0]
+    engineer.get(f"/engineering/show/{token.id}")  # from now on the digits count as shown
+    with office.app_context():
+        engine = db.engine
+    pages = [
+        f"/engineering/show/{token.id}", f"/engineering/{token.id}/preview", place(shop),
+        place(shop, "power_limit"), "/engineering/list/", "/engineering/find?q=Consumer",
+        "/engineering-refusals/list/", "/test-tokens/list/", "/test-tokens/make",
+        f"/meters/show/{shop.utility.meters[LEGACY_11]}",
+    ]  # fmt: skip
+    for page in pages:
+        engineer.get(page)  # what is kept from page to page is read now
+        with statements(engine) as seen:
+            assert engineer.get(page).status_code == 200
+        assert len(own(seen)) <= MOST, (page, told(seen))
