@@ -16,7 +16,6 @@ from vmsapp.models import (
     EngineeringToken,
     Meter,
     MeterState,
-    OfficeUser,
     VendingPoint,
 )
 from vmsapp.security import ENGINEERING
@@ -50,6 +49,7 @@ from vmsapp.views.forms import tidy
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import digits, state
+from vmsapp.views.mine import Mine
 from vmsapp.views.numbers import ascii_digits
 
 LAST: Final = 5
@@ -97,8 +97,7 @@ class EngineeringTokens(EngineeringPrinting, Exported):
         Choice(name="state", label=_l("State"), column=EngineeringToken.state, words=STATES),
         Searched(name="meter", label=_l("Meter number"), column=EngineeringToken.meter_id,
                  model=Meter, endpoint="Meters.lookup"),
-        Among(name="by", label=_l("Made by"), column=EngineeringToken.reserved_by_id,
-              model=OfficeUser, text=names_of(OfficeUser, OfficeUser.username)),
+        Mine(name="by", label=_l("Made by"), column=EngineeringToken.reserved_by_id),
         Among(name="point", label=_l("Vending point"), column=EngineeringToken.vending_point_id,
               model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import joinedload, undefer
 
 from vmsapp.i18n import _, _l
-from vmsapp.models import EngineeringRefusal, Meter, OfficeUser, VendingPoint
+from vmsapp.models import EngineeringRefusal, Meter, VendingPoint
 from vmsapp.security import ENGINEERING_REFUSALS
 from vmsapp.services.approvals.outcomes import said_again
 from vmsapp.services.engineering.making import NAMES
@@ -17,6 +17,7 @@ from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits
+from vmsapp.views.mine import Mine
 
 
 def _why(row: EngineeringRefusal) -> str:
@@ -52,8 +53,7 @@ class EngineeringRefusals(Exported):
                column=EngineeringRefusal.function, words=NAMES),
         Searched(name="meter", label=_l("Meter number"), column=EngineeringRefusal.meter_id,
                  model=Meter, endpoint="Meters.lookup"),
-        Among(name="by", label=_l("Wanted by"), column=EngineeringRefusal.wanted_by_id,
-              model=OfficeUser, text=names_of(OfficeUser, OfficeUser.username)),
+        Mine(name="by", label=_l("Wanted by"), column=EngineeringRefusal.wanted_by_id),
         Among(name="point", label=_l("Vending point"), column=EngineeringRefusal.vending_point_id,
               model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
     )  # fmt: skip

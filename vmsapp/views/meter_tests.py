@@ -12,7 +12,7 @@ from wtforms import SelectField, SelectMultipleField
 
 from vmsapp.errors import N_, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import OfficeUser, PaperSize, TestToken, VendingPoint
+from vmsapp.models import PaperSize, TestToken, VendingPoint
 from vmsapp.security import TEST_TOKENS
 from vmsapp.services.engineering.meter_tests import ALL_TESTS, card_of, make_card
 from vmsapp.sts.nmse import MeterTest
@@ -26,6 +26,7 @@ from vmsapp.views.filters import Among, Choice, Days, YesNo, names_of
 from vmsapp.views.forms import tidy
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import digits
+from vmsapp.views.mine import Mine
 
 WIDTHS: Final = {"2": N_("Two digits"), "4": N_("Four digits")}
 PAPERS: Final = {PaperSize.A4: N_("A4"), PaperSize.ROLL_80: N_("Roll of 80 mm")}
@@ -84,8 +85,7 @@ class TestTokens(Exported):
                 words={str(int(test)): word for test, word in TESTS.items()}),
         YesNo(name="four", label=_l("Four-digit manufacturer code"),
               column=TestToken.four_digits.is_(True)),
-        Among(name="by", label=_l("Made by"), column=TestToken.made_by_id, model=OfficeUser,
-              text=names_of(OfficeUser, OfficeUser.username)),
+        Mine(name="by", label=_l("Made by"), column=TestToken.made_by_id),
         Among(name="point", label=_l("Vending point"), column=TestToken.vending_point_id,
               model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
     )  # fmt: skip
