@@ -29,7 +29,7 @@ from vmsapp.sts.mse import Register
 
 MAY_MAKE: Final[Permission] = ("can_make", ENGINEERING)
 
-NAMES: Final[Mapping[Function, str]] = {
+NAMES: Final[Mapping[str, str]] = {
     Function.POWER_LIMIT: N_("Set the maximum power"),
     Function.CLEAR_CREDIT: N_("Clear the balance"),
     Function.CLEAR_TAMPER: N_("Clear the tamper status"),
