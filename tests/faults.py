@@ -23,7 +23,7 @@ from vmsapp.hsm.answers import (
 )
 from vmsapp.hsm.base import SecurityModule
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
-from vmsapp.hsm.requests import CreditRequest, KeyChangeRequest
+from vmsapp.hsm.requests import CreditRequest, EngineeringRequest, KeyChangeRequest
 
 Call = Callable[[], Any]
 Fault = Callable[[Call], Any]
@@ -150,6 +150,11 @@ class FaultyModule:
     def issue_key_change(self, request: KeyChangeRequest) -> IssuedTokens:
         return self._do(
             "issue_key_change", request.request_id, lambda: self.inner.issue_key_change(request)
+        )
+
+    def issue_engineering(self, request: EngineeringRequest) -> IssuedToken:
+        return self._do(
+            "issue_engineering", request.request_id, lambda: self.inner.issue_engineering(request)
         )
 
     def fetch_result(self, request_id: str) -> IssuedToken | NotExecuted:

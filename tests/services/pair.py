@@ -20,6 +20,7 @@ from vmsapp.security import COUNTER, SECOND_PERSON, Permission, sight_of
 from vmsapp.services.approvals import asking, deciding
 from vmsapp.services.approvals.requests import DECIDE
 from vmsapp.services.debts import MAY_ENTER
+from vmsapp.services.engineering.making import MAY_MAKE
 from vmsapp.services.float_terms import TERMS
 from vmsapp.services.floats import MOVE, PAY_IN, Movement
 from vmsapp.services.free_tokens.deed import MAY_GIVE
@@ -27,7 +28,7 @@ from vmsapp.services.vending.reversal import MAY_REVERSE
 
 MAKER, CHECKER, THIRD = "maker", "checker", "third"
 ALL = (
-    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, MAY_GIVE, ("can_give_back", COUNTER),
+    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, MAY_GIVE, MAY_MAKE, ("can_give_back", COUNTER),
     ("can_change", SECOND_PERSON),
 )  # fmt: skip
 

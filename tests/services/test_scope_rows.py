@@ -5,6 +5,7 @@ from sqlalchemy import delete, func, inspect, select, update
 from sqlalchemy.orm import aliased
 
 from tests import factories
+from tests.engineer import engineered
 from tests.factories import (
     AUDITOR,
     HARBOUR,
@@ -24,6 +25,10 @@ from vmsapp.models import (
     AuditEvent,
     Consumer,
     Delivery,
+    EngineeringDigits,
+    EngineeringPrint,
+    EngineeringRefusal,
+    EngineeringToken,
     FloatMovement,
     FreeToken,
     ImportBatch,
@@ -45,6 +50,7 @@ from vmsapp.models import (
     ServicePoint,
     Shift,
     ShiftCash,
+    TestToken,
     Token,
     VendingPoint,
     VendingPointAccount,
@@ -66,6 +72,9 @@ from vmsapp.services.floats import PAY_IN
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
+ENGINEERING = (
+    EngineeringToken, EngineeringDigits, EngineeringRefusal, EngineeringPrint, TestToken,
+)  # fmt: skip
 AT_A_POINT = (
     Sale,
     Token,
@@ -83,7 +92,7 @@ AT_A_POINT = (
     Shift,
     ShiftCash,
 )
-SEEN = REGIONAL + AT_A_POINT
+SEEN = REGIONAL + AT_A_POINT + ENGINEERING
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
@@ -141,6 +150,8 @@ def sold(shop):
     changing = KeyShop(shop, SUPERVISOR)
     for meter in (LEGACY_11, SOUTHERN):
         changing.start(meter, key=f"form of {meter}", ti="44")
+    for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
+        engineered(shop, meter, who)
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -239,6 +250,8 @@ CHANGES = {
     Meter: {"blocked_reason": "x"},
     ServicePoint: {"plan_attached_on": factories.TODAY},
     KeyChange: {"reason": "x"},
+    EngineeringToken: {"reason": "y"},
+    EngineeringPrint: {"language": "fr"},
     Sale: {"local_hour": 3},
     LedgerAccount: {"detail": "x"},
     VendingPointAccount: {"credit_limit_minor": 5},

@@ -38,6 +38,7 @@ from vmsapp.services.approvals.errors import (
     ReasonMissing,
     ShownDiffers,
 )
+from vmsapp.services.approvals.outcomes import said_again
 from vmsapp.services.approvals.requests import DECIDE
 from vmsapp.services.approvals.rules import RuleChange
 from vmsapp.services.floats import MOVE, PAY_IN, TAKE_OUT, FloatTooSmall, ReferenceMissing
@@ -267,7 +268,7 @@ def test_what_cannot_be_done_any_more_fails_and_says_why(pair):
         "message": FloatTooSmall.message,
         "params": {"available": {"minor": 400, "currency": "USD"}},
     }
-    assert "USD" in str(requests.said_again(failed.outcome))
+    assert "USD" in str(said_again(failed.outcome))
     with pytest.raises(AlreadyDecided):
         pair.approve(request)
 

@@ -18,6 +18,7 @@ from flask import Flask, url_for
 from sqlalchemy import select
 
 from tests import factories
+from tests.engineer import engineered
 from tests.factories import (
     HARBOUR,
     LEGACY_11,
@@ -39,7 +40,7 @@ LAST = ("Sessions.end_others", "AuthDBView.logout", "ResetMyPasswordView.this_fo
 OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "name": "suspend", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none", "way": "pay-in",
           "action": "float.pay_in", "kind": "csv", "sheet": "consumers", "hold": "block",
-          "move": "activate", "row_id": 1, "algorithm": "sts6"}  # fmt: skip
+          "move": "activate", "row_id": 1, "algorithm": "sts6", "function": "clear_tamper"}  # fmt: skip
 """What stands in an address besides whose it is."""
 
 
@@ -88,6 +89,11 @@ def things(shop, utility, people) -> dict[str, Thing]:
         till.open(by=by, point=point).id
         for by, point in ((OPERATOR, HARBOUR), (SOUTH_OPERATOR, MARKET))
     ))  # fmt: skip
+    made = [
+        engineered(shop, meter, by)
+        for by, meter in ((OPERATOR, LEGACY_11), (SOUTH_OPERATOR, SOUTHERN))
+    ]
+    tokens, refusals, tests = (Thing(*pair) for pair in zip(*made, strict=True))
     points = Thing(utility.points[HARBOUR], utility.points[MARKET])
     regions = utility.regions
     return {
@@ -102,6 +108,9 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "VendingPoints": points,
         "Floats": points,
         "Shifts": shifts,
+        "EngineeringTokens": tokens,
+        "EngineeringRefusals": refusals,
+        "TestTokens": tests,
         "Tariffs": Thing(*(shop.rows(Tariff)[0].id,) * 2),
         "SecurityModules": Thing(utility.module_id, utility.module_id),
         "UserGroups": Thing(*(group_id(shop, "Operator"),) * 2),

@@ -19,7 +19,7 @@ from tests.factories import (
     drn_of,
 )
 from tests.faults import request_lost
-from tests.web.office import ADMIN, NOWHERE, PASSWORD
+from tests.web.office import ADMIN, NOWHERE, PASSWORD, fields
 from tests.web.records import read, sent, the_form
 from tests.web.test_permissions import ACTIONS, FRAMEWORKS_OWN, MAY, call
 from vmsapp.models import (
@@ -80,6 +80,14 @@ def ask_for_a_token(browser, meter, point):
         browser, f"/counter/free/{meter}", point=point, reason="compensation-outage", amount="5"
     )
     return browser.post(f"/counter/free/{meter}", sent(the_form(read(looked.text))))
+
+
+def print_token(browser, meter):
+    """Have a token made that manages a meter, and its slip printed."""
+    made = form(browser, f"/engineering/meter/{meter}/clear_tamper", reason="x").location
+    number = made.rpartition("/")[2]
+    typed = fields(browser.get(f"/engineering/{number}/preview").text, "/print")
+    return browser.post(f"/engineering/{number}/print", typed | {"kind": "paper"})
 
 
 @pytest.fixture
@@ -187,6 +195,11 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.swap": lambda b: b.post(
             f"/meters/{free[3]}/swap?by={free[4]}", {"afterwards": "stock"}
         ),
+        "EngineeringTokens.make": lambda b: form(
+            b, f"/engineering/meter/{free[0]}/clear_tamper", reason="x"
+        ),
+        "EngineeringTokens.confirm": lambda b: print_token(b, free[3]),
+        "TestTokens.make": lambda b: form(b, "/test-tokens/make", width="4"),
         "Meters.change_key": lambda b: change_key(b, free[6]),
         "Meters.withdraw_key": lambda b: withdraw_key(b, free[7], module),
         "Meters.confirm_key": lambda b: answer_key(
@@ -326,6 +339,7 @@ EVENT_ALONE = {
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
+        "EngineeringTokens", "EngineeringRefusals", "TestTokens",
     )), "Floats.statement_file", "TokenDesk.look", "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""

@@ -75,6 +75,8 @@ NOT_SHOWN: dict[type, str] = {
     models.KeyChange: "shown on its meter's page of keys",
     models.KeyChangeToken: "its digits are shown with its change and with its sales alone",
     models.TrainingMeter: "sealed, and of one browser alone, which has a page for it",
+    models.EngineeringDigits: "shown on its token's page, to who may see them",
+    models.EngineeringPrint: "listed with its token",
     models.SaleAttempt: EVIDENCE,
     models.ReceiptPrint: "listed with its sale at the counter",
     models.Delivery: "listed with its sale at the counter",

@@ -29,13 +29,22 @@ from vmsapp.models import (
 )
 from vmsapp.views.exports import Exported
 
-LISTS = ("Approvals", "AuditTrail", "Consumers", "Floats", "Imports", "Jobs", "LedgerProofs",
+LISTS = ("Approvals", "AuditTrail", "Consumers", "EngineeringRefusals", "EngineeringTokens",
+         "TestTokens", "Floats", "Imports", "Jobs", "LedgerProofs",
          "Meters", "Products", "Regions", "Sales", "SecurityModules", "Shifts", "Tariffs",
          "TokenJournal", "UserGroups", "Users", "VendingPoints")  # fmt: skip
 EVERY_LIST = pytest.mark.parametrize("name", LISTS)
 SCOPED = ("Consumers", "Floats", "Meters", "Regions", "Sales", "Users", "VendingPoints")
 """Lists of which an operator sees a part; jobs, imports and approvals are of their own tests."""
-WITHOUT_ROWS = {"LedgerProofs", "SecurityModules", "Shifts", "TokenJournal"}
+WITHOUT_ROWS = {
+    "EngineeringRefusals",
+    "EngineeringTokens",
+    "TestTokens",
+    "LedgerProofs",
+    "SecurityModules",
+    "Shifts",
+    "TokenJournal",
+}
 DANGEROUS = "=1+1"
 
 

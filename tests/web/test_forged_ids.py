@@ -14,6 +14,7 @@ from sqlalchemy import select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from tests.engineer import engineered
 from tests.factories import MARKET, NOW, OPERATOR, SOUTH_OPERATOR, SOUTHERN
 from tests.web.office import ADMIN, NORTH_SUPERVISOR, NOWHERE, Browser, contents, main_part
 from tests.web.records import views_of
@@ -40,6 +41,7 @@ NOT_LISTS = {
     "FreeTokens.meter_id": Meter,
     "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
+    "EngineeringTokens.meter_id": Meter,
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
 
@@ -63,6 +65,7 @@ ASKING = (OPERATOR, NORTH_SUPERVISOR)
 def may_everything(shop, people):
     """Two people of the north with every permission there is, and what the south has."""
     sale = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    engineered(shop, SOUTHERN, SOUTH_OPERATOR)
     asked = ApprovalRequest(
         action="float.pay_in", params={}, hash="0" * 64, key="1-x", asked_by_id=people[ADMIN].id,
         made_at=NOW, expires_at=NOW + timedelta(days=1),

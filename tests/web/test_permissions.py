@@ -30,6 +30,10 @@ OF_MONEY = OF_REQUESTS
 OF_FILES = frozenset({ADMIN, SUPERVISOR, ENGINEER, AUDITOR})
 """Who sees imports and jobs."""
 
+MAKES_TOKENS = frozenset({ADMIN, SUPERVISOR, ENGINEER})
+OF_ENGINEERING = MAKES_TOKENS | {AUDITOR}
+"""Who sees what was made; the auditor without its digits."""
+
 READ = frozenset({("list", "GET"), ("show", "GET"), ("lookup", "GET"), ("columns", "POST")})
 WRITE = frozenset({("add", "GET"), ("add", "POST"), ("edit", "GET"), ("edit", "POST")})
 LISTS: dict[str, frozenset[tuple[str, str]]] = {
@@ -107,12 +111,33 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for route in ("open", "cash", "close")
         for method in ("GET", "POST")
     },
+    **{
+        (f"{view}.{route}", method): OF_ENGINEERING
+        for view in ("EngineeringTokens", "EngineeringRefusals", "TestTokens")
+        for route, method in READ
+    },
+    **{
+        (f"EngineeringTokens.{route}", method): MAKES_TOKENS
+        for route, method in (
+            ("find", "GET"),
+            ("cards", "GET"),
+            ("make", "GET"),
+            ("make", "POST"),
+            ("preview", "GET"),
+            ("pdf", "GET"),
+            ("confirm", "POST"),
+        )
+    },
+    ("TestTokens.make", "GET"): MAKES_TOKENS,
+    ("TestTokens.make", "POST"): MAKES_TOKENS,
+    ("TestTokens.card", "GET"): OF_ENGINEERING,
+    ("TestTokens.pdf", "GET"): OF_ENGINEERING,
     **{("LedgerProofs." + route, method): AUDITS for route, method in READ},
     ("LedgerProofs.run", "POST"): ADMINS,
-    **{("Approvals." + route, method): OF_REQUESTS for route, method in READ},
-    ("Approvals.approve", "POST"): SETTLES,
-    ("Approvals.refuse", "POST"): SETTLES,
-    ("Approvals.withdraw", "POST"): SETTLES,
+    **{("Approvals." + route, method): OF_REQUESTS | {ENGINEER} for route, method in READ},
+    ("Approvals.approve", "POST"): MAKES_TOKENS,
+    ("Approvals.refuse", "POST"): MAKES_TOKENS,
+    ("Approvals.withdraw", "POST"): MAKES_TOKENS,
     ("SecondPerson.show", "GET"): ADMINS,
     ("SecondPerson.change", "GET"): ADMINS,
     ("SecondPerson.change", "POST"): ADMINS,
@@ -254,6 +279,9 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
             "Approvals",
             "Shifts",
             "LedgerProofs",
+            "EngineeringTokens",
+            "EngineeringRefusals",
+            "TestTokens",
         )
     },
     ("Sales.export", "POST"): OF_MONEY,
@@ -305,7 +333,8 @@ VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_i
           "session_id": NOWHERE, "name": "x", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none",
           "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
-          "kind": "csv", "row_id": 1, "algorithm": "sts6"}  # fmt: skip
+          "kind": "csv", "row_id": 1, "algorithm": "sts6",
+          "function": "clear_tamper"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
 )

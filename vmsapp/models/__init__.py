@@ -14,6 +14,16 @@ from vmsapp.models.delivery import (
     Delivery,
     DeliveryState,
 )
+from vmsapp.models.engineering import (
+    ENGINEERING_MOVES,
+    MAY_BE_MADE,
+    EngineeringDigits,
+    EngineeringPrint,
+    EngineeringRefusal,
+    EngineeringState,
+    EngineeringToken,
+    TestToken,
+)
 from vmsapp.models.free_token import FreeReason, FreeToken
 from vmsapp.models.imports import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.models.job import Job, JobState
@@ -79,6 +89,8 @@ __all__ = [
     "CHANGES_MADE",
     "CHANGE_MOVES",
     "DELIVERY_MOVES",
+    "ENGINEERING_MOVES",
+    "MAY_BE_MADE",
     "MOVES",
     "OPEN_CHANGES",
     "OPEN_DELIVERIES",
@@ -104,6 +116,11 @@ __all__ = [
     "DebtWriteOff",
     "Delivery",
     "DeliveryState",
+    "EngineeringDigits",
+    "EngineeringPrint",
+    "EngineeringRefusal",
+    "EngineeringState",
+    "EngineeringToken",
     "FeePayment",
     "FindingKind",
     "FloatMovement",
@@ -158,6 +175,7 @@ __all__ = [
     "SpentTid",
     "Tariff",
     "TariffPlan",
+    "TestToken",
     "TidHead",
     "Token",
     "TrainingMeter",

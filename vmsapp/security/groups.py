@@ -32,6 +32,16 @@ _KEEPS_METERS: Final = frozenset(
     {"Meters.add", "Meters.edit", "Meters.delete", "Meters.bind", "Meters.block", "Meters.retire"}
 )
 _WORKS_IN_SHIFTS: Final = frozenset({"Shifts.see", "Shifts.work", "Shifts.cash"})
+_ENGINEERS: Final = frozenset(
+    {
+        "EngineeringTokens.see",
+        "EngineeringTokens.make",
+        "EngineeringTokens.reprint",
+        "EngineeringRefusals.see",
+        "TestTokens.see",
+        "TestTokens.make",
+    }
+)
 _IMPORTS: Final = frozenset(
     {"Imports.see", "Imports.consumers", "Imports.meters", "Imports.meters_with_consumers"}
 )
@@ -58,6 +68,12 @@ _SEES_SYSTEM: Final = frozenset(
         "AuditTrail.export",
         "TokenJournal.see",
         "TokenJournal.export",
+        "EngineeringTokens.see",
+        "EngineeringTokens.export",
+        "EngineeringRefusals.see",
+        "EngineeringRefusals.export",
+        "TestTokens.see",
+        "TestTokens.export",
         "LedgerProof.see",
         "LedgerProof.export",
         "Shifts.see",
@@ -94,7 +110,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
         | {"Consumers.debts", "Consumers.confirm_address"}
         | {"Meters.confirm_key", "Meters.refuse_key"}
-        | {"TokenDesk.look", "Training.train"},
+        | {"TokenDesk.look", "Training.train"}
+        | _ENGINEERS,
     ),
     "Operator": ReadyMade(
         N_("Operator"),
@@ -109,8 +126,9 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         N_("Looks after meters; sells nothing."),
         _FINDS
         | _KEEPS_METERS
-        | {"Meters.change_key", "Meters.confirm_key"}
+        | {"Meters.change_key", "Meters.confirm_key", "Approvals.see", "Approvals.decide"}
         | {"TokenDesk.look", "Training.train"}
+        | _ENGINEERS
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(

@@ -19,6 +19,8 @@ from vmsapp.security.permissions import (
     AUDIT,
     CLOCK,
     COUNTER,
+    ENGINEERING,
+    ENGINEERING_REFUSALS,
     FIRST_STEPS,
     FLOATS,
     IMPORTS,
@@ -30,6 +32,7 @@ from vmsapp.security.permissions import (
     SETUP,
     SHIFTS,
     TARIFFS,
+    TEST_TOKENS,
     TOKEN_DESK,
     TOKEN_JOURNAL,
     TRAINING,
@@ -231,6 +234,22 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(JOBS, N_("Jobs"), "Jobs list", others=(
             Deed("others", N_("Cancel those of others"), (("can_act_for_others", JOBS),)),
             _export(JOBS, N_("Export the list of jobs")),
+        )),
+    ),
+    N_("Engineering"): (
+        Screen(ENGINEERING, N_("Engineering tokens"), "Engineering tokens", others=(
+            Deed("digits", N_("See and print the digits"), (("can_digits", ENGINEERING),)),
+            Deed("make", N_("Make tokens"), (("can_make", ENGINEERING),), ("digits",)),
+            Deed("reprint", N_("Print copies"), (("can_reprint", ENGINEERING),), ("digits",)),
+            _export(ENGINEERING, N_("Export engineering tokens")),
+        )),
+        Screen(ENGINEERING_REFUSALS, N_("Refused engineering tokens"),
+               "Engineering refusals", others=(
+            _export(ENGINEERING_REFUSALS, N_("Export refused engineering tokens")),
+        )),
+        Screen(TEST_TOKENS, N_("Test tokens"), "Test tokens", others=(
+            Deed("make", N_("Make cards of test tokens"), (("can_make", TEST_TOKENS),)),
+            _export(TEST_TOKENS, N_("Export test tokens")),
         )),
     ),
     N_("System"): (

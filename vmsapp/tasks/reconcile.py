@@ -1,4 +1,4 @@
-"""Every few seconds: settle sales and key changes whose outcome is open."""
+"""Every few seconds: settle sales, key changes and engineering tokens that are open."""
 
 from datetime import timedelta
 
@@ -8,8 +8,10 @@ from flask import current_app
 from vmsapp.extensions import db
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import jobs
+from vmsapp.services.doubt import Patience
+from vmsapp.services.engineering.reconcile import reconcile_engineering
 from vmsapp.services.key_changes.reconcile import reconcile_changes
-from vmsapp.services.vending.reconcile import Patience, reconcile
+from vmsapp.services.vending.reconcile import reconcile
 
 KIND = "reconcile"
 
@@ -31,3 +33,5 @@ def settle() -> None:
             job.result = reconcile(db.session(), modules, patience)
             changes = reconcile_changes(db.session(), modules, patience)
             job.result |= {f"key_changes_{state}": count for state, count in changes.items()}
+            tokens = reconcile_engineering(db.session(), modules, patience)
+            job.result |= {f"engineering_{state}": count for state, count in tokens.items()}

@@ -26,6 +26,8 @@ from vmsapp.views.audit import AuditTrail
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
+from vmsapp.views.engineering import EngineeringTokens
+from vmsapp.views.engineering_refusals import EngineeringRefusals
 from vmsapp.views.first_steps import FirstSteps
 from vmsapp.views.floats import Floats
 from vmsapp.views.free_tokens import FreeTokens
@@ -34,6 +36,7 @@ from vmsapp.views.jobs import Jobs
 from vmsapp.views.language import LocaleView
 from vmsapp.views.ledger_proof import LedgerProofs
 from vmsapp.views.licence import Licence
+from vmsapp.views.meter_tests import TestTokens
 from vmsapp.views.meters import Meters
 from vmsapp.views.parts import Parts
 from vmsapp.views.people import ScreensSecurityManager
@@ -61,6 +64,9 @@ VENDING: dict[str, Any] = {
 }  # fmt: skip
 REGISTRATION: dict[str, Any] = {
     "category": "Registration", "category_label": _l("Registration"), "category_icon": "id",
+}  # fmt: skip
+ENGINEERING: dict[str, Any] = {
+    "category": "Engineering", "category_label": _l("Engineering"), "category_icon": "adjustments",
 }  # fmt: skip
 SYSTEM: dict[str, Any] = {
     "category": "System", "category_label": _l("System"), "category_icon": "settings",
@@ -110,6 +116,14 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
     builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
+    builder.add_view(
+        EngineeringTokens, "Engineering tokens", label=_l("Engineering tokens"), **ENGINEERING
+    )
+    builder.add_view(
+        EngineeringRefusals, "Engineering refusals", label=_l("Refused engineering tokens"),
+        **ENGINEERING,
+    )  # fmt: skip
+    builder.add_view(TestTokens, "Test tokens", label=_l("Test tokens"), **ENGINEERING)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)

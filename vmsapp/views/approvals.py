@@ -16,8 +16,9 @@ from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRequest, ApprovalState, Sale, SaleState
 from vmsapp.security import APPROVALS, COUNTER
-from vmsapp.services.approvals import deciding, inbox, requests
+from vmsapp.services.approvals import deciding, inbox
 from vmsapp.services.approvals.deeds import DEEDS
+from vmsapp.services.approvals.outcomes import said_again
 from vmsapp.services.free_tokens import making
 from vmsapp.services.free_tokens.deed import GIVE, sale_of
 from vmsapp.views.approvers import why_nobody
@@ -181,6 +182,7 @@ class Approvals(Exported):
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
+            deciding.follow_up(session(), modules(), actor(), done)
             flash(*_said(made))
         return redirect(self.url("show", pk=pk))
 
@@ -234,7 +236,7 @@ class Approvals(Exported):
             token_url=_token_url(row),
             may_withdraw=waits and mine and self.may("withdraw"),
             hindrance=hindrance,
-            outcome=sentence(requests.said_again(row.outcome)) if row.outcome else None,
+            outcome=sentence(said_again(row.outcome)) if row.outcome else None,
             refusal=sentence(error) if error else None,
             beside_field=isinstance(error, InvalidInput),
             reason=reason,

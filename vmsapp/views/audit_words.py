@@ -16,6 +16,7 @@ FAMILIES: Final = {
     "tariffs": N_("Tariffs"),
     "consumers": N_("Consumers"),
     "meters": N_("Meters"),
+    "engineering": N_("Engineering"),
     "floats": N_("Floats"),
     "shifts": N_("Shifts"),
     "second_person": N_("Second person"),
@@ -135,6 +136,16 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "key_change.confirmed": N_("Key change confirmed"),
         "key_change.refused": N_("Key change refused by the meter"),
     },
+    "engineering": {
+        "engineering.reserved": N_("Engineering token begun"),
+        "engineering.issued": N_("Engineering token made"),
+        "engineering.failed": N_("Engineering token failed"),
+        "engineering.asked_again": N_("Security module asked again for an engineering token"),
+        "engineering.shown": N_("Engineering token shown for the first time"),
+        "engineering.printed": N_("Slip of an engineering token printed"),
+        "engineering.refused": N_("Engineering token refused"),
+        "test_tokens.made": N_("Card of test tokens made"),
+    },
     "floats": {
         "float.paid_in": N_("Paid into the float"),
         "float.taken_out": N_("Paid out of the float"),
@@ -196,6 +207,9 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "sale.exported": N_("Sales exported"),
         "float.exported": N_("Floats exported"),
         "shift.exported": N_("Shifts exported"),
+        "engineering_token.exported": N_("Engineering tokens exported"),
+        "engineering_refusal.exported": N_("Refused engineering tokens exported"),
+        "test_token.exported": N_("Test tokens exported"),
         "ledger_proof.exported": N_("List of proofs exported"),
         "float.statement_exported": N_("Statement of a float exported"),
         "approval_request.exported": N_("Approvals exported"),
@@ -281,6 +295,9 @@ SUBJECTS: Final = {
     "journal_finding": N_("Token journal"),
     "token": N_("Token"),
     "training": N_("Training meter"),
+    "engineering_token": N_("Engineering token"),
+    "engineering_refusal": N_("Refused engineering token"),
+    "test_token": N_("Test token"),
 }
 
 

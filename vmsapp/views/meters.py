@@ -17,6 +17,7 @@ from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import (
     ApprovalRequest,
     Consumer,
+    EngineeringToken,
     Meter,
     MeterInstallation,
     MeterState,
@@ -27,7 +28,7 @@ from vmsapp.models import (
     Setup,
     Tariff,
 )
-from vmsapp.security import COUNTER
+from vmsapp.security import COUNTER, ENGINEERING
 from vmsapp.services.registration import meters, removing
 from vmsapp.services.registration.correcting import CORRECT, MAX_REASON, Correction
 from vmsapp.services.registration.drafts import MeterDraft
@@ -176,7 +177,10 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
         "ti": lambda meter: digits(meter.ti),
         "state": Coded("state", lambda code: state(_(METER_STATES[code]), TONES.get(code))),
     }
-    related = (Related("Sales", "meter", Sale.meter_id),)
+    related = (
+        Related("Sales", "meter", Sale.meter_id),
+        Related("EngineeringTokens", "meter", EngineeringToken.meter_id),
+    )
 
     def matching(
         self, statement: Select[Any], search: str, *, walking: bool = False
@@ -230,6 +234,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
         facts = self.facts(row)
         return [
             *self._sale(row, facts), *self._places(row, facts), *self._key(row, facts),
+            *self._engineering(row),
             *self._moves(row, facts),
         ]  # fmt: skip
 
@@ -240,6 +245,13 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
         if row.state == MeterState.RETIRED:
             return []
         return [(str(_("Change key")), self.url("change_key", pk=row.id))]
+
+    def _engineering(self, row: Meter) -> list[tuple[str, str]]:
+        """Where a token is made that sets or clears something in it."""
+        may = self.appbuilder.sm.has_access("can_make", ENGINEERING)
+        if not may or row.state == MeterState.RETIRED:
+            return []
+        return [(str(_("Engineering token")), url_for("EngineeringTokens.cards", meter_id=row.id))]
 
     def _sale(self, row: Meter, facts: Facts) -> list[tuple[str, str]]:
         links: list[tuple[str, str]] = []

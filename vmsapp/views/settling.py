@@ -12,7 +12,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import N_
 from vmsapp.i18n import _, moment_text
 from vmsapp.models import ApprovalRequest, ApprovalState, Sale, SaleState
-from vmsapp.services.approvals import requests
+from vmsapp.services.approvals.outcomes import said_again
 from vmsapp.services.approvals.rules import asks
 from vmsapp.services.receipts import OpenSale
 from vmsapp.services.vending.give_back import (
@@ -142,7 +142,7 @@ def _told(asked: ApprovalRequest) -> str:
 
     reason = asked.reason
     if asked.outcome:
-        reason = sentence(requests.said_again(asked.outcome))
+        reason = sentence(said_again(asked.outcome))
     return str(
         gettext(
             ENDED[asked.state_at(now_utc())],

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.errors import NotAllowed, VmsError
 from vmsapp.extensions import atomic
+from vmsapp.hsm.registry import Registry
 from vmsapp.models import ApprovalRequest, ApprovalState, OfficeUser
 from vmsapp.scope import Actor, seen_by, unscoped
 from vmsapp.security import NAME_LENGTH, sight_of
@@ -27,12 +28,12 @@ from vmsapp.services.approvals.errors import (
     ReasonMissing,
     ShownDiffers,
 )
+from vmsapp.services.approvals.outcomes import outcome_of
 from vmsapp.services.approvals.requests import (
     DECIDE,
     expire,
     move,
     note,
-    outcome_of,
     read,
     ties_for,
     waiting,
@@ -83,7 +84,23 @@ def approve(session: Session, actor: Actor, request_id: int, shown_hash: str) ->
             outcome = outcome_of(refused.error)
             move(session, request, ApprovalState.FAILED, actor, outcome=outcome)
             note(session, actor, "failed", request, error=refused.error.code)
+            _keep_refusal(session, request, refused.error)
     return read(session, request_id)
+
+
+def follow_up(session: Session, registry: Registry, actor: Actor, request: ApprovalRequest) -> None:
+    """Do what an approved deed leaves to be done once it is committed, such as making a token.
+
+    Args:
+        session: Outside any transaction but one that only read.
+        registry: The security modules.
+        actor: Who approved it.
+        request: As ``approve`` gave it back.
+    """
+    deed = DEEDS[request.action]
+    if request.state == ApprovalState.APPROVED and deed.follows is not None:
+        with unscoped("what was approved is done, whoever sees where it was asked for"):
+            deed.follows(session, registry, actor, request.key)
 
 
 def refuse(session: Session, actor: Actor, request_id: int, reason: str) -> ApprovalRequest:
@@ -147,6 +164,21 @@ def _do_for_asker(session: Session, request: ApprovalRequest, deed: Deed[Any]) -
         if error.retry != "no":
             raise  # nothing was decided; the approver may try again
         raise _CannotBeDone(error) from error
+
+
+def _keep_refusal(session: Session, request: ApprovalRequest, error: VmsError) -> None:
+    """Have the deed keep why it could not be done, as of who asked for it."""
+    deed = DEEDS[request.action]
+    if deed.refused is None:
+        return
+    try:
+        params = deed.thaw(request.params, request.hash)
+        asker = _asker(session, request, deed)
+    except VmsError:
+        return  # altered, or the asker left: the request itself tells it
+    with seen_by(asker):
+        deed.refused(session, asker, params, error)
+        session.flush()
 
 
 def _asker(session: Session, request: ApprovalRequest, deed: Deed[Any]) -> Actor:

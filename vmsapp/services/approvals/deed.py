@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
 
 from sqlalchemy.orm import Session
 
-from vmsapp.errors import N_, Refused
+from vmsapp.errors import N_, Refused, VmsError
+from vmsapp.hsm.registry import Registry
 from vmsapp.scope import Actor
 from vmsapp.security import Permission
 
@@ -110,6 +111,9 @@ class Deed(Generic[Params]):
         asks: Decides instead of the rule whether a second person is needed.
         alone: What a user did of the same at the same place since a moment, without a second
             person; ``None`` where parts do not add up to a whole.
+        refused: Keeps, in the caller's transaction, that an approved request could not be done.
+        follows: What is still to be done once the deed is committed, outside any transaction,
+            such as asking a security module; whoever committed it calls it.
     """
 
     action: str
@@ -124,6 +128,8 @@ class Deed(Generic[Params]):
     done: Callable[[Session, Params, str], bool] = _never
     asks: Callable[[Session, Params], bool] | None = None
     alone: Callable[[Session, int, Params, datetime], int] | None = None
+    refused: Callable[[Session, Actor, Params, VmsError], None] | None = None
+    follows: Callable[[Session, Registry, Actor, str], object] | None = None
 
     def freeze(self, params: Params) -> tuple[dict[str, Any], str]:
         """Write parameters as they are stored, with their hash."""

@@ -6,10 +6,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, undefer
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import NotFound, VmsError
+from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import ApprovalRequest, ApprovalState
-from vmsapp.money import Money
 from vmsapp.scope import SYSTEM, Actor, unscoped
 from vmsapp.security import APPROVALS, Permission
 from vmsapp.services import audit
@@ -117,24 +116,3 @@ def note(
 def ties_for(session: Session, deed: Deed[Any]) -> Ties:
     """Find who is tied to whom among those who could decide on a deed."""
     return recent_ties(session, deed.permission, DECIDE)
-
-
-def outcome_of(error: VmsError) -> dict[str, Any]:
-    """Keep an error so that it can be said in any reader's language."""
-    kept = {
-        name: {"minor": value.minor, "currency": value.currency}
-        if isinstance(value, Money) else value if isinstance(value, int | str) else str(value)
-        for name, value in error.params.items()
-    }  # fmt: skip
-    return {"code": error.code, "message": error.message, "params": kept}
-
-
-def said_again(outcome: dict[str, Any]) -> VmsError:
-    """Make the error again that an outcome keeps."""
-    params = {
-        name: Money(**value) if isinstance(value, dict) else value
-        for name, value in outcome["params"].items()
-    }
-    error = VmsError(**params)
-    error.message = outcome["message"]  # type: ignore[misc]
-    return error

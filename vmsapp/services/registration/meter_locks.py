@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from vmsapp.models import Meter, MeterInstallation, Sale, SaleState, ServicePoint
 from vmsapp.scope import unscoped
+from vmsapp.services.engineering import underway
+from vmsapp.services.engineering.errors import EngineeringUnderway
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.key_changes.in_force import being_made
 from vmsapp.services.registration.meter_checks import batches
@@ -89,7 +91,7 @@ def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
     """Refuse while a token for one of the meters is being made.
 
     Raises:
-        MetersBusy, KeyChangeUnderway: Names the first.
+        MetersBusy, KeyChangeUnderway, EngineeringUnderway: Names the first.
     """
     numbers = {meter.id: meter for meter in meters}
     for first in sorted(busy(session, numbers.values()))[:1]:
@@ -100,6 +102,9 @@ def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
         if made is not None:
             meter = by_pan[made]
             raise KeyChangeUnderway(drn=identifiers.drn.format(meter.drn), meter_id=meter.id)
+        managed = underway.being_made(session, some)
+        if managed is not None:
+            raise EngineeringUnderway(drn=identifiers.drn.format(by_pan[managed].drn))
 
 
 def busy(session: Session, meters: Iterable[Meter]) -> set[int]:

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
     CHANGES_MADE,
+    MAY_BE_MADE,
     Consumer,
+    EngineeringToken,
     KeyChange,
     Meter,
     MeterInstallation,
@@ -115,9 +117,11 @@ def _links(
     """Read in one statement where a meter hung, whether a token was made for it, and its key."""
     # past the scope: other vending points' sales count, too
     sale, change = Sale.__table__.c, KeyChange.__table__.c
+    managed = EngineeringToken.__table__.c
     made = or_(
         exists().where(sale.meter_id == meter.id, sale.state.in_(MADE)),
         exists().where(change.meter_id == meter.id, change.state.in_(CHANGES_MADE)),
+        exists().where(managed.meter_id == meter.id, managed.state.in_(MAY_BE_MADE)),
     )
     link = MeterInstallation
     whose = (link.consumer_id == Consumer.id) | (

@@ -19,6 +19,8 @@ from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic
 from vmsapp.models import (
     CHANGES_MADE,
+    MAY_BE_MADE,
+    EngineeringToken,
     KeyChange,
     Meter,
     MeterState,
@@ -201,7 +203,7 @@ def changed_faults(row: int, meter: Meter, columns: Mapping[str, Any]) -> Iterat
 def tokens_made(session: Session, meter_ids: Iterable[int]) -> set[int]:
     """Tell for which meters a token was made, or may have been, wherever it was sold."""
     sale = Sale.__table__.c  # past the scope: other vending points' sales count, too
-    change = KeyChange.__table__.c
+    change, managed = KeyChange.__table__.c, EngineeringToken.__table__.c
     return {
         meter_id
         for some in batches(set(meter_ids))
@@ -211,7 +213,10 @@ def tokens_made(session: Session, meter_ids: Iterable[int]) -> set[int]:
             .union(
                 select(change.meter_id).where(
                     change.meter_id.in_(some), change.state.in_(CHANGES_MADE)
-                )
+                ),
+                select(managed.meter_id).where(
+                    managed.meter_id.in_(some), managed.state.in_(MAY_BE_MADE)
+                ),
             )
         )
     }

@@ -4,7 +4,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from vmsapp.extensions import atomic
-from vmsapp.models import KeyChange, MeterInstallation, SpentTid, TidHead
+from vmsapp.models import EngineeringRefusal, KeyChange, MeterInstallation, SpentTid, TidHead
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.registration.meter_checks import known, recorded
@@ -25,7 +25,9 @@ def remove(session: Session, actor: Actor, meter_id: int) -> None:
         spent = select(SpentTid.tid).where(SpentTid.meter_pan == meter.meter_pan).limit(1)
         linked = select(MeterInstallation.id).where(MeterInstallation.meter_id == meter_id).limit(1)
         changed = select(KeyChange.id).where(KeyChange.meter_id == meter_id).limit(1)
-        if any(session.scalar(found) is not None for found in (spent, linked, changed)):
+        refusal = EngineeringRefusal.__table__.c  # past the scope: other points' count, too
+        refused = select(refusal.id).where(refusal.meter_id == meter_id).limit(1)
+        if any(session.scalar(found) is not None for found in (spent, linked, changed, refused)):
             raise MeterHasHistory(number=identifiers.drn.format(meter.drn))
         facts = known(session, [draft_of(meter)])
         before = recorded({name: getattr(meter, name) for name in COLUMNS}, facts)

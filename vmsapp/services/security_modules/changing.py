@@ -6,7 +6,16 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, NotFound, Refused
 from vmsapp.extensions import atomic
-from vmsapp.models import ChangeState, KeyChange, Sale, SaleState, SecurityModule, SmAlgorithm
+from vmsapp.models import (
+    ChangeState,
+    EngineeringState,
+    EngineeringToken,
+    KeyChange,
+    Sale,
+    SaleState,
+    SecurityModule,
+    SmAlgorithm,
+)
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import lock
@@ -71,8 +80,13 @@ def retire(session: Session, actor: Actor, module_id: int) -> None:
             changing = select(KeyChange.id).where(
                 KeyChange.module_id == module_id, KeyChange.state == ChangeState.RESERVED
             )
-            if current.scalar(changing.limit(1)) is not None:
-                raise StillAsked(name=row.name)
+            managing = select(EngineeringToken.id).where(
+                EngineeringToken.module_id == module_id,
+                EngineeringToken.state == EngineeringState.RESERVED,
+            )
+            for still in (changing, managing):
+                if current.scalar(still.limit(1)) is not None:
+                    raise StillAsked(name=row.name)
         if row.retired_at is None:
             row.retired_at = now_utc()
             audit.record(current, actor, "module.retired", "security_module", module_id)

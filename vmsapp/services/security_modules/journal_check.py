@@ -37,7 +37,7 @@ from vmsapp.models import (
 from vmsapp.scope import SYSTEM, Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.rows import insert_missing, lock
-from vmsapp.services.security_modules.journal_key_changes import (
+from vmsapp.services.security_modules.journal_other_tokens import (
     SetHere,
     sets_asked_for,
     sets_made,
@@ -65,7 +65,7 @@ class Made:
     """What was made here, and what it was asked under.
 
     Attributes:
-        sale_id: None for a set of key change tokens.
+        sale_id: None for tokens without a sale.
         digits: One token, or the set in its order.
     """
 

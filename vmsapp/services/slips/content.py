@@ -56,6 +56,7 @@ class Slip:
         facts: When, who, where, which meter.
         lines: The calculation.
         sums: What was bought and paid.
+        many: The tokens are a choice, not a sequence: they stand side by side where there is room.
         closing: The last lines: where and by whom it was sold, what was bought this month.
     """
 
@@ -77,3 +78,4 @@ class Slip:
     sums: Sequence[Amount]
     closing: Sequence[str]
     footer: str
+    many: bool = False

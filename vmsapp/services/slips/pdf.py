@@ -152,10 +152,11 @@ class _Writer:
         self._gap(2)
         for fact in slip.facts:
             self._pair(fact.label, fact.value, ltr=fact.ltr)
-        self._rule()
-        self._amounts(slip.lines)
-        self._rule()
-        self._amounts(slip.sums)
+        if slip.lines or slip.sums:
+            self._rule()
+            self._amounts(slip.lines)
+            self._rule()
+            self._amounts(slip.sums)
         self._rule(dashed=True)
         for line in (*slip.closing, slip.footer):
             self._centred(line, paper.text)
@@ -170,9 +171,16 @@ class _Writer:
 
     def _token(self, token: TokenBlock) -> None:
         self._gap(2)
+        if self.slip.many and self.paper.height is not None:
+            self._keep_together()
         self._centred(token.title, self.paper.text)
         self._digits(token.groups)
         self._code(token.digits)
+
+    def _keep_together(self) -> None:
+        """Begin a new page where a token and its code do not fit on this one."""
+        if self.pdf.will_page_break(self.paper.qr + 2 * self.paper.token * POINT * LINE):
+            self.pdf.add_page()
 
     def _digits(self, groups: Sequence[str]) -> None:
         """Write the groups in one line, as large as the width allows."""
