@@ -188,7 +188,9 @@ def chaos(
         person.sign_in()
     for person in people:
         person.start()
-    print(f"Killing for {seconds:.0f} s, seed {seed}: {SELLERS} sellers, {METERS} meters.", flush=True)
+    print(
+        f"Killing for {seconds:.0f} s, seed {seed}: {SELLERS} sellers, {METERS} meters.", flush=True
+    )
     killer = Killer(services, chance, lambda: sum(seller.ended for seller in sellers))
     killer.run(seconds)
     killer.make_whole()

@@ -148,7 +148,9 @@ class Database(Service):
         """Start the cluster, and make the database in it."""
         self.start()
         self.wait_ready()
-        with psycopg.connect(self.dsn.replace("dbname=vms", "dbname=postgres"), autocommit=True) as c:
+        with psycopg.connect(
+            self.dsn.replace("dbname=vms", "dbname=postgres"), autocommit=True
+        ) as c:
             c.execute("CREATE DATABASE vms")
 
     def ready(self) -> bool:
@@ -176,7 +178,9 @@ class WebServer(Service):
         return False
 
 
-def gunicorn(environ: Mapping[str, str], log: Path, *, workers: int = 2, threads: int = 4) -> WebServer:
+def gunicorn(
+    environ: Mapping[str, str], log: Path, *, workers: int = 2, threads: int = 4
+) -> WebServer:
     """A web server as README.md tells to start it past one machine."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), "--threads",
@@ -185,7 +189,9 @@ def gunicorn(environ: Mapping[str, str], log: Path, *, workers: int = 2, threads
     return WebServer("web", command, environ, log, port=port)
 
 
-def granian(environ: Mapping[str, str], log: Path, *, workers: int = 2, threads: int = 4) -> WebServer:
+def granian(
+    environ: Mapping[str, str], log: Path, *, workers: int = 2, threads: int = 4
+) -> WebServer:
     """The other web server; it is asked for by whoever wants it, and no part of the locks."""
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
