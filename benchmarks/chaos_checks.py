@@ -169,7 +169,7 @@ def _of_the_module(connection: psycopg.Connection, record: Path) -> Iterator[str
         lines = module.execute("SELECT count(*), max(number) FROM journal").fetchone()
     there = Counter(rows)
     if here != there:
-        yield f"made here alone {list((here - there))[:5]}, there alone {list((there - here))[:5]}"
+        yield f"made here alone {list(here - there)[:5]}, there alone {list(there - here)[:5]}"
     if unknown := ids - asked:
         yield f"{len(unknown)} requests that were never written down here: {sorted(unknown)[:5]}"
     if lines != (len(rows), len(rows) or None):

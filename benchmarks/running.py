@@ -47,7 +47,8 @@ class Service:
         self.log = log
         self.starts = 0
         self._command = [*_dies_with_us(user), *command]
-        self._environ = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
+        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        self._environ = {**os.environ, "PYTHONPATH": path, **environ}
         self._settles_s = settles_s
         self._began = 0.0
         self._process: subprocess.Popen[bytes] | None = None
@@ -185,7 +186,7 @@ def gunicorn(
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), "--threads",
                str(threads), "--bind", f"127.0.0.1:{port}", "--chdir", str(ROOT),
-               "--worker-tmp-dir", "/dev/shm", "--log-level", "warning", "vmsapp:create_app()"]  # fmt: skip
+               "--log-level", "warning", "vmsapp:create_app()"]  # fmt: skip
     return WebServer("web", command, environ, log, port=port)
 
 
@@ -196,7 +197,8 @@ def granian(
     port = free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1",
                "--port", str(port), "--workers", str(workers), "--blocking-threads", str(threads),
-               "--no-access-log", "--log-level", "warning", "--factory", "vmsapp:create_app"]  # fmt: skip
+               "--no-access-log", "--log-level", "warning", "--factory",
+               "vmsapp:create_app"]  # fmt: skip
     return WebServer("web", command, environ, log, port=port)
 
 

@@ -83,7 +83,7 @@ def test_one_compiled_statement_serves_each_scope_with_its_own_values(tmp_path):
     paths = ("1.", "1.2.", "1.2.4.", "1.3.")
     with Session(engine) as session:
         session.execute(insert(Region.__table__), [
-            {"id": n, "name": path, "level": "city", "path": path}
+            {"id": n, "name": path, "name_key": path, "level": "city", "path": path}
             for n, path in enumerate(paths, start=1)
         ])  # fmt: skip
         session.commit()
