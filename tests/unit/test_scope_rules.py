@@ -88,7 +88,7 @@ def test_one_compiled_statement_serves_each_scope_with_its_own_values(tmp_path):
         ])  # fmt: skip
         session.commit()
         sent = []
-        event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
+        event.listen(engine, "after_cursor_execute", lambda *args: sent.append(args[2]))
         sights = (("1.2.", 5), ("1.3.", 6), ("1.", 7), ("1.2.", 8), ("9.", 9))
         seen = []
         for path, user_id in sights:
@@ -100,4 +100,4 @@ def test_one_compiled_statement_serves_each_scope_with_its_own_values(tmp_path):
     assert seen == [
         ["1.2.", "1.2.4."], ["1.3."], [*paths], ["1.2.", "1.2.4."], [], [],
     ]  # fmt: skip
-    assert len(set(sent)) == 2  # the last one sees nothing whatever the values are
+    assert len(set(sent) - {"BEGIN"}) == 2  # the last one sees nothing, whatever the values
