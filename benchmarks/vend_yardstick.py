@@ -11,6 +11,7 @@ where the application's do; statements are prepared, as the driver prepares thos
 import re
 import subprocess
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,10 @@ def script_of(first: Sale, second: Sale, header: str, connection: psycopg.Connec
         header: Sets the inputs at random.
         connection: Writes values as PostgreSQL reads them.
     """
-    texts = [[one.text for one in sale.sent] for sale in (first, second)]
-    assert texts[0] == texts[1], "the two sales did not take the same way"
+    for n, (one, other) in enumerate(zip_longest(first.sent, second.sent)):
+        assert one is not None, f"the first sale ended after {n} statements"
+        assert other is not None, f"the second sale ended after {n} statements"
+        assert one.text == other.text, f"the sales part at {n}: {one.text} / {other.text}"
     writer = _Writer(first, second, connection)
     return header + writer.randoms_set(writer.lines())
 

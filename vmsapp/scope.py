@@ -152,7 +152,7 @@ class _Within(CriteriaOption):
     """
 
     __slots__ = ("_parts", "kind")
-    _traverse_internals: ClassVar = [("kind", InternalTraversal.dp_string)]
+    _traverse_internals = [("kind", InternalTraversal.dp_string)]  # noqa: RUF012 - the library's
 
     def __init__(self, kind: str, parts: tuple[LoaderCriteriaOption, ...]) -> None:
         self.kind = kind
