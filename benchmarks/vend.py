@@ -85,7 +85,7 @@ class Bench:
         }  # fmt: skip
         running.initialised(environ)
         self._promises = promises(self._database)
-        town = estate.enlarge(environ, meters * 3, POINTS * 2)
+        town = estate.enlarge(environ, meters + max(meters * 2, 4_000), POINTS * 2)
         ours, theirs = town.meters[:meters], town.meters[meters:]
         module = running.module_server(environ, folder / "module.log")
         self._servers = {"gunicorn": running.gunicorn(environ, folder / "gunicorn.log")}
@@ -198,13 +198,15 @@ def yardstick(environ: dict[str, str], town: Estate, database: Database) -> str:
     first_user, first_point = users[people[0].username], people[0].vending_point_id
     for n, one in enumerate(people):  # so that a script can draw them by one number
         assert (users[one.username], one.vending_point_id) == (first_user + n, first_point + n)
-    sales = []
-    for n, operator in enumerate((people[1], people[4])):
-        # All of one tariff; one sale more at the second, so that no counter is the same at both.
-        client, before, meter = app.test_client(), n + 1, town.meters[ALIKE * (5 + n * 7)]
+    clients = [app.test_client() for _ in people]
+    for n, (client, operator) in enumerate(zip(clients, people, strict=True)):
         sign_in(client, operator)
-        for k in range(before):
-            vend(client, town.meters[ALIKE * (20 + n * 4 + k)], operator, "20")
+        vend(client, town.meters[ALIKE * n], operator, "20")  # opens the point's accounts
+    # One sale more at the second point, so that no counter stands at the same number at both.
+    vend(clients[4], town.meters[ALIKE * POINTS], people[4], "20")
+    sales = []
+    for n in (1, 4):
+        client, operator, meter = clients[n], people[n], town.meters[ALIKE * (POINTS + n)]
         with app.app_context(), seen_by(SYSTEM):
             user = users[operator.username]
             ticket = db.session.scalars(
