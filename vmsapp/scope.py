@@ -12,12 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, String, and_, event, false, func
-from sqlalchemy.orm import InstrumentedAttribute, ORMExecuteState, Session, with_loader_criteria
-from sqlalchemy.sql.base import ExecutableOption
+from sqlalchemy import BigInteger, ColumnElement, String, and_, bindparam, event, false, func
+from sqlalchemy.orm import (
+    InstrumentedAttribute,
+    LoaderCriteriaOption,
+    ORMExecuteState,
+    Session,
+)
+from sqlalchemy.orm.interfaces import CriteriaOption
+from sqlalchemy.sql.visitors import InternalTraversal
 
 from vmsapp.errors import NotFound
 
@@ -137,14 +143,69 @@ class ScopedMixin:
         raise NotImplementedError
 
 
-@lru_cache(maxsize=512)
-def _criteria(sight: Sight) -> tuple[ExecutableOption, ...]:
-    nothing = sight.region_path is None and sight.vending_point_id is None
-    return tuple(
-        with_loader_criteria(
-            model, false() if nothing else model.visible_to(sight), include_aliases=True
+class _Within(CriteriaOption):
+    """The criteria of all scoped models, as one option.
+
+    Each statement's key for the cache of compiled statements names every option and what it
+    consists of. With one option a model that took longer than most statements; this one is
+    named by its kind, and its values are read when the statement runs.
+    """
+
+    __slots__ = ("_parts", "kind")
+    _traverse_internals = [("kind", InternalTraversal.dp_string)]  # noqa: RUF012 - the library's
+
+    def __init__(self, kind: str, parts: tuple[LoaderCriteriaOption, ...]) -> None:
+        self.kind = kind
+        self._parts = parts
+
+    def process_compile_state(self, compile_state: Any) -> None:  # noqa: ANN401 - the library's
+        """Add the criteria to a statement that is compiled."""
+        for part in self._parts:
+            part.process_compile_state(compile_state)
+
+    def process_compile_state_replaced_entities(
+        self,
+        compile_state: Any,  # noqa: ANN401 - the library's
+        mapper_entities: Any,  # noqa: ANN401 - the library's
+    ) -> None:
+        """Do the same where its columns were replaced."""
+        self.process_compile_state(compile_state)
+
+    def get_global_criteria(self, attributes: dict[Any, Any]) -> None:
+        """Add the criteria to an update or a delete."""
+        for part in self._parts:
+            part.get_global_criteria(attributes)
+
+
+def _read_late(name: str, type_: Any) -> Any:  # noqa: ANN401 - stands where a value does
+    """Stand for a value of the sight under which a statement runs."""
+    return bindparam(f"sight_{name}", callable_=lambda: getattr(_sight.get(), name), type_=type_)
+
+
+@cache
+def _within(*, region: bool, point: bool, user: bool) -> _Within:
+    """Make the criteria of a kind of sight: by which of its values something is seen."""
+    symbolic = Sight(
+        region_path=_read_late("region_path", String()) if region else None,
+        vending_point_id=_read_late("vending_point_id", BigInteger()) if point else None,
+        user_id=_read_late("user_id", BigInteger()) if user else None,
+    )
+    parts = tuple(
+        LoaderCriteriaOption(
+            model,
+            model.visible_to(symbolic) if region or point else false(),
+            include_aliases=True,
         )
         for model in ScopedMixin.scoped
+    )
+    return _Within(f"within {region} {point} {user}", parts)
+
+
+def _criteria(sight: Sight) -> _Within:
+    return _within(
+        region=bool(sight.region_path),
+        point=sight.vending_point_id is not None,
+        user=sight.user_id is not None,
     )
 
 
@@ -154,7 +215,7 @@ def _add_scope(state: ORMExecuteState) -> None:
     if sight.everything or state.is_column_load:
         return
     if state.is_select or state.is_update or state.is_delete:
-        state.statement = state.statement.options(*_criteria(sight))
+        state.statement = state.statement.options(_criteria(sight))
 
 
 @event.listens_for(Session, "before_flush")

@@ -10,9 +10,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from tests.factories import DOMESTIC, LEGACY_11, NOW
 from tests.shop import in_threads
 from vmsapp.extensions import NestedDurable, atomic, end_reading
-from vmsapp.models import Consumer, Counter, Meter, Setup, TidHead
+from vmsapp.models import Consumer, Counter, Meter, ServicePoint, Setup, TidHead
 from vmsapp.scope import unscoped
-from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.rows import add_up, insert_missing, lock, lock_or_insert
 
 PRAGMAS = [
     ("journal_mode", "wal"),
@@ -156,3 +156,23 @@ def test_inserting_what_is_there_already_changes_nothing(shop):
     shop.change(lambda s: insert_missing(s, TidHead, **values, floor=5))
     shop.change(lambda s: insert_missing(s, TidHead, **values, floor=9))
     assert [row.floor for row in shop.rows(TidHead)] == [5]
+
+
+def test_a_row_is_locked_as_it_is_and_inserted_only_where_it_is_missing(shop):
+    key = {"meter_pan": "6" * 18, "base_date": "14"}
+    assert shop.change(lambda s: lock_or_insert(s, TidHead, key, floor=5).floor) == 5
+    assert shop.change(lambda s: lock_or_insert(s, TidHead, key, floor=9).floor) == 5
+    assert [row.floor for row in shop.rows(TidHead)] == [5]
+
+
+def test_what_many_add_to_a_row_that_is_not_there_yet_is_counted_whole(shop):
+    point_id = shop.rows(ServicePoint)[0].id
+    key = {"service_point_id": point_id, "period_start": date(2026, 1, 5)}
+
+    def add():
+        units, minor = Decimal("1.001"), 10**12
+        shop.change(lambda s: add_up(s, Counter, key, units=units, charged_minor=minor))
+
+    assert in_threads(*[add] * 8) == [None] * 8
+    (counter,) = shop.rows(Counter)
+    assert (counter.units, counter.charged_minor) == (Decimal("8.008"), 8 * 10**12)

@@ -3,7 +3,11 @@
 import threading
 
 import pytest
+from sqlalchemy import create_engine, event, insert, select
+from sqlalchemy.orm import Session
 
+from vmsapp.models import Region
+from vmsapp.models.base import Model
 from vmsapp.scope import (
     EVERYTHING,
     NOTHING,
@@ -71,3 +75,29 @@ def test_an_actor_may_do_what_the_user_group_permits_and_no_more():
     assert CLERK.may("can_sell", "Counter")
     assert not CLERK.may("can_sell", "Clock")
     assert not CLERK.may("can_give_back", "Counter")
+
+
+def test_one_compiled_statement_serves_each_scope_with_its_own_values(tmp_path):
+    engine = create_engine(f"sqlite:///{tmp_path / 'regions.sqlite'}")
+    Model.metadata.create_all(engine, [Region.__table__])
+    paths = ("1.", "1.2.", "1.2.4.", "1.3.")
+    with Session(engine) as session:
+        session.execute(insert(Region.__table__), [
+            {"id": n, "name": path, "name_key": path, "level": "city", "path": path}
+            for n, path in enumerate(paths, start=1)
+        ])  # fmt: skip
+        session.commit()
+        sent = []
+        event.listen(engine, "after_cursor_execute", lambda *args: sent.append(args[2]))
+        sights = (("1.2.", 5), ("1.3.", 6), ("1.", 7), ("1.2.", 8), ("9.", 9))
+        seen = []
+        for path, user_id in sights:
+            with seen_by(Actor(user_id, "clerk", Sight(region_path=path, user_id=user_id))):
+                seen.append(session.scalars(select(Region.path).order_by(Region.path)).all())
+        with seen_by(Actor(5, "nobody", Sight(region_path="", user_id=5))):
+            seen.append(session.scalars(select(Region.path)).all())
+    engine.dispose()
+    assert seen == [
+        ["1.2.", "1.2.4."], ["1.3."], [*paths], ["1.2.", "1.2.4."], [], [],
+    ]  # fmt: skip
+    assert len(set(sent) - {"BEGIN"}) == 2  # the last one sees nothing, whatever the values

@@ -40,7 +40,8 @@ LAST = ("Sessions.end_others", "AuthDBView.logout", "ResetMyPasswordView.this_fo
 OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "name": "suspend", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none", "way": "pay-in",
           "action": "float.pay_in", "kind": "csv", "sheet": "consumers", "hold": "block",
-          "move": "activate", "row_id": 1, "algorithm": "sts6", "function": "clear_tamper"}  # fmt: skip
+          "move": "activate", "row_id": 1, "algorithm": "sts6",
+          "function": "clear_tamper"}  # fmt: skip
 """What stands in an address besides whose it is."""
 
 

@@ -8,7 +8,7 @@ the customer paid for.
 from collections.abc import Mapping
 from datetime import date, datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import Conflict
@@ -286,16 +286,18 @@ def _write(
     )
     session.add(transfer)
     session.flush()
-    session.add_all(
-        LedgerEntry(
-            vending_point_id=vending_point_id,
-            transfer_id=transfer.id,
-            account_id=accounts[name],
-            amount_minor=amount,
-        )
+    entries = [
+        {
+            "vending_point_id": vending_point_id,
+            "transfer_id": transfer.id,
+            "account_id": accounts[name],
+            "amount_minor": amount,
+        }
         for name, amount in amounts.items()
         if amount
-    )
+    ]
+    if entries:  # at the point of their transfer, which the session has looked at
+        session.execute(insert(LedgerEntry), entries)
     return transfer
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Dialect,
+    Select,
     String,
     Table,
     Update,
@@ -136,9 +137,53 @@ def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row
 
     SQLite knows no row locks; there the transaction, begun for writing, is the lock.
     """
-    return session.scalars(
-        select(model).where(*where).with_for_update().execution_options(populate_existing=True)
-    ).one()
+    return session.scalars(_locking(model, *where)).one()
+
+
+def _locking(model: type[Row], *where: ColumnElement[bool]) -> Select[Row]:
+    fresh = select(model).where(*where).execution_options(populate_existing=True)
+    return fresh.with_for_update()
+
+
+def lock_or_insert(
+    session: Session,
+    model: type[Row],
+    key: Mapping[str, Any],
+    **first: Any,  # noqa: ANN401
+) -> Row:
+    """Lock the row of a key, inserting it if it is the first, even if another does so now.
+
+    Args:
+        session: Inside a transaction that writes.
+        model: Which table.
+        key: What names the row: its primary key.
+        first: What a new row begins with.
+    """
+    mine = [getattr(model, name) == value for name, value in key.items()]
+    row = session.scalars(_locking(model, *mine)).one_or_none()
+    if row is None:
+        insert_missing(session, model, **key, **first)
+        row = lock(session, model, *mine)
+    return row
+
+
+def add_up(
+    session: Session,
+    model: type[Model],
+    key: Mapping[str, Any],
+    **amounts: Any,  # noqa: ANN401
+) -> None:
+    """Add to a row's columns, in one statement; a row that is not there yet begins with them.
+
+    Rows held by the session are not brought up to date; read them again.
+    """
+    dialect = session.get_bind().dialect.name
+    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model)
+    there = model.__table__.c
+    summed = {name: there[name] + add.excluded[name] for name in amounts}
+    session.execute(
+        add.values(**key, **amounts).on_conflict_do_update(index_elements=[*key], set_=summed)
+    )
 
 
 def rows_changed(session: Session, statement: Update) -> int:

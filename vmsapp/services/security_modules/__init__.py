@@ -4,7 +4,13 @@
 public side of its keys.
 """
 
-from vmsapp.services.security_modules.finding import MeterWithoutKey, NoModule, key_for, module_for
+from vmsapp.services.security_modules.finding import (
+    MeterWithoutKey,
+    NoModule,
+    key_for,
+    module_and_key,
+    module_for,
+)
 from vmsapp.services.security_modules.keys import copy_key_list
 from vmsapp.services.security_modules.opening import open_module, registry_from
 
@@ -13,6 +19,7 @@ __all__ = [
     "NoModule",
     "copy_key_list",
     "key_for",
+    "module_and_key",
     "module_for",
     "open_module",
     "registry_from",

@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.errors import N_, Refused
-from vmsapp.models import SecurityModule, SmAlgorithm, VendingKey
+from vmsapp.models import Algorithm, SecurityModule, SmAlgorithm, VendingKey
 
 
 class NoModule(Refused):
@@ -46,6 +46,34 @@ def module_for(session: Session, algorithm: str) -> SecurityModule:
     if row is None:
         raise NoModule(algorithm=algorithm)
     return row.module
+
+
+def module_and_key(
+    session: Session, algorithm: Algorithm, *, sgc: str, krn: int, kt: int
+) -> tuple[SecurityModule, VendingKey]:
+    """Fetch in one statement the module that serves an algorithm and its key of that name.
+
+    Raises:
+        NoModule: None serves it.
+        MeterWithoutKey: It holds no such key.
+    """
+    key = VendingKey
+    row = session.execute(
+        select(SecurityModule, key)
+        .join(SmAlgorithm, SmAlgorithm.module_id == SecurityModule.id)
+        .outerjoin(
+            key,
+            (key.module_id == SecurityModule.id) & (key.sgc == sgc) & (key.krn == krn)
+            & (key.kt == kt) & (key.dkga == algorithm.dkga),
+        )
+        .where(SmAlgorithm.algorithm == algorithm)
+    ).first()  # fmt: skip
+    if row is None:
+        raise NoModule(algorithm=algorithm)
+    module, found = row
+    if found is None:
+        raise MeterWithoutKey(sgc=sgc, krn=krn)
+    return module, found
 
 
 def key_for(

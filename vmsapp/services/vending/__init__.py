@@ -120,9 +120,10 @@ def _reserve(
     deadline = time.monotonic() + UNDERWAY_WAIT_S
     request_id, tries = new_request_id(), 0
     while True:
-        replayed = _replayed(session, request)
+        replayed = find_replay(session, request)
         if replayed is not None:
-            return replayed, True
+            end_reading(session)
+            return snapshot(session, replayed), True
         try:
             check_module_ready(session, registry, request.purchase.meter_id)
             with atomic(session, durable=True):

@@ -28,8 +28,8 @@ from vmsapp.models import (
 from vmsapp.money import Money
 from vmsapp.scope import unscoped
 from vmsapp.services.key_changes.in_force import KeyInForce, key_in_force
-from vmsapp.services.rows import insert_missing, lock
-from vmsapp.services.security_modules import key_for, module_for
+from vmsapp.services.rows import lock, lock_or_insert
+from vmsapp.services.security_modules import module_and_key
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import (
     InsufficientFunds,
@@ -71,18 +71,14 @@ def lock_ground(session: Session, request: SaleRequest) -> Ground:
         raise NoVendingPoint
     if point_of_sale.closed_at is not None:
         raise VendingPointClosed(name=point_of_sale.name)
-    meter = session.scalars(select(Meter).where(Meter.id == request.purchase.meter_id)).first()
-    if meter is None:
-        raise NoSuchMeter
-    point = lock(session, ServicePoint, ServicePoint.id == _point_of(session, meter))
+    meter, point_id = _meter_and_point(session, request.purchase.meter_id)
+    point = lock(session, ServicePoint, ServicePoint.id == point_id)
     in_force = key_in_force(session, meter)  # under the lock: from here on it stays
     if _point_of(session, meter) != point.id or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
-    module = module_for(session, in_force.algorithm)
-    key = key_for(
-        session, module.id, sgc=in_force.sgc, krn=in_force.krn, kt=in_force.kt,
-        dkga=in_force.algorithm.dkga,
-    )  # fmt: skip
+    module, key = module_and_key(
+        session, in_force.algorithm, sgc=in_force.sgc, krn=in_force.krn, kt=in_force.kt
+    )
     head = lock_head(session, meter.meter_pan, key.base_date)
     return Ground(
         meter=meter,
@@ -98,13 +94,10 @@ def lock_ground(session: Session, request: SaleRequest) -> Ground:
 
 def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount:
     """Lock a vending point's account, opening it if it is the first sale there."""
-    insert_missing(
-        session, VendingPointAccount, vending_point_id=vending_point_id, limited=False,
+    return lock_or_insert(
+        session, VendingPointAccount, {"vending_point_id": vending_point_id}, limited=False,
         balance_minor=0, pending_minor=0, credit_limit_minor=0,
     )  # fmt: skip
-    return lock(
-        session, VendingPointAccount, VendingPointAccount.vending_point_id == vending_point_id
-    )
 
 
 def hold_sales(session: Session) -> None:
@@ -112,6 +105,22 @@ def hold_sales(session: Session) -> None:
     with unscoped("what all vending points sell by is changed"):
         for point_id in session.scalars(select(VendingPoint.id).order_by(VendingPoint.id)).all():
             lock_account(session, point_id)
+
+
+def _meter_and_point(session: Session, meter_id: int) -> tuple[Meter, int]:
+    """Fetch a meter and the id of the service point it hangs at, before either is locked."""
+    hangs = (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None)
+    found = session.execute(
+        select(Meter, MeterInstallation.service_point_id)
+        .outerjoin(MeterInstallation, hangs)
+        .where(Meter.id == meter_id)
+    ).first()
+    if found is None:
+        raise NoSuchMeter
+    meter, point_id = found
+    if point_id is None:
+        raise MeterWithoutConsumer(drn=meter.drn)
+    return meter, point_id
 
 
 def _point_of(session: Session, meter: Meter) -> int:

@@ -6,7 +6,6 @@ written here, and from nothing else.
 
 import secrets
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -27,7 +26,7 @@ from vmsapp.models import (
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.licence.standing import check_vending
-from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.rows import add_up
 from vmsapp.services.setup import installation
 from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.debts import lock_owed, recover
@@ -244,18 +243,8 @@ def write_sale(
 
 def count(session: Session, sale: Sale, priced: Priced) -> None:
     """Add to the counter and mark the fees as paid, at the point and periods stored."""
-    insert_missing(
-        session, Counter, service_point_id=sale.service_point_id,
-        period_start=sale.counter_period, units=Decimal(0), charged_minor=0,
-    )  # fmt: skip
-    counter = lock(
-        session,
-        Counter,
-        Counter.service_point_id == sale.service_point_id,
-        Counter.period_start == sale.counter_period,
-    )
-    counter.units += sale.counted_units
-    counter.charged_minor += sale.charged_minor
+    day = {"service_point_id": sale.service_point_id, "period_start": sale.counter_period}
+    add_up(session, Counter, day, units=sale.counted_units, charged_minor=sale.charged_minor)
     session.add_all(
         FeePayment(
             service_point_id=sale.service_point_id,

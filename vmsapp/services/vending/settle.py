@@ -7,7 +7,7 @@ request id; whoever loses reads again and obeys what stands there.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, Update, delete, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
@@ -18,6 +18,7 @@ from vmsapp.models import (
     MOVES,
     Counter,
     FeePayment,
+    Installation,
     LedgerTransfer,
     ReceiptCounter,
     Sale,
@@ -49,8 +50,7 @@ def move(
         IllegalTransition: The table of states does not hold the move.
         LostRace: It is no longer what the caller read.
     """
-    if to not in MOVES[SaleState(sale.state)]:
-        raise IllegalTransition(sale_id=sale.id, state=sale.state)
+    _check_move(sale, to)
     _compare_and_set(session, sale, *also, state=to, **values)
 
 
@@ -70,12 +70,14 @@ def complete(session: Session, actor: Actor, sale: Sale, token: IssuedToken, *, 
     while True:
         try:
             with atomic(session, durable=True):
-                _complete(session, actor, sale, token, show=show)
+                issued = _complete(session, actor, sale, token, show=show)
         except LostRace:
             stands = read(session, sale.id)
             if stands.state == SaleState.PENDING and stands.request_id == sale.request_id:
-                continue  # doubt or a seal was stamped meanwhile; the token stands
-        return read(session, sale.id)
+                sale = stands  # a seal was stamped meanwhile; the token stands
+                continue
+            return stands
+        return issued if issued is not None else read(session, sale.id)
 
 
 def fail(
@@ -176,20 +178,31 @@ def snapshot(session: Session, sale: Sale) -> Sale:
 
 def _complete(
     session: Session, actor: Actor, sale: Sale, token: IssuedToken, *, show: bool
-) -> None:
-    at = now_utc()
+) -> Sale | None:
+    """Complete inside the caller's transaction.
+
+    Returns:
+        The sale as it was written; none where it was taken back with that.
+    """
+    at, sealed = now_utc(), sale.sealed_at
     lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
     account = lock_account(session, sale.vending_point_id)
-    sealed = session.scalar(
-        select(Sale.__table__.c.sealed_at).where(Sale.__table__.c.id == sale.id)
-    )
     series, number = _next_receipt(session, sale.vending_point_id)
-    move(
-        session, sale, SaleState.ISSUED,
-        Sale.sealed_at.is_(None) if sealed is None else Sale.sealed_at.is_not(None),
-        issued_at=at, receipt_series=series, receipt_number=number,
-        shown_at=at if show and sealed is None else None,
-    )  # fmt: skip
+    _check_move(sale, SaleState.ISSUED)
+    issued = session.scalars(
+        _as_it_stands(
+            sale, Sale.sealed_at.is_(None) if sealed is None else Sale.sealed_at.is_not(None)
+        )
+        .values(
+            state=SaleState.ISSUED, issued_at=at, receipt_series=series, receipt_number=number,
+            shown_at=at if show and sealed is None else None,
+        )
+        .returning(Sale)
+        .execution_options(synchronize_session=False, populate_existing=True)
+    ).one_or_none()  # fmt: skip
+    if issued is None:
+        raise LostRace
+    snapshot(session, issued)
     session.add(_token_row(sale, token, at))
     ledger.post(session, sale, account, at)
     audit.record(
@@ -197,9 +210,10 @@ def _complete(
         vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
         units_carried=str(sale.units_carried), module=token.module_id,
     )  # fmt: skip
-    if sealed is not None:
-        issued = read(session, sale.id)
-        take_back(session, actor, issued, account, at=at, reason="money_given_back_in_doubt")
+    if sealed is None:
+        return issued
+    take_back(session, actor, issued, account, at=at, reason="money_given_back_in_doubt")
+    return None
 
 
 def take_back(
@@ -248,15 +262,19 @@ def take_back(
 def _compare_and_set(
     session: Session, sale: Sale, *also: ColumnElement[bool], **values: object
 ) -> None:
-    changed = rows_changed(
-        session,
-        update(Sale)
-        .where(Sale.id == sale.id, Sale.state == sale.state, Sale.request_id == sale.request_id)
-        .where(*also)
-        .values(**values),
-    )
-    if changed != 1:
+    if rows_changed(session, _as_it_stands(sale, *also).values(**values)) != 1:
         raise LostRace
+
+
+def _as_it_stands(sale: Sale, *also: ColumnElement[bool]) -> Update:
+    """Begin an update of a sale if it still is what the caller read."""
+    same = (Sale.id == sale.id, Sale.state == sale.state, Sale.request_id == sale.request_id)
+    return update(Sale).where(*same, *also)
+
+
+def _check_move(sale: Sale, to: SaleState) -> None:
+    if to not in MOVES[SaleState(sale.state)]:
+        raise IllegalTransition(sale_id=sale.id, state=sale.state)
 
 
 def _give_back(session: Session, sale: Sale) -> None:
@@ -279,18 +297,23 @@ def _give_back(session: Session, sale: Sale) -> None:
 
 def _next_receipt(session: Session, vending_point_id: int) -> tuple[int, int]:
     """Take the next number of the vending point's series; the lock keeps it gapless."""
-    series = installation(session).receipt_series
-    insert_missing(
-        session, ReceiptCounter, vending_point_id=vending_point_id, series=series, last_number=0
+    present = select(Installation.receipt_series).where(Installation.id == 1).scalar_subquery()
+    taking = (
+        update(ReceiptCounter)
+        .where(ReceiptCounter.vending_point_id == vending_point_id)
+        .where(ReceiptCounter.series == present)
+        .values(last_number=ReceiptCounter.last_number + 1)
+        .returning(ReceiptCounter.series, ReceiptCounter.last_number)
+        .execution_options(synchronize_session=False)
     )
-    counter = lock(
-        session,
-        ReceiptCounter,
-        ReceiptCounter.vending_point_id == vending_point_id,
-        ReceiptCounter.series == series,
-    )
-    counter.last_number += 1
-    return series, counter.last_number
+    taken = session.execute(taking).one_or_none()
+    if taken is None:  # the first of the series
+        insert_missing(
+            session, ReceiptCounter, vending_point_id=vending_point_id,
+            series=installation(session).receipt_series, last_number=0,
+        )  # fmt: skip
+        taken = session.execute(taking).one()
+    return taken.series, taken.last_number
 
 
 def _token_row(sale: Sale, token: IssuedToken, at: datetime) -> Token:

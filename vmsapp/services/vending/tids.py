@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
 from vmsapp.scope import unscoped
-from vmsapp.services.rows import insert_missing, lock
+from vmsapp.services.rows import lock_or_insert
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
@@ -58,8 +58,8 @@ class MeterKey:
 
 def lock_head(session: Session, meter_pan: str, base_date: str) -> TidHead:
     """Lock the head row of a meter under a base date, making it if it is the first."""
-    insert_missing(session, TidHead, meter_pan=meter_pan, base_date=base_date, floor=0)
-    return lock(session, TidHead, TidHead.meter_pan == meter_pan, TidHead.base_date == base_date)
+    key = {"meter_pan": meter_pan, "base_date": base_date}
+    return lock_or_insert(session, TidHead, key, floor=0)
 
 
 def spend_tid(
@@ -121,9 +121,12 @@ def check_clock(session: Session, moment: datetime) -> datetime:
 def newest_sale(session: Session) -> datetime | None:
     """Tell when the newest sale was made, but for those an administrator forgave."""
     with unscoped("the clock is one for all vending points"):
-        forgiven = session.scalar(select(func.max(ClockAcceptance.newest_sale_id))) or 0
+        forgiven = select(func.coalesce(func.max(ClockAcceptance.newest_sale_id), 0))
         return session.scalar(
-            select(Sale.sold_at).where(Sale.id > forgiven).order_by(Sale.sold_at.desc()).limit(1)
+            select(Sale.sold_at)
+            .where(Sale.id > forgiven.scalar_subquery())
+            .order_by(Sale.sold_at.desc())
+            .limit(1)
         )
 
 
