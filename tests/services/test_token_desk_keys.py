@@ -2,11 +2,14 @@
 
 import pytest
 
+from tests.engineer import Engineer
 from tests.factories import LEGACY_11, LEGACY_SGC, NOW, STS6_11, SUPERVISOR
 from tests.keyring import FACTORY_SGC, OTHER_SGC, KeyShop, make_ring, ring_module, value_of
+from tests.services.pair import MAKER
 from tests.services.test_key_changes import tokens_of
 from vmsapp.hsm.keystore import NewKey
 from vmsapp.hsm.requests import KeyRef
+from vmsapp.models import EngineeringDigits
 from vmsapp.services.token_desk import Answer, look_up
 from vmsapp.services.token_desk.keys import Whose
 from vmsapp.services.token_desk.reading import What
@@ -114,6 +117,18 @@ def test_once_the_meter_refused_the_old_key_counts_again(shop, keys, desk):
     assert desk(refused_set[0]).answer is Answer.SET_REFUSED
     assert desk(shop.digits(newer)).answer in {Answer.KEY_CHANGED, Answer.OLD_KEY}
     assert desk(shop.digits(older)).answer in {Answer.TAKES, Answer.NEW_KEY_FIRST}
+
+
+def test_an_engineering_token_is_ours_and_tells_who_made_it(shop, keys, desk):
+    engineer = Engineer(shop)
+    engineer.make(LEGACY_11, "clear_tamper", by=MAKER)
+    (digits,) = [row.digits for row in shop.rows(EngineeringDigits)]
+    look = desk(digits)
+    assert (look.made.kind, look.made.by) == (Kind.ENGINEERING, MAKER)
+    assert (look.reading.what, look.answer) == (What.CLEAR_TAMPER, Answer.TAKES)
+    slip = digits[:-1] + str((int(digits[-1]) + 1) % 10)
+    assert desk(slip).answer is Answer.SLIP
+    assert desk(digits, STS6_11).made is None, "found with its meter alone"
 
 
 def test_a_corrected_record_leaves_the_key_of_the_sales_to_be_tried(shop, keys, desk):

@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from vmsapp.models import (
     Consumer,
+    EngineeringDigits,
+    EngineeringToken,
     FindingKind,
     JournalFinding,
     KeyChange,
@@ -52,7 +54,8 @@ class Made:
         by: Who had it made; empty where nobody knows.
         point: The vending point; empty where there is none.
         consumer: Name and number of who bought it; empty where nobody did.
-        state: Of the sale or of the key change.
+        state: Of the sale or of the key change; empty of an engineering token, which has digits
+            only once it was made.
         demo: Made under a key for demonstration, or with the sample tables: no real meter takes it.
         number, of: Its place in a set of key change tokens.
         charged_minor, currency, exponent: What was paid.
@@ -135,7 +138,29 @@ def of_key_changes(session: Session, digits: str, meter: Meter | None) -> Made |
     )  # fmt: skip
 
 
-FINDERS: Final[tuple[Finder, ...]] = (of_sales, of_key_changes)
+def of_engineering(session: Session, digits: str, meter: Meter | None) -> Made | None:
+    """Look among the tokens made to manage the meter; a campaign makes too many to search all."""
+    if meter is None:
+        return None
+    maker, point = OfficeUser.__table__.c, VendingPoint.__table__.c
+    row = session.execute(
+        select(EngineeringDigits, EngineeringToken, maker.username, point.name.label("point"))
+        .join(EngineeringToken, EngineeringToken.id == EngineeringDigits.token_id)
+        .outerjoin(OfficeUser.__table__, maker.id == EngineeringToken.reserved_by_id)
+        .outerjoin(VendingPoint.__table__, point.id == EngineeringToken.vending_point_id)
+        .where(EngineeringToken.meter_id == meter.id, EngineeringDigits.digits == digits)
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    digit_row, token = row.EngineeringDigits, row.EngineeringToken
+    return Made(
+        Kind.ENGINEERING, meter.id, meter.drn, digit_row.made_at, by=row.username or "",
+        point=row.point or "", demo=digit_row.demo or token.table_set != "production",
+    )  # fmt: skip
+
+
+FINDERS: Final[tuple[Finder, ...]] = (of_sales, of_key_changes, of_engineering)
 """Every place a token of ours may stand in."""
 
 
@@ -191,8 +216,15 @@ def nearest(session: Session, digits: str, meter: Meter) -> Near | None:
         .order_by(KeyChangeToken.key_change_id.desc())
         .limit(NEAR_LOOKED_AT)
     )
+    managing = session.execute(
+        select(EngineeringDigits.digits, EngineeringDigits.made_at)
+        .join(EngineeringToken, EngineeringToken.id == EngineeringDigits.token_id)
+        .where(EngineeringToken.meter_id == meter.id)
+        .order_by(EngineeringDigits.token_id.desc())
+        .limit(NEAR_LOOKED_AT)
+    )
     known: list[tuple[str, datetime, int | None]] = [(*row,) for row in sold]
-    known += [(token, at, None) for token, at in sets]
+    known += [(token, at, None) for token, at in (*sets, *managing)]
     return _nearest(digits, known)
 
 
