@@ -122,6 +122,7 @@ def _meters(first: int, region_id: int, count: int) -> Iterator[dict[str, Any]]:
             "tariff_id": tariffs[n // 4 % len(tariffs)], "region_id": region_id,
             "sgc": LEGACY_SGC if legacy else STS6_SGC, "krn": 1, "kt": 2, "ti": "01",
             "base_date": "14", "ea": 7, "tct": 2, "state": "active", "blocked_reason": "",
+            "bound": True,
         }  # fmt: skip
 
 

@@ -47,6 +47,7 @@ from vmsapp.models import OfficeUser, UserSession
 from vmsapp.scope import SYSTEM, seen_by
 
 CLIENTS, POINTS = 8, 50
+MILLION = 1_000_000
 ALIKE = 24
 """Every so manieth meter is of the same product, algorithm and tariff."""
 AIMS = {"gunicorn": 0.3, "granian": 0.4}
@@ -188,6 +189,7 @@ def signed_in(port: int, operator: Operator) -> dict[str, Any]:
 
 def yardstick(environ: dict[str, str], town: Estate, database: Database) -> str:
     """Make two sales in this process, and the script from what was sent for them."""
+    _numbers_apart(database)
     app = create_app(Settings.from_environ(environ))
     with app.app_context():
         recorder = vend_yardstick.Recorder(db.engine)
@@ -232,6 +234,16 @@ def yardstick(environ: dict[str, str], town: Estate, database: Database) -> str:
 """
     with psycopg.connect(database.dsn) as connection:
         return vend_yardstick.script_of(*sales, header, connection)
+
+
+def _numbers_apart(database: Database) -> None:
+    """Have each table number its new rows from a million of its own, so that a number tells which
+    table's it is: the script is made by comparing values.
+    """
+    with psycopg.connect(database.dsn) as connection:
+        names = connection.execute("SELECT sequencename FROM pg_sequences ORDER BY 1").fetchall()
+        for n, (name,) in enumerate(names, start=1):
+            connection.execute("SELECT setval(%s, %s)", (name, n * MILLION))
 
 
 def _tickets_by_number(app: Any, first_user: int) -> None:

@@ -35,6 +35,7 @@ _WORKS_IN_SHIFTS: Final = frozenset({"Shifts.see", "Shifts.work", "Shifts.cash"}
 _ENGINEERS: Final = frozenset(
     {
         "EngineeringTokens.see",
+        "EngineeringTokens.digits",
         "EngineeringTokens.make",
         "EngineeringTokens.reprint",
         "EngineeringRefusals.see",
