@@ -18,6 +18,7 @@ from vmsapp.models import (
     OfficeUser,
     Region,
     ServicePoint,
+    TestToken,
     VendingPoint,
 )
 from vmsapp.models.base import Model
@@ -208,7 +209,10 @@ def test_a_merge_takes_everything_along_that_points_at_the_region(tree, ids, sho
         action="x", params={}, hash="0" * 64, key="x", made_at=NOW, expires_at=NOW,
         asked_by_id=shop.utility.users[OPERATOR].id, region_id=ids["south"],
     )  # fmt: skip
-    shop.change(lambda session: factories.add(session, asked))
+    card = TestToken(
+        region_id=ids["south"], card="1-x", test=0, four_digits=False, digits="0" * 20, made_at=NOW
+    )
+    shop.change(lambda session: [factories.add(session, row) for row in (asked, card)])
     before = {name: everything_at(shop, ids[name]) for name in ("north", "south")}
     assert all(before["south"].values()), "a table with nothing to move proves nothing"
     tree(regions.merge, ids["south"], ids["north"])
