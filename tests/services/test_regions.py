@@ -210,7 +210,12 @@ def test_a_merge_takes_everything_along_that_points_at_the_region(tree, ids, sho
         asked_by_id=shop.utility.users[OPERATOR].id, region_id=ids["south"],
     )  # fmt: skip
     card = TestToken(
-        region_id=ids["south"], card="1-x", test=0, four_digits=False, digits="0" * 20, made_at=NOW
+        region_id=ids["south"],
+        card="1-x",
+        test=0,
+        four_digits=False,
+        digits="56493153725450313471",
+        made_at=NOW,
     )
     shop.change(lambda session: [factories.add(session, row) for row in (asked, card)])
     before = {name: everything_at(shop, ids[name]) for name in ("north", "south")}

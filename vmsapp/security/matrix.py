@@ -240,7 +240,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(ENGINEERING, N_("Engineering tokens"), "Engineering tokens", others=(
             Deed("digits", N_("See and print the digits"), (("can_digits", ENGINEERING),)),
             Deed("make", N_("Make tokens"), (("can_make", ENGINEERING),), ("digits",)),
-            Deed("reprint", N_("Print copies of slips"), (("can_reprint", ENGINEERING),), ("digits",)),
+            Deed("reprint", N_("Print copies of slips"), (("can_reprint", ENGINEERING),),
+                 ("digits",)),
             _export(ENGINEERING, N_("Export engineering tokens")),
         )),
         Screen(ENGINEERING_REFUSALS, N_("Refused engineering tokens"),
