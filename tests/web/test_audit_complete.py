@@ -196,7 +196,7 @@ def deeds(shop, module, utility, people, office, browse):
             f"/meters/{free[3]}/swap?by={free[4]}", {"afterwards": "stock"}
         ),
         "EngineeringTokens.make": lambda b: form(
-            b, f"/engineering/meter/{free[0]}/clear_tamper", reason="x"
+            b, f"/engineering/meter/{meter}/clear_tamper", reason="x"
         ),
         "EngineeringTokens.confirm": lambda b: print_token(b, free[3]),
         "TestTokens.make": lambda b: form(b, "/test-tokens/make", width="4"),

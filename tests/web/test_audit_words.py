@@ -166,6 +166,10 @@ OPEN = {
     },
     (ACTION, "views/users.py", "f'user.{deed}'"): lambda _: {"user.added", "user.changed"},
     (ACTION, "services/audit/notes.py", "note.action"): lambda _: set(WHILE),
+    (ACTION, "services/delivery/states.py", "actions[new]"): lambda _: {
+        "receipt.sent",
+        "receipt.unsure",
+    },
     (SUBJECT, "views/exports.py", "subject"): exported,
     (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }
