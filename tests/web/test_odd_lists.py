@@ -74,6 +74,9 @@ def open_to(office, who: str) -> list[OfficeListView]:
             "/tariffs",
             "/imports",
             "/jobs",
+            "/engineering",
+            "/engineering-refusals",
+            "/test-tokens",
         }
         if who == OPERATOR
         else set()
