@@ -222,7 +222,7 @@ class Counter(CounterSearch):
     def _sale(self, sale_id: int, error: VmsError | None = None) -> str:
         """Show a sale, with what was said against giving its money back."""
         receipt = receipts.receipt(session(), actor(), sale_id)
-        before = prints.prints_before(session(), receipt)
+        before = prints.prints_before(session(), receipt) if receipt.sale.issued_at else []
         nth = prints.next_of(before)
         return self.page(
             "counter/sale.html",

@@ -103,8 +103,8 @@ def ways_of(receipt: Receipt) -> Sequence[Way]:
 
 
 def sent_of(receipt: Receipt) -> Sequence[Sent]:
-    """List a sale's deliveries; there are none of a receipt that nobody has seen before."""
-    if receipt.first_shown:
+    """List a sale's deliveries; there are none before somebody has seen its token."""
+    if receipt.first_shown or receipt.sale.issued_at is None:
         return ()
     now = now_utc()
     open_to_it = receipt.digits is not None
