@@ -74,7 +74,7 @@ class ReversalPages(OfficeListView):
         waits = reversal.waiting_for(session(), sale)
         page = self._page(
             "sales/reverse.html", title=_("Take sale %(id)s back", id=pk), form=form, sale=sale,
-            possible=reversal.possible(session(), sale, now),
+            possible=reversal.possible(sale, now, utility().reversal_hours),
             until=moment_text(reversal.until_when(session(), sale, now), zone()),
             recalled=gettext(RECALLED[sale.shown_at is not None]),
             waits=waits, waits_url=request_url(waits.id) if waits else None,
@@ -118,7 +118,7 @@ class ReversalPages(OfficeListView):
         """Where a sale is taken back, or how that was done, for who may."""
         if sale.state == SaleState.REVERSED and reversal.reversal_of(session(), sale.id):
             return [(_("Reversal slip"), self.url("reversal", pk=sale.id))]
-        if self.may("reverse") and reversal.possible(session(), sale, now_utc()):
+        if self.may("reverse") and reversal.possible(sale, now_utc(), utility().reversal_hours):
             return [(_("Reverse…"), self.url("reverse", pk=sale.id))]
         return []
 

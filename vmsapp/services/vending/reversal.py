@@ -149,9 +149,15 @@ def until_when(session: Session, sale: Sale, now: datetime) -> datetime:
     return sale.sold_at + timedelta(hours=setup_at(session, now).reversal_hours)
 
 
-def possible(session: Session, sale: Sale, now: datetime) -> bool:
-    """Tell whether a sale may be taken back now, for whatever reason."""
-    return sale.state == SaleState.ISSUED and now <= until_when(session, sale, now)
+def possible(sale: Sale, now: datetime, hours: int) -> bool:
+    """Tell whether a sale may be taken back now, for whatever reason.
+
+    Args:
+        sale: Which.
+        now: The moment.
+        hours: ``reversal_hours`` of the settings in force now.
+    """
+    return sale.state == SaleState.ISSUED and now <= sale.sold_at + timedelta(hours=hours)
 
 
 def reversal_of(session: Session, sale_id: int) -> SaleReversal | None:
