@@ -125,6 +125,7 @@ NOT_SCOPED = {
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
     "LedgerProof": "of the whole utility's books; shown to who may see its page",
+    "TrainingMeter": "of one signed-in browser, sealed with its session; no real meter",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
 }
 

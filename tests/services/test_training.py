@@ -6,13 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.factories import NOW, OPERATOR
-from vmsapp.models import (
-    AuditEvent,
-    SpentTid,
-    Token,
-    TrainingMeter,
-    UserSession,
-)
+from vmsapp.models import AuditEvent, SpentTid, Token, TrainingMeter, UserSession
+from vmsapp.models.user_session import hash_of
 from vmsapp.services import training
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.training import Lesson, NoTraining, Wish
@@ -209,8 +204,8 @@ def browsers(shop) -> list[int]:
 
     def add(session):
         rows = [
-            UserSession(user_id=user, ticket_hash=str(n) * 64, created_at=now, seen_at=now,
-                        device="x")
+            UserSession(user_id=user, ticket_hash=hash_of(f"ticket {n}"), created_at=now,
+                        seen_at=now, device="x")
             for n in range(2)
         ]  # fmt: skip
         session.add_all(rows)

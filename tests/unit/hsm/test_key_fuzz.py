@@ -40,7 +40,7 @@ json_values = st.recursive(
 
 def outcome(blob):
     """What a reader makes of it: the keys, or the code of its refusal."""
-    began = time.perf_counter()
+    began = time.thread_time()
     try:
         entries = reading.open_keys(reading.read(blob), SecretBytes(cases.PASSPHRASE))
     except KeyFileRefused as error:
@@ -48,7 +48,7 @@ def outcome(blob):
     else:
         return [entry.key.value.reveal().hex() for entry in entries]
     finally:
-        assert time.perf_counter() - began < SOON
+        assert time.thread_time() - began < SOON
     assert refusal.why in REFUSALS
     assert str(refusal)
     return refusal.why
@@ -155,13 +155,13 @@ def test_a_file_of_as_many_keys_as_fit_is_judged_soon():
     keys = [described(sgc=f"{number:06d}") for number in range(700)]
     blob = file_of(*keys)
     assert 200_000 < len(blob) <= 256 * 1024
-    began = time.perf_counter()
+    began = time.thread_time()
     entries = reading.open_keys(reading.read(blob), SecretBytes(cases.PASSPHRASE))
     verdicts = judge(
         entries, Holding({}, {}, lambda value: value.reveal()),
         now=NOW, production=True, replace=False,
     )  # fmt: skip
-    assert time.perf_counter() - began < SOON
+    assert time.thread_time() - began < SOON
     assert len(verdicts) == 700
 
 
@@ -178,13 +178,13 @@ def right(tmp_path_factory):
 
 def opened(path, blob):
     path.write_bytes(blob)
-    began = time.perf_counter()
+    began = time.thread_time()
     try:
         return len(Keystore.open(path, SecretBytes(PASSPHRASE)).keys())
     except KeystoreError as error:
         why = error.why
     finally:
-        assert time.perf_counter() - began < SOON
+        assert time.thread_time() - began < SOON
     assert why in REASONS
     return why
 
