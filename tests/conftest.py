@@ -135,23 +135,34 @@ def template_of(
 
 
 KEEP = """
+DROP SCHEMA IF EXISTS kept CASCADE;
 CREATE SCHEMA kept;
 DO $$ DECLARE t record; BEGIN
   FOR t IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' LOOP
     EXECUTE format('CREATE TABLE kept.%1$I AS TABLE public.%1$I', t.name);
   END LOOP;
 END $$;
+CREATE TABLE kept.marks (name text PRIMARY KEY, number bigint, newest bigint);
 CREATE TABLE kept.sequences AS
   SELECT sequencename AS name, coalesce(last_value + 1, 1) AS next FROM pg_sequences
   WHERE schemaname = 'public';
 """
 
 PUT_BACK = """
-DO $$ DECLARE t record; BEGIN
+DO $$ DECLARE t record; number bigint; newest bigint; BEGIN
   SET LOCAL session_replication_role = replica;  -- neither foreign keys nor guards
-  FOR t IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' LOOP
+  FOR t IN
+    SELECT tablename AS name, m.number, m.newest
+    FROM pg_tables LEFT JOIN kept.marks m ON m.name = tablename WHERE schemaname = 'public'
+  LOOP
+    EXECUTE format('SELECT count(*), max(xmin::text::bigint) FROM public.%1$I', t.name)
+      INTO number, newest;  -- whatever was written since has a newer transaction
+    CONTINUE WHEN (number, newest) IS NOT DISTINCT FROM (t.number, t.newest);
     EXECUTE format('DELETE FROM public.%1$I', t.name);
     EXECUTE format('INSERT INTO public.%1$I SELECT * FROM kept.%1$I', t.name);
+    EXECUTE format('INSERT INTO kept.marks SELECT %1$L, count(*), max(xmin::text::bigint)'
+      ' FROM public.%1$I ON CONFLICT (name) DO UPDATE'
+      ' SET number = excluded.number, newest = excluded.newest', t.name);
   END LOOP;
   PERFORM setval(quote_ident(name), next, false) FROM kept.sequences;
 END $$;
@@ -164,15 +175,16 @@ def keep(url: str) -> None:
 
 
 def put_back(url: str) -> None:
-    """Bring every table of a PostgreSQL database back to what was kept."""
+    """Bring every table of a PostgreSQL database that was written to back to what was kept."""
     run(url, PUT_BACK)
 
 
 def run(url: str, script: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(script))
-    engine.dispose()
+    import psycopg  # noqa: PLC0415 - only where there is PostgreSQL
+
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(script)
 
 
 def fill(url: str, keystore: Keystore) -> Utility:

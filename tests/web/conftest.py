@@ -14,6 +14,7 @@ from werkzeug.security import generate_password_hash
 
 from config import Settings
 from tests import factories
+from tests.conftest import keep, put_back
 from tests.debug_log import KNOWN, report
 from tests.factories import AUDITOR, OPERATOR, SOUTH_OPERATOR, SUPERVISOR, Utility
 from tests.traces import found_in_database
@@ -95,15 +96,23 @@ def staffed(template_of, app_on: AppOn, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
+def staffed_postgres(template_of, new_postgres_database, app_on: AppOn) -> str:
+    """The utility with its staff on PostgreSQL, to bring back after each test."""
+    template = template_of("postgres")
+    url = new_postgres_database(make_url(template.url).database)
+    staff(app_on(url), template.utility)
+    keep(url)
+    return url
+
+
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where each test finds its own copy of the SQLite file."""
     return tmp_path_factory.mktemp("web") / "vms.sqlite"
 
 
 @pytest.fixture
-def database_url(
-    backend: str, place: Path, template_of, app_on: AppOn, request: pytest.FixtureRequest
-) -> Iterator[str]:
+def database_url(backend: str, place: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """URL of a fresh copy of the utility and its staff; what is written is searched."""
     if backend == "sqlite":
         for old in place.parent.iterdir():
@@ -111,12 +120,8 @@ def database_url(
         shutil.copyfile(request.getfixturevalue("staffed"), place)
         url = f"sqlite:///{place}"
     else:
-        from tests.conftest import put_back  # noqa: PLC0415 - only where there is PostgreSQL
-
-        template = template_of("postgres")
-        url = template.url
+        url = request.getfixturevalue("staffed_postgres")
         put_back(url)
-        staff(app_on(url), template.utility)
     yield url
     report(found_in_database(KNOWN, url))
 
