@@ -7,6 +7,7 @@ from vmsapp.extensions import atomic
 from vmsapp.models import EngineeringDigits, EngineeringRefusal, EngineeringToken, PrintKind
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.approvals import deciding
+from vmsapp.services.approvals.deed import Means
 from vmsapp.services.doubt import Patience
 from vmsapp.services.engineering import printing
 from vmsapp.services.engineering.errors import MeterAway
@@ -20,6 +21,7 @@ from vmsapp.services.engineering.settle import issue
 from vmsapp.services.engineering.showing import shown
 from vmsapp.services.engineering.start import start
 from vmsapp.services.engineering.wish import Wish
+from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.sts.nmse import MeterTest
 
 FORM = f"{EPOCH}-form-1"
@@ -54,8 +56,8 @@ class Engineer:
         """Approve a request as a second person, and do what follows, as the door does."""
         actor = self.pair.actor(by)
         with self.shop.session() as session, seen_by(actor):
-            done = deciding.approve(session, actor, request.id, request.hash)
-            deciding.follow_up(session, self.shop.registry, actor, done)
+            means = Means(self.shop.registry, GRACE_DAYS)
+            done, _ = deciding.carry_out(session, means, actor, request.id, request.hash)
             return done
 
     def reconcile(self, patience=Patience()):  # noqa: B008 - frozen

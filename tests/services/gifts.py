@@ -3,9 +3,11 @@
 from tests.factories import EPOCH, HARBOUR, LEGACY_11
 from tests.services.pair import CHECKER, MAKER
 from vmsapp.models import Sale, ServicePoint
+from vmsapp.services.approvals import deciding
+from vmsapp.services.approvals.deed import Means
 from vmsapp.services.free_tokens.deed import GIVE
-from vmsapp.services.free_tokens.making import approve
 from vmsapp.services.free_tokens.reserve import Gift
+from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.services.vending import new_key
 
 
@@ -36,7 +38,8 @@ class Gifts:
         """Approve it; gives the request as it then stands, and its sale."""
 
         def deed(session, actor):
-            return approve(session, self.shop.registry, actor, request.id, request.hash)
+            means = Means(self.shop.registry, GRACE_DAYS)
+            return deciding.carry_out(session, means, actor, request.id, request.hash)
 
         return self.pair.do(by, deed)
 

@@ -17,10 +17,11 @@ from vmsapp.i18n import _, _l
 from vmsapp.models import ApprovalRequest, ApprovalState, Sale, SaleState
 from vmsapp.security import APPROVALS, COUNTER
 from vmsapp.services.approvals import deciding, inbox
+from vmsapp.services.approvals.deed import Means
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.services.approvals.outcomes import said_again
-from vmsapp.services.free_tokens import making
-from vmsapp.services.free_tokens.deed import GIVE, sale_of
+from vmsapp.services.free_tokens.deed import GIVE
+from vmsapp.services.free_tokens.making import sale_of
 from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, modules, sentence, session, status_of
 from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
@@ -65,9 +66,13 @@ class Box(Choice):
         return inbox.waits_for(session(), actor())
 
 
-def _said(made: Sale | None) -> tuple[str, str]:
-    """Say what became of an approved deed: of a token, whether it is there."""
-    if made is None:
+def _means() -> Means:
+    return Means(modules(), current_app.extensions["vms_settings"].licence_grace_days)
+
+
+def _said(made: object) -> tuple[str, str]:
+    """Say what became of an approved deed: of a free token, whether it is there."""
+    if not isinstance(made, Sale):
         return _("Approved and done."), "success"
     if made.state == SaleState.FAILED:
         why = failure_sentence(made.failure or "")
@@ -171,18 +176,12 @@ class Approvals(Exported):
     def approve(self, pk: int) -> Answer:
         """Approve a request: what it asks for is done at once."""
         try:
-            done, made = making.approve(
-                session(),
-                modules(),
-                actor(),
-                pk,
-                request.form.get("hash", ""),
-                grace_days=current_app.extensions["vms_settings"].licence_grace_days,
+            done, made = deciding.carry_out(
+                session(), _means(), actor(), pk, request.form.get("hash", "")
             )
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
-            deciding.follow_up(session(), modules(), actor(), done)
             flash(*_said(made))
         return redirect(self.url("show", pk=pk))
 

@@ -2,7 +2,7 @@
 
 ``approve`` checks everything again and does the deed, in one transaction with the approval:
 two approvers who click at once meet a compare-and-set, and what dies half way was not
-approved either.
+approved either. ``carry_out`` besides has done what the deed leaves for after it.
 """
 
 from typing import Any, Final
@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.errors import NotAllowed, VmsError
 from vmsapp.extensions import atomic
-from vmsapp.hsm.registry import Registry
 from vmsapp.models import ApprovalRequest, ApprovalState, OfficeUser
 from vmsapp.scope import Actor, seen_by, unscoped
 from vmsapp.security import NAME_LENGTH, sight_of
 from vmsapp.security.holders import holders
-from vmsapp.services.approvals.deed import Deed
+from vmsapp.services.approvals.deed import Deed, Means, RequestAltered
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.services.approvals.errors import (
     ApproverTied,
@@ -88,19 +87,45 @@ def approve(session: Session, actor: Actor, request_id: int, shown_hash: str) ->
     return read(session, request_id)
 
 
-def follow_up(session: Session, registry: Registry, actor: Actor, request: ApprovalRequest) -> None:
-    """Do what an approved deed leaves to be done once it is committed, such as making a token.
+def carry_out(
+    session: Session, means: Means, actor: Actor, request_id: int, shown_hash: str
+) -> tuple[ApprovalRequest, object]:
+    """Approve a request, and do what its deed leaves for after the commit, such as a token.
 
     Args:
         session: Outside any transaction but one that only read.
-        registry: The security modules.
-        actor: Who approved it.
-        request: As ``approve`` gave it back.
+        means: What that may need.
+        actor: The second person; the scope is taken on already.
+        request_id: Which request.
+        shown_hash: The hash on the page that was read.
+
+    Returns:
+        The request, and what came of what follows; ``None`` where nothing does.
+
+    Raises:
+        VmsError: As ``approve`` does; and nothing was decided where what follows could not
+            be done just now.
     """
+    request = read(session, request_id)
     deed = DEEDS[request.action]
-    if request.state == ApprovalState.APPROVED and deed.follows is not None:
-        with unscoped("what was approved is done, whoever sees where it was asked for"):
-            deed.follows(session, registry, actor, request.key)
+    if request.state == ApprovalState.PENDING:
+        _check_ready(session, means, request, deed)
+    request = approve(session, actor, request_id, shown_hash)
+    if deed.follows is None or request.state != ApprovalState.APPROVED:
+        return request, None
+    with unscoped("what was approved is done, whoever sees where it was asked for"):
+        made = deed.follows(session, means, actor, request)
+    return read(session, request_id), made
+
+
+def _check_ready(session: Session, means: Means, request: ApprovalRequest, deed: Deed[Any]) -> None:
+    if deed.ready is None:
+        return
+    try:
+        params = deed.thaw(request.params, request.hash)
+    except RequestAltered:
+        return  # approving it says so, and ends it
+    deed.ready(session, means, params)
 
 
 def refuse(session: Session, actor: Actor, request_id: int, reason: str) -> ApprovalRequest:

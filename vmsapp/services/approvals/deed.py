@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, Refused, VmsError
 from vmsapp.hsm.registry import Registry
+from vmsapp.models import ApprovalRequest
 from vmsapp.scope import Actor
 from vmsapp.security import Permission
 
@@ -89,6 +90,19 @@ class Place:
     region_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a deed may need besides the database.
+
+    Attributes:
+        registry: The security modules.
+        grace_days: Days for which tokens are made after the licence's last.
+    """
+
+    registry: Registry
+    grace_days: int
+
+
 def _never(_session: Session, _params: object, _key: str) -> bool:
     return False
 
@@ -112,8 +126,10 @@ class Deed(Generic[Params]):
         alone: What a user did of the same at the same place since a moment, without a second
             person; ``None`` where parts do not add up to a whole.
         refused: Keeps, in the caller's transaction, that an approved request could not be done.
-        follows: What is still to be done once the deed is committed, outside any transaction,
-            such as asking a security module; whoever committed it calls it.
+        ready: Refuses while what follows could not be done just now, before anybody approves;
+            outside any transaction.
+        follows: What is still to be done once the approval is committed, outside any
+            transaction, such as asking a security module; gives what came of it.
     """
 
     action: str
@@ -129,7 +145,8 @@ class Deed(Generic[Params]):
     asks: Callable[[Session, Params], bool] | None = None
     alone: Callable[[Session, int, Params, datetime], int] | None = None
     refused: Callable[[Session, Actor, Params, VmsError], None] | None = None
-    follows: Callable[[Session, Registry, Actor, str], object] | None = None
+    ready: Callable[[Session, Means, Params], None] | None = None
+    follows: Callable[[Session, Means, Actor, ApprovalRequest], object] | None = None
 
     def freeze(self, params: Params) -> tuple[dict[str, Any], str]:
         """Write parameters as they are stored, with their hash."""

@@ -11,11 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, VmsError
-from vmsapp.hsm.registry import Registry
-from vmsapp.models import EngineeringToken, Meter
+from vmsapp.models import ApprovalRequest, EngineeringToken, Meter
 from vmsapp.scope import Actor
 from vmsapp.security import ENGINEERING, Permission
-from vmsapp.services.approvals.deed import Deed, Line, Place, Sentence
+from vmsapp.services.approvals.deed import Deed, Line, Means, Place, Sentence
 from vmsapp.services.engineering import errors as wrong
 from vmsapp.services.engineering.functions import FUNCTIONS, Function, parted
 from vmsapp.services.engineering.refusals import add_refusal, counts
@@ -76,10 +75,10 @@ def done(session: Session, wish: Wish, key: str) -> bool:
     return True
 
 
-def follow(session: Session, registry: Registry, actor: Actor, key: str) -> object:
+def _follow(session: Session, means: Means, actor: Actor, request: ApprovalRequest) -> object:
     """Have the token made that an approval reserved."""
-    token = of_form(session, key)
-    return None if token is None else issue(session, registry, actor, token)
+    token = of_form(session, request.key)
+    return None if token is None else issue(session, means.registry, actor, token)
 
 
 def _refused(session: Session, actor: Actor, wish: Wish, error: VmsError) -> None:
@@ -132,7 +131,7 @@ def _deed(function: Function) -> Deed[Wish]:
         run=reserving,
         done=done,
         refused=_refused,
-        follows=follow,
+        follows=_follow,
     )
 
 

@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, VmsError
-from vmsapp.models import Consumer, Meter, Sale
+from vmsapp.models import Consumer, Meter
 from vmsapp.money import Money
 from vmsapp.scope import Actor
 from vmsapp.security import COUNTER, Permission
 from vmsapp.services.approvals.deed import Deed, Line, Place, SaleNumber, Sentence
 from vmsapp.services.free_tokens import reserve as reserving
+from vmsapp.services.free_tokens.making import check_ready, make
 from vmsapp.services.free_tokens.quota import used
 from vmsapp.services.free_tokens.reserve import KINDS, REASONS, Gift, request_of
 from vmsapp.services.free_tokens.valuing import value
@@ -92,14 +93,7 @@ GIVE: Final = Deed(
     run=_run,
     done=_done,
     asks=lambda _session, _gift: True,
+    ready=check_ready,
+    follows=make,
 )
 """Always asks: its digits are worth money, and nobody pays for them."""
-
-
-def sale_of(session: Session, vending_point_id: int | None, key: str) -> Sale | None:
-    """Find the sale that an approved request made, in the asker's scope."""
-    return session.scalars(
-        select(Sale)
-        .where(Sale.vending_point_id == vending_point_id, Sale.idempotency_key == key)
-        .execution_options(populate_existing=True)
-    ).first()
