@@ -14,8 +14,9 @@ from vmsapp.models.search import SEARCHED, indexes_of
 from vmsapp.scope import current_sight
 from vmsapp.views.base import session
 from vmsapp.views.filters import Filter
-from vmsapp.views.listing import Order, Page, Parts, Place
+from vmsapp.views.listing import Page, Parts, Place
 from vmsapp.views.look import href
+from vmsapp.views.orders import Order
 
 Chosen = Sequence[tuple[Filter, Any]]
 """Filters in force, each with its value."""
@@ -142,17 +143,16 @@ class AskedList(ModelView):
         wanted += [column.key for column in order.columns if column is not order.key]
         return any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
 
-    def parts(self, order: Order) -> Parts | None:
-        """The regions that a large list falls into, if an index has the order in each of them."""
+    def parts(self, order: Order, search: str) -> Parts | None:
+        """The regions that a large list falls into, for who does not see all of them."""
         if self.model not in SEARCHED or current_sight().everything:
             return None
         if session().get_bind().dialect.name != "postgresql":
             return None  # SQLite would go along the index of a filter, once for each region
         wanted = ["region_id"]
         wanted += [column.key for column in order.columns if column is not order.key]
-        if not any(wanted == index[: len(wanted)] for index in indexes_of(self.model)):
-            return None
-        return Parts(self.model.region_id, select(Region.id))
+        ordered = any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
+        return Parts(self.model.region_id, select(Region.id), ordered, bool(search))
 
 
 def place() -> Place:
