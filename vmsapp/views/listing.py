@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
     ScalarSelect,
@@ -205,22 +206,27 @@ def _count(
     """
     most = COUNT_LIMIT + 1
     counted: Any = _number(statement.with_only_columns(order.key).limit(most))
-    few: ColumnElement[bool] = false()
-    close = few
+    wanted: list[Any] = [false(), false(), counted]
     if parts is not None and walked is not None:
-        few = close = _number(parts.keys.limit(MOST_PARTS + 1)) <= MOST_PARTS
-        if parts.searched or not parts.ordered:
-            seen = _number(_in_parts(select(parts.column), parts, MOST_COMPARED + 1))
-            close = and_(few, seen <= MOST_COMPARED)
+        known = _closeness(parts)
         near = _in_parts(walked.with_only_columns(order.key), parts, most)
-        counted = case((close, _number(near)), else_=counted)
-    wanted: list[Any] = [few, close, counted]
+        wanted = [*known.c, case((known.c.close, _number(near)), else_=counted)]
     if beside is not None and holds(order.key, beside):
         beside_it = (select(one).where(order.key == beside) for one in order.columns)
         wanted += [one.scalar_subquery() for one in beside_it]
     is_few, is_close, count, *edge = session.execute(select(*wanted)).one()
     found = edge if edge and edge[-1] is not None else None
     return _Counted(min(count, COUNT_LIMIT), count > COUNT_LIMIT, is_few, is_close, found)
+
+
+def _closeness(parts: Parts) -> CTE:
+    """State whether the parts are few, and whether all rows in them may be looked at."""
+    few: ColumnElement[bool] = _number(parts.keys.limit(MOST_PARTS + 1)) <= MOST_PARTS
+    close = few
+    if parts.searched or not parts.ordered:
+        seen = _number(_in_parts(select(parts.column), parts, MOST_COMPARED + 1))
+        close = and_(few, seen <= MOST_COMPARED)
+    return select(few.label("few"), close.label("close")).cte("known").prefix_with("MATERIALIZED")
 
 
 def _number(rows: Select[Any]) -> ScalarSelect[int]:
