@@ -37,7 +37,7 @@ from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
-from vmsapp.views.cells import Coded
+from vmsapp.views.cells import Coded, Known
 from vmsapp.views.consumer_forms import (
     GENDERS,
     AnonymiseForm,
@@ -56,6 +56,12 @@ from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.undo import moment_to_undo, offer_undo
 from vmsapp.views.words import CONSUMER_STATES, consumer_state, consumer_text
+
+
+def _bound() -> dict[int, int]:
+    """Meters of the consumers on this page, by id."""
+    known: dict[int, int] = g.setdefault("meters_bound", {})
+    return known
 
 
 class HasMeter(YesNo):
@@ -95,7 +101,7 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
     export_cells: ClassVar[Mapping[str, Any]] = {
         **{name: attrgetter(name) for name in ("number", "id_number", "phone")},
         "region": Coded("region_id", way_of),
-        "meters": lambda row: _bound().get(row.id, 0),
+        "meters": Known(_bound, otherwise=0),
         "state": Coded("state", lambda code: _(CONSUMER_STATES[code][0])),
         "retired": Coded("retired", bool),
     }
@@ -454,12 +460,6 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
                 return redirect(self.url("show", pk=pk))
         page = self._page("consumers/anonymise.html", title=name, row=row, form=form)
         return page, status
-
-
-def _bound() -> dict[int, int]:
-    """Meters of the consumers on this page, by id."""
-    known: dict[int, int] = g.setdefault("meters_bound", {})
-    return known
 
 
 def _ids(chosen: Consumer | Sequence[Consumer]) -> list[int]:
