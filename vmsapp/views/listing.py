@@ -57,12 +57,14 @@ class Parts:
         keys: Which parts there are, in the asker's scope: one column.
         ordered: Whether that index has them in the order of the list.
         searched: Whether they are narrowed by a text, for which the whole table has an index.
+        merged: Whether the database reads one beside the other; else all of them together.
     """
 
     column: InstrumentedAttribute[Any]
     keys: Select[Any]
     ordered: bool
     searched: bool
+    merged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,8 @@ def read_page(
         order: How to sort it.
         size: Rows a page.
         place: Which page; next to a row that is gone, or beyond the last row, the first.
-        walked: The same list, stated so that no index of a search is used; for a list that no
-            index has in this order.
+        walked: The same list, stated so that no index of a search is used, nor of a filter
+            where the database reads parts together; for a list that no index has in this order.
         whole: The list before it was filtered, for rows that are known to be in it.
         parts: What ``walked`` falls into; left aside where these are many.
     """
@@ -235,6 +237,8 @@ def _number(rows: Select[Any]) -> ScalarSelect[int]:
 
 def _in_parts(statement: Select[Any], parts: Parts, limit: int) -> Select[Any]:
     """State the one column of so many rows, those of each part for itself."""
+    if not parts.merged:
+        return statement.limit(limit)
     part = parts.keys.subquery("part")
     own = statement.where(parts.column == part.c[0]).limit(limit)
     met = own.correlate(part).lateral("met")
@@ -257,7 +261,11 @@ def _ways(
         yield way(statement, order, limit, edge)
         return
     if parts is not None and (counted.close or (counted.few and counted.more and parts.ordered)):
-        yield _merged(walked, parts, order, limit, edge)
+        yield (
+            _merged(walked, parts, order, limit, edge)
+            if parts.merged
+            else _found(walked, order, limit, edge)
+        )
         return
     if counted.more:
         near = _met(select(*order.unseen.columns), order.unseen, WINDOW * limit, edge)

@@ -174,7 +174,7 @@ class OfficeListView(AskedList):
         search, whole = request.args.get("q", "")[:MAX_SEARCH], self.offered()
         order = Order(self.model.id, self.model.id)
         page = read_page(
-            session(), self.matching(whole, search), order, FOUND, Place(),
+            session(), self.matching(whole, search, walking=False), order, FOUND, Place(),
             walked=self.matching(whole, search, walking=True), whole=whole,
             parts=self.parts(order, search),
         )  # fmt: skip
@@ -193,9 +193,9 @@ class OfficeListView(AskedList):
         size = size if size in SIZES else self.page_size
         walked = None
         if not self.has_index(order, search, chosen):
-            walked = self.matching(statement, search, walking=True)
+            walked = self.walking(whole, search, chosen)
         page = read_page(
-            session(), self.matching(statement, search), order, size, place(),
+            session(), self.matching(statement, search, walking=False), order, size, place(),
             walked=walked, whole=whole, parts=self.parts(order, search),
         )  # fmt: skip
         self.make_ready(page.rows)

@@ -180,7 +180,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
     )
 
     def matching(
-        self, statement: Select[Any], search: str, *, walking: bool = False
+        self, statement: Select[Any], search: str, *, walking: bool | None = None
     ) -> Select[Any]:
         """Find a number however it is grouped, in digits of any script."""
         number = identifiers.drn.compact(ascii_digits(search))
