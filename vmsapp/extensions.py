@@ -108,6 +108,19 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
         connection.execute(f"PRAGMA {pragma}")
 
 
+@event.listens_for(Engine, "connect")
+def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's
+    """Have PostgreSQL compile no statement: it guesses a list's work so high that it would.
+
+    To compile takes it longer than a page of a list may take.
+    """
+    if not type(connection).__module__.startswith("psycopg"):
+        return
+    connection.autocommit = True  # kept by the session, whatever becomes of its transactions
+    connection.execute("SET jit = off")
+    connection.autocommit = False
+
+
 @event.listens_for(Engine, "begin")
 def _begin(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":

@@ -1,6 +1,6 @@
 """The history of the database: both directions, on both databases, and nothing forgotten."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from alembic import command
@@ -15,6 +15,8 @@ from vmsapp.extensions import db
 from vmsapp.models import NEVER_REUSED, Tariff, TariffPlan
 from vmsapp.models.base import Model
 from vmsapp.models.user import Role
+
+SINCE = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -151,3 +153,65 @@ def test_the_frameworks_apis_work_with_the_pinned_libraries(empty, tmp_path):
         for api in (builder.sm.user_api, builder.sm.role_api, builder.sm.permission_view_menu_api):
             builder.add_api(api)
     assert any(rule.rule.startswith("/api/v1/security/users/") for rule in app.url_map.iter_rules())
+
+
+def hang_and_leave(connection) -> dict[str, int]:
+    """Put meters, consumers and places where later revisions have to tell what hangs where.
+
+    Returns:
+        Ids of meters and consumers by what is said of them.
+    """
+    ids = {}
+
+    def add(table: str, **values) -> int:
+        names, holes = ", ".join(values), ", ".join(f":{name}" for name in values)
+        statement = text(f"INSERT INTO {table} ({names}) VALUES ({holes}) RETURNING id")
+        return connection.execute(statement, values).scalar_one()
+
+    here, there = (
+        add("region", level="city", name=name, name_key=name, path=f"{name}.")
+        for name in ("here", "there")
+    )
+    product = add("product", model="M", name="M", meter_type="water", manufacturer="M",
+                  manufacturer_code="07", can_become_sts6=False)  # fmt: skip
+    links = {
+        "hangs": [(here, None)], "hung before": [(here, SINCE)], "never hung": [],
+        "hangs again": [(here, SINCE), (here, None)], "hangs elsewhere": [(there, None)],
+    }  # fmt: skip
+    for number, (said, places) in enumerate(links.items()):
+        ids[f"meter {said}"] = meter = add(
+            "meter", region_id=here, drn=f"0700000000{number}",
+            meter_pan=f"60072707000000000{number}",
+            meter_type="water", credit_mode="units", algorithm="legacy", product_id=product,
+            sgc="123457", krn=1, kt=2, ti="01", base_date="14", ea=7, tct=2, state="active",
+            blocked_reason="",
+        )  # fmt: skip
+        ids[f"consumer {said}"] = consumer = add(
+            "consumer", region_id=here, number=f"C{number}", name=said, address="",
+            gender="unknown", id_number="", email="", phone="", language="en", search_key="",
+        )  # fmt: skip
+        for region, removed in places:
+            point = add("service_point", region_id=region, consumer_id=consumer, address="",
+                        plan_attached_on=date(2026, 1, 1))  # fmt: skip
+            add("meter_installation", service_point_id=point, meter_id=meter,
+                installed_at=SINCE, removed_at=removed)  # fmt: skip
+    return ids
+
+
+def test_meters_and_consumers_from_before_are_known_to_be_bound_or_not(empty):
+    upgrade(revision="0029")
+    with db.engine.begin() as connection:
+        ids = hang_and_leave(connection)
+    upgrade(revision="0030")
+    with db.engine.connect() as connection:
+        bound = set(connection.scalars(text("SELECT id FROM meter WHERE bound")))
+    assert bound == {ids[f"meter {said}"] for said in ("hangs", "hangs again", "hangs elsewhere")}
+    upgrade()
+    with db.engine.connect() as connection:
+        rows = connection.execute(text("SELECT id, bound, away FROM consumer"))
+        told = {row.id: (bool(row.bound), bool(row.away)) for row in rows}
+    assert told == {
+        ids["consumer hangs"]: (True, False), ids["consumer hung before"]: (False, False),
+        ids["consumer never hung"]: (False, False), ids["consumer hangs again"]: (True, False),
+        ids["consumer hangs elsewhere"]: (True, True),
+    }  # fmt: skip

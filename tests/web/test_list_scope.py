@@ -4,6 +4,7 @@ import re
 
 import pytest
 from flask_appbuilder.actions import ActionItem
+from sqlalchemy import update
 
 from tests import factories
 from tests.factories import (
@@ -17,7 +18,8 @@ from tests.factories import (
 )
 from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, NOWHERE, contents
 from tests.web.records import RECORD_DEEDS, chips, ids, permit, read, rows, sent, the_form, views_of
-from vmsapp.models import Consumer, Meter, Sale, VendingPoint
+from vmsapp.models import Consumer, Meter, Sale, ServicePoint, VendingPoint
+from vmsapp.views import listing
 
 NAMED = "Zola Südmann"
 """A consumer in the south who can be told from all others."""
@@ -227,3 +229,29 @@ def test_deeds_touch_only_rows_the_asker_sees(office, keeper, utility, monkeypat
     assert len(done) == 1
     assert keeper.post(f"/vending-points/action/can_edit/{harbour}").status_code == 200
     assert done[1].id == harbour
+
+
+@BOTH
+def test_who_has_a_meter_is_told_as_far_as_the_meter_is_seen(
+    browse, shop, utility, monkeypatch, backend
+):
+    """A consumer of the north whose one meter hangs in the south has none for the north."""
+    north, south = (utility.regions[name].id for name in ("north", "south"))
+    both = {"yes", "no"}
+    here = {row.id for row in shop.rows(Consumer) if row.region_id == north}
+
+    def listed(who: str, word: str) -> set[int]:
+        return set(ids(read(browse(who).get(f"/consumers/list/?size=100&meter={word}").text)))
+
+    before = {word: listed(NORTH_SUPERVISOR, word) for word in both}
+    assert before["yes"] | before["no"] == here
+    mover = min(before["yes"])
+    assert mover in listed(ADMIN, "yes")
+    point = ServicePoint.consumer_id == mover
+    shop.change(lambda s: s.execute(update(ServicePoint).where(point).values(region_id=south)))
+    for limit in (1, 10_000):
+        monkeypatch.setattr(listing, "COUNT_LIMIT", limit)
+        assert listed(NORTH_SUPERVISOR, "yes") == before["yes"] - {mover}
+        assert listed(NORTH_SUPERVISOR, "no") == before["no"] | {mover}
+        assert mover in listed(ADMIN, "yes")
+        assert mover not in listed(ADMIN, "no")

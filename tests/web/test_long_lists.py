@@ -138,17 +138,26 @@ def test_a_region_merges_its_parts_to_the_rows_that_few_would_be(
         "sort=-drn": (lambda _row: True, True),
         "q=07&sort=-drn": (lambda row: row.drn.startswith("07"), True),
         "state=stock&sort=drn": (lambda row: row.state == "stock", False),
+        "sort=-state": (lambda _row: True, True),
+        "q=07&sort=state": (lambda row: row.drn.startswith("07"), False),
     }
     for query, (holds, backwards) in asked.items():
-        expected = [
-            row.id for row in sorted(rows, key=lambda row: (row.drn, row.id), reverse=backwards)
-            if holds(row)
-        ]  # fmt: skip
+        by_state = query.endswith("state")
+        expected = sorted(filter(holds, rows), reverse=backwards,
+                          key=lambda row: (row.state * by_state, row.drn, row.id))  # fmt: skip
         assert len(expected) > LIMIT, query
-        for most in (64, 1):
-            monkeypatch.setattr(listing, "MOST_PARTS", most)
+        for parts, compared in ((64, 100_000), (64, LIMIT), (1, LIMIT)):
+            monkeypatch.setattr(listing, "MOST_PARTS", parts)
+            monkeypatch.setattr(listing, "MOST_COMPARED", compared)
             found = turned(clerk, f"/meters/list/?size=25&{query}")
-            assert found == expected, (query, most)
+            assert found == [row.id for row in expected], (query, parts, compared)
+    for limit, said in ((LIMIT, f"More than {LIMIT} rows"), (10_000, f"{len(expected)} rows")):
+        monkeypatch.setattr(listing, "COUNT_LIMIT", limit)
+        for parts, compared in ((64, 100_000), (64, LIMIT), (1, LIMIT)):
+            monkeypatch.setattr(listing, "MOST_PARTS", parts)
+            monkeypatch.setattr(listing, "MOST_COMPARED", compared)
+            page = clerk.get(f"/meters/list/?{query}").text
+            assert f'<span class="count">{said}</span>' in page, (limit, parts, compared)
 
 
 def test_rows_that_lie_far_on_are_found_all_the_same(browse, shop, many, monkeypatch):
@@ -179,6 +188,25 @@ def test_sqlite_goes_along_an_index_and_sorts_nothing_first(office, browse, many
     assert f"INDEX {PLANS[path]}" in plan
     assert "SCAN meter\n" not in plan
     assert "SCAN consumer\n" not in plan
+
+
+SEEN = {
+    "/meters/list/?": "meter USING COVERING INDEX ix_meter_region",
+    "/meters/list/?state=stock": "meter USING INDEX ix_meter_region",
+    "/meters/list/?bound=no&sort=-state": "meter USING INDEX ix_meter_region",
+    "/meters/list/?q=0700&type=electricity": "meter USING INDEX ix_meter_region",
+    "/consumers/list/?meter=no": "consumer USING INDEX ix_consumer_region",
+    "/consumers/list/?gender=unknown&sort=name": "consumer USING INDEX ix_consumer_region",
+    "/consumers/list/?q=жук": "consumer USING INDEX ix_consumer_region",
+}
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+@pytest.mark.parametrize("path", SEEN)
+def test_sqlite_reads_the_regions_somebody_sees_and_no_others(office, browse, many, path, backend):
+    (plan,) = plans(office, browse(OPERATOR), path)
+    assert f"SEARCH {SEEN[path]} (region_id=?)" in plan, plan
+    assert not re.search(r"SCAN (meter|consumer)(\n|$)|_search VIRTUAL", plan), plan
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])

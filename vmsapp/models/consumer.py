@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    false,
     text,
 )
 from sqlalchemy import Text as AnyText
@@ -50,6 +51,8 @@ class Consumer(RegionScoped, Model):
         email_changed_at, email_changed_by_id, email_confirmed_at: When and by whom the address was
             entered or changed last, and when somebody else confirmed it since; the same of the
             telephone. Empty: longer ago than anybody noted. See ``services.delivery.addresses``.
+        bound, away: Whether a meter hangs at a place of the consumer's; and whether all such
+            places lie in other regions than the consumer does. Triggers keep both.
         search_key: Number, name and telephone as they are searched. It follows them where a row
             is changed; what writes many rows at once writes it, too.
     """
@@ -62,6 +65,7 @@ class Consumer(RegionScoped, Model):
         Index("ix_consumer_name", "name", "id"),
         Index("ix_consumer_region", "region_id", "number"),
         Index("ix_consumer_gender", "gender", "number"),
+        Index("ix_consumer_bound", "bound", "number", "id"),
         Index("ix_consumer_phone", "phone"),
         Index(
             "ix_consumer_id_number",
@@ -98,6 +102,8 @@ class Consumer(RegionScoped, Model):
     phone_changed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     phone_changed_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
     phone_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    bound: Mapped[bool] = mapped_column(default=False, server_default=false())
+    away: Mapped[bool] = mapped_column(default=False, server_default=false())
     search_key: Mapped[str] = mapped_column(AnyText, server_default="")
 
     region: Mapped[Region] = relationship(lazy="raise_on_sql")

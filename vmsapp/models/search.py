@@ -64,7 +64,7 @@ class Searched:
         return own.name + SUFFIX
 
     def narrow(
-        self, session: Session, statement: Select[Any], typed: str, *, walking: bool = False
+        self, session: Session, statement: Select[Any], typed: str, *, walking: bool | None = None
     ) -> Select[Any]:
         """Narrow a statement to the rows that hold a text somebody typed.
 
@@ -73,7 +73,8 @@ class Searched:
             statement: Of the model.
             typed: Not empty.
             walking: Compare row after row, in whatever order they are read: for what so many
-                rows hold that a page of them is soon together.
+                rows hold that a page of them is soon together. Where it is not said, SQLite does
+                so for who sees few rows.
         """
         needle = self._needle(typed)
         if not needle:
@@ -87,7 +88,8 @@ class Searched:
             pattern = bindparam(None, f"%{_escaped(needle)}%", String, literal_execute=True)
             return statement.where(compared.like(pattern, escape="/"))
         held = statement.where(func.instr(self.column, needle) > 0)
-        walking = walking or self._few_seen(session)
+        if walking is None:
+            walking = self._few_seen(session)
         return held if walking else self._with_candidates(held, needle)
 
     def _needle(self, typed: str) -> str:

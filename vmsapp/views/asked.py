@@ -13,9 +13,10 @@ from vmsapp.models import Region
 from vmsapp.models.search import SEARCHED, indexes_of
 from vmsapp.scope import current_sight
 from vmsapp.views.base import session
-from vmsapp.views.filters import Filter
-from vmsapp.views.listing import Order, Page, Parts, Place
+from vmsapp.views.filters import Filter, unindexed
+from vmsapp.views.listing import Page, Parts, Place
 from vmsapp.views.look import href
+from vmsapp.views.orders import Order
 
 Chosen = Sequence[tuple[Filter, Any]]
 """Filters in force, each with its value."""
@@ -105,8 +106,15 @@ class AskedList(ModelView):
         chosen = [(one, value) for one, value in read if value is not None]
         return statement.where(*(one.rows(value) for one, value in chosen)), search, chosen
 
+    def walking(self, whole: Select[Any], search: str, chosen: Chosen) -> Select[Any]:
+        """Narrow a list as ``filtered`` and ``matching`` do, for rows that are read in order."""
+        clauses = [one.rows(value) for one, value in chosen]
+        if session().get_bind().dialect.name == "sqlite" and not current_sight().everything:
+            clauses = list(map(unindexed, clauses))
+        return self.matching(whole.where(*clauses), search, walking=True)
+
     def matching(
-        self, statement: Select[Any], search: str, *, walking: bool = False
+        self, statement: Select[Any], search: str, *, walking: bool | None = None
     ) -> Select[Any]:
         """Narrow a list to rows in which one of the searched columns holds a text.
 
@@ -142,17 +150,15 @@ class AskedList(ModelView):
         wanted += [column.key for column in order.columns if column is not order.key]
         return any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
 
-    def parts(self, order: Order) -> Parts | None:
-        """The regions that a large list falls into, if an index has the order in each of them."""
+    def parts(self, order: Order, search: str) -> Parts | None:
+        """The regions that a large list falls into, for who does not see all of them."""
         if self.model not in SEARCHED or current_sight().everything:
             return None
-        if session().get_bind().dialect.name != "postgresql":
-            return None  # SQLite would go along the index of a filter, once for each region
+        merged = session().get_bind().dialect.name == "postgresql"
         wanted = ["region_id"]
         wanted += [column.key for column in order.columns if column is not order.key]
-        if not any(wanted == index[: len(wanted)] for index in indexes_of(self.model)):
-            return None
-        return Parts(self.model.region_id, select(Region.id))
+        ordered = merged and any(wanted == index[: len(wanted)] for index in indexes_of(self.model))
+        return Parts(self.model.region_id, select(Region.id), ordered, bool(search), merged)
 
 
 def place() -> Place:

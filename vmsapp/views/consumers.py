@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from flask import current_app, flash, g, redirect, render_template, request
 from flask_appbuilder import action, expose, has_access, permission_name
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
-from sqlalchemy import Select, case, exists, select
+from sqlalchemy import ColumnElement, Select, and_, case, or_, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
@@ -20,6 +20,7 @@ from vmsapp.errors import Conflict, NotAllowed, Refused, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.models import Channel, Consumer, Meter, MeterInstallation, Region, Sale, ServicePoint
+from vmsapp.scope import current_sight
 from vmsapp.services.delivery import addresses
 from vmsapp.services.delivery.addresses import Fresh
 from vmsapp.services.registration import binding, consumers, personal_data, retiring
@@ -36,7 +37,7 @@ from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
-from vmsapp.views.cells import Coded
+from vmsapp.views.cells import Coded, Known
 from vmsapp.views.consumer_forms import (
     GENDERS,
     AnonymiseForm,
@@ -56,11 +57,33 @@ from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.undo import moment_to_undo, offer_undo
 from vmsapp.views.words import CONSUMER_STATES, consumer_state, consumer_text
 
-HAS_METER: Final = exists().where(
-    ServicePoint.consumer_id == Consumer.id,
-    MeterInstallation.service_point_id == ServicePoint.id,
-    MeterInstallation.removed_at.is_(None),
-)
+
+def _bound() -> dict[int, int]:
+    """Meters of the consumers on this page, by id."""
+    known: dict[int, int] = g.setdefault("meters_bound", {})
+    return known
+
+
+class HasMeter(YesNo):
+    """Whether a meter that the asker sees hangs at the consumer's.
+
+    The consumer's row tells it, but for those whose meters all hang in other regions.
+    """
+
+    def rows(self, value: str) -> ColumnElement[bool]:
+        """Consumers with such a meter, or without one."""
+        if current_sight().everything:
+            return super().rows(value)
+        # one value and no EXISTS, which PostgreSQL would answer for all consumers beforehand
+        seen = (
+            select(ServicePoint.id)
+            .join(MeterInstallation, MeterInstallation.service_point_id == ServicePoint.id)
+            .where(ServicePoint.consumer_id == Consumer.id, MeterInstallation.removed_at.is_(None))
+            .limit(1).correlate(Consumer).scalar_subquery()
+        )  # fmt: skip
+        if value == "yes":
+            return and_(Consumer.bound, or_(~Consumer.away, seen.is_not(None)))
+        return or_(~Consumer.bound, and_(Consumer.away, seen.is_(None)))
 
 
 class Consumers(DebtPages, Exported, Imported, OfficeModelView):
@@ -78,7 +101,7 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
     export_cells: ClassVar[Mapping[str, Any]] = {
         **{name: attrgetter(name) for name in ("number", "id_number", "phone")},
         "region": Coded("region_id", way_of),
-        "meters": lambda row: _bound().get(row.id, 0),
+        "meters": Known(_bound, otherwise=0),
         "state": Coded("state", lambda code: _(CONSUMER_STATES[code][0])),
         "retired": Coded("retired", bool),
     }
@@ -112,7 +135,7 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
     filters = (
         Searched(name="region", label=_l("Region"), column=Consumer.region_id, model=Region,
                  endpoint="Regions.lookup"),
-        YesNo(name="meter", label=_l("Has a meter"), column=HAS_METER),
+        HasMeter(name="meter", label=_l("Has a meter"), column=Consumer.bound),
         Choice(name="gender", label=_l("Gender"), column=Consumer.gender, words=GENDERS),
         YesNo(name="retired", label=_l("No longer a consumer"),
               column=Consumer.retired_at.is_not(None)),
@@ -437,12 +460,6 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
                 return redirect(self.url("show", pk=pk))
         page = self._page("consumers/anonymise.html", title=name, row=row, form=form)
         return page, status
-
-
-def _bound() -> dict[int, int]:
-    """Meters of the consumers on this page, by id."""
-    known: dict[int, int] = g.setdefault("meters_bound", {})
-    return known
 
 
 def _ids(chosen: Consumer | Sequence[Consumer]) -> list[int]:

@@ -33,7 +33,7 @@ from vmsapp.services.sheets import Cell, Look, write_csv, write_xlsx
 from vmsapp.tasks import background
 from vmsapp.tasks.exports import EXPORT
 from vmsapp.views.base import actor, session, zone
-from vmsapp.views.cells import Coded
+from vmsapp.views.cells import Coded, Known
 from vmsapp.views.listing import chunks_in_order
 from vmsapp.views.lists import Answer, OfficeListView, columns_cookie
 from vmsapp.views.look import href
@@ -271,6 +271,9 @@ class Lines:
         if isinstance(cell, Coded):
             read, said = self._reader(cell.column), cache(lambda code: self._plain(cell.say(code)))
             return lambda rows: map(said, map(read, rows))
+        if isinstance(cell, Known):
+            key, told = self._reader("id"), cell.of
+            return lambda rows: told(map(key, rows))
         write = self._view.export_cells.get(name) or (
             self._reader(name) if name in self._places and cell is None
             else lambda row: self._view.value(row, name)

@@ -6,25 +6,28 @@ with equal sort values follow by id; rows without a value come last, going up.
 """
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
+    ScalarSelect,
     Select,
     and_,
+    case,
+    false,
     func,
-    literal,
     or_,
     select,
     true,
-    tuple_,
     union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vmsapp.models.base import Model
+from vmsapp.views.orders import Edge, Order
 
 COUNT_LIMIT: Final = 10_000
 """Rows are counted up to here; beyond it a list says "more than"."""
@@ -35,113 +38,33 @@ WINDOW: Final = 40
 MOST_PARTS: Final = 64
 """Parts of a table that are read one beside the other and merged."""
 
+MOST_COMPARED: Final = 100_000
+"""Rows of all parts that are looked at one by one sooner than an index of the whole table is."""
+
 CHUNK: Final = 1_000
 """Rows read at once where a whole list is wanted."""
 
 SIZES: Final = (10, 25, 50, 100)
 """Rows a page may have."""
 
-Edge = Sequence[Any]
-"""The values by which a row is sorted, its key last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How a list is sorted.
-
-    Attributes:
-        column: The column sorted by.
-        key: The primary key, which decides between equals.
-        descending: From the largest down.
-        then: A column without gaps that decides before the key does, so that one index serves
-            who narrows by the first and sorts by this.
-    """
-
-    column: InstrumentedAttribute[Any]
-    key: InstrumentedAttribute[int]
-    descending: bool = False
-    then: InstrumentedAttribute[Any] | None = None
-
-    @property
-    def columns(self) -> list[InstrumentedAttribute[Any]]:
-        """What is compared, one after the other, the key last."""
-        found: list[InstrumentedAttribute[Any]] = []
-        for column in (self.column, self.then, self.key):
-            if column is not None and all(column is not one for one in found):
-                found.append(column)
-        return found
-
-    @property
-    def unseen(self) -> "Order":
-        """The same of the bare table, past the scope: for what the scope is asked of afterwards."""
-        table = self.key.class_.__table__.c
-        then = None if self.then is None else table[self.then.key]
-        return Order(table[self.column.key], table[self.key.key], self.descending, then)
-
-    def reversed(self) -> "Order":
-        """The same order from its end."""
-        return replace(self, descending=not self.descending)
-
-    def clauses(self, table: Any = None) -> list[ColumnElement[Any]]:  # noqa: ANN401
-        """What ``ORDER BY`` says, of a model or a subquery; the same on every database.
-
-        Where a column has gaps, they are last going up; where it has none, nothing is said of
-        them, for SQLite would not use an index then.
-        """
-        found = []
-        for column in self.columns:
-            one = column if table is None else table.c[column.key]
-            sorted_one = one.desc() if self.descending else one.asc()
-            if _has_gaps(column):
-                sorted_one = (
-                    sorted_one.nulls_first() if self.descending else sorted_one.nulls_last()
-                )
-            found.append(sorted_one)
-        return found
-
-    def beyond(self, values: Sequence[Any]) -> list[ColumnElement[bool]]:
-        """State which rows follow the one with these values of ``columns``: any of some cases.
-
-        Each case is one range of an index, which all together would not be to PostgreSQL; where
-        a few values are had by all rows it could not tell how many rows lie in it either.
-        """
-        (first, *others), (value, *rest) = self.columns, values
-        if not others:
-            return [first < value if self.descending else first > value]
-        ties = _further(others, rest, descending=self.descending)
-        if value is None:
-            same = and_(first.is_(None), ties)
-            return [same, first.is_not(None)] if self.descending else [same]
-        cases = [and_(first == value, ties), first < value if self.descending else first > value]
-        if _has_gaps(first) and not self.descending:
-            cases.append(first.is_(None))
-        return cases
-
-
-def _has_gaps(column: InstrumentedAttribute[Any]) -> bool:
-    return bool(column.expression.nullable)
-
-
-def _further(
-    columns: Sequence[InstrumentedAttribute[Any]], values: Sequence[Any], *, descending: bool
-) -> ColumnElement[bool]:
-    """Compare columns without gaps, one after the other."""
-    typed = (literal(one, column.type) for column, one in zip(columns, values, strict=True))
-    here, there = tuple_(*columns), tuple_(*typed)
-    return here < there if descending else here > there
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts into which a list falls, in each of which an index has its rows in order.
+    """Parts into which a list falls, of each of which an index has the rows.
 
     Attributes:
         column: Tells of a row in which part it is.
         keys: Which parts there are, in the asker's scope: one column.
+        ordered: Whether that index has them in the order of the list.
+        searched: Whether they are narrowed by a text, for which the whole table has an index.
+        merged: Whether the database reads one beside the other; else all of them together.
     """
 
     column: InstrumentedAttribute[Any]
     keys: Select[Any]
+    ordered: bool
+    searched: bool
+    merged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +114,8 @@ def read_page(
     How many rows there are decides how they are found. Few are all found and then sorted. Of
     many a page is soon together going along the index of the order, row by row; unless those
     wanted lie together far on, then they are found and sorted, too. Where the list falls into
-    some parts, so many rows are met in each, and the first of all these are the page.
+    some parts, rows are counted in each of them, so many are met in each, and the first of all
+    these are the page.
 
     Args:
         session: In the asker's scope.
@@ -199,17 +123,14 @@ def read_page(
         order: How to sort it.
         size: Rows a page.
         place: Which page; next to a row that is gone, or beyond the last row, the first.
-        walked: The same list, stated so that no index of a search is used; for a list that no
-            index has in this order.
+        walked: The same list, stated so that no index of a search is used, nor of a filter
+            where the database reads parts together; for a list that no index has in this order.
         whole: The list before it was filtered, for rows that are known to be in it.
-        parts: What it falls into; left aside where these are many.
+        parts: What ``walked`` falls into; left aside where these are many.
     """
     beside = place.before if place.before is not None else place.after
-    count, more, edge, several = _count(
-        session, statement.with_only_columns(order.key), order, beside, parts
-    )
-    if several > MOST_PARTS:
-        parts = None
+    counted = _count(session, statement, order, beside, walked, parts)
+    count, more, edge = counted.rows, counted.more, counted.edge
     if not count:
         return Page([], 0, more=False, has_previous=False, has_next=False)
     if edge is None and not place.last:
@@ -217,7 +138,7 @@ def read_page(
 
     def read(direction: Order) -> tuple[list[Any], bool]:
         found: tuple[list[Any], bool] = ([], False)
-        for keys in _ways(statement, walked, parts, direction, size, edge, more=more):
+        for keys in _ways(statement, walked, parts, direction, size, edge, counted):
             found = _rows(session, statement if whole is None else whole, keys, direction, size)
             if found[1]:
                 break
@@ -258,6 +179,72 @@ def _rows(
     return rows[:size], len(rows) > size
 
 
+class _Counted(NamedTuple):
+    """What is known of a list before its page is read.
+
+    Attributes:
+        rows: Up to ``COUNT_LIMIT``.
+        more: There are more.
+        few: It falls into parts, and these are few.
+        close: Besides, no index of the whole table is sooner than theirs.
+        edge: Of the row that the page lies beside.
+    """
+
+    rows: int
+    more: bool
+    few: bool
+    close: bool
+    edge: Edge | None
+
+
+def _count(
+    session: Session, statement: Select[Any], order: Order, beside: int | None,
+    walked: Select[Any] | None, parts: Parts | None,
+) -> _Counted:  # fmt: skip
+    """Count rows, and find the sort values of the row that a page lies beside.
+
+    By attributes of a model: the scope sees no bare columns. What is not needed of the
+    statement the database does not do.
+    """
+    most = COUNT_LIMIT + 1
+    counted: Any = _number(statement.with_only_columns(order.key).limit(most))
+    wanted: list[Any] = [false(), false(), counted]
+    if parts is not None and walked is not None:
+        known = _closeness(parts)
+        near = _in_parts(walked.with_only_columns(order.key), parts, most)
+        wanted = [*known.c, case((known.c.close, _number(near)), else_=counted)]
+    if beside is not None and holds(order.key, beside):
+        beside_it = (select(one).where(order.key == beside) for one in order.columns)
+        wanted += [one.scalar_subquery() for one in beside_it]
+    is_few, is_close, count, *edge = session.execute(select(*wanted)).one()
+    found = edge if edge and edge[-1] is not None else None
+    return _Counted(min(count, COUNT_LIMIT), count > COUNT_LIMIT, is_few, is_close, found)
+
+
+def _closeness(parts: Parts) -> CTE:
+    """State whether the parts are few, and whether all rows in them may be looked at."""
+    few: ColumnElement[bool] = _number(parts.keys.limit(MOST_PARTS + 1)) <= MOST_PARTS
+    close = few
+    if parts.searched or not parts.ordered:
+        seen = _number(_in_parts(select(parts.column), parts, MOST_COMPARED + 1))
+        close = and_(few, seen <= MOST_COMPARED)
+    return select(few.label("few"), close.label("close")).cte("known").prefix_with("MATERIALIZED")
+
+
+def _number(rows: Select[Any]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(rows.subquery()).scalar_subquery()
+
+
+def _in_parts(statement: Select[Any], parts: Parts, limit: int) -> Select[Any]:
+    """State the one column of so many rows, those of each part for itself."""
+    if not parts.merged:
+        return statement.limit(limit)
+    part = parts.keys.subquery("part")
+    own = statement.where(parts.column == part.c[0]).limit(limit)
+    met = own.correlate(part).lateral("met")
+    return select(met.c[0]).select_from(part.join(met, true())).limit(limit)
+
+
 def _ways(
     statement: Select[Any],
     walked: Select[Any] | None,
@@ -265,21 +252,26 @@ def _ways(
     order: Order,
     size: int,
     edge: Edge | None,
-    *,
-    more: bool,
+    counted: _Counted,
 ) -> Iterator[Select[Any]]:
     """State the keys of a page, and how else if these are too few to be sure."""
-    if more and walked is None:
-        yield _met(statement, order, size + 1, edge)
+    limit = size + 1
+    if walked is None:
+        way = _met if counted.more else _found
+        yield way(statement, order, limit, edge)
         return
-    if more and walked is not None and parts is not None:
-        yield _merged(walked, parts, order, size + 1, edge)
+    if parts is not None and (counted.close or (counted.few and counted.more and parts.ordered)):
+        yield (
+            _merged(walked, parts, order, limit, edge)
+            if parts.merged
+            else _found(walked, order, limit, edge)
+        )
         return
-    if more and walked is not None:
-        near = _met(select(*order.unseen.columns), order.unseen, WINDOW * (size + 1), edge)
+    if counted.more:
+        near = _met(select(*order.unseen.columns), order.unseen, WINDOW * limit, edge)
         keys = walked.with_only_columns(order.key).where(order.key.in_(_first(near.cte("near"))))
-        yield keys.order_by(*order.clauses()).limit(size + 1)
-    yield _found(statement, order, size + 1, edge)
+        yield keys.order_by(*order.clauses()).limit(limit)
+    yield _found(statement, order, limit, edge)
 
 
 def _met(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
@@ -306,10 +298,14 @@ def _merged(
     limit: int,
     edge: Edge | None,
 ) -> Select[Any]:
-    """State the keys of the rows that follow an edge, of those met in each part."""
+    """State the keys of the rows that follow an edge, of those met or found in each part."""
     part = parts.keys.subquery("part")
-    (key,) = part.c
-    own = _along(statement.where(parts.column == key).correlate(part), order, limit, edge)
+    mine = statement.where(parts.column == part.c[0]).correlate(part)
+    if parts.ordered:
+        own = _along(mine, order, limit, edge)
+    else:  # the offset keeps PostgreSQL from going along the order through other parts
+        rows = _beyond(mine, order, edge).offset(0).correlate(part).subquery()
+        own = select(rows).order_by(*order.clauses(rows)).limit(limit)
     met = own.correlate(part).lateral("met")
     read = select(met.c[order.key.key]).select_from(part.join(met, true()))
     return read.order_by(*order.clauses(met)).limit(limit)
@@ -317,40 +313,18 @@ def _merged(
 
 def _found(statement: Select[Any], order: Order, limit: int, edge: Edge | None) -> Select[Any]:
     """State the same keys of rows that are all found before they are sorted."""
-    keys = statement.with_only_columns(*order.columns)
-    if edge is not None:
-        keys = keys.where(or_(*order.beyond(edge)))
-    found = keys.cte("found").prefix_with("MATERIALIZED")
+    found = _beyond(statement, order, edge).cte("found").prefix_with("MATERIALIZED")
     return select(found.c[order.key.key]).order_by(*order.clauses(found)).limit(limit)
+
+
+def _beyond(statement: Select[Any], order: Order, edge: Edge | None) -> Select[Any]:
+    """State by what all rows that follow an edge are sorted."""
+    keys = statement.with_only_columns(*order.columns)
+    return keys if edge is None else keys.where(or_(*order.beyond(edge)))
 
 
 def _first(keys: Any) -> Select[Any]:  # noqa: ANN401 - a table expression
     return select(*keys.prefix_with("MATERIALIZED").c)
-
-
-def _count(
-    session: Session, keys: Select[Any], order: Order, beside: int | None, parts: Parts | None
-) -> tuple[int, bool, Edge | None, int]:
-    """Count rows and parts, and find the sort values of the row that a page lies beside.
-
-    By attributes of a model: the scope sees no bare columns.
-    """
-    some = keys.limit(COUNT_LIMIT + 1).subquery()
-    wanted: Select[Any] = select(func.count()).select_from(some)
-    if parts is not None:
-        several = select(func.count()).select_from(parts.keys.limit(MOST_PARTS + 1).subquery())
-        wanted = wanted.add_columns(several.scalar_subquery())
-    else:
-        wanted = wanted.add_columns(literal(0))
-    if beside is None or not holds(order.key, beside):
-        (count, several), edge = session.execute(wanted).one(), None
-    else:
-        values = (
-            select(column).where(order.key == beside).scalar_subquery() for column in order.columns
-        )
-        count, several, *found = session.execute(wanted.add_columns(*values)).one()
-        edge = None if found[-1] is None else found
-    return min(count, COUNT_LIMIT), count > COUNT_LIMIT, edge, several
 
 
 def row_of(session: Session, model: type[Model], key: int, *options: Any) -> Any:  # noqa: ANN401

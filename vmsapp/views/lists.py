@@ -27,8 +27,9 @@ from vmsapp.i18n import _, _l, groups_in_order
 from vmsapp.views.asked import MAX_SEARCH, AskedList, Listing, place
 from vmsapp.views.base import session
 from vmsapp.views.cells import Coded
-from vmsapp.views.listing import SIZES, Order, Place, holds, read_page, row_of
+from vmsapp.views.listing import SIZES, Place, holds, read_page, row_of
 from vmsapp.views.look import cell
+from vmsapp.views.orders import Order
 
 Answer = str | Response | tuple[str, int]
 
@@ -171,9 +172,11 @@ class OfficeListView(AskedList):
     def _found(self) -> Response:
         """Give a searching field the rows the asker sees, at most ``FOUND``."""
         search, whole = request.args.get("q", "")[:MAX_SEARCH], self.offered()
+        order = Order(self.model.id, self.model.id)
         page = read_page(
-            session(), self.matching(whole, search), Order(self.model.id, self.model.id), FOUND,
-            Place(), walked=self.matching(whole, search, walking=True), whole=whole,
+            session(), self.matching(whole, search, walking=False), order, FOUND, Place(),
+            walked=self.matching(whole, search, walking=True), whole=whole,
+            parts=self.parts(order, search),
         )  # fmt: skip
         return jsonify([{"value": row.id, "text": self.name_of(row)} for row in page.rows])
 
@@ -190,10 +193,10 @@ class OfficeListView(AskedList):
         size = size if size in SIZES else self.page_size
         walked = None
         if not self.has_index(order, search, chosen):
-            walked = self.matching(statement, search, walking=True)
+            walked = self.walking(whole, search, chosen)
         page = read_page(
-            session(), self.matching(statement, search), order, size, place(),
-            walked=walked, whole=whole, parts=self.parts(order),
+            session(), self.matching(statement, search, walking=False), order, size, place(),
+            walked=walked, whole=whole, parts=self.parts(order, search),
         )  # fmt: skip
         self.make_ready(page.rows)
         return Listing(self, search, chosen, sorted_by, size, self._columns(), page)

@@ -40,7 +40,7 @@ from vmsapp.services.registration.meters import COLUMNS
 from vmsapp.services.setup import NotSetUp
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, sentence, session, status_of, utility
-from vmsapp.views.cells import Coded, own_columns
+from vmsapp.views.cells import Coded, Known, own_columns
 from vmsapp.views.crud import digest
 from vmsapp.views.deeds import a_key, after, submit
 from vmsapp.views.exports import Exported, way_of
@@ -75,13 +75,10 @@ from vmsapp.views.words import METER_STATES, METER_TYPES, consumer_text
 TONES: Final = {"active": "good", "blocked": "bad", "stock": "warn"}
 
 
-def _owner(meter: Meter) -> Any:  # noqa: ANN401 - name and number
-    return g.get("consumers_of_meters", {}).get(meter.id)
-
-
-def _consumer(meter: Meter) -> str | None:
-    consumer = _owner(meter)
-    return None if consumer is None else consumer_text(consumer)
+def _owners() -> Mapping[int, Any]:
+    """Names and numbers of whose the meters of this page are, by the meters' ids."""
+    found: Mapping[int, Any] = g.get("consumers_of_meters", {})
+    return found
 
 
 class HangsAt(Searched):
@@ -117,8 +114,8 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
     export_cells: ClassVar[Mapping[str, Any]] = {
         "drn": lambda meter: identifiers.drn.format(meter.drn),
         "region": Coded("region_id", way_of),
-        "consumer_number": lambda meter: getattr(_owner(meter), "number", None),
-        "consumer_name": lambda meter: getattr(_owner(meter), "name", None),
+        "consumer_number": Known(_owners, attrgetter("number")),
+        "consumer_name": Known(_owners, attrgetter("name")),
         "sgc": attrgetter("sgc"),
         "ti": attrgetter("ti"),
         "ea": Coded("ea", lambda code: f"{code:02d}"),
@@ -169,7 +166,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
         "meter_type": Coded("meter_type", lambda code: _(METER_TYPES[code])),
         "credit_mode": Coded("credit_mode", lambda code: _(MODES[code])),
         "algorithm": Coded("algorithm", lambda code: _(ALGORITHMS[code])),
-        "consumer": _consumer,
+        "consumer": Known(_owners, consumer_text),
         "ea": Coded("ea", lambda code: digits(f"{code:02d}")),
         "tct": Coded("tct", lambda code: _(CARRIERS[str(code)])),
         "kt": Coded("kt", lambda code: _(KEY_TYPES[str(code)])),
@@ -183,7 +180,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
     )
 
     def matching(
-        self, statement: Select[Any], search: str, *, walking: bool = False
+        self, statement: Select[Any], search: str, *, walking: bool | None = None
     ) -> Select[Any]:
         """Find a number however it is grouped, in digits of any script."""
         number = identifiers.drn.compact(ascii_digits(search))

@@ -136,7 +136,7 @@ class Regions(Exported, OfficeModelView):
         )
 
     def matching(
-        self, statement: Select[Any], search: str, *, walking: bool = False
+        self, statement: Select[Any], search: str, *, walking: bool | None = None
     ) -> Select[Any]:
         """Narrow to a part of the name, however it is written."""
         return regions.containing(statement, search)

@@ -10,10 +10,9 @@ from vmsapp.models import EngineeringState, EngineeringToken
 token = EngineeringToken.__table__.c  # past the scope: a meter has one key, whoever asks
 
 
-def being_made(session: Session, meter_pans: Iterable[str]) -> str | None:
-    """Find one of these meters for which a token is being made: its MeterPAN."""
-    return session.scalar(
+def being_made(session: Session, meter_pans: Iterable[str]) -> set[str]:
+    """Tell for which of these meters a token is being made, by their MeterPANs."""
+    return set(session.scalars(
         select(token.meter_pan)
         .where(token.state == EngineeringState.RESERVED, token.meter_pan.in_(list(meter_pans)))
-        .limit(1)
-    )
+    ))  # fmt: skip

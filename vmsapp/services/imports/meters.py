@@ -29,6 +29,7 @@ from vmsapp.services.registration import meters
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import Fault
 from vmsapp.services.registration.meter_checks import Added, batches
+from vmsapp.services.registration.meter_locks import why_busy
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.number_errors import NumberTwice
 from vmsapp.services.registration.taking_back import locked, take_back, used
@@ -144,6 +145,7 @@ class Meters:
         """Delete what was added, put back what was changed; what was touched since stays."""
         ids = [row.subject_id for row in rows]
         found, busy = locked(session, ids), used(session, ids)
+        making = why_busy(session, found.values())
         stays: dict[int, VmsError] = {}
         for row in rows:
             meter = found.get(row.subject_id)
@@ -157,6 +159,8 @@ class Meters:
                 stays[row.row] = BroughtBack()
             elif row.state == "changed" and row.before is None:
                 stays[row.row] = ChangedSince()
+            elif row.subject_id in making:
+                stays[row.row] = making[row.subject_id]
         back = [row for row in rows if row.row not in stays]
         added = [row.subject_id for row in back if row.state == "added"]
         if added:

@@ -3,7 +3,7 @@
 A meter that is on record and hangs nowhere is taken where changing what is there was chosen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import VmsError
-from vmsapp.models import Consumer, MeterState
+from vmsapp.models import Consumer, Meter, MeterState
 from vmsapp.scope import Actor
 from vmsapp.services.imports.consumers import ChangedSince, GoneSince, InUseSince
 from vmsapp.services.imports.kinds import Done, RowFault, Undoable, Wanted
@@ -22,7 +22,7 @@ from vmsapp.services.registration import meters
 from vmsapp.services.registration.binding import Link, bind
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.meter_errors import MeterBound, NoSuchConsumer
-from vmsapp.services.registration.meter_locks import hung
+from vmsapp.services.registration.meter_locks import hung, why_busy
 from vmsapp.services.registration.meter_states import put
 from vmsapp.services.registration.taking_back import locked, take_back, take_off, used
 from vmsapp.sts import identifiers
@@ -46,7 +46,8 @@ class MetersOfConsumer(Meters):
         self, session: Session, actor: Actor, wanted: Sequence[Wanted], batch_id: int
     ) -> tuple[list[Done | None], list[RowFault]]:
         """Change those on record, add the others, and bind them all."""
-        faults = self._unfit(session, wanted)
+        there = locked(session, _ids(wanted))
+        faults = [*self._unfit(session, wanted), *self._busy(session, wanted, there)]
         unfit = {place for place, _, _ in faults}
         fit = [place for place in range(len(wanted)) if place not in unfit]
         before = {
@@ -77,6 +78,7 @@ class MetersOfConsumer(Meters):
         """Delete meters that were added; take the others off, and put back what they were."""
         ids = [row.subject_id for row in rows]
         found, busy, where = locked(session, ids), used(session, ids), hung(session, ids)
+        making = why_busy(session, found.values())
         stays: dict[int, VmsError] = {}
         for row in rows:
             meter = found.get(row.subject_id)
@@ -87,6 +89,8 @@ class MetersOfConsumer(Meters):
                 stays[row.row] = InUseSince()
             elif place is None or where.get(row.subject_id) != place or mark(meter) != row.version:
                 stays[row.row] = ChangedSince()
+            elif row.subject_id in making:
+                stays[row.row] = making[row.subject_id]
         back = [row for row in rows if row.row not in stays]
         added = [row.subject_id for row in back if row.state == "added"]
         if added:
@@ -124,6 +128,17 @@ class MetersOfConsumer(Meters):
             (place, self.key_column, MeterBound(number=identifiers.drn.format(one.draft.number)))
             for place, one in enumerate(wanted)
             if one.existing_id in hanging
+        ]
+
+    def _busy(
+        self, session: Session, wanted: Sequence[Wanted], there: Mapping[int, Meter]
+    ) -> list[RowFault]:
+        """Say for which of the meters on record a token is being made."""
+        making = why_busy(session, there.values())
+        return [
+            (place, self.key_column, making[one.existing_id])
+            for place, one in enumerate(wanted)
+            if one.existing_id in making
         ]
 
 

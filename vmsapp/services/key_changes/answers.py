@@ -186,7 +186,7 @@ def _locked(session: Session, change: KeyChange) -> Meter:
     """
     meter = lock_meter(session, change.meter_id)
     lock_heads_of(session, change)
-    if being_made(session, [change.meter_pan]) is not None:
+    if being_made(session, [change.meter_pan]):
         raise wrong.KeyChangeUnderway(drn=identifiers.drn.format(meter.drn), meter_id=meter.id)
     return meter
 

@@ -73,13 +73,12 @@ def newest_open() -> ScalarSelect[int]:
     )
 
 
-def being_made(session: Session, meter_pans: Iterable[str]) -> str | None:
-    """Find one of these meters for which a set is being made: its MeterPAN."""
-    return session.scalar(
+def being_made(session: Session, meter_pans: Iterable[str]) -> set[str]:
+    """Tell for which of these meters a set is being made, by their MeterPANs."""
+    return set(session.scalars(
         select(change.meter_pan)
         .where(change.state == ChangeState.RESERVED, change.meter_pan.in_(list(meter_pans)))
-        .limit(1)
-    )
+    ))  # fmt: skip
 
 
 def is_open(session: Session, meter_pan: str) -> bool:

@@ -212,14 +212,17 @@ def _check_free(session: Session, meters: Mapping[int, Meter]) -> None:
 
 
 def _consumers(session: Session, ids: Iterable[int]) -> dict[int, Consumer]:
-    """Fetch who the meters go to, and keep others from retiring them until the end."""
+    """Fetch who the meters go to, and keep others from retiring them until the end.
+
+    Not shared with who binds another meter to them: each writes that something is bound.
+    """
     wanted = set(ids)
     found = {
         row.id: row
         for some in batches(wanted)
         for row in session.scalars(
             select(Consumer).where(Consumer.id.in_(some)).order_by(Consumer.id)
-            .with_for_update(read=True).execution_options(populate_existing=True)
+            .with_for_update(key_share=True).execution_options(populate_existing=True)
         )
     }  # fmt: skip
     if found.keys() != wanted:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from vmsapp.errors import VmsError
 from vmsapp.models import Meter, MeterInstallation, Sale, SaleState, ServicePoint
 from vmsapp.scope import unscoped
 from vmsapp.services.engineering import underway
@@ -93,18 +94,30 @@ def refuse_busy(session: Session, meters: Iterable[Meter]) -> None:
     Raises:
         MetersBusy, KeyChangeUnderway, EngineeringUnderway: Names the first.
     """
-    numbers = {meter.id: meter for meter in meters}
-    for first in sorted(busy(session, numbers.values()))[:1]:
-        raise MetersBusy(number=identifiers.drn.format(numbers[first].drn))
-    by_pan = {meter.meter_pan: meter for meter in numbers.values()}
+    for first in why_busy(session, meters).values():
+        raise first
+
+
+def why_busy(session: Session, meters: Iterable[Meter]) -> dict[int, VmsError]:
+    """Tell of which meters a token is being made, by their ids and in that order.
+
+    Under the meters' locks, and those of their places, it stays so: none is begun meanwhile.
+    """
+    by_id = {meter.id: meter for meter in meters}
+    by_pan = {meter.meter_pan: meter for meter in by_id.values()}
+    selling, changing, managing = busy(session, by_id.values()), set[str](), set[str]()
     for some in batches(by_pan):
-        made = being_made(session, some)
-        if made is not None:
-            meter = by_pan[made]
-            raise KeyChangeUnderway(drn=identifiers.drn.format(meter.drn), meter_id=meter.id)
-        managed = underway.being_made(session, some)
-        if managed is not None:
-            raise EngineeringUnderway(drn=identifiers.drn.format(by_pan[managed].drn))
+        changing |= being_made(session, some)
+        managing |= underway.being_made(session, some)
+    found: dict[int, VmsError] = {}
+    for pan in managing:
+        found[by_pan[pan].id] = EngineeringUnderway(drn=identifiers.drn.format(by_pan[pan].drn))
+    for pan in changing:
+        number, meter_id = identifiers.drn.format(by_pan[pan].drn), by_pan[pan].id
+        found[meter_id] = KeyChangeUnderway(drn=number, meter_id=meter_id)
+    for meter_id in selling:
+        found[meter_id] = MetersBusy(number=identifiers.drn.format(by_id[meter_id].drn))
+    return dict(sorted(found.items()))
 
 
 def busy(session: Session, meters: Iterable[Meter]) -> set[int]:

@@ -49,7 +49,7 @@ from vmsapp.services.registration.meter_checks import (
     warnings_of,
 )
 from vmsapp.services.registration.meter_errors import FixedByToken
-from vmsapp.services.registration.meter_locks import hung, lock_both, refuse_busy
+from vmsapp.services.registration.meter_locks import hung, lock_both, why_busy
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.meter_states import put
 from vmsapp.services.registration.number_errors import NumberTaken, NumberTwice
@@ -296,8 +296,8 @@ def change(
 
     Raises:
         NoSuchMeter: One is not there, or not in the actor's scope.
-        FaultyRows: With all that is wrong.
-        MetersBusy: A sale to one is being settled.
+        FaultyRows: With all that is wrong; of an import, with the meters that are busy, too.
+        MetersBusy, KeyChangeUnderway, EngineeringUnderway: A token for one is being made.
     """
     with atomic(session):
         points, meters = lock_both(session, changes)
@@ -311,7 +311,7 @@ def change(
             for meter, row in zip(meters.values(), rows, strict=True)
             if any(getattr(meter, name) != value for name, value in row.items())
         ]
-        refuse_busy(session, [meter for meter, _ in changed])
+        _refuse_busy(session, [meter for meter, _ in changed], list(meters), batch_id)
         today = today_of(session)
         for meter, row in changed:
             before = {name: getattr(meter, name) for name in COLUMNS}
@@ -328,6 +328,24 @@ def change(
             )  # fmt: skip
         session.flush()
     return [meter.id for meter, _ in changed]
+
+
+def _refuse_busy(
+    session: Session, changed: Sequence[Meter], rows: Sequence[int], batch_id: int | None
+) -> None:
+    """Refuse while tokens are being made; of an import each such row, so that the others go on.
+
+    Args:
+        session: Under the locks of the meters and their places.
+        changed: Those that are to be other than before.
+        rows: Ids of all meters, in the order of the rows.
+        batch_id: The import they belong to.
+    """
+    making = why_busy(session, changed)
+    if making and batch_id is not None:
+        raise FaultyRows([Fault(rows.index(key), "number", one) for key, one in making.items()])
+    for first in making.values():
+        raise first
 
 
 def check_changes(session: Session, actor: Actor, changes: Mapping[int, MeterDraft]) -> list[Fault]:

@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from vmsapp.models import (
     Counter,
+    EngineeringRefusal,
     FeePayment,
+    KeyChange,
     Meter,
     MeterInstallation,
     Sale,
@@ -41,7 +43,7 @@ def locked(session: Session, meter_ids: Collection[int]) -> dict[int, Meter]:
 
 
 def used(session: Session, meter_ids: Collection[int]) -> set[int]:
-    """Tell which meters were sold to or had a token, or ever left a place."""
+    """Tell which meters have a history: a token, one that was refused, or a place they left."""
     found: set[int] = set()
     with unscoped("what was done to a meter counts wherever it was"):
         for some in batches(meter_ids):
@@ -50,7 +52,11 @@ def used(session: Session, meter_ids: Collection[int]) -> set[int]:
             left = select(MeterInstallation.meter_id).where(
                 MeterInstallation.meter_id.in_(some), MeterInstallation.removed_at.is_not(None)
             )
-            for statement in (sold, spent.where(Meter.id.in_(some)), left):
+            changed = select(KeyChange.meter_id).where(KeyChange.meter_id.in_(some))
+            refused = select(EngineeringRefusal.meter_id).where(
+                EngineeringRefusal.meter_id.in_(some)
+            )
+            for statement in (sold, spent.where(Meter.id.in_(some)), left, changed, refused):
                 found |= set(session.scalars(statement.distinct()))
     return found
 
