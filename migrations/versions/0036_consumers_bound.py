@@ -4,8 +4,8 @@ Triggers keep it, as they keep the trigrams of revision 0020: so whatever moves 
 or a consumer need not know of it. Later revisions change ``meter_installation``, too, without
 ``batch_alter_table``, which would lose its triggers.
 
-Revision: 0034
-Follows: 0033
+Revision: 0036
+Follows: 0035
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
