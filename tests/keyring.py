@@ -136,8 +136,10 @@ class KeyShop:
     def withdraw(self, change, *, by: str = ""):
         return self.do(lambda session, actor: settle.withdraw(session, actor, change.id), by)
 
-    def confirm(self, change, proof: str = "test_tokens", krn=None, ti="", *, by: str = ""):
-        taken = Taken(proof, krn, ti)
+    def confirm(
+        self, change, proof: str = "test_tokens", krn=None, ti="", *, by: str = "", cleared=True
+    ):
+        taken = Taken(proof, krn, ti, cleared=cleared)
         return self.do(lambda session, actor: answers.confirm(session, actor, change.id, taken), by)
 
     def refuse(self, change, krn, ti, *, key="form-back", entered=False, reason="CRC", by=""):
