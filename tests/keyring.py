@@ -18,7 +18,7 @@ from vmsapp.hsm.keystore import Keystore, NewKey
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.requests import KeyRef
 from vmsapp.hsm.results import Results
-from vmsapp.models import Meter, Product
+from vmsapp.models import KeyChange, Meter, Product
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.key_changes import answers, settle
 from vmsapp.services.key_changes.answers import Refusal, Taken
@@ -103,6 +103,24 @@ def meter_in_the_field(row: Meter) -> VirtualMeter:
     return VirtualMeter(
         SecretBytes(key.reveal()), kt=KeyType(row.kt), krn=row.krn, ti=int(row.ti), drn=row.drn
     )
+
+
+def failed_change(shop: Shop, name: str) -> int:
+    """A key change of a meter that came to nothing: its id; nothing else follows from it."""
+    row = shop.meter(name)
+    sides = {
+        f"{which}_{part}": getattr(row, part)
+        for which in ("old", "new") for part in ("sgc", "krn", "kt", "ti", "base_date")
+    }  # fmt: skip
+    change = KeyChange(
+        meter_id=row.id, meter_pan=row.meter_pan, state="failed", failure="key_closed",
+        form_key=f"failed-{name}", body_hash="0" * 64, reason="x", **sides, old_ken=255,
+        new_ken=255, old_dkga="02", new_dkga="02", ea=row.ea, tct=row.tct, three_tokens=False,
+        table_set="production", request_id=f"K-{name}", module_id=shop.utility.module_id,
+        reserved_at=shop.clock(), closed_at=shop.clock(),
+    )  # fmt: skip
+    shop.change(lambda session: session.add(change))
+    return change.id
 
 
 class KeyShop:

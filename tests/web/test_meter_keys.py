@@ -248,6 +248,8 @@ def test_a_tariff_of_another_index_offers_the_tokens_and_one_press_makes_them(
     (row,) = shop.rows(KeyChange)
     assert (row.state, row.new_ti, row.new_krn, row.new_sgc) == ("completed", "07", 1, LEGACY_SGC)
     assert "Index of the tariff" in row.reason
+    told = shop.rows(AuditEvent, AuditEvent.action == "key_change.reserved")[0]
+    assert told.details["after"]["ti"] == "07"
     assert OFFERED not in plain(engineer.get(of(shop)).text)
     operator.buy(utility)
     (sale,) = shop.rows(Sale)

@@ -33,16 +33,16 @@ SHOW_DIGITS: Final = ("change_key", "confirm_key", "refuse_key")
 class MeterKeySlips(MeterDeeds):
     """The pages of a slip; part of the pages of a meter's key."""
 
-    @expose("/<int:pk>/key/<int:change>/slip")
+    @expose("/<int:pk>/key/<int:change_id>/slip")
     @has_access
     @permission_name("show")
-    def key_slip(self, pk: int, change: int) -> str | BaseResponse:
+    def key_slip(self, pk: int, change_id: int) -> str | BaseResponse:
         """Show a slip as it will print, or as it was just confirmed for printing."""
         try:
-            handed = self._handed(pk, change)
+            handed = self._handed(pk, change_id)
         except NothingToHandOut as error:
             return self._to_key(pk, error)
-        before = printing.prints_of(session(), change)
+        before = printing.prints_of(session(), change_id)
         printed, nth = self._confirmed(before), next_of(before)
         return self._page(
             "office/slip_preview.html",
@@ -50,41 +50,43 @@ class MeterKeySlips(MeterDeeds):
             slip=self._slip(handed, printed, nth), prints=before, printed=printed, nth=nth,
             may=True, kinds=KINDS, zone=zone(), back=self.url("key", pk=pk),
             back_word=_("Back to the key"),
-            to=lambda page, **values: self._slip_url(page, pk, change, **values),
+            to=lambda page, **values: self._slip_url(page, pk, change_id, **values),
         )  # fmt: skip
 
-    @expose("/<int:pk>/key/<int:change>/print", methods=["POST"])
+    @expose("/<int:pk>/key/<int:change_id>/print", methods=["POST"])
     @has_access
     @permission_name("show")
-    def print_key(self, pk: int, change: int) -> BaseResponse:
+    def print_key(self, pk: int, change_id: int) -> BaseResponse:
         """Count a print as paper or file, and lead to where it leaves."""
         chosen = request.form.get("kind")
         kind = next((each for each in OFFERED if each == chosen), PrintKind.PAPER)
         nth = request.form.get("nth", type=int) or 0
         language = ""
         try:
-            consumer = self._handed(pk, change).consumer
+            consumer = self._handed(pk, change_id).consumer
             language = language_of(consumer, request.form.get("language", ""))
-            printing.note_print(session(), actor(), change, nth=nth, kind=kind, language=language)
+            printing.note_print(
+                session(), actor(), change_id, nth=nth, kind=kind, language=language
+            )
         except PrintedMeanwhile as error:
             flash(sentence(error), "warning")
-            return redirect(self._slip_url("preview", pk, change, language=language))
+            return redirect(self._slip_url("preview", pk, change_id, language=language))
         except NothingToHandOut as error:
             return self._to_key(pk, error)
-        return redirect(self._slip_url("preview", pk, change, printed=nth))
+        return redirect(self._slip_url("preview", pk, change_id, printed=nth))
 
-    @expose("/<int:pk>/key/<int:change>/pdf")
+    @expose("/<int:pk>/key/<int:change_id>/pdf")
     @has_access
     @permission_name("show")
-    def key_pdf(self, pk: int, change: int) -> BaseResponse:
+    def key_pdf(self, pk: int, change_id: int) -> BaseResponse:
         """Give the file that was just confirmed; for a while it can be fetched again."""
         try:
-            handed = self._handed(pk, change)
+            handed = self._handed(pk, change_id)
         except NothingToHandOut as error:
             return self._to_key(pk, error)
-        printed = self._confirmed(printing.prints_of(session(), change))
+        printed = self._confirmed(printing.prints_of(session(), change_id))
         if printed is None or printed.kind != PrintKind.PDF:
-            return redirect(self._slip_url("preview", pk, change))
+            return redirect(self._slip_url("preview", pk, change_id))
         slip = self._slip(handed, printed, printed.nth)
         return file_of(slip, f"{slip.number}.pdf")
 
@@ -92,7 +94,7 @@ class MeterKeySlips(MeterDeeds):
         """Whether the asker deals with key changes, and so reads their tokens."""
         return any(self.may(deed) for deed in SHOW_DIGITS)
 
-    def _handed(self, pk: int, change: int) -> Handed:
+    def _handed(self, pk: int, change_id: int) -> Handed:
         """Read a set for who may read its tokens.
 
         Raises:
@@ -100,10 +102,10 @@ class MeterKeySlips(MeterDeeds):
             NoSuchChange: It is not this meter's, or out of sight.
             NothingToHandOut: Its tokens are not handed out.
         """
-        self.row(pk)
         if not self.shows_key_tokens():
             raise NotAllowed
-        return printing.handed(session(), pk, change)
+        self.row(pk)
+        return printing.handed(session(), pk, change_id)
 
     def _slip(self, handed: Handed, printed: Printed | None, nth: int) -> Slip:
         language = language_of(handed.consumer, request.args.get("language"))
@@ -123,6 +125,6 @@ class MeterKeySlips(MeterDeeds):
         flash(sentence(error), "warning")
         return redirect(self.url("key", pk=pk))
 
-    def _slip_url(self, page: str, pk: int, change: int, **values: Any) -> str:  # noqa: ANN401
+    def _slip_url(self, page: str, pk: int, change_id: int, **values: Any) -> str:  # noqa: ANN401
         route = {"preview": "key_slip", "confirm": "print_key", "pdf": "key_pdf"}[page]
-        return self.url(route, pk=pk, change=change, **values)
+        return self.url(route, pk=pk, change_id=change_id, **values)
