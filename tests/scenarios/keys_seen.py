@@ -48,9 +48,9 @@ def change_looked_at(page: Page) -> None:
     page.locator("#plan").wait_for()
 
 
-OFFER: Final = (
-    "INSERT INTO tariff (name, meter_type, retired, tariff_index)"
-    " VALUES ('Social', 'electricity', 0, '07')",
-    f"UPDATE meter SET tariff_id = (SELECT max(id) FROM tariff) WHERE id = {OFFERED}",
-)
+OFFER: Final = f"""
+INSERT INTO tariff (name, meter_type, retired, tariff_index)
+VALUES ('Social', 'electricity', 0, '07');
+UPDATE meter SET tariff_id = (SELECT max(id) FROM tariff) WHERE id = {OFFERED};
+"""
 """Give a meter a tariff of another index, as an import does."""

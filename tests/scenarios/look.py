@@ -779,7 +779,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             " VALUES (1, 2500, 'A cable laid twice', ?, 'look')", (now,),
         )  # fmt: skip
         _send(database, now)
-        for statement in OFFER:
+        for statement in OFFER.split(";"):
             database.execute(statement)
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
         database.execute("UPDATE meter SET state = 'stock' WHERE id = 200")

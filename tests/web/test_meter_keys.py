@@ -149,7 +149,7 @@ def listed(browser, shop):
             found[group, row.all("td")[3].text] = answer
         else:
             found[radio["value"]] = answer
-        assert radio["aria-describedby"] == row.all("td")[-1]["id"]
+        assert row.all("td")[-1].one("div")["id"] == radio["aria-describedby"]
     return found
 
 

@@ -1,11 +1,13 @@
 """A meter's key on its page: changed by tokens, withdrawn, confirmed, refused by the meter."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from flask import current_app, flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 
+from vmsapp.clock import business_day
 from vmsapp.errors import N_, Conflict, NotFound, VmsError
 from vmsapp.i18n import _
 from vmsapp.models import ChangeState, KeyChange, Meter, MeterState
@@ -318,9 +320,13 @@ def _told(side: Side) -> list[tuple[str, object]]:
         (str(_("Key type (KT)")), gettext(KEY_TYPES[str(side.kt)])),
         (str(_("Base date")), BASE_YEARS[side.base_date]),
         (str(_("Key expiry number (KEN)")), side.ken),
-        (str(_("Key expires")), key_expires_at(side.ken, BaseDate(side.base_date))),
+        (str(_("Key expires")), business_day(_expiry(side), zone())),
         (str(_("Algorithm")), f"{gettext(ALGORITHMS[DKGAS[side.dkga]])} (DKGA {side.dkga})"),
     ]
+
+
+def _expiry(side: Side) -> datetime:
+    return key_expires_at(side.ken, BaseDate(side.base_date))
 
 
 def _choice_said(choice: Choice) -> dict[str, object]:
@@ -329,7 +335,8 @@ def _choice_said(choice: Choice) -> dict[str, object]:
     return {
         "code": code_of(choice), "own": choice.own, "sgc": key.sgc, "krn": key.krn,
         "name": key.name, "type": gettext(KEY_TYPES[str(key.kt)]), "demo": key.demo,
-        "base_date": BASE_YEARS[key.base_date], "ken": key.ken, "ends_at": choice.ends_at,
+        "base_date": BASE_YEARS[key.base_date], "ken": key.ken,
+        "ends_on": business_day(choice.ends_at, zone()),
         "ended": choice.ended, "dkga": f"{gettext(ALGORITHMS[DKGAS[key.dkga]])}, DKGA {key.dkga}",
         "module": key.module.name, "answers": state_said(answering(key.module)),
         "warned": [gettext(WARNINGS[code]) for code in choice.warned],
