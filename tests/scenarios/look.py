@@ -164,6 +164,11 @@ def typed(text: str, then: str) -> Callable[[Page], object]:
     return act
 
 
+def scrolled_up(page: Page) -> None:
+    """Leave nothing half under the bar."""
+    page.evaluate("scrollTo(0, 0)")
+
+
 def slip_entered(page: Page, then: str = "#again-error") -> None:
     """Pay the money of a slip in; entered once more it asks for a tick."""
     page.locator("#amount").fill("20")
@@ -351,7 +356,7 @@ SCENES: Final = (
           act=shown(SAVE, "#errors"), status=422),
     Scene("meter-key-offer", f"/meters/{OFFERED}/key"),
     Scene("meter-offer", f"/meters/show/{OFFERED}"),
-    Scene("purchase-offer", f"/counter/meter/{OFFERED}"),
+    Scene("purchase-offer", f"/counter/meter/{OFFERED}", act=scrolled_up),
     Scene("purchase-key-change", f"/counter/meter/{CHANGED}"),
     Scene("meter-key-change-errors", "/meters/1/key/change", act=shown(SAVE, "#errors"),
           part="main", status=422),
