@@ -18,7 +18,7 @@ from vmsapp.hsm.keystore import Keystore, NewKey
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.requests import KeyRef
 from vmsapp.hsm.results import Results
-from vmsapp.models import Meter, Product
+from vmsapp.models import KeyChange, Meter, Product
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.key_changes import answers, settle
 from vmsapp.services.key_changes.answers import Refusal, Taken
@@ -105,6 +105,24 @@ def meter_in_the_field(row: Meter) -> VirtualMeter:
     )
 
 
+def failed_change(shop: Shop, name: str) -> int:
+    """A key change of a meter that came to nothing: its id; nothing else follows from it."""
+    row = shop.meter(name)
+    sides = {
+        f"{which}_{part}": getattr(row, part)
+        for which in ("old", "new") for part in ("sgc", "krn", "kt", "ti", "base_date")
+    }  # fmt: skip
+    change = KeyChange(
+        meter_id=row.id, meter_pan=row.meter_pan, state="failed", failure="key_closed",
+        form_key=f"failed-{name}", body_hash="0" * 64, reason="x", **sides, old_ken=255,
+        new_ken=255, old_dkga="02", new_dkga="02", ea=row.ea, tct=row.tct, three_tokens=False,
+        table_set="production", request_id=f"K-{name}", module_id=shop.utility.module_id,
+        reserved_at=shop.clock(), closed_at=shop.clock(),
+    )  # fmt: skip
+    shop.change(lambda session: session.add(change))
+    return change.id
+
+
 class KeyShop:
     """Changes keys in a shop, as somebody, with a session of its own for each deed."""
 
@@ -136,8 +154,10 @@ class KeyShop:
     def withdraw(self, change, *, by: str = ""):
         return self.do(lambda session, actor: settle.withdraw(session, actor, change.id), by)
 
-    def confirm(self, change, proof: str = "test_tokens", krn=None, ti="", *, by: str = ""):
-        taken = Taken(proof, krn, ti)
+    def confirm(
+        self, change, proof: str = "test_tokens", krn=None, ti="", *, by: str = "", cleared=True
+    ):
+        taken = Taken(proof, krn, ti, cleared=cleared)
         return self.do(lambda session, actor: answers.confirm(session, actor, change.id, taken), by)
 
     def refuse(self, change, krn, ti, *, key="form-back", entered=False, reason="CRC", by=""):

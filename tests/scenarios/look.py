@@ -26,6 +26,14 @@ from playwright.sync_api import (
 
 from config import ROOT
 from tests.scenarios.imports_seen import APPLIED, EXPORTED, FAILED, FAULTY, add_imports
+from tests.scenarios.keys_seen import (
+    CHANGED,
+    OFFER,
+    OFFERED,
+    TAKEN_BACK,
+    change_looked_at,
+    make_tokens,
+)
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.delivery.sweep import NoAnswer
 from vmsapp.services.floats import PAY_IN, Movement
@@ -154,6 +162,11 @@ def typed(text: str, then: str) -> Callable[[Page], object]:
         page.locator(then).first.wait_for()
 
     return act
+
+
+def scrolled_up(page: Page) -> None:
+    """Leave nothing half under the bar."""
+    page.evaluate("scrollTo(0, 0)")
 
 
 def slip_entered(page: Page, then: str = "#again-error") -> None:
@@ -322,8 +335,29 @@ SCENES: Final = (
     Scene("engineering-refusals-list", "/engineering-refusals/list/?size=10"),
     Scene("test-tokens-list", "/test-tokens/list/?size=10"),
     Scene("test-tokens-make", "/test-tokens/make"),
+    Scene("engineering-token", "/engineering/show/1"),
+    Scene("engineering-slip", "/engineering/1/preview"),
+    Scene("engineering-slip-arabic", "/engineering/1/preview?language=ar", part=".slip-place"),
+    Scene("engineering-slip-printed", "/engineering/1/preview", act=shown("#confirm", "#next")),
+    Scene("test-tokens-card", "/test-tokens/card/1"),
     Scene("meter-key", "/meters/1/key"),
     Scene("meter-key-change", "/meters/1/key/change"),
+    Scene("meter-key-change-looked", "/meters/1/key/change", act=change_looked_at, part="main"),
+    Scene("meter-key-open", f"/meters/{CHANGED}/key"),
+    Scene("meter-key-slip", f"/meters/{CHANGED}/key/1/slip"),
+    Scene("meter-key-slip-arabic", f"/meters/{CHANGED}/key/1/slip?language=ar",
+          part=".slip-place"),
+    Scene("meter-key-slip-printed", f"/meters/{CHANGED}/key/1/slip",
+          act=shown("#confirm", "#next")),
+    Scene("meter-key-confirm", f"/meters/{CHANGED}/key/confirm"),
+    Scene("meter-key-refuse", f"/meters/{CHANGED}/key/refuse"),
+    Scene("meter-key-taken-back", f"/meters/{TAKEN_BACK}/key"),
+    Scene("meter-key-confirm-back", f"/meters/{TAKEN_BACK}/key/confirm", part="main",
+          act=shown(SAVE, "#errors"), status=422),
+    Scene("meter-key-offer", f"/meters/{OFFERED}/key"),
+    Scene("meter-offer", f"/meters/show/{OFFERED}"),
+    Scene("purchase-offer", f"/counter/meter/{OFFERED}", act=scrolled_up),
+    Scene("purchase-key-change", f"/counter/meter/{CHANGED}"),
     Scene("meter-key-change-errors", "/meters/1/key/change", act=shown(SAVE, "#errors"),
           part="main", status=422),
     Scene("meters-chosen", "/meters/list/?size=10", part=".bulk", act=pressed("[name=rowid]")),
@@ -709,8 +743,10 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     Sale 1 is sold, 2 being settled, 3 failed, 4 being settled with the money given back,
     5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
     nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
-    nobody sold. Consumer 2 owes. Imports and jobs are those of ``imports_seen``.
+    nobody sold. Consumer 2 owes. Imports and jobs are those of ``imports_seen``, tokens beside
+    those of sales those of ``keys_seen``.
     """
+    make_tokens(page, product)
     page.goto(f"{product.address}/floats/1/pay-in")
     slip_entered(page, "#statement")
     page.goto(f"{product.address}/counter/meter/1")
@@ -748,6 +784,8 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             " VALUES (1, 2500, 'A cable laid twice', ?, 'look')", (now,),
         )  # fmt: skip
         _send(database, now)
+        for statement in OFFER.split(";"):
+            database.execute(statement)
         database.execute("UPDATE meter SET state = 'blocked', blocked_reason = 'Seal' WHERE id = 3")
         database.execute("UPDATE meter SET state = 'stock' WHERE id = 200")
         database.execute(

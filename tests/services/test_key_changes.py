@@ -1,8 +1,10 @@
 """Key changes: sets of tokens that meters really take, and the credit that follows them."""
 
 from datetime import UTC, datetime
+from itertools import permutations
 
 import pytest
+from sqlalchemy import delete
 
 from tests.factories import LEGACY_11, LEGACY_SGC, STS6_11, STS6_SGC, SUPERVISOR
 from tests.faults import answer_lost, down, during, request_lost
@@ -15,7 +17,15 @@ from tests.keyring import (
     ring_module,
 )
 from tests.services.changes import credit_of, enter
-from vmsapp.models import AuditEvent, ChangeState, KeyChange, KeyChangeToken, Sale, SpentTid
+from vmsapp.models import (
+    AuditEvent,
+    ChangeState,
+    KeyChange,
+    KeyChangeToken,
+    Sale,
+    SmAlgorithm,
+    SpentTid,
+)
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.key_changes import errors as wrong
 from vmsapp.services.key_changes.reconcile import reconcile_changes
@@ -113,6 +123,28 @@ def test_a_meter_takes_the_older_credit_the_set_and_the_credit_under_the_new_key
     assert meter.registers[0] == 1200
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "to", "tokens"), WAYS[:4], ids=["two", "three", "sts6", "four"]
+)
+def test_a_set_entered_in_any_order_ends_on_the_new_key_and_no_part_of_it_does(
+    shop, keys, name, before, to, tokens
+):
+    keys.set_meter(name, **before)
+    row = shop.meter(name)
+    set_of = tokens_of(shop, keys.start(name, **to))
+    credit = credit_of(shop, shop.sell(name, units="30"))
+    assert len(set_of) == tokens
+    krn, ti = to.get("krn", row.krn), int(to.get("ti", row.ti))
+    for order in permutations(set_of):
+        meter = meter_in_the_field(row)
+        enter(meter, order[:-1])
+        assert (meter.krn, meter.ti) == (row.krn, int(row.ti))
+        assert meter.enter(order[-1]) is Result.ACCEPT
+        assert (meter.krn, meter.ti) == (krn, ti)
+        assert meter.enter(credit) is Result.ACCEPT
+        assert meter.registers[0] == 300
+
+
 def test_three_tokens_tell_the_meter_its_supply_group_and_two_do_not(shop, keys):
     two, three = (
         meter_in_the_field(shop.meter(LEGACY_11)),
@@ -191,6 +223,14 @@ def test_a_key_that_the_key_file_does_not_lead_to_is_refused(shop, keys):
     keys.set_meter(LEGACY_11, krn=2)
     with pytest.raises(wrong.NotByTheList):
         keys.start(LEGACY_11, sgc=OTHER_SGC, krn=1)
+
+
+def test_a_key_whose_meters_no_module_serves_is_not_entered(shop, keys):
+    keys.let_become_sts6()
+    shop.change(lambda s: s.execute(delete(SmAlgorithm).where(SmAlgorithm.algorithm == "sts6")))
+    with pytest.raises(wrong.NotServed):
+        keys.start(LEGACY_11, dkga="04", ti="02")
+    assert shop.count(KeyChange) == 0
 
 
 def test_a_long_key_has_no_set_of_three(keys):
@@ -396,6 +436,29 @@ def test_after_a_refusal_the_set_back_goes_before_each_credit_under_the_old_key(
     assert meter.enter(credit_of(shop, later)) is Result.ACCEPT
     keys.confirm(back, "test_tokens", 1, "01")
     assert (shop.meter(LEGACY_11).krn, shop.sell(units="50").key_change_id) == (1, None)
+
+
+def test_the_old_key_is_confirmed_only_once_the_refused_slips_are_away(shop, keys):
+    """Without that the customer who enters one later has the other key, and nobody knows."""
+    meter = meter_in_the_field(shop.meter(LEGACY_11))
+    change = keys.start(LEGACY_11, krn=2, ti="07")
+    back = keys.refuse(change, 1, "01")
+    sale = shop.sell()
+    assert meter.enter(credit_of(shop, sale)) is Result.ACCEPT  # shows the old key, as before
+    with pytest.raises(wrong.SlipsLeft):
+        keys.confirm(back, "test_tokens", meter.krn, f"{meter.ti:02d}", cleared=False)
+    shop.clock.forward(days=1)
+    with pytest.raises(wrong.SlipsLeft):
+        keys.confirm(back, "credit_taken", cleared=False)
+    assert again(shop, back).state == "completed"
+    enter(meter, tokens_of(shop, change))  # the late slip; the set back still goes before credits
+    later = shop.sell(units="20")
+    enter(meter, tokens_of(shop, back))
+    assert meter.enter(credit_of(shop, later)) is Result.ACCEPT
+    assert keys.confirm(back, "credit_taken", cleared=True).state == "confirmed"
+    told = [e.details.get("cleared") for e in shop.rows(AuditEvent)
+            if e.action == "key_change.confirmed"]  # fmt: skip
+    assert told == [True]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ from vmsapp.models import (
     Job,
     JournalFinding,
     KeyChange,
+    KeyChangePrint,
     KeyChangeToken,
     LedgerAccount,
     LedgerEntry,
@@ -69,9 +70,13 @@ from vmsapp.scope import (
 from vmsapp.security import NotActing, actor_for
 from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
+from vmsapp.services.key_changes import printing as slips_of_keys
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
-REGIONAL = (Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken)
+REGIONAL = (
+    Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken,
+    KeyChangePrint,
+)  # fmt: skip
 ENGINEERING = (
     EngineeringToken, EngineeringDigits, EngineeringRefusal, EngineeringPrint, TestToken,
 )  # fmt: skip
@@ -150,7 +155,12 @@ def sold(shop):
         shop.change(lambda session, sent=sent: session.add(sent))
     changing = KeyShop(shop, SUPERVISOR)
     for meter in (LEGACY_11, SOUTHERN):
-        changing.start(meter, key=f"form of {meter}", ti="44")
+        made = changing.start(meter, key=f"form of {meter}", ti="44")
+        changing.do(
+            lambda session, actor, made=made: slips_of_keys.note_print(
+                session, actor, made.id, nth=1, kind=PrintKind.PAPER, language="en"
+            )
+        )
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
     pair = make_pair(shop)
@@ -251,6 +261,7 @@ CHANGES = {
     Meter: {"blocked_reason": "x"},
     ServicePoint: {"plan_attached_on": factories.TODAY},
     KeyChange: {"reason": "x"},
+    KeyChangePrint: {"language": "fr"},
     EngineeringToken: {"reason": "y"},
     EngineeringPrint: {"language": "fr"},
     Sale: {"local_hour": 3},

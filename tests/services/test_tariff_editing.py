@@ -24,6 +24,7 @@ from vmsapp.services.tariffs.errors import (
     PlanTooEarly,
     PlanUsed,
     PlanWithoutDay,
+    TariffIndexWrong,
     TariffInUse,
     TariffNameTaken,
 )
@@ -255,6 +256,25 @@ def test_a_name_is_taken_in_other_capitals_too(shop, flat):
     do(shop, editing.rename, flat, "FLAT")
     assert tariff(shop, "FLAT").id == flat
     assert last_event(shop).details == {"before": {"name": "Flat"}, "after": {"name": "FLAT"}}
+
+
+@pytest.mark.parametrize("typed", ["7", "007", "0x", "٠٧", " 7"])
+def test_a_tariff_index_has_two_digits(shop, typed):
+    with pytest.raises(TariffIndexWrong):
+        do(shop, editing.give_index, tariff(shop, "Flat").id, typed)
+    assert tariff(shop, "Flat").tariff_index is None
+
+
+def test_a_tariff_is_given_an_index_and_loses_it_and_both_are_on_record(shop):
+    flat = tariff(shop, "Flat").id
+    for typed in ("07", "07", ""):
+        do(shop, editing.give_index, flat, typed)
+    assert tariff(shop, "Flat").tariff_index is None
+    told = [
+        (e.details["before"]["tariff_index"], e.details["after"]["tariff_index"])
+        for e in shop.rows(AuditEvent) if e.action == "tariff.index_changed"
+    ]  # fmt: skip
+    assert told == [(None, "07"), ("07", None)]
 
 
 def test_a_retired_tariff_keeps_its_meters_and_is_put_back(shop, flat):

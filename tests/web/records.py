@@ -142,6 +142,9 @@ def sent(form: Element) -> dict[str, Any]:
         elif one.get("type") == "checkbox":
             if "checked" in one.attributes:
                 values.setdefault(name, []).append(one.get("value") or "on")
+        elif one.get("type") == "radio":
+            if "checked" in one.attributes and "disabled" not in one.attributes:
+                values[name] = one["value"]
         elif one.tag == "textarea":
             values[name] = one.text
         else:

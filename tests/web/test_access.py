@@ -27,6 +27,7 @@ from tests.factories import (
     SOUTH_OPERATOR,
     SOUTHERN,
 )
+from tests.keyring import failed_change
 from tests.till import Till
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
@@ -112,6 +113,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "EngineeringTokens": tokens,
         "EngineeringRefusals": refusals,
         "TestTokens": tests,
+        "change": Thing(*(failed_change(shop, name) for name in (LEGACY_11, SOUTHERN))),
         "Tariffs": Thing(*(shop.rows(Tariff)[0].id,) * 2),
         "SecurityModules": Thing(utility.module_id, utility.module_id),
         "UserGroups": Thing(*(group_id(shop, "Operator"),) * 2),
@@ -158,6 +160,7 @@ def address(office: Flask, endpoint: str, scope: str, things: dict[str, Thing]) 
         "meter_id": of("meter"),
         "delivery_id": of("delivery"),
         "debt_id": of("debt"),
+        "change_id": of("change"),
         "consumer_id": of("Consumers"),
     }
     if endpoint == "Counter.purchase":

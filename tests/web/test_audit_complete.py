@@ -354,6 +354,8 @@ ELSEWHERE = {
     "Consumers.confirm_address": "tests/services/test_deliveries.py",
     "Floats.move": "tests/services/test_floats.py",
     "Meters.correct": "tests/web/test_meters.py",
+    "Meters.follow_tariff": "tests/web/test_meter_keys.py",
+    "Meters.print_key": "tests/web/test_meter_keys.py",
     "Licence.give_up": "tests/services/test_licence.py",
     "Licence.install": "tests/services/test_licence.py",
     "Regions.add": "tests/services/test_regions.py",

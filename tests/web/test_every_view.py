@@ -73,6 +73,7 @@ NOT_SHOWN: dict[type, str] = {
     models.VendingKey: "the public side of a key, written by the module's own commands",
     models.Token: "its digits are shown at the counter alone, to who may sell",
     models.KeyChange: "shown on its meter's page of keys",
+    models.KeyChangePrint: "listed with its key change",
     models.KeyChangeToken: "its digits are shown with its change and with its sales alone",
     models.TrainingMeter: "sealed, and of one browser alone, which has a page for it",
     models.EngineeringDigits: "shown on its token's page, to who may see them",

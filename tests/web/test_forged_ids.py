@@ -45,7 +45,10 @@ NOT_LISTS = {
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
 
-PARTS = {"Consumers.debt_id": "of its consumer, whose id is asked with it: test_debt_pages"}
+PARTS = {
+    "Consumers.debt_id": "of its consumer, whose id is asked with it: test_debt_pages",
+    "Meters.change_id": "of its meter, whose id is asked with it: test_meter_keys",
+}
 """Ids that mean nothing by themselves, and where they are tried."""
 
 EVERYBODYS = {

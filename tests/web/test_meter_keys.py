@@ -1,8 +1,10 @@
 """The pages of a meter's key, and the sale that carries a key change."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import (
     AUDITOR,
@@ -10,6 +12,7 @@ from tests.factories import (
     LEGACY_SGC,
     OPERATOR,
     SOUTHERN,
+    STS6_SGC,
     SUPERVISOR,
 )
 from tests.faults import answer_lost, request_lost
@@ -19,7 +22,17 @@ from tests.web.records import links, read, sent, the_form
 from tests.web.test_digits_stay import holds
 from tests.web.test_statements import MOST, own, told
 from vmsapp.extensions import db
-from vmsapp.models import Consumer, KeyChange, KeyChangeToken, Sale
+from vmsapp.models import (
+    AuditEvent,
+    Consumer,
+    KeyChange,
+    KeyChangePrint,
+    KeyChangeToken,
+    ModuleHealth,
+    Sale,
+    Tariff,
+    VendingKey,
+)
 from vmsapp.sts.meter import Result
 
 
@@ -123,14 +136,248 @@ def test_a_refusal_stands_beside_its_field_and_nothing_typed_is_lost(
     assert shop.count(KeyChange) == 0
 
 
-def test_the_form_offers_the_keys_that_the_key_file_leads_to_alone(engineer, shop, keys):
-    page = engineer.get(of(shop, "/change")).text
-    offered = re.findall(r'<option[^>]* value="(legacy-[^"]+|sts6-[^"]+)"', page)
-    assert offered == [
+def listed(browser, shop):
+    """The keys of the form by their code or, where they cannot be chosen, their name: why."""
+    page = read(browser.get(of(shop, "/change")).text)
+    found = {}
+    for row in the_form(page).one("tbody").all("tr"):
+        radio = row.one("input", type="radio")
+        group = row.one("label").text
+        answer = row.all("td")[-1].text
+        if "disabled" in radio.attributes:
+            assert radio["value"] == ""
+            found[group, row.all("td")[3].text] = answer
+        else:
+            found[radio["value"]] = answer
+        assert row.all("td")[-1].one("div")["id"] == radio["aria-describedby"]
+    return found
+
+
+def test_every_key_is_shown_and_what_cannot_be_chosen_says_why(engineer, shop, keys):
+    found = listed(engineer, shop)
+    by_the_list = "does not let its meters change to supply group"
+    assert list(found)[:3] == [
         f"legacy-{LEGACY_SGC}-1-2", f"legacy-{LEGACY_SGC}-2-2", "legacy-990077-1-2",
     ]  # fmt: skip
+    assert found[f"legacy-{LEGACY_SGC}-1-2"].startswith("Yes, for another tariff index.")
+    assert found["legacy-990077-1-2"] == "Yes."
+    factory = found["SGC 000000 · KRN 1", "Legacy, DKGA 02"]
+    assert factory == "No. A meter with a key of type 2 cannot get one of type 0 by tokens."
+    for krn in (1, 2):
+        hardware = found[f"SGC {STS6_SGC} · KRN {krn}", "STS6, DKGA 04"]
+        assert "The algorithm is the meter's hardware." in hardware
+    assert len(found) == 8
     keys.let_become_sts6()
-    assert f"sts6-{LEGACY_SGC}-1-2" in engineer.get(of(shop, "/change")).text
+    found = listed(engineer, shop)
+    assert found[f"sts6-{LEGACY_SGC}-1-2"] == "Yes."
+    assert by_the_list in found[f"SGC {STS6_SGC} · KRN 1", "STS6, DKGA 04"]
+
+
+def test_a_key_that_is_not_for_this_meter_is_not_taken_though_it_is_sent(engineer, shop, keys):
+    form = fill(engineer, of(shop, "/change"), ti="07", reason="x", key=f"sts6-{STS6_SGC}-1-2")
+    page = engineer.post(of(shop, "/change"), form)
+    assert page.status_code == 422
+    assert "Choose the vending key that the meter is to have." in said(page.text)
+    assert shop.count(KeyChange) == 0
+
+
+def test_a_key_in_a_module_that_does_not_answer_is_told(engineer, shop, keys):
+    shop.change(
+        lambda s: s.add(
+            ModuleHealth(
+                module_id=shop.utility.module_id, failed_at=shop.clock(), failed_why="refused",
+                locked=False, firmware="", alerts=[],
+            )
+        )
+    )  # fmt: skip
+    assert "Does not answer" in plain(engineer.get(of(shop, "/change")).text)
+
+
+def test_keys_that_end_and_keys_of_the_factory_warn(engineer, shop, keys):
+    shop.change(
+        lambda s: s.execute(
+            update(VendingKey).where(VendingKey.sgc == "990077")
+            .values(issue_until=shop.clock() + timedelta(days=80))
+        )
+    )  # fmt: skip
+    assert "ends before long" in listed(engineer, shop)["legacy-990077-1-2"]
+    looked, _made = change(engineer, shop, key="legacy-990077-1-2")
+    assert "The new key ends before long" in plain(looked.text)
+    shop.change(
+        lambda s: s.execute(
+            update(VendingKey).where(VendingKey.sgc == "990077")
+            .values(issue_until=shop.clock() - timedelta(days=1))
+        )
+    )  # fmt: skip
+    found = listed(engineer, shop)["SGC 990077 · KRN 1", "Legacy, DKGA 02"]
+    assert found.startswith("No. No token can be made now under that key: it has expired")
+    assert "expired" in plain(engineer.get(of(shop, "/change")).text)
+
+
+# what a tariff asks
+
+
+def give_index(shop, index, meter=LEGACY_11):
+    """Give the tariff of a meter an index."""
+    tariff = shop.meter(meter).tariff_id
+    shop.change(
+        lambda s: s.execute(update(Tariff).where(Tariff.id == tariff).values(tariff_index=index))
+    )
+
+
+OFFERED = "The tariff’s index is 07; the meter’s key has 01."
+
+
+def offered_form(browser, path):
+    page = read(browser.get(path, follow_redirects=True).text)
+    (form,) = [one for one in page.all("form") if one["action"].endswith("/follow-tariff")]
+    return form["action"], sent(form)
+
+
+def test_a_tariff_of_another_index_offers_the_tokens_and_one_press_makes_them(
+    engineer, operator, utility, shop, keys
+):
+    give_index(shop, "07")
+    meter = shop.utility.meters[LEGACY_11]
+    for path in (f"/meters/show/{meter}", of(shop)):
+        page = plain(engineer.get(path).text)
+        assert OFFERED in page
+        assert "The meter takes 2 key change tokens for it." in page
+    made = engineer.post(*offered_form(engineer, f"/meters/show/{meter}"))
+    assert made.location == of(shop)
+    (row,) = shop.rows(KeyChange)
+    assert (row.state, row.new_ti, row.new_krn, row.new_sgc) == ("completed", "07", 1, LEGACY_SGC)
+    assert "Index of the tariff" in row.reason
+    told = shop.rows(AuditEvent, AuditEvent.action == "key_change.reserved")[0]
+    assert told.details["after"]["ti"] == "07"
+    assert OFFERED not in plain(engineer.get(of(shop)).text)
+    operator.buy(utility)
+    (sale,) = shop.rows(Sale)
+    assert (sale.key_change_id, sale.ti) == (row.id, "07")
+
+
+def test_who_may_not_change_keys_reads_whom_to_ask_and_sells_on(operator, utility, shop, keys):
+    give_index(shop, "07")
+    path = f"/counter/meter/{utility.meters[LEGACY_11]}"
+    page = operator.get(path, follow_redirects=True).text
+    assert OFFERED in plain(page)
+    assert "Ask somebody who may change keys" in plain(page)
+    assert "follow-tariff" not in page
+    assert operator.post(of(shop, "/follow-tariff"), {"ti": "07"}).status_code == 403
+    operator.buy(utility)
+    (sale,) = shop.rows(Sale)
+    assert (sale.key_change_id, sale.ti) == (None, "01")  # declined: as the meter is
+    assert shop.count(KeyChange) == 0
+
+
+def test_at_the_counter_one_press_makes_the_tokens_and_leads_back_to_the_purchase(
+    browse, utility, shop, keys
+):
+    give_index(shop, "07")
+    seller = browse("admin")
+    path = f"/counter/meter/{utility.meters[LEGACY_11]}?key=1-form&mode=amount&value=20"
+    action, form = offered_form(seller, path)
+    assert "2 tokens then go before the credit." in plain(seller.get(path).text)
+    back = seller.post(action, form)
+    assert back.location.startswith(f"/counter/meter/{utility.meters[LEGACY_11]}?")
+    assert "key=1-form" in back.location
+    assert "value=20" in back.location
+    page = plain(seller.get(back.location).text)
+    assert "2 key change tokens go before the credit token" in page
+    assert OFFERED not in page
+    twice = seller.post(action, form)
+    assert twice.location == back.location
+    assert shop.count(KeyChange) == 1
+
+
+def test_an_offer_that_no_longer_stands_makes_nothing(browse, utility, shop, keys):
+    give_index(shop, "07")
+    seller = browse("admin")
+    action, form = offered_form(seller, f"/counter/meter/{utility.meters[LEGACY_11]}")
+    own = offered_form(seller, of(shop))
+    give_index(shop, "08")
+    said_at_counter = seller.post(action, form, follow_redirects=True)
+    assert "Nothing was made; look again." in said_at_counter.text
+    assert seller.post(*own).status_code == 409
+    give_index(shop, None)
+    assert seller.post(*own).status_code == 409
+    assert shop.count(KeyChange) == 0
+    assert "The tariff’s index" not in plain(seller.get(of(shop)).text)
+
+
+def test_nothing_is_offered_where_the_key_has_the_index_or_the_meter_is_away(engineer, shop, keys):
+    give_index(shop, "01")
+    assert "follow-tariff" not in engineer.get(of(shop)).text
+    give_index(shop, "02")
+    assert "follow-tariff" in engineer.get(of(shop)).text
+    keys.set_meter(LEGACY_11, state="retired")
+    assert "follow-tariff" not in engineer.get(of(shop)).text
+
+
+# the slip
+
+
+def slip_path(shop):
+    return of(shop, f"/{shop.rows(KeyChange)[-1].id}")
+
+
+def test_the_tokens_are_printed_by_themselves_numbered_once_as_the_original(engineer, shop, keys):
+    shop.change(lambda s: s.query(Consumer).update({"language": "fr"}))
+    change(engineer, shop)
+    slip = slip_path(shop)
+    assert f"{slip}/slip" in links(read(engineer.get(of(shop)).text)).values()
+    page = engineer.get(f"{slip}/slip").text
+    first, second = tokens(shop)
+    paper = page.split('<article class="slip', 1)[1]
+    assert 'lang="fr"' in paper[:200]
+    assert holds(paper, first)
+    assert holds(paper, second)
+    assert paper.index(first[:4]) < paper.index(second[:4])
+    assert "COPY" not in paper
+    assert "First enter older tokens" in engineer.get(f"{slip}/slip?language=en").text
+    assert shop.count(KeyChangePrint) == 0
+    typed = {"nth": "1", "kind": "paper", "language": "en"}
+    printed = engineer.post(f"{slip}/print", typed)
+    assert printed.location == f"{slip}/slip?printed=1"
+    assert "data-print-now" in engineer.get(printed.location).text
+    again = engineer.post(f"{slip}/print", typed)
+    assert again.location == f"{slip}/slip?language=en"  # it would be a copy: look again
+    copy = engineer.get(f"{slip}/slip?language=en").text
+    assert "COPY 1 · " in copy
+    assert holds(copy.split('<article class="slip', 1)[1], first)
+    file = engineer.post(f"{slip}/print", typed | {"nth": "2", "kind": "pdf"})
+    answer = engineer.get(f"{slip}/pdf?printed=2")
+    assert file.location == f"{slip}/slip?printed=2"
+    assert answer.data.startswith(b"%PDF")
+    rows = shop.rows(KeyChangePrint)
+    assert [(row.nth, row.kind, row.language) for row in rows] == [
+        (1, "paper", "en"), (2, "pdf", "en"),
+    ]  # fmt: skip
+    assert [e.details["copy"] for e in shop.rows(AuditEvent, AuditEvent.action ==
+                                                 "key_change.printed")] == [0, 1]  # fmt: skip
+    assert "Copy 1" in plain(engineer.get(of(shop)).text)
+
+
+def test_a_slip_is_for_who_deals_with_key_changes_while_the_set_counts(
+    engineer, browse, shop, keys
+):
+    change(engineer, shop)
+    slip = slip_path(shop)
+    for who in (AUDITOR, OPERATOR):
+        assert browse(who).get(f"{slip}/slip").status_code == 403
+        assert browse(who).post(f"{slip}/print", {"nth": "1"}).status_code == 403
+        assert browse(who).get(f"{slip}/pdf?printed=1").status_code == 403
+    supervisor = browse(SUPERVISOR)
+    assert supervisor.get(f"{slip}/slip").status_code == 200
+    assert supervisor.get(f"{slip}/pdf").location == f"{slip}/slip"
+    other = f"/meters/{shop.utility.meters[SOUTHERN]}/key/{shop.rows(KeyChange)[0].id}"
+    assert browse("admin").get(f"{other}/slip").status_code == 404
+    keys.refuse(shop.rows(KeyChange)[0], 1, "01")
+    assert supervisor.get(f"{slip}/slip").location == of(shop)  # no slip of a refused set
+    assert supervisor.post(f"{slip}/print", {"nth": "1"}).location == of(shop)
+    assert supervisor.get(f"{slip}/pdf?printed=1").location == of(shop)
+    assert shop.count(KeyChangePrint) == 0
+    assert supervisor.get(f"{slip_path(shop)}/slip").status_code == 200  # of the set back
 
 
 def test_the_sale_carries_the_set_numbered_before_its_credit_on_screen_and_slip(
@@ -225,6 +472,24 @@ def test_a_supervisor_says_that_the_meter_refused_it_and_sees_what_to_sell_again
     assert holds(operator.get(again.location).text, tokens(shop)[2])
 
 
+def test_the_old_key_is_confirmed_only_once_the_refused_slips_are_away(
+    engineer, browse, shop, keys
+):
+    change(engineer, shop)
+    supervisor = browse(SUPERVISOR)
+    assert 'name="cleared"' not in supervisor.get(of(shop, "/confirm")).text
+    keys.refuse(shop.rows(KeyChange)[0], 1, "01")
+    form = fill(supervisor, of(shop, "/confirm"), proof="test_tokens", shown_krn="1", shown_ti="01")
+    wrong = supervisor.post(of(shop, "/confirm"), form)
+    assert wrong.status_code == 422
+    assert "entered or taken away" in said(wrong.text)
+    assert shop.rows(KeyChange)[-1].state == "completed"
+    assert supervisor.post(of(shop, "/confirm"), form | {"cleared": "y"}).location == of(shop)
+    assert shop.rows(KeyChange)[-1].state == "confirmed"
+    (event,) = shop.rows(AuditEvent, AuditEvent.action == "key_change.confirmed")
+    assert event.details["cleared"] is True
+
+
 def test_a_set_that_is_being_made_stops_the_sale_and_may_be_withdrawn(
     engineer, operator, utility, shop, keys, module, monkeypatch
 ):
@@ -296,12 +561,14 @@ def test_its_pages_take_few_statements(office, engineer, operator, utility, brow
     change(engineer, shop)
     sold = operator.buy(utility)
     keys.refuse(shop.rows(KeyChange)[0], 1, "01")
+    give_index(shop, "09", SOUTHERN)
     with office.app_context():
         engine = db.engine
     meter = utility.meters[LEGACY_11]
     too_many = []
     for browser, path in (
         (browse("admin"), of(shop)), (browse("admin"), of(shop, "/change")),
+        (browse("admin"), f"{slip_path(shop)}/slip"), (browse("admin"), of(shop, meter=SOUTHERN)),
         (browse("admin"), of(shop, "/confirm")), (browse("admin"), of(shop, "/refuse")),
         (browse("admin"), f"/meters/show/{meter}"), (operator, sold.location),
         (operator, f"/counter/meter/{meter}?key=1-a&mode=quantity&value=50"),

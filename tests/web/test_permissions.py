@@ -199,7 +199,11 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Meters.key", "GET"): FINDS,
     ("Meters.change_key", "GET"): CHANGE_KEYS,
     ("Meters.change_key", "POST"): CHANGE_KEYS,
+    ("Meters.follow_tariff", "POST"): CHANGE_KEYS,
     ("Meters.withdraw_key", "POST"): CHANGE_KEYS,
+    ("Meters.key_slip", "GET"): KEEP_METERS,
+    ("Meters.print_key", "POST"): KEEP_METERS,
+    ("Meters.key_pdf", "GET"): KEEP_METERS,
     ("Meters.confirm_key", "GET"): KEEP_METERS,
     ("Meters.confirm_key", "POST"): KEEP_METERS,
     ("Meters.refuse_key", "GET"): SETTLES,
@@ -329,7 +333,7 @@ DEEDS = [
 ] + [(f"/consumers/action/{deed}/1", deed, SETTLES) for deed in ("retire", "take_back")]
 
 VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_id": 1,
-          "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "pk": 2,
+          "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "change_id": 1, "pk": 2,
           "session_id": NOWHERE, "name": "x", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none",
           "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",

@@ -33,6 +33,7 @@ from vmsapp.models.key_change import (
     OPEN_CHANGES,
     ChangeState,
     KeyChange,
+    KeyChangePrint,
     KeyChangeToken,
 )
 from vmsapp.models.ledger import (
@@ -135,6 +136,7 @@ __all__ = [
     "JournalCheck",
     "JournalFinding",
     "KeyChange",
+    "KeyChangePrint",
     "KeyChangeToken",
     "LedgerAccount",
     "LedgerEntry",

@@ -17,16 +17,25 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    UniqueConstraint,
     false,
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column, relationship
+from sqlalchemy.orm import (
+    Mapped,
+    Session,
+    column_property,
+    declared_attr,
+    mapped_column,
+    relationship,
+)
 
 from vmsapp.models.base import Model
 from vmsapp.models.meter import Algorithm, Meter
 from vmsapp.models.mixins import region_table
 from vmsapp.models.types import Id, Moment, Text, UtcDateTime
+from vmsapp.models.user import username_of
 from vmsapp.scope import ScopedMixin, Sight, below
 
 
@@ -179,6 +188,11 @@ class KeyChange(OfMeter, Model):
     )
 
     @property
+    def number(self) -> str:
+        """The number of its record."""
+        return f"K-{self.id}"
+
+    @property
     def token_count(self) -> int:
         """How many tokens its set has."""
         return 4 if self.ea == 11 else 3 if self.three_tokens else 2
@@ -211,3 +225,26 @@ class KeyChangeToken(OfMeter, Model):
 
     def __repr__(self) -> str:
         return f"KeyChangeToken(change={self.key_change_id}, number={self.number}, digits=…)"
+
+
+class KeyChangePrint(OfMeter, Model):
+    """One print of a set's slip: the first is the original, the others copies."""
+
+    __tablename__ = "key_change_print"
+    __table_args__ = (
+        UniqueConstraint("key_change_id", "nth", name="uq_key_change_print_nth"),
+        CheckConstraint("nth >= 1", name="ck_key_change_print_nth"),
+        CheckConstraint("kind IN ('paper', 'pdf')", name="ck_key_change_print_kind"),
+    )
+
+    id: Mapped[Id]
+    key_change_id: Mapped[int] = mapped_column(ForeignKey("key_change.id"))
+    nth: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(8))
+    language: Mapped[str] = mapped_column(String(8))
+    printed_at: Mapped[Moment]
+    printed_by_id: Mapped[int] = mapped_column(ForeignKey("ab_user.id"), index=True)
+
+    printed_by: Mapped[str] = column_property(
+        username_of(printed_by_id), deferred=True, raiseload=True
+    )

@@ -12,15 +12,23 @@ from vmsapp.models.types import Id, Name
 
 
 class Tariff(Model):
-    """A name that meters carry; what it costs stands in its plans."""
+    """A name that meters carry; what it costs stands in its plans.
+
+    Attributes:
+        tariff_index: The TI that its meters are to carry, 2 digits; ``None``: any.
+    """
 
     __tablename__ = "tariff"
-    __table_args__ = (CheckConstraint(METER_TYPE_CHECK, name="ck_tariff_meter_type"),)
+    __table_args__ = (
+        CheckConstraint(METER_TYPE_CHECK, name="ck_tariff_meter_type"),
+        CheckConstraint("length(tariff_index) = 2", name="ck_tariff_index"),
+    )
 
     id: Mapped[Id]
     name: Mapped[str] = mapped_column(String(120), unique=True)
     meter_type: Mapped[str] = mapped_column(String(12))
     retired: Mapped[bool] = mapped_column(default=False)
+    tariff_index: Mapped[str | None] = mapped_column(String(2))
 
     plans: Mapped[list["TariffPlan"]] = relationship(
         back_populates="tariff", order_by="TariffPlan.effective_on", lazy="raise_on_sql"

@@ -86,6 +86,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "tariffs": {
         "tariff.added": N_("Tariff added"),
         "tariff.renamed": N_("Tariff renamed"),
+        "tariff.index_changed": N_("Tariff index of a tariff changed"),
         "tariff.retired": N_("Tariff retired"),
         "tariff.taken_back": N_("Retired tariff taken back"),
         "tariff.deleted": N_("Tariff deleted"),
@@ -135,6 +136,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "key_change.failed": N_("Key change failed"),
         "key_change.confirmed": N_("Key change confirmed"),
         "key_change.refused": N_("Key change refused by the meter"),
+        "key_change.printed": N_("Slip of key change tokens printed"),
     },
     "engineering": {
         "engineering.reserved": N_("Engineering token begun"),

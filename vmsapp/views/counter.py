@@ -26,6 +26,7 @@ from vmsapp.models import (
 )
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, prints, receipts, vending
+from vmsapp.services.key_changes.offers import offer_for
 from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
 from vmsapp.services.setup import installation
 from vmsapp.services.shifts.errors import ShiftRefusesSale
@@ -278,6 +279,9 @@ class Counter(CounterSearch):
             underway=error.params.get("sale_id") if error else None,
             no_shift=error if isinstance(error, ShiftRefusesSale) else None,
             key_page=self._key_page(meter_id) if card.key_change else None,
+            offer=offer_for(card.meter, card.meter.tariff, card.key_change),
+            may_change_key=self.appbuilder.sm.has_access("can_change_key", "Meters"),
+            key_of_offer=a_key(),
             free_url=free_url(meter_id) if card.can_sell else None,
             binding=self._ways_to_bind(card),
             points=self.points(),

@@ -3,6 +3,7 @@
 Nothing leaves before it is counted: the first print is the original, each later one a copy.
 """
 
+from functools import partial
 from typing import Any, Final
 
 from flask import Response, flash, redirect, request
@@ -45,10 +46,12 @@ class EngineeringPrinting(OfficeListView):
             flash(sentence(NothingToPrint(number=found.token.number)), "warning")
             return redirect(self.url("show", pk=pk))
         return self._page(
-            "engineering/preview.html",
+            "office/slip_preview.html",
             title=_("Slip of %(number)s", number=found.token.number),
-            found=found, slip=slip, prints=before, printed=printed, nth=nth,
+            slip=slip, prints=before, printed=printed, nth=nth,
             may=nth == 1 or self.may("reprint"), kinds=KINDS, zone=zone(),
+            to=partial(self.url, pk=pk), back=self.url("show", pk=pk),
+            back_word=_("Back to the token"),
         )  # fmt: skip
 
     @expose("/<int:pk>/print", methods=["POST"])
@@ -61,7 +64,7 @@ class EngineeringPrinting(OfficeListView):
         nth = request.form.get("nth", type=int) or 0
         language = ""
         try:
-            language = language_of(self.shown(pk), request.form.get("language", ""))
+            language = language_of(self.shown(pk).consumer, request.form.get("language", ""))
             printing.note_print(
                 session(), actor(), pk, nth=nth, kind=kind, language=language,
                 may_reprint=self.may("reprint"),
@@ -103,7 +106,7 @@ class EngineeringPrinting(OfficeListView):
     ) -> Slip | None:
         if printed is not None:
             return slip_of(found, utility(), printed.language, printed.copy, printed.by)
-        return slip_of(found, utility(), language_of(found, wanted), nth - 1, actor().name)
+        return slip_of(found, utility(), language_of(found.consumer, wanted), nth - 1, actor().name)
 
     def _confirmed(self, before: list[Printed]) -> Printed | None:
         """The print that the address names, while it is open to who asks."""

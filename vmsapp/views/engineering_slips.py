@@ -9,7 +9,7 @@ from flask_babel import force_locale, get_locale, gettext
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, moment_text
-from vmsapp.models import PaperSize, Setup, TestToken
+from vmsapp.models import Consumer, PaperSize, Setup, TestToken
 from vmsapp.services.engineering.showing import Shown
 from vmsapp.services.slips import Fact, Slip, TokenBlock
 from vmsapp.views.engineering_words import carried_said, function_name, test_name, value_said
@@ -20,10 +20,10 @@ STEPS: Final = (*KEY_STEPS[:-1], N_("At last enter the token that manages the me
 """What is done with several tokens, in the order it is done."""
 
 
-def language_of(shown: Shown, wanted: str | None = None) -> str:
+def language_of(consumer: Consumer | None, wanted: str | None = None) -> str:
     """Choose a slip's language: the one asked for, the consumer's, the screen's."""
     offered = current_app.config["LANGUAGES"]
-    spoken = shown.consumer.language if shown.consumer else None
+    spoken = consumer.language if consumer else None
     for language in (wanted, spoken):
         if language in offered:
             return str(language)
@@ -45,7 +45,7 @@ def slip_of(shown: Shown, utility: Setup, language: str, copy: int, by: str) -> 
     with force_locale(language):
         token, point = shown.token, shown.token.vending_point
         marks = [_("COPY %(count)s · %(who)s", count=copy, who=by)] if copy else []
-        return _slip(
+        return plain_slip(
             utility, language,
             paper=point.paper_size if point else PaperSize.A4,
             number=token.number,
@@ -71,7 +71,7 @@ def card_of(tokens: Sequence[TestToken], utility: Setup, language: str, paper: s
             _("For meters with a four-digit manufacturer code") if first.four_digits
             else _("For meters with a two-digit manufacturer code")
         )  # fmt: skip
-        return _slip(
+        return plain_slip(
             utility, language,
             paper=paper,
             number=_("Test tokens"),
@@ -90,7 +90,7 @@ def card_of(tokens: Sequence[TestToken], utility: Setup, language: str, paper: s
         )  # fmt: skip
 
 
-def _slip(
+def plain_slip(
     utility: Setup,
     language: str,
     *,
@@ -105,6 +105,7 @@ def _slip(
     closing: Sequence[str],
     many: bool = False,
 ) -> Slip:
+    """Write a slip that takes no money, in the language that is in force."""
     locale = get_locale()
     return Slip(
         paper=paper,

@@ -1,5 +1,6 @@
 """The forms of key changes, and the words on their pages."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask_babel import gettext
@@ -8,7 +9,7 @@ from wtforms.validators import DataRequired, Length
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
-from vmsapp.models import Meter, VendingKey
+from vmsapp.models import Meter
 from vmsapp.models.key_change import DKGAS
 from vmsapp.services.key_changes.answers import (
     CREDIT_TAKEN,
@@ -17,10 +18,11 @@ from vmsapp.services.key_changes.answers import (
     Refusal,
     Taken,
 )
+from vmsapp.services.key_changes.choosing import Choice
 from vmsapp.services.key_changes.planning import LONG_KEY_EA, Warned, Wish
 from vmsapp.views.deeds import MAX_KEY
 from vmsapp.views.forms import OfficeForm, of_length
-from vmsapp.views.meter_forms import key_code, key_said
+from vmsapp.views.meter_forms import key_code
 from vmsapp.views.numbers import ascii_digits
 
 TONES: Final = {"completed": "warn", "reserved": "warn", "confirmed": "good", "failed": "bad",
@@ -43,6 +45,13 @@ WARNINGS: Final = {
         " at the meter and see it refused."
     ),
     Warned.NO_CREDIT: N_("Under the new key type no credit can be sold to this meter."),
+    Warned.DEFAULT_KEY: N_(
+        "This is a default key: every meter of the supply group that left the factory with it has"
+        " it. Give the meter a key of its own as soon as it is installed."
+    ),
+    Warned.ENDS_SOON: N_(
+        "The new key ends before long: meters that have it must then be given another."
+    ),
     Warned.NO_DISPLAY: N_(
         "KRN and TI stay the same, so the meter's display will not tell whether it took the tokens."
         " Choose another TI too if you can."
@@ -55,13 +64,7 @@ class ChangeKeyForm(OfficeForm):
 
     key_of_form = HiddenField(validators=[DataRequired(), Length(max=MAX_KEY)])
 
-    key = SelectField(
-        _l("New vending key"), choices=list, validate_choice=False,
-        description=_l(
-            "Offered are the keys to which the present key's file lets its meters change. Base date"
-            " and key type come with the key."
-        ),
-    )  # fmt: skip
+    key = SelectField(_l("New vending key"), choices=list, validate_choice=False)
     ti = StringField(
         _l("New tariff index (TI)"), validators=[of_length(0, 5)], description=_l("2 digits.")
     )
@@ -74,14 +77,12 @@ class ChangeKeyForm(OfficeForm):
         description=_l("It is kept with the change."),
     )  # fmt: skip
 
-    def offer(self, meter: Meter, keys: list[VendingKey]) -> None:
+    def offer(self, meter: Meter, choices: Sequence[Choice]) -> None:
         """Offer what this meter can be given; the first key is its own, for another TI."""
-        self.keys = {key_code(DKGAS[key.dkga], key): key for key in keys}
-        own = next(iter(self.keys), "")
-        self.key.choices = [
-            (code, _("As now: %(key)s", key=key_said(key)) if code == own else key_said(key))
-            for code, key in self.keys.items()
-        ]
+        self.keys = {
+            code_of(one): one.key for one in choices if one.refusal is None
+        }  # fmt: skip
+        self.key.data = self.key.data or next(iter(self.keys), "")
         if meter.ea == LONG_KEY_EA:
             self.tokens.choices = [("4", "4")]
         else:
@@ -91,7 +92,7 @@ class ChangeKeyForm(OfficeForm):
         self.ti.flags.required = self.reason.flags.required = True
 
     def wish(self, meter: Meter) -> Wish:
-        """What was typed, for the services."""
+        """What was chosen and typed, for the services."""
         key = self.keys.get(self.key.data or "")
         sgc, krn, kt, dkga = (key.sgc, key.krn, key.kt, key.dkga) if key else ("", 0, 0, "")
         return Wish(
@@ -99,6 +100,11 @@ class ChangeKeyForm(OfficeForm):
             ti=ascii_digits(self.ti.data or ""), reason=self.reason.data or "",
             three_tokens=self.tokens.data == "3",
         )  # fmt: skip
+
+
+def code_of(choice: Choice) -> str:
+    """Name a key in the form."""
+    return key_code(DKGAS[choice.key.dkga], choice.key)
 
 
 class ShownForm(OfficeForm):
@@ -127,6 +133,9 @@ class ConfirmKeyForm(ShownForm):
     """What tells that the meter has the new key."""
 
     proof = SelectField(_l("What tells it"), choices=list, validate_choice=False)
+    cleared = BooleanField(
+        _l("Every slip with the refused tokens was entered at the meter or taken away")
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the framework's
         super().__init__(*args, **options)
@@ -137,7 +146,7 @@ class ConfirmKeyForm(ShownForm):
     def taken(self) -> Taken:
         """What was typed, for the services."""
         krn, ti = self.shown()
-        return Taken(self.proof.data or "", krn, ti)
+        return Taken(self.proof.data or "", krn, ti, cleared=bool(self.cleared.data))
 
 
 class RefuseKeyForm(ShownForm):

@@ -1,28 +1,34 @@
 """A meter's key on its page: changed by tokens, withdrawn, confirmed, refused by the meter."""
 
 from collections.abc import Callable
-from typing import Final
+from datetime import datetime
 
-from flask import current_app, flash, redirect, request
+from flask import current_app, flash, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 
+from vmsapp.clock import business_day
 from vmsapp.errors import N_, Conflict, NotFound, VmsError
 from vmsapp.i18n import _
 from vmsapp.models import ChangeState, KeyChange, Meter, MeterState
 from vmsapp.models.key_change import DKGAS
-from vmsapp.services.key_changes import answers, settle
+from vmsapp.security import COUNTER
+from vmsapp.services.key_changes import answers, offers, printing, settle
+from vmsapp.services.key_changes.answers import REASON_MAX
+from vmsapp.services.key_changes.choosing import Choice, choices
 from vmsapp.services.key_changes.errors import NoSuchChange
-from vmsapp.services.key_changes.planning import Plan, Side, plan, reachable
+from vmsapp.services.key_changes.offers import offer_for
+from vmsapp.services.key_changes.planning import Plan, Side, plan
 from vmsapp.services.key_changes.reserve import side_of
 from vmsapp.services.key_changes.showing import Changes, changes_of
 from vmsapp.services.key_changes.start import start
-from vmsapp.views.base import actor, modules, sentence, session, status_of
-from vmsapp.views.deeds import a_key
+from vmsapp.sts.identifiers import BaseDate
+from vmsapp.sts.tid import key_expires_at
+from vmsapp.views.base import actor, modules, sentence, session, status_of, zone
+from vmsapp.views.deeds import MAX_KEY, a_key
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer
 from vmsapp.views.look import digits, state
-from vmsapp.views.meter_deeds import MeterDeeds
 from vmsapp.views.meter_forms import ALGORITHMS, BASE_YEARS, KEY_TYPES
 from vmsapp.views.meter_key_forms import (
     TONES,
@@ -30,11 +36,14 @@ from vmsapp.views.meter_key_forms import (
     ChangeKeyForm,
     ConfirmKeyForm,
     RefuseKeyForm,
+    code_of,
 )
+from vmsapp.views.meter_key_slips import MeterKeySlips
+from vmsapp.views.module_words import answering, state_said
+from vmsapp.views.numbers import ascii_digits
+from vmsapp.views.slips import KINDS
+from vmsapp.views.typed import Typed
 from vmsapp.views.words import CHANGE_STATES, change_failure
-
-SHOW_DIGITS: Final = ("change_key", "confirm_key", "refuse_key")
-"""Who may do one of these reads the tokens, too."""
 
 
 class NothingOpen(Conflict):
@@ -44,7 +53,7 @@ class NothingOpen(Conflict):
     message = N_("This meter has no key change that waits for that.")
 
 
-class MeterKeys(MeterDeeds):
+class MeterKeys(MeterKeySlips):
     """The pages of a meter's key."""
 
     @expose("/<int:pk>/key")
@@ -61,15 +70,18 @@ class MeterKeys(MeterDeeds):
         """Choose another key, look at what will be made, and have it made."""
         meter, form = self.row(pk), ChangeKeyForm(data={"key_of_form": a_key(), "tokens": "2"})
         shown: Plan | None = None
+        keys: list[Choice] = []
+        listed: list[dict[str, object]] = []
         status = 200
         try:
-            form.offer(meter, list(reachable(session(), meter)))
+            keys = choices(session(), meter)
+            listed = [_choice_said(one) for one in keys]  # before anything is rolled back
         except VmsError as error:
-            form.offer(meter, [])
             put_error(form, error)
             status = status_of(error)
+        form.offer(meter, keys)
         if request.method == "GET":
-            form.ti.data = meter.ti
+            form.ti.data = ascii_digits(request.args.get("ti", ""))[:2] or meter.ti
         elif status == 200:
             tidy(form)
             status = 422
@@ -93,9 +105,36 @@ class MeterKeys(MeterDeeds):
             "meters/change_key.html",
             title=_("Change the key of %(number)s", number=self.number(meter)),
             form=form, meter=meter, plan=shown, looked=looked, warnings=WARNINGS,
-            columns=["key", "ti", "tokens", "reason"], back=self.url("key", pk=pk),
+            keys=listed, columns=["key", "ti", "tokens", "reason"],
+            back=self.url("key", pk=pk),
         )  # fmt: skip
         return page, status
+
+    @expose("/<int:pk>/key/follow-tariff", methods=["POST"])
+    @has_access
+    @permission_name("change_key")
+    def follow_tariff(self, pk: int) -> Answer:
+        """Have the tokens made that the meter's tariff asks for; at the counter, before a sale."""
+        meter, typed = self.row(pk), Typed.from_request()
+        wanted = ascii_digits(request.form.get("ti", ""))
+        tariff = str(meter.tariff or "")
+        at_counter = request.form.get("at") == "counter" and self.sells()
+        try:
+            self._tell(offers.follow(
+                session(), modules(), actor(), pk, wanted,
+                _("Index of the tariff “%(name)s”", name=tariff)[:REASON_MAX],
+                request.form.get("key_of_form", "")[:MAX_KEY] or a_key(), table_set=_tables(),
+            ))  # fmt: skip
+        except NotFound:
+            raise
+        except VmsError as error:
+            session().rollback()
+            if not at_counter:
+                return self._key_page(self.row(pk), error)
+            flash(sentence(error), "danger")
+        if at_counter:
+            return redirect(url_for("Counter.purchase", meter_id=pk, **typed.address()))
+        return redirect(self.url("key", pk=pk))
 
     @expose("/<int:pk>/key/withdraw", methods=["POST"])
     @has_access
@@ -126,7 +165,7 @@ class MeterKeys(MeterDeeds):
             flash(_("Confirmed: the meter has this key."), "success")
 
         return self._answered(
-            pk, form, ["proof", "shown_krn", "shown_ti"], _("Confirm the key"),
+            pk, form, ["proof", "shown_krn", "shown_ti", "cleared"], _("Confirm the key"),
             _("From then on credits are sold without the key change tokens. Enter KRN and TI only"
               " where the meter showed them."), save,
         )  # fmt: skip
@@ -153,6 +192,10 @@ class MeterKeys(MeterDeeds):
         )  # fmt: skip
 
     # what they share
+
+    def sells(self) -> bool:
+        """Whether the asker sells tokens."""
+        return bool(self.appbuilder.sm.has_access("can_sell", COUNTER))
 
     def _meant(self, meter: Meter, wanted: ChangeState) -> KeyChange:
         """The change a form speaks of, else the one that waits.
@@ -205,6 +248,8 @@ class MeterKeys(MeterDeeds):
                 else:
                     return redirect(self.url("key", pk=pk))
         form.change.data = change.id
+        if change.undoes_id is None:
+            fields = [name for name in fields if name != "cleared"]
         page = self._page(
             "meters/deed.html", title=f"{word} · {self.number(meter)}", form=form, columns=fields,
             word=word, does=does, meter=meter, consumer=None, again=None,
@@ -231,11 +276,16 @@ class MeterKeys(MeterDeeds):
 
     def _key_page(self, meter: Meter, error: VmsError | None = None) -> Answer:
         changes = changes_of(session(), meter.id)
+        shows = self.shows_key_tokens()
+        handed = changes.completed if shows else None
         page = self._page(
             "meters/key.html", title=_("Key of %(number)s", number=self.number(meter)),
             meter=meter, changes=changes, key=self, refusal=sentence(error) if error else None,
-            shows_digits=any(self.may(deed) for deed in SHOW_DIGITS),
+            shows_digits=shows,
             can_change=self.may("change_key") and self.key_may_change(meter, changes),
+            offer=offer_for(meter, meter.tariff, changes.reserved or changes.completed),
+            key_of_offer=a_key(), kinds=KINDS, zone=zone(),
+            prints=printing.prints_of(session(), handed.id) if handed else [],
         )  # fmt: skip
         return page, 200 if error is None else status_of(error)
 
@@ -269,8 +319,29 @@ def _told(side: Side) -> list[tuple[str, object]]:
         (str(_("Tariff index (TI)")), digits(side.ti)),
         (str(_("Key type (KT)")), gettext(KEY_TYPES[str(side.kt)])),
         (str(_("Base date")), BASE_YEARS[side.base_date]),
-        (str(_("Algorithm")), gettext(ALGORITHMS[DKGAS[side.dkga]])),
+        (str(_("Key expiry number (KEN)")), side.ken),
+        (str(_("Key expires")), business_day(_expiry(side), zone())),
+        (str(_("Algorithm")), f"{gettext(ALGORITHMS[DKGAS[side.dkga]])} (DKGA {side.dkga})"),
     ]
+
+
+def _expiry(side: Side) -> datetime:
+    return key_expires_at(side.ken, BaseDate(side.base_date))
+
+
+def _choice_said(choice: Choice) -> dict[str, object]:
+    """Say what a key is, how its module is, and why it cannot be chosen."""
+    key = choice.key
+    return {
+        "code": code_of(choice), "own": choice.own, "sgc": key.sgc, "krn": key.krn,
+        "name": key.name, "type": gettext(KEY_TYPES[str(key.kt)]), "demo": key.demo,
+        "base_date": BASE_YEARS[key.base_date], "ken": key.ken,
+        "ends_on": business_day(choice.ends_at, zone()),
+        "ended": choice.ended, "dkga": f"{gettext(ALGORITHMS[DKGAS[key.dkga]])}, DKGA {key.dkga}",
+        "module": key.module.name, "answers": state_said(answering(key.module)),
+        "warned": [gettext(WARNINGS[code]) for code in choice.warned],
+        "refusal": sentence(choice.refusal) if choice.refusal else None,
+    }  # fmt: skip
 
 
 def _tables() -> str:

@@ -29,6 +29,7 @@ from vmsapp.models import (
     Tariff,
 )
 from vmsapp.security import COUNTER, ENGINEERING
+from vmsapp.services.key_changes.offers import Offer, offer_for
 from vmsapp.services.registration import meters, removing
 from vmsapp.services.registration.correcting import CORRECT, MAX_REASON, Correction
 from vmsapp.services.registration.drafts import MeterDraft
@@ -220,6 +221,14 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
             g.meter_facts = facts_of(session(), _setup(), meter, now_utc())
         found: Facts = g.meter_facts
         return found
+
+    def offer(self, meter: Meter) -> Offer | None:
+        """What its tariff asks of its key."""
+        return offer_for(meter, meter.tariff, self.facts(meter).key_change)
+
+    def new_key(self) -> str:
+        """Make the key of a form."""
+        return a_key()
 
     def fees(self, minor: int) -> str:
         """Write fees due."""

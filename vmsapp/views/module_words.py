@@ -128,6 +128,11 @@ def _our_server_runs() -> bool:
 
 def condition(row: SecurityModule) -> str:
     """Tell how a module is, as one of ``CONDITIONS``."""
+    return "attention" if answering(row) == "well" and lacks(row) else answering(row)
+
+
+def answering(row: SecurityModule) -> str:
+    """The same, whichever keys it lacks: whether it answers, as far as is known."""
     if row.retired_at is not None:
         return "retired"
     health = row.health
@@ -139,12 +144,17 @@ def condition(row: SecurityModule) -> str:
         return "locked"
     if _unwatched(health):
         return "unwatched"
-    return "attention" if attention(health) or lacks(row) else "well"
+    return "attention" if attention(health) else "well"
 
 
 def condition_said(row: SecurityModule) -> Markup:
     """Write how a module is: an icon, the word, and a colour that only repeats it."""
-    word, tone, drawn = CONDITIONS[condition(row)]
+    return state_said(condition(row))
+
+
+def state_said(code: str) -> Markup:
+    """Write one of ``CONDITIONS``."""
+    word, tone, drawn = CONDITIONS[code]
     look = f"state tone-{tone}" if tone else "state"
     return Markup('<span class="{}">{} {}</span>').format(
         look, icon(drawn, "icon icon-small"), gettext(word)

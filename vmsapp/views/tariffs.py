@@ -24,6 +24,7 @@ from vmsapp.views.filters import Choice, YesNo
 from vmsapp.views.forms import OfficeForm
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, names, view_named
 from vmsapp.views.look import number_text, state
+from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.plan_editor import today
 from vmsapp.views.plan_pages import PlanPages
 from vmsapp.views.plan_words import plan_state
@@ -34,6 +35,17 @@ class RenameForm(OfficeForm):
     """What a tariff is called."""
 
     name = StringField(_l("Name"), [DataRequired(), Length(max=120)])
+    tariff_index = StringField(
+        _l("Tariff index (TI)"), [Length(max=5)],
+        description=_l(
+            "2 digits. Where a meter carries another, key change tokens are offered at its next"
+            " sale. Leave it empty if meters of this tariff may have any."
+        ),
+    )  # fmt: skip
+
+    def index(self) -> str:
+        """The index, in ASCII digits."""
+        return ascii_digits(self.tariff_index.data or "").strip()
 
 
 class TariffForm(RenameForm):
@@ -92,13 +104,14 @@ class Tariffs(Exported, PlanPages, OfficeModelView):
         " prices, and from when they are in force."
     )
     list_columns = names("name meter_type in_force following meters state")
-    show_columns = names("name meter_type state meters in_force following")
-    add_columns = names("name meter_type")
-    edit_columns = names("name")
+    show_columns = names("name meter_type tariff_index state meters in_force following")
+    add_columns = names("name meter_type tariff_index")
+    edit_columns = names("name tariff_index")
     order_columns = names("name meter_type")
     base_order = ("name", "asc")
     label_columns = {
         "name": _l("Name"), "meter_type": _l("Meter type"),
+        "tariff_index": _l("Tariff index (TI)"),
         "in_force": _l("Plan in force since"), "following": _l("Next plan from"),
         "meters": _l("Meters"), "state": _l("State"),
     }  # fmt: skip
@@ -196,11 +209,13 @@ class Tariffs(Exported, PlanPages, OfficeModelView):
                 editing.locked(current, pk)
                 self._unchanged(pk, columns)
                 editing.rename(current, actor(), pk, form.name.data)
+                editing.give_index(current, actor(), pk, form.index())
             flash(_("Saved."), "success")
             return redirect(self.url("show", pk=pk))
         added = editing.add_tariff(
-            session(), actor(), name=form.name.data, meter_type=form.meter_type.data
-        )
+            session(), actor(), name=form.name.data, meter_type=form.meter_type.data,
+            tariff_index=form.index(),
+        )  # fmt: skip
         flash(_("“%(name)s” was added. Now add its plan.", name=added.name), "success")
         if request.form.get("again") == "yes":
             return redirect(self.url("add"))

@@ -48,11 +48,13 @@ class Taken:
         proof: ``test_tokens``: it showed these KRN and TI; ``credit_taken``: it took a credit
             under the new key that was sold on an earlier day.
         shown_krn, shown_ti: What it showed.
+        cleared: Every slip with a set that was refused before was entered or taken away.
     """
 
     proof: str
     shown_krn: int | None = None
     shown_ti: str = ""
+    cleared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ def confirm(session: Session, actor: Actor, change_id: int, taken: Taken) -> Key
             shown_ti=taken.shown_ti if shown else None,
         )  # fmt: skip
         _write_key(session, meter, side_of(change, "new"))
-        note(session, actor, "confirmed", change, proof=taken.proof)
+        cleared = {"cleared": True} if change.undoes_id is not None else {}
+        note(session, actor, "confirmed", change, proof=taken.proof, **cleared)
 
     return _said(session, change_id, ChangeState.CONFIRMED, confirmed)
 
@@ -200,6 +203,8 @@ def _check_taken(session: Session, change: KeyChange, taken: Taken) -> None:
         _check_earlier_credit(session, change)
     else:
         raise wrong.ProofMissing
+    if change.undoes_id is not None and not taken.cleared:
+        raise wrong.SlipsLeft
 
 
 def _compare(krn: int | None, ti: str, change: KeyChange, wanted: str, other: str) -> None:

@@ -174,6 +174,49 @@ class TwoModules(Refused):
     )
 
 
+class NotServed(Refused):
+    """A meter taken to such a key could be sold nothing."""
+
+    code = "key_change_not_served"
+    message = N_(
+        "No security module serves meters of that key's algorithm: nothing could be sold to the"
+        " meter. Assign the algorithm to a module first."
+    )
+
+
+class IndexMoved(Conflict):
+    """The tariff, or the meter's key, is another than the offer said."""
+
+    code = "key_change_index_moved"
+    message = N_(
+        "The tariff or the key of this meter changed meanwhile. Nothing was made; look again."
+    )
+
+
+class SlipsLeft(InvalidInput):
+    """A meter shows the old key before both sets as after both."""
+
+    code = "key_change_slips_left"
+    message = N_(
+        "Confirm the old key only once every slip with the refused tokens was entered or taken"
+        " away: a customer who enters one later has the other key again. Tick that it is so."
+    )
+    field = "cleared"
+
+
+class NothingToHandOut(Refused):
+    """No set of that change may be handed out now."""
+
+    code = "key_change_no_slip"
+    message = N_(
+        "Key change %(number)s has no tokens to hand out: they were not made, or the meter"
+        " took or refused them."
+    )
+
+    def __init__(self, *, number: str) -> None:
+        super().__init__(number=number)
+
+
 class ShownUnreadable(InvalidInput):
     """KRN and TI are what the meter shows after the test tokens."""
 

@@ -8,9 +8,9 @@ Source: SALE.md, "10. Key change"; IEC 62055-41:2018, 6.5.2 "Key change".
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -18,11 +18,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import VmsError
 from vmsapp.models import Algorithm, KeyChange, Meter, Product, SmAlgorithm, VendingKey
 from vmsapp.models.key_change import DKGAS
 from vmsapp.services.key_changes import errors as wrong
 from vmsapp.services.security_modules.finding import key_for, module_for
+from vmsapp.services.security_modules.health import WARN_DAYS, ends_at
 from vmsapp.sts.errors import TidRangeError
 from vmsapp.sts.identifiers import BaseDate, KeyType
 from vmsapp.sts.rules import CHANGES
@@ -30,6 +30,8 @@ from vmsapp.sts.tid import key_usable, ordinary_tid
 
 LONG_KEY_EA: Final = 11
 SET_OF_LONG_KEY: Final = 4
+SOON: Final = timedelta(days=WARN_DAYS[0])
+"""How long before its end a key is warned of."""
 
 
 class Warned(StrEnum):
@@ -43,6 +45,10 @@ class Warned(StrEnum):
     """No set leads back."""
     NO_CREDIT = "no_credit"
     """Under the new key type no credit can be sold to it."""
+    DEFAULT_KEY = "default_key"
+    """The new key type is the manufacturer's default."""
+    ENDS_SOON = "ends_soon"
+    """No token can be made under the new key before long."""
     NO_DISPLAY = "no_display"
     """KRN and TI stay the same, so the meter's display does not tell which key it has."""
 
@@ -115,7 +121,12 @@ class Plan:
     @property
     def token_count(self) -> int:
         """How many tokens the set has."""
-        return SET_OF_LONG_KEY if self.ea == LONG_KEY_EA else 3 if self.three_tokens else 2
+        return tokens_of_set(self.ea, three_tokens=self.three_tokens)
+
+
+def tokens_of_set(ea: int, *, three_tokens: bool = False) -> int:
+    """How many tokens a set for a meter of this cipher has."""
+    return SET_OF_LONG_KEY if ea == LONG_KEY_EA else 3 if three_tokens else 2
 
 
 def plan(session: Session, meter: Meter, wish: Wish) -> Plan:
@@ -134,14 +145,14 @@ def plan(session: Session, meter: Meter, wish: Wish) -> Plan:
         raise wrong.TokensOfLongKey
     old = present_key(session, meter)
     new = _new_key(session, wish, old.module_id)
-    _check(old, new, now_utc(), sts6=_becomes_sts6(session, meter))
+    check(old, new, now_utc(), sts6=becomes_sts6(session, meter))
     before, after = Side.of(old, meter.ti), Side.of(new, wish.ti)
     if before == after:
         raise wrong.NothingChanges
     return Plan(
         meter_id=meter.id, old=before, new=after, ea=meter.ea, tct=meter.tct,
         three_tokens=wish.three_tokens, module_id=old.module_id,
-        warned=tuple(_warnings(old, new, before, after, meter)),
+        warned=tuple(warnings(old, new, before, after, meter)),
     )  # fmt: skip
 
 
@@ -156,25 +167,6 @@ def present_key(session: Session, meter: Meter) -> VendingKey:
     return key_for(
         session, module.id, sgc=meter.sgc, krn=meter.krn, kt=meter.kt, dkga=algorithm.dkga
     )
-
-
-def reachable(session: Session, meter: Meter) -> Sequence[VendingKey]:
-    """List the vending keys a meter can be taken to; first the one it has, for another TI."""
-    old = present_key(session, meter)
-    sts6, now = _becomes_sts6(session, meter), now_utc()
-    serving = select(SmAlgorithm.algorithm).where(SmAlgorithm.module_id == old.module_id)
-    keys = session.execute(
-        select(VendingKey)
-        .where(VendingKey.module_id == old.module_id)
-        .order_by(VendingKey.sgc, VendingKey.krn, VendingKey.kt)
-    ).scalars()
-    served = {Algorithm(name).dkga for name in session.scalars(serving)}
-    found = [
-        key
-        for key in keys
-        if key.id != old.id and key.dkga in served and _fits(old, key, now, sts6=sts6)
-    ]
-    return [old, *found]
 
 
 def way_back(session: Session, change: KeyChange) -> tuple[VendingKey, VendingKey] | None:
@@ -198,29 +190,32 @@ def way_back(session: Session, change: KeyChange) -> tuple[VendingKey, VendingKe
     return new, old
 
 
-def _fits(old: VendingKey, new: VendingKey, now: datetime, *, sts6: bool) -> bool:
-    try:
-        _check(old, new, now, sts6=sts6)
-    except VmsError:
-        return False
-    return True
-
-
 def _new_key(session: Session, wish: Wish, module_id: int) -> VendingKey:
     """Find the key that is wished for, in the module that makes the set.
 
     Raises:
-        NewKeyMissing, TwoModules: It is not there.
+        NewKeyMissing, TwoModules, NotServed: It is not there.
     """
     key = _key(session, module_id=module_id, sgc=wish.sgc, krn=wish.krn, kt=wish.kt, dkga=wish.dkga)
     serving = session.scalar(
         select(SmAlgorithm.module_id).where(SmAlgorithm.algorithm == DKGAS[wish.dkga])
     )
-    if serving is not None and serving != module_id:
-        raise wrong.TwoModules
+    check_served(serving, module_id)
     if key is None:
         raise wrong.NewKeyMissing
     return key
+
+
+def check_served(serving: int | None, module_id: int) -> None:
+    """Ask that the module which makes the set serves meters of the new key, too.
+
+    Raises:
+        NotServed, TwoModules: It does not.
+    """
+    if serving is None:
+        raise wrong.NotServed
+    if serving != module_id:
+        raise wrong.TwoModules
 
 
 def _key(
@@ -234,13 +229,13 @@ def _key(
     ).first()  # fmt: skip
 
 
-def _becomes_sts6(session: Session, meter: Meter) -> bool:
+def becomes_sts6(session: Session, meter: Meter) -> bool:
     """Tell whether the meter's hardware can be taken from Legacy to STS6."""
     product = select(Product.can_become_sts6).where(Product.id == meter.product_id)
     return meter.ea != LONG_KEY_EA and bool(session.scalar(product))
 
 
-def _check(old: VendingKey, new: VendingKey, now: datetime, *, sts6: bool) -> None:
+def check(old: VendingKey, new: VendingKey, now: datetime, *, sts6: bool) -> None:
     """Refuse what the standard, the key file or the meter's hardware does not allow.
 
     The module asks all of this again, but of the hardware it knows nothing.
@@ -285,16 +280,26 @@ def _usable(key: VendingKey, now: datetime) -> bool:
         return False
 
 
-def _warnings(
+def warnings(
     old: VendingKey, new: VendingKey, before: Side, after: Side, meter: Meter
 ) -> Iterator[Warned]:
+    """Tell what to think of before a change."""
     if old.id != new.id or before.ti != after.ti:
         yield Warned.OLDER_TOKENS
     if old.base_date != new.base_date:
         yield Warned.ROLL_OVER
     elif not _leads(new, old):
         yield Warned.NO_WAY_BACK
-    if new.kt == KeyType.DDTK or (new.kt == KeyType.DCTK and meter.tct != 1):
-        yield Warned.NO_CREDIT
+    yield from key_warnings(new, meter)
     if (before.krn, before.ti) == (after.krn, after.ti):
         yield Warned.NO_DISPLAY
+
+
+def key_warnings(key: VendingKey, meter: Meter) -> Iterator[Warned]:
+    """Tell what to think of a key, whichever the meter has now."""
+    if key.kt == KeyType.DDTK:
+        yield Warned.DEFAULT_KEY
+    if key.kt == KeyType.DDTK or (key.kt == KeyType.DCTK and meter.tct != 1):
+        yield Warned.NO_CREDIT
+    if ends_at(key) - now_utc() < SOON:
+        yield Warned.ENDS_SOON

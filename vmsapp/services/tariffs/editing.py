@@ -26,6 +26,7 @@ from vmsapp.services.setup import currency_of, setup_at
 from vmsapp.services.tariffs.errors import (
     OtherMeterType,
     PlanUsed,
+    TariffIndexWrong,
     TariffInUse,
     TariffNameTaken,
 )
@@ -45,19 +46,23 @@ from vmsapp.tariffs.plan import Plan
 Row = TypeVar("Row", Tariff, TariffPlan)
 
 
-def add_tariff(session: Session, actor: Actor, *, name: str, meter_type: str) -> Tariff:
+def add_tariff(
+    session: Session, actor: Actor, *, name: str, meter_type: str, tariff_index: str = ""
+) -> Tariff:
     """Add a tariff without plans.
 
     Raises:
         TariffNameTaken: Another is called so.
+        TariffIndexWrong: The index is none.
     """
     with atomic(session) as current:
         _check_name(current, name, but=None)
-        tariff = Tariff(name=name, meter_type=meter_type)
+        index = _index(tariff_index)
+        tariff = Tariff(name=name, meter_type=meter_type, tariff_index=index)
         _flush_named(current, tariff)
         audit.record(
             current, actor, "tariff.added", "tariff", tariff.id,
-            after={"name": name, "meter_type": meter_type},
+            after={"name": name, "meter_type": meter_type, "tariff_index": index},
         )  # fmt: skip
         return tariff
 
@@ -77,6 +82,25 @@ def rename(session: Session, actor: Actor, tariff_id: int, name: str) -> Tariff:
             audit.record(
                 current, actor, "tariff.renamed", "tariff", tariff_id,
                 before={"name": before}, after={"name": name},
+            )  # fmt: skip
+        return tariff
+
+
+def give_index(session: Session, actor: Actor, tariff_id: int, tariff_index: str) -> Tariff:
+    """Say which TI the meters of a tariff are to carry; empty: any.
+
+    No key changes by that: it is offered at each meter that carries another.
+
+    Raises:
+        TariffIndexWrong: The index is none.
+    """
+    with atomic(session) as current:
+        tariff = locked(current, tariff_id)
+        before, tariff.tariff_index = tariff.tariff_index, _index(tariff_index)
+        if before != tariff.tariff_index:
+            audit.record(
+                current, actor, "tariff.index_changed", "tariff", tariff_id,
+                before={"tariff_index": before}, after={"tariff_index": tariff.tariff_index},
             )  # fmt: skip
         return tariff
 
@@ -115,7 +139,9 @@ def delete_tariff(session: Session, actor: Actor, tariff_id: int) -> str:
     """
     with atomic(session) as current:
         tariff = locked(current, tariff_id)
-        name, meter_type = tariff.name, tariff.meter_type
+        name = tariff.name
+        before = {"name": name, "meter_type": tariff.meter_type,
+                  "tariff_index": tariff.tariff_index}  # fmt: skip
         hold_sales(current)
         if is_used(current, tariff_id):
             raise TariffInUse(name=name)
@@ -125,7 +151,7 @@ def delete_tariff(session: Session, actor: Actor, tariff_id: int) -> str:
         current.execute(delete(Tariff).where(Tariff.id == tariff_id))
         audit.record(
             current, actor, "tariff.deleted", "tariff", tariff_id,
-            before={"name": name, "meter_type": meter_type}, plans=gone,
+            before=before, plans=gone,
         )  # fmt: skip
         return name
 
@@ -277,6 +303,17 @@ def _put(session: Session, tariff: Tariff, plan: Plan, effective_on: date) -> Ta
     session.add(row)
     session.flush()
     return row
+
+
+def _index(typed: str) -> str | None:
+    """Read a tariff index.
+
+    Raises:
+        TariffIndexWrong: It has not two digits.
+    """
+    if typed and not (len(typed) == 2 and typed.isascii() and typed.isdigit()):
+        raise TariffIndexWrong
+    return typed or None
 
 
 def _check_name(session: Session, name: str, but: int | None) -> None:

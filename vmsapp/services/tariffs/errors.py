@@ -5,6 +5,14 @@ from datetime import date
 from vmsapp.errors import N_, Conflict, InvalidInput, Refused
 
 
+class TariffIndexWrong(InvalidInput):
+    """A tariff index has two digits."""
+
+    code = "tariff_index_wrong"
+    message = N_("A tariff index has 2 digits, 00 to 99. Leave it empty if meters may have any.")
+    field = "tariff_index"
+
+
 class TariffNameTaken(InvalidInput):
     """People could not tell the two apart."""
 
