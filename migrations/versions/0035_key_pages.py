@@ -1,14 +1,14 @@
 """The tariff index that goes with a tariff, and prints of key change tokens.
 
-Revision: 0034
-Follows: 0033
+Revision: 0035
+Follows: 0034
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
