@@ -21,8 +21,8 @@ from vmsapp.views.base import session
 from vmsapp.views.campaign_words import HAND_OUTS
 from vmsapp.views.engineering_forms import WholeField
 from vmsapp.views.forms import LookupField, OfficeForm, of_length
-from vmsapp.views.lists import names
 from vmsapp.views.listing import row_of
+from vmsapp.views.lists import names
 from vmsapp.views.meter_forms import ALGORITHMS, BASE_YEARS
 from vmsapp.views.numbers import ascii_digits
 

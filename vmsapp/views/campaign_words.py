@@ -34,6 +34,21 @@ HAND_OUTS: Final = {
 }
 """How the tokens reach the customers."""
 
+NOTICES: Final = {
+    "waiting": N_("to be handed out"),
+    "sending": N_("being sent"),
+    "sent": N_("handed out"),
+    "unsure": N_("perhaps sent"),
+    "failed": N_("not sent"),
+}
+NOTICE_TONES: Final = {"sent": "good", "sending": "warn", "unsure": "warn", "failed": "bad"}
+
+FAULTS: Final = {
+    "campaign_number_unknown": N_("no meter that you see has this number"),
+    "campaign_number_doubled": N_("stands in the list twice"),
+}
+"""What is wrong with a number of a list."""
+
 WARNINGS: Final[Mapping[str, str]] = {
     Warned.OLDER_TOKENS: N_(
         "Older tokens that customers still have are lost once their meters have the new key: they"

@@ -1,6 +1,6 @@
 """Campaigns: many meters taken to another key; their list, and the page of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from flask import g
@@ -13,13 +13,14 @@ from werkzeug.wrappers import Response
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import NotFound, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import Campaign, CampaignState, HandOut, Product, Region
+from vmsapp.models import Campaign, CampaignState, HandOut, Job, Product, Region
+from vmsapp.scope import unscoped
 from vmsapp.security import CAMPAIGNS
-from vmsapp.services.campaigns.progress import progress
+from vmsapp.services.campaigns.places import places
+from vmsapp.services.campaigns.progress import left_out, progress
 from vmsapp.views.base import sentence, session, status_of, zone
 from vmsapp.views.campaign_deeds import CampaignDeeds
 from vmsapp.views.campaign_planning import CampaignPlanning
-from vmsapp.views.campaign_regions import by_region
 from vmsapp.views.campaign_sheets import CampaignSheets
 from vmsapp.views.campaign_words import (
     AT,
@@ -27,15 +28,16 @@ from vmsapp.views.campaign_words import (
     STATES,
     STEPS,
     TONES,
+    conflict_said,
     selection_said,
     target_said,
-    why_said,
 )
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched
 from vmsapp.views.job_words import error_said, progress_answer
 from vmsapp.views.job_words import said as progress_said
-from vmsapp.views.lists import Answer, OfficeInterface, names
+from vmsapp.views.left_out import left_out_url
+from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
 from vmsapp.views.look import number_text, state
 from vmsapp.views.mine import Mine
 
@@ -44,7 +46,7 @@ def _products() -> Mapping[int, str]:
     """Models of the products, by their ids, read once a request."""
     if "campaign_products" not in g:
         rows = session().execute(select(Product.id, Product.model))
-        g.campaign_products = {number: model for number, model in rows}
+        g.campaign_products = dict(rows.all())
     found: Mapping[int, str] = g.campaign_products
     return found
 
@@ -55,7 +57,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     datamodel = OfficeInterface(Campaign)
     route_base = "/campaigns"
     class_permission_name = CAMPAIGNS
-    base_permissions = names("can_list can_show can_plan can_begin can_steer can_digits can_export")
+    base_permissions = names("can_list can_show can_make can_export")
     list_template = "campaigns/list.html"
     show_template = "campaigns/show.html"
 
@@ -84,7 +86,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         Days(name="made", label=_l("Planned at"), column=Campaign.made_at),
         Mine(name="by", label=_l("Planned by"), column=Campaign.made_by_id),
     )  # fmt: skip
-    loads = (joinedload(Campaign.region), joinedload(Campaign.made_by), joinedload(Campaign.job))
+    loads = (joinedload(Campaign.region), joinedload(Campaign.made_by))
     cells = {
         "state": lambda row: state(gettext(STATES[row.state]), TONES.get(row.state)),
         "target": target_said,
@@ -118,7 +120,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         """Show what a campaign would do, or how far it is."""
         return self.campaign_page(pk)
 
-    def campaign_page(self, pk: int, error: VmsError | None = None, **typed: Any) -> Answer:  # noqa: ANN401
+    def campaign_page(self, pk: int, error: VmsError | None = None) -> Answer:
         """Draw the page of a campaign, with a refusal where there was one."""
         row = self.row(pk)
         planned = row.state in {CampaignState.DRAFT, CampaignState.DISCARDED}
@@ -128,25 +130,28 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         page = self._page(
             self.show_template, title=row.name, row=row, step=AT[row.state],
             steps_said=[gettext(word) for word in STEPS], planned=planned,
-            refusal=sentence(error) if error else None, **typed, **more,
+            refusal=sentence(error) if error else None,
+            meters_view=view_named(self.appbuilder, "CampaignMeters"), **more,
         )  # fmt: skip
         return page, 200 if error is None else status_of(error)
 
     def _running(self, row: Campaign) -> dict[str, Any]:
         """How far it is, where, and what was left out and why."""
-        far, job = progress(session(), row), row.job
+        far, job = progress(session(), row.id), self._job(row)
         open_job = job is not None and job.open
         return {
             "far": far,
-            "places": by_region(session(), row, business_day(now_utc(), zone())),
+            "job": job,
+            "places": places(session(), row, business_day(now_utc(), zone())),
             "left_out": [
-                (why_said(one.outcome), one.meters, self.left_out_url(row, one.code))
-                for one in self.reasons(row)
+                (conflict_said(one), one.meters, one.examples, left_out_url(row, one.code))
+                for one in left_out(session(), row.id)
             ],
             "job_said": progress_said(job) if open_job else "",
             "job_open": open_job,
             "job_error": error_said(job) if job is not None and not open_job else None,
-            "prints": row.hand_out == HandOut.SHEET and self.may("digits"),
+            "prints": row.hand_out == HandOut.SHEET and self.may("make"),
+            "sends": row.hand_out == HandOut.SMS and self.may("make"),
         }  # fmt: skip
 
     @expose("/progress/<int:pk>")
@@ -154,11 +159,14 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     @permission_name("show")
     def progress(self, pk: int) -> Response:
         """Tell how far the job is that makes the tokens."""
-        row = self.row(pk)
-        if row.job is None:
+        job = self._job(self.row(pk))
+        if job is None:
             raise NotFound
-        return progress_answer(row.job)
+        return progress_answer(job)
 
-    def links(self, row: Campaign) -> Sequence[tuple[str, str]]:
-        """The lists that belong to it."""
-        return ()
+    def _job(self, row: Campaign) -> Job | None:
+        """The job that makes the tokens, or did last."""
+        if row.job_id is None:
+            return None
+        with unscoped("a campaign's job goes with it"):
+            return session().get(Job, row.job_id)

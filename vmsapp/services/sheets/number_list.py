@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import IO, Final
 
 from config import Settings
+from vmsapp.errors import N_
 from vmsapp.services import stored_files
 from vmsapp.services.sheets.cleaners import one_spelling, western
 from vmsapp.services.sheets.errors import UnreadableFile
 from vmsapp.services.sheets.names import loose_key
 from vmsapp.services.sheets.reading import Odd, Read, Row, limits_from, reading
 from vmsapp.services.stored_files import UPLOADS
-from vmsapp.errors import N_
 
 LONGEST: Final = 40
 """Signs of a number that are kept."""
