@@ -25,6 +25,7 @@ from vmsapp.services.free_tokens.deed import GIVE, sale_of
 from vmsapp.tasks import background
 from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, modules, sentence, session, status_of
+from vmsapp.views.campaign_words import campaign_url
 from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
@@ -104,7 +105,7 @@ def _campaign_url(row: ApprovalRequest) -> str | None:
     campaign = _campaign_of(row)
     if campaign is None or not builder.sm.has_access("can_show", CAMPAIGNS):
         return None
-    return url_for("Campaigns.show", pk=campaign.id)
+    return campaign_url(campaign)
 
 
 def _set_to_work(row: ApprovalRequest) -> None:

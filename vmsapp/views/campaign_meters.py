@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flask import current_app, g, url_for
+from flask import current_app, g, request, url_for
 from flask_babel import gettext
 from markupsafe import Markup
 from sqlalchemy import ColumnElement, Select, and_, exists, select
@@ -25,9 +25,10 @@ from vmsapp.security import CAMPAIGNS
 from vmsapp.services.rows import among
 from vmsapp.sts import identifiers
 from vmsapp.views.base import session, zone
-from vmsapp.views.campaign_words import NOTICE_TONES, NOTICES
+from vmsapp.views.campaign_words import CAMPAIGN_DEEDS, NOTICE_TONES, NOTICES, campaign_url
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched, YesNo
+from vmsapp.views.listing import row_of
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import CLOSED, DIGITS, state
 from vmsapp.views.meter_key_forms import TONES
@@ -110,8 +111,9 @@ class CampaignMeters(Exported):
     datamodel = OfficeInterface(KeyChange)
     route_base = "/campaign-meters"
     class_permission_name = CAMPAIGNS
-    base_permissions = names("can_list can_export")
+    base_permissions = CAMPAIGN_DEEDS
     exclude_route_methods = Exported.exclude_route_methods | {"show", "lookup"}
+    list_template = "campaigns/members.html"
     export_subject = "campaign_meters"
 
     list_title = _l("Meters of campaigns")
@@ -153,6 +155,12 @@ class CampaignMeters(Exported):
         "state": lambda row: gettext(CHANGE_STATES[row.state]),
     }
     empty = _l("Meters stand here once a campaign made their tokens.")
+
+    def of_campaign(self) -> tuple[str, str] | None:
+        """The campaign that the list is narrowed to: its name and page."""
+        number = request.args.get("campaign", type=int)
+        row = None if number is None else row_of(session(), Campaign, number)
+        return None if row is None else (row.name, campaign_url(row))
 
     def statement(self) -> Select[Any]:
         """Key changes that are part of a campaign; the others stand with their meters."""

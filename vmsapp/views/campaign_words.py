@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from flask import url_for
 from flask_babel import gettext
 
 from vmsapp.errors import N_, VmsError
@@ -13,6 +14,9 @@ from vmsapp.services.campaigns.terms import Conflict, Selection, Target
 from vmsapp.services.key_changes.planning import Warned
 from vmsapp.views.base import sentence
 from vmsapp.views.meter_forms import ALGORITHMS, BASE_YEARS
+
+CAMPAIGN_DEEDS: Final = ["can_list", "can_show", "can_make", "can_export"]
+"""Deeds of the screen: its views share it, and each must name them all."""
 
 STATES: Final = {
     "draft": N_("planned"),
@@ -120,3 +124,8 @@ def target_said(row: Campaign) -> str:
 def _named(name: str, values: Iterable[str]) -> list[str]:
     said = ", ".join(values)
     return [f"{name} {said}"] if said else []
+
+
+def campaign_url(row: Campaign) -> str:
+    """The page of a campaign."""
+    return url_for("Campaigns.show", pk=row.id)

@@ -24,6 +24,7 @@ from vmsapp.views.campaign_planning import CampaignPlanning
 from vmsapp.views.campaign_sheets import CampaignSheets
 from vmsapp.views.campaign_words import (
     AT,
+    CAMPAIGN_DEEDS,
     HAND_OUTS,
     STATES,
     STEPS,
@@ -57,7 +58,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     datamodel = OfficeInterface(Campaign)
     route_base = "/campaigns"
     class_permission_name = CAMPAIGNS
-    base_permissions = names("can_list can_show can_make can_export")
+    base_permissions = CAMPAIGN_DEEDS
     list_template = "campaigns/list.html"
     show_template = "campaigns/show.html"
 

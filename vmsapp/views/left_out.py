@@ -1,6 +1,6 @@
 """Meters that a campaign leaves out, by reason: a list that can be narrowed and taken away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from vmsapp.services.campaigns.preview import preview
 from vmsapp.services.campaigns.progress import left_out
 from vmsapp.sts import identifiers
 from vmsapp.views.base import session
-from vmsapp.views.campaign_words import conflict_said
+from vmsapp.views.campaign_words import CAMPAIGN_DEEDS, campaign_url, conflict_said
 from vmsapp.views.cells import Coded
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Searched
@@ -102,8 +102,9 @@ class CampaignLeftOut(Exported):
     datamodel = OfficeInterface(Meter)
     route_base = "/campaign-left-out"
     class_permission_name = CAMPAIGNS
-    base_permissions = names("can_list can_export")
+    base_permissions = CAMPAIGN_DEEDS
     exclude_route_methods = Exported.exclude_route_methods | {"show", "lookup"}
+    list_template = "campaigns/members.html"
     export_subject = "campaign_left_out"
 
     list_title = _l("Meters left out")
@@ -138,11 +139,7 @@ class CampaignLeftOut(Exported):
         whole: Select[Any] = super().statement()
         return whole if _campaign() is not None else whole.where(false())
 
-    def links_back(self) -> Sequence[tuple[str, str]]:
-        """The campaign of the list."""
+    def of_campaign(self) -> tuple[str, str] | None:
+        """The campaign of the list: its name and page."""
         row = _campaign()
-        return () if row is None else ((row.name, _page_of(row)),)
-
-
-def _page_of(row: Campaign) -> str:
-    return view_named(current_app.extensions["appbuilder"], "Campaigns").url("show", pk=row.id)
+        return None if row is None else (row.name, campaign_url(row))

@@ -1,21 +1,41 @@
-"""What still waits to be printed on the sheets of a campaign, in the order of the route."""
+"""What still waits to be printed on the sheets of a campaign, in the order of the route.
+
+Looked at before anything is printed: no digits here, and nothing is noted.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, Final
 
+from sqlalchemy import ColumnElement, Select, exists, func, select
 from sqlalchemy.orm import Session
 
-from vmsapp.models import Campaign
+from vmsapp.models import (
+    Campaign,
+    CampaignNotice,
+    ChangeState,
+    Consumer,
+    HandOut,
+    KeyChange,
+    Meter,
+    MeterInstallation,
+    NoticeState,
+    Region,
+    ServicePoint,
+)
+
+ADDRESS: Final = func.coalesce(func.nullif(ServicePoint.address, ""), Consumer.address, "")
+"""Where a meter hangs: the place's own address, else its consumer's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A meter whose sheet comes next; without its digits."""
+    """A meter whose sheet comes next."""
 
     drn: str
     region: str
     address: str
-    consumer: str
+    consumer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +44,49 @@ class Waiting:
 
     waiting: int
     printed: int
-    next: Sequence[Next] = field(default_factory=list)
+    next: Sequence[Next]
 
 
 def waiting(session: Session, campaign: Campaign, limit: int) -> Waiting:
-    return Waiting(0, 0)
+    """Count the sheets of a campaign, and list the next ones.
+
+    Args:
+        session: In the asker's scope.
+        campaign: One whose sets go out on sheets.
+        limit: How many are listed.
+    """
+    left = session.scalar(_still(campaign, select(func.count(KeyChange.id)))) or 0
+    printed = session.scalar(
+        select(func.count(CampaignNotice.key_change_id)).where(
+            CampaignNotice.campaign_id == campaign.id, CampaignNotice.hand_out == HandOut.SHEET,
+            CampaignNotice.state == NoticeState.SENT,
+        )
+    ) or 0  # fmt: skip
+    named = _still(
+        campaign, select(Meter.drn, Region.name, ADDRESS, Consumer.name).select_from(KeyChange)
+    )
+    rows = session.execute(
+        named.join(Meter, Meter.id == KeyChange.meter_id)
+        .join(Region, Region.id == Meter.region_id)
+        .outerjoin(
+            MeterInstallation,
+            (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None),
+        )
+        .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+        .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
+        .order_by(Region.name, ADDRESS, Consumer.number, Meter.drn)
+        .limit(limit)
+    )
+    return Waiting(left, printed, [Next(*row) for row in rows])
+
+
+def _still(campaign: Campaign, statement: Select[Any]) -> Select[Any]:
+    """Narrow to sets that may be handed out and were not printed."""
+    return statement.where(
+        KeyChange.campaign_id == campaign.id, KeyChange.state == ChangeState.COMPLETED, ~_printed()
+    )
+
+
+def _printed() -> ColumnElement[bool]:
+    notice = CampaignNotice.__table__.c
+    return exists().where(notice.key_change_id == KeyChange.id, notice.state == NoticeState.SENT)
