@@ -137,9 +137,7 @@ def _refusals() -> None:
         sa.Column("outcome", sa.JSON(), nullable=False),
         sa.Column("refused_at", MOMENTS, nullable=False),
     )
-    op.create_index(
-        "ix_campaign_refusal_code", ADDED_ONLY, ["campaign_id", "round", "code"]
-    )
+    op.create_index("ix_campaign_refusal_code", ADDED_ONLY, ["campaign_id", "round", "code"])
     _indexes(ADDED_ONLY, ("meter_id",))
 
 

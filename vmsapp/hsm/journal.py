@@ -27,6 +27,8 @@ CHAIN_PURPOSE: Final = "journal chain"
 TAG_PURPOSE: Final = "journal tags"
 """What the keys of a module's seals and tags are made for."""
 PAGE: Final = 1000
+ENTRIES: Final = 16_000
+"""After so many entries no further line is given with them."""
 _BEFORE_THE_FIRST: Final = bytes(32)
 _SAID: Final[dict[type[Record | BatchRow], tuple[str, ...]]] = {
     Record: (
@@ -83,6 +85,8 @@ def entries(results: Results, after: int, limit: int) -> list[JournalEntry]:
     """Read lines as ``SecurityModule.journal`` gives them."""
     found: list[JournalEntry] = []
     for line in results.lines(after, limit):
+        if len(found) > ENTRIES:
+            break  # of batches few lines fill a page
         record = results.find(line.request_id)
         if record is None:
             continue  # struck out: ``verify`` says so

@@ -151,7 +151,9 @@ class Campaign(ScopedMixin, Model):
     ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
 
     region: Mapped[Region | None] = relationship(lazy="raise_on_sql")
-    made_by: Mapped[OfficeUser | None] = relationship(foreign_keys=[made_by_id], lazy="raise_on_sql")
+    made_by: Mapped[OfficeUser | None] = relationship(
+        foreign_keys=[made_by_id], lazy="raise_on_sql"
+    )
     job: Mapped[Job | None] = relationship(lazy="raise_on_sql")
 
     @classmethod

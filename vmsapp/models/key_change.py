@@ -131,7 +131,9 @@ class KeyChange(OfMeter, Model):
         _one_of("reserved"),
         _one_of("completed"),
         Index(
-            "ix_key_change_campaign", "campaign_id", "state",
+            "ix_key_change_campaign",
+            "campaign_id",
+            "state",
             sqlite_where=text("campaign_id IS NOT NULL"),
             postgresql_where=text("campaign_id IS NOT NULL"),
         ),

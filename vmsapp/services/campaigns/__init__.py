@@ -7,7 +7,9 @@ What is public, and in which module:
 * ``beginning``: ``START``, ``Begin``, ``begin_of``
 * ``steering``: ``pause``, ``go_on``, ``stop``, ``again``
 * ``progress``: ``progress``, ``left_out``
-* ``sheets``: ``sheet``; ``messages``: ``send_messages``; ``report``: ``ask_report``, ``report_rows``
+* ``sheets``: ``sheet``
+* ``messages``: ``send_messages``
+* ``report``: ``ask_report``, ``report_rows``
 * ``making``: ``make``, the job; ``reconcile``: ``reconcile_chunks``
 
 Source: SALE.md, "10. Key change"; docs/campaigns.md.
