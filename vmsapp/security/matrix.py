@@ -249,7 +249,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                "Engineering refusals", others=(
             _export(ENGINEERING_REFUSALS, N_("Export refused engineering tokens")),
         )),
-        Screen(CAMPAIGNS, N_("Campaigns"), "Campaigns", others=(
+        Screen(CAMPAIGNS, N_("Campaigns"), "Campaigns", looks_up=_REGIONS, others=(
             Deed("make", N_("Make, pause and stop campaigns"), (("can_make", CAMPAIGNS),)),
             _export(CAMPAIGNS, N_("Export campaigns")),
         )),

@@ -125,7 +125,8 @@ class CampaignForm(OfficeForm):
         self.sgcs.choices = [(sgc, sgc) for sgc in sorted({key.sgc for _name, key in keys})]
         self.base_dates.choices = list(BASE_YEARS.items())
         self.algorithms.choices = [(code, gettext(word)) for code, word in ALGORITHMS.items()]
-        self.key.choices = _keys_offered(key for _name, key in keys)
+        self.groups = _keys_offered(key for _name, key in keys)
+        self.key.choices = self.groups
         self.hand_out.choices = [(code, gettext(word)) for code, word in HAND_OUTS.items()]
         self.key.flags.required = True
 
@@ -170,7 +171,7 @@ class CampaignForm(OfficeForm):
 
     def _target(self) -> Target:
         code = self.key.data or ""
-        offered = {code for group in self._groups() for code, _word in group}
+        offered = {code for group in self.groups.values() for code, _word in group}
         if not code or code not in offered:
             raise KeyNotOffered
         sgc, krn, base_date = _parts(code)
@@ -179,10 +180,6 @@ class CampaignForm(OfficeForm):
             ti=ascii_digits(self.ti.data or "").strip() or None, sts6=bool(self.sts6.data),
             three_tokens=bool(self.three_tokens.data),
         )  # fmt: skip
-
-    def _groups(self) -> Iterable[Iterable[tuple[str, str]]]:
-        choices: Any = self.key.choices
-        return choices.values()
 
     def _numbers(self) -> list[str] | None:
         upload = self.file.data

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
-from vmsapp.i18n import _l
+from vmsapp.i18n import _, _l
 from vmsapp.models import (
     Campaign,
     CampaignNotice,
@@ -112,7 +112,7 @@ class CampaignMeters(Exported):
     route_base = "/campaign-meters"
     class_permission_name = CAMPAIGNS
     base_permissions = CAMPAIGN_DEEDS
-    exclude_route_methods = Exported.exclude_route_methods | {"show", "lookup"}
+    exclude_route_methods = Exported.exclude_route_methods | {"show"}
     list_template = "campaigns/members.html"
     export_subject = "campaign_meters"
 
@@ -155,6 +155,10 @@ class CampaignMeters(Exported):
         "state": lambda row: gettext(CHANGE_STATES[row.state]),
     }
     empty = _l("Meters stand here once a campaign made their tokens.")
+
+    def name_of(self, row: KeyChange) -> str:
+        """Which key change it is."""
+        return str(_("Key change %(id)s", id=row.id))
 
     def of_campaign(self) -> tuple[str, str] | None:
         """The campaign that the list is narrowed to: its name and page."""

@@ -71,7 +71,7 @@ class CampaignSheets(OfficeListView):
             return redirect(self.url("sheets", pk=pk, size=size))
         return self._page(
             "campaigns/sheet.html", title=_("Sheets of “%(name)s”", name=row.name), row=row,
-            sheet=_sheet(rows, request.form.get("language")), count=len(rows),
+            sheet=_sheet(rows, _language()), count=len(rows),
             back=self.url("sheets", pk=pk, size=size),
         )  # fmt: skip
 
@@ -88,14 +88,12 @@ def _size(wanted: int | None) -> int:
 
 def _language() -> str:
     """The language sheets are written in: the one asked for, else the screen's."""
-    asked = request.args.get("language")
+    asked = request.values.get("language", "")
     return asked if asked in current_app.config["LANGUAGES"] else str(get_locale() or "en")
 
 
-def _sheet(rows: Sequence[SheetRow], wanted: str | None) -> dict[str, Any]:
+def _sheet(rows: Sequence[SheetRow], language: str) -> dict[str, Any]:
     """What stands on the sheets, in a language: of each region a sheet of its own."""
-    offered = wanted in current_app.config["LANGUAGES"]
-    language = str(wanted) if offered else str(get_locale() or "en")
     with force_locale(language):
         locale = get_locale()
         return {

@@ -71,7 +71,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     order_columns = names("made_at due_on name")
     base_order = ("made_at", "desc")
     label_columns = {
-        "name": _l("Name"), "state": _l("State"), "target": _l("What is new"),
+        "id": _l("Number"), "name": _l("Name"), "state": _l("State"), "target": _l("What is new"),
         "region": _l("Region"), "selection": _l("Which meters"), "meters": _l("Meters"),
         "hand_out": _l("How the tokens go out"), "per_second": _l("Meters per second at most"),
         "due_on": _l("To be done by"), "reason": _l("Reason"), "made_by": _l("Planned by"),
@@ -107,10 +107,6 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     }
     empty = _l("Plan one: many meters get another key, each by tokens its customer enters.")
 
-    def label(self, column: str) -> str:
-        """What a column is called; a file numbers the rows, too."""
-        return str(_("Number")) if column == "id" else super().label(column)
-
     def name_of(self, row: Campaign) -> str:
         """What its planner called it."""
         return row.name
@@ -139,7 +135,6 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     def _running(self, row: Campaign) -> dict[str, Any]:
         """How far it is, where, and what was left out and why."""
         far, job = progress(session(), row.id), self._job(row)
-        open_job = job is not None and job.open
         return {
             "far": far,
             "job": job,
@@ -148,9 +143,9 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
                 (conflict_said(one), one.meters, one.examples, left_out_url(row, one.code))
                 for one in left_out(session(), row.id)
             ],
-            "job_said": progress_said(job) if open_job else "",
-            "job_open": open_job,
-            "job_error": error_said(job) if job is not None and not open_job else None,
+            "job_said": progress_said(job) if job is not None and job.open else "",
+            "job_open": job is not None and job.open,
+            "job_error": error_said(job) if job is not None and not job.open else None,
             "prints": row.hand_out == HandOut.SHEET and self.may("make"),
             "sends": row.hand_out == HandOut.SMS and self.may("make"),
         }  # fmt: skip

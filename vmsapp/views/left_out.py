@@ -52,10 +52,8 @@ def _reasons() -> Mapping[str, str]:
 def _read_reasons(row: Campaign | None) -> Mapping[str, str]:
     if row is None:
         return {}
-    if row.begun_at is None:
-        conflicts = preview(session(), row.id).conflicts
-    else:
-        conflicts = left_out(session(), row.id)
+    begun = row.begun_at is not None
+    conflicts = left_out(session(), row.id) if begun else preview(session(), row.id).conflicts
     return {one.code: conflict_said(one) for one in conflicts}
 
 
@@ -103,7 +101,7 @@ class CampaignLeftOut(Exported):
     route_base = "/campaign-left-out"
     class_permission_name = CAMPAIGNS
     base_permissions = CAMPAIGN_DEEDS
-    exclude_route_methods = Exported.exclude_route_methods | {"show", "lookup"}
+    exclude_route_methods = Exported.exclude_route_methods | {"show"}
     list_template = "campaigns/members.html"
     export_subject = "campaign_left_out"
 

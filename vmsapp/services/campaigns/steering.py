@@ -48,7 +48,7 @@ def go_on(session: Session, actor: Actor, campaign_id: int, *, locale: str) -> C
         return campaign
 
 
-def stop(session: Session, actor: Actor, campaign_id: int) -> Campaign:
+def stop(session: Session, actor: Actor, campaign_id: int, *, reason: str = "") -> Campaign:
     """Give up what is not made yet; the sets that were made stay what they are.
 
     Raises:
@@ -61,7 +61,7 @@ def stop(session: Session, actor: Actor, campaign_id: int) -> Campaign:
             session, campaign, CampaignState.STOPPED, ended_at=now_utc(),
             ended_by_id=actor.user_id,
         )  # fmt: skip
-        note(session, actor, "stopped", campaign.id)
+        note(session, actor, "stopped", campaign.id, reason=reason)
         return campaign
 
 

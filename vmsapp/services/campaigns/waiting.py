@@ -5,9 +5,9 @@ Looked at before anything is printed: no digits here, and nothing is noted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, exists, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import (
@@ -55,18 +55,17 @@ def waiting(session: Session, campaign: Campaign, limit: int) -> Waiting:
         campaign: One whose sets go out on sheets.
         limit: How many are listed.
     """
-    left = session.scalar(_still(campaign, select(func.count(KeyChange.id)))) or 0
+    left = session.scalar(select(func.count(KeyChange.id)).where(*_still(campaign))) or 0
     printed = session.scalar(
         select(func.count(CampaignNotice.key_change_id)).where(
             CampaignNotice.campaign_id == campaign.id, CampaignNotice.hand_out == HandOut.SHEET,
             CampaignNotice.state == NoticeState.SENT,
         )
     ) or 0  # fmt: skip
-    named = _still(
-        campaign, select(Meter.drn, Region.name, ADDRESS, Consumer.name).select_from(KeyChange)
-    )
     rows = session.execute(
-        named.join(Meter, Meter.id == KeyChange.meter_id)
+        select(Meter.drn, Region.name, ADDRESS, Consumer.name)
+        .select_from(KeyChange)
+        .join(Meter, Meter.id == KeyChange.meter_id)
         .join(Region, Region.id == Meter.region_id)
         .outerjoin(
             MeterInstallation,
@@ -74,17 +73,19 @@ def waiting(session: Session, campaign: Campaign, limit: int) -> Waiting:
         )
         .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
+        .where(*_still(campaign))
         .order_by(Region.name, ADDRESS, Consumer.number, Meter.drn)
         .limit(limit)
     )
     return Waiting(left, printed, [Next(*row) for row in rows])
 
 
-def _still(campaign: Campaign, statement: Select[Any]) -> Select[Any]:
-    """Narrow to sets that may be handed out and were not printed."""
-    return statement.where(
-        KeyChange.campaign_id == campaign.id, KeyChange.state == ChangeState.COMPLETED, ~_printed()
-    )
+def _still(campaign: Campaign) -> Sequence[ColumnElement[bool]]:
+    """State which sets may be handed out and were not printed."""
+    return (
+        KeyChange.campaign_id == campaign.id, KeyChange.state == ChangeState.COMPLETED,
+        ~_printed(),
+    )  # fmt: skip
 
 
 def _printed() -> ColumnElement[bool]:
