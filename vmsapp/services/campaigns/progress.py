@@ -41,14 +41,12 @@ def progress(session: Session, campaign_id: int) -> Progress:
         NoSuchCampaign: There is none, or it is out of sight.
     """
     campaign = read(session, campaign_id)
-    by_state: dict[str, int] = {
-        state: count
-        for state, count in session.execute(
-            select(change.state, func.count())
-            .where(change.campaign_id == campaign.id)
-            .group_by(change.state)
-        )
-    }
+    states = session.execute(
+        select(change.state, func.count())
+        .where(change.campaign_id == campaign.id)
+        .group_by(change.state)
+    )
+    by_state: dict[str, int] = {row[0]: row[1] for row in states}
     left = session.scalar(
         select(func.count()).select_from(CampaignRefusal)
         .where(CampaignRefusal.campaign_id == campaign.id, CampaignRefusal.round == campaign.round)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
-CHUNK: Final = 2_000
+CHUNK: Final = 4_000
 """Meters that a module is asked for together at most, and that are locked together."""
 CHUNK_SECONDS: Final = 2
 """A paced chunk takes no longer than this: while it is made, nothing is sold to its meters."""
