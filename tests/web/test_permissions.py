@@ -132,8 +132,11 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Campaigns.progress", "GET"): OF_ENGINEERING,
     **{
         (f"{view}.{route}", method): OF_ENGINEERING
-        for view in ("CampaignMeters", "CampaignLeftOut")
-        for route, method in READ - {("show", "GET")}
+        for view, routes_of in (
+            ("CampaignMeters", READ),
+            ("CampaignLeftOut", READ - {("show", "GET")}),
+        )
+        for route, method in routes_of
     },
     **{
         (f"Campaigns.{route}", method): CHANGE_KEYS

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from flask import current_app, g, request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext
-from markupsafe import Markup
 from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import Session
 
@@ -30,7 +29,7 @@ from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched, YesNo
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import OfficeInterface, names
-from vmsapp.views.look import CLOSED, DIGITS, state
+from vmsapp.views.look import digits, state
 from vmsapp.views.meter_key_forms import TONES
 from vmsapp.views.words import CHANGE_STATES, change_failure
 
@@ -90,14 +89,7 @@ def _about(row: KeyChange) -> _About | None:
 
 def _number(row: KeyChange) -> Any:  # noqa: ANN401 - a piece of HTML
     about = _about(row)
-    if about is None:
-        return None
-    shown = DIGITS + identifiers.drn.format(about.drn) + CLOSED
-    if not current_app.extensions["appbuilder"].sm.has_access("can_show", "Meters"):
-        return shown
-    return Markup('<a class="row-link" href="{}">{}</a>').format(
-        url_for("Meters.key", pk=row.meter_id), shown
-    )
+    return digits(identifiers.drn.format(about.drn)) if about else None
 
 
 def _handed(row: KeyChange) -> Any:  # noqa: ANN401 - a piece of HTML
@@ -112,12 +104,12 @@ class CampaignMeters(Exported):
     route_base = "/campaign-meters"
     class_permission_name = CAMPAIGNS
     base_permissions = CAMPAIGN_DEEDS
-    exclude_route_methods = Exported.exclude_route_methods | {"show"}
     list_template = "campaigns/members.html"
     export_subject = "campaign_meters"
 
     list_title = _l("Meters of campaigns")
     list_columns = names("meter region state handed completed_at closed_at overdue failure")
+    show_columns = names("meter region state handed old new completed_at closed_at overdue failure")
     order_columns = names("completed_at")
     base_order = ("id", "desc")
     label_columns = {
@@ -159,6 +151,16 @@ class CampaignMeters(Exported):
     def name_of(self, row: KeyChange) -> str:
         """Which key change it is."""
         return str(_("Key change %(id)s", id=row.id))
+
+    def links(self, row: KeyChange) -> Sequence[tuple[str, str]]:
+        """The key of its meter, and the campaign."""
+        found = []
+        if self.appbuilder.sm.has_access("can_show", "Meters"):
+            found.append((str(_("Key of the meter")), url_for("Meters.key", pk=row.meter_id)))
+        return [
+            *found,
+            (str(_("Open the campaign")), url_for("Campaigns.show", pk=row.campaign_id)),
+        ]
 
     def of_campaign(self) -> tuple[str, str] | None:
         """The campaign that the list is narrowed to: its name and page."""

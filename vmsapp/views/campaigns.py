@@ -124,6 +124,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         more = self.planned(row) if row.state == CampaignState.DRAFT else {}
         if not planned:
             more = self._running(row)
+        row = self.row(pk)  # again: what was counted read it without who planned it
         page = self._page(
             self.show_template, title=row.name, row=row, step=AT[row.state],
             steps_said=[gettext(word) for word in STEPS], planned=planned,

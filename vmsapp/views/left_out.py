@@ -107,6 +107,7 @@ class CampaignLeftOut(Exported):
 
     list_title = _l("Meters left out")
     list_columns = names("drn region product sgc krn ti base_date state")
+    show_columns = list_columns
     order_columns = names("drn")
     base_order = ("drn", "asc")
     label_columns = {

@@ -74,7 +74,9 @@ def waiting(session: Session, campaign: Campaign, limit: int) -> Waiting:
         .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
         .where(*_still(campaign))
-        .order_by(Region.name, ADDRESS, Consumer.number, Meter.drn)
+        .order_by(
+            Region.path, ServicePoint.address, Consumer.address, Consumer.number, KeyChange.id
+        )
         .limit(limit)
     )
     return Waiting(left, printed, [Next(*row) for row in rows])
@@ -89,5 +91,9 @@ def _still(campaign: Campaign) -> Sequence[ColumnElement[bool]]:
 
 
 def _printed() -> ColumnElement[bool]:
+    """State which sets were printed, as ``sheets.sheet`` does."""
     notice = CampaignNotice.__table__.c
-    return exists().where(notice.key_change_id == KeyChange.id, notice.state == NoticeState.SENT)
+    return exists().where(
+        notice.key_change_id == KeyChange.id, notice.hand_out == HandOut.SHEET,
+        notice.state == NoticeState.SENT,
+    )  # fmt: skip
