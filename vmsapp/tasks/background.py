@@ -33,6 +33,8 @@ DEEDS: Final[Mapping[str, Deed]] = {
     batches.UNDO: imports.undo,
     exports.EXPORT: exports.export,
     campaign_terms.MAKE: campaigns.make,
+    campaign_terms.SEND: campaigns.send,
+    campaign_terms.REPORT: campaigns.write_report,
 }
 """What each kind of job does."""
 

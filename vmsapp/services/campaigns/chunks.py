@@ -11,9 +11,9 @@ Source: SALE.md 7 "Reconcile and cancel", 10 "Key change".
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Table, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -38,8 +38,8 @@ from vmsapp.services.rows import rows_changed
 from vmsapp.services.security_modules import open_module
 from vmsapp.sts.identifiers import BaseDate
 
-CHUNK_TABLE: Final = CampaignChunk.__table__
-CHANGES: Final = KeyChange.__table__
+CHUNK_TABLE: Final = cast("Table", CampaignChunk.__table__)
+CHANGES: Final = cast("Table", KeyChange.__table__)
 _WHY: Final = "a chunk is settled as it was asked for, wherever its meters hang by now"
 
 
@@ -160,7 +160,7 @@ def complete(session: Session, actor: Actor, asked: Asked, sets: Sequence[Issued
             update(CHANGES).where(*_reserved(asked))
             .values(state=ChangeState.COMPLETED, completed_at=at),
         )  # fmt: skip
-        kept = range(len(sets))
+        kept: Sequence[int] = range(len(sets))
         if changed != len(sets):
             done = _completed(session, asked)
             kept = [place for place in kept if asked.change_ids[place] in done]

@@ -101,6 +101,13 @@ class CampaignListLong(InvalidInput):
         super().__init__(most=most)
 
 
+class CampaignNotBySms(Refused):
+    """Its sets are handed out in another way."""
+
+    code = "campaign_not_by_sms"
+    message = N_("The tokens of this campaign are not handed out by text message.")
+
+
 class NothingToChange(Refused):
     """Every meter is left out."""
 

@@ -158,7 +158,9 @@ class _Line:
         tokens = self._session.scalars(
             select(ModuleHealth.per_second).where(ModuleHealth.per_second.is_not(None))
         ).all()
-        paces = [each / MOST_TOKENS for each in tokens] + ([per_second] if per_second else [])
+        paces = [each / MOST_TOKENS for each in tokens if each] + (
+            [per_second] if per_second else []
+        )
         return min([CHUNK, *(max(1, int(pace * CHUNK_SECONDS)) for pace in paces)])
 
     def _send(self, asked: Asked) -> None:

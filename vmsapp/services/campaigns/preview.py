@@ -103,7 +103,7 @@ def _groups(session: Session, campaign: Campaign) -> list[_Group]:
         )
     )
     width = len(KIND)
-    return [_Group(Kind(*row[:width]), *row[width:]) for row in rows]
+    return [_Group(Kind._make(row[:width]), *row[width:]) for row in rows]
 
 
 def _conflict(found: list[tuple[VmsError, _Group]]) -> Conflict:

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from vmsapp.extensions import end_reading
-from vmsapp.hsm.answers import Cancelled, IssuedTokens, NotExecuted
+from vmsapp.hsm.answers import Cancelled, IssuedTokens
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import CampaignChunk, ChunkState
@@ -68,13 +68,11 @@ def _settle(
 def _give_up(session: Session, registry: Registry, asked: Asked) -> None:
     module = open_module(session, registry, asked.module_id)
     end_reading(session)
-    found = module.fetch_result(asked.request_id)
-    if isinstance(found, NotExecuted):
-        found = module.cancel(asked.request_id)
-    if isinstance(found, Cancelled):
+    answer = module.cancel(asked.request_id)
+    if isinstance(answer, Cancelled):
         fail(session, SYSTEM, asked, "cancelled")
     else:
-        complete(session, SYSTEM, asked, _cut(asked, found))
+        complete(session, SYSTEM, asked, _cut(asked, answer))
 
 
 def _cut(asked: Asked, tokens: IssuedTokens) -> list[IssuedTokens]:

@@ -196,7 +196,7 @@ def _locked(session: Session, ids: Sequence[int]) -> list[Standing]:
         .join(Product, Product.id == Meter.product_id)
         .where(among(session, Meter.id, ids)).order_by(Meter.id)
     )  # fmt: skip
-    return [Standing(*row[:5], Kind(*row[5:])) for row in rows]
+    return [Standing(*row[:5], Kind._make(row[5:])) for row in rows]
 
 
 def _hung(session: Session, ids: Sequence[int], *, lock: bool) -> list[tuple[int, int]]:

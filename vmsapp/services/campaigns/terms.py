@@ -229,10 +229,10 @@ class ReportRow:
     meter: str
     region: str
     state: str
-    old_key: str
-    new_key: str
-    made_at: str
-    handed_out: str
-    closed_at: str
-    overdue: bool
-    why: Mapping[str, Any] | None
+    old_key: str = ""
+    new_key: str = ""
+    made_at: str = ""
+    handed_out: str = ""
+    closed_at: str = ""
+    overdue: bool = False
+    why: Mapping[str, Any] | None = None
