@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
+from vmsapp.errors import NotFound
 from vmsapp.i18n import _, _l
 from vmsapp.models import (
     Campaign,
@@ -27,7 +28,7 @@ from vmsapp.views.base import session, zone
 from vmsapp.views.campaign_words import CAMPAIGN_DEEDS, NOTICE_TONES, NOTICES, campaign_url
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched, YesNo
-from vmsapp.views.listing import row_of
+from vmsapp.views.listing import holds, row_of
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.meter_key_forms import TONES
@@ -171,6 +172,15 @@ class CampaignMeters(Exported):
     def statement(self) -> Select[Any]:
         """Key changes that are part of a campaign; the others stand with their meters."""
         return select(KeyChange).where(KeyChange.campaign_id.is_not(None))
+
+    def row(self, pk: int) -> KeyChange:
+        """Fetch one of a campaign."""
+        wanted = self.statement().where(KeyChange.id == pk)
+        found = session().scalars(wanted).first() if holds(KeyChange.id, pk) else None
+        if found is None:
+            raise NotFound
+        row: KeyChange = found
+        return row
 
     def make_ready(self, rows: Sequence[KeyChange]) -> None:
         """Read whose meters these are, where they hang, and what was handed out."""

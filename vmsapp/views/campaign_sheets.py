@@ -3,7 +3,7 @@
 Nothing leaves before it is counted: what a print holds is noted as handed out with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from vmsapp.models import Campaign, HandOut
 from vmsapp.services.campaigns.errors import NoSuchCampaign
 from vmsapp.services.campaigns.sheets import sheet
 from vmsapp.services.campaigns.terms import SheetRow
-from vmsapp.services.campaigns.waiting import waiting
+from vmsapp.services.campaigns.waiting import waiting, without_value
 from vmsapp.services.slips import TokenBlock
 from vmsapp.sts import identifiers
 from vmsapp.views.base import actor, session, utility
@@ -26,6 +26,7 @@ from vmsapp.views.lists import Answer, OfficeListView
 SIZES: Final = (10, 25, 50, 100)
 """Meters that one print may hold."""
 USUAL: Final = 25
+DEMO: Final = "DEMO"
 STEPS: Final = (
     N_("This meter gets a new key. Enter the tokens one after the other, each whole."),
     N_(
@@ -94,6 +95,7 @@ def _language() -> str:
 
 def _sheet(rows: Sequence[SheetRow], language: str) -> dict[str, Any]:
     """What stands on the sheets, in a language: of each region a sheet of its own."""
+    demo = without_value(session(), [one.key_change_id for one in rows])
     with force_locale(language):
         locale = get_locale()
         return {
@@ -102,12 +104,13 @@ def _sheet(rows: Sequence[SheetRow], language: str) -> dict[str, Any]:
             "utility": utility(),
             "heading": _("Key change tokens"),
             "steps": [gettext(step) for step in STEPS],
+            "worthless": _("%(mark)s: this token has no value.", mark=DEMO) if demo else "",
             "words": {
                 "meter": _("Meter number"), "number": _("Consumer number"),
                 "consumer": _("Consumer"), "address": _("Address"),
             },
             "regions": [
-                (region, [(one, _blocks(one), _copy(one)) for one in some])
+                (region, [(one, _blocks(one), _marks(one, demo)) for one in some])
                 for region, some in groupby(rows, key=lambda one: one.region)
             ],
         }  # fmt: skip
@@ -123,8 +126,7 @@ def _blocks(row: SheetRow) -> list[TokenBlock]:
     ]
 
 
-def _copy(row: SheetRow) -> str:
-    """Which copy it is; nothing of an original."""
-    if not row.prints:
-        return ""
-    return str(_("COPY %(count)s · %(who)s", count=row.prints, who=actor().name))
+def _marks(row: SheetRow, demo: Collection[int]) -> list[str]:
+    """What stands in a frame: that it is of no value, and which copy it is."""
+    copy = [_("COPY %(count)s · %(who)s", count=row.prints, who=actor().name)] if row.prints else []
+    return [*([DEMO] if row.key_change_id in demo else []), *map(str, copy)]

@@ -17,12 +17,14 @@ from vmsapp.models import (
     Consumer,
     HandOut,
     KeyChange,
+    KeyChangeToken,
     Meter,
     MeterInstallation,
     NoticeState,
     Region,
     ServicePoint,
 )
+from vmsapp.services.rows import among
 
 ADDRESS: Final = func.coalesce(func.nullif(ServicePoint.address, ""), Consumer.address, "")
 """Where a meter hangs: the place's own address, else its consumer's."""
@@ -97,3 +99,11 @@ def _printed() -> ColumnElement[bool]:
         notice.key_change_id == KeyChange.id, notice.hand_out == HandOut.SHEET,
         notice.state == NoticeState.SENT,
     )  # fmt: skip
+
+
+def without_value(session: Session, change_ids: Sequence[int]) -> frozenset[int]:
+    """Tell which of some sets were made with a demo key, so that a sheet can say so."""
+    return frozenset(session.scalars(
+        select(KeyChangeToken.key_change_id)
+        .where(among(session, KeyChangeToken.key_change_id, change_ids), KeyChangeToken.demo)
+    ))  # fmt: skip
