@@ -65,10 +65,10 @@ def enlarge(environ: Mapping[str, str], meters: int, points: int) -> Estate:
             for model in (Consumer, Meter, ServicePoint, MeterInstallation)
         }
         for model, rows in (
-            (Consumer, _consumers(first[Consumer], country, meters)),
+            (Consumer, consumers(first[Consumer], country, meters)),
             (Meter, _meters(first[Meter], country, meters)),
-            (ServicePoint, _places(first, country, meters)),
-            (MeterInstallation, _links(first, meters)),
+            (ServicePoint, places(first, country, meters)),
+            (MeterInstallation, links(first, meters)),
         ):
             pour(model, rows)
         settle()
@@ -95,7 +95,7 @@ def _cheap(password: str) -> str:
     return generate_password_hash(password, "pbkdf2:sha256:1000")
 
 
-def _consumers(first: int, region_id: int, count: int) -> Iterator[dict[str, Any]]:
+def consumers(first: int, region_id: int, count: int) -> Iterator[dict[str, Any]]:
     for n in range(count):
         number, name, phone = f"B{n:07}", f"Customer {n:07}", f"+000 7{n:08}"
         yield {
@@ -126,7 +126,7 @@ def _meters(first: int, region_id: int, count: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _places(first: Mapping[Any, int], region_id: int, count: int) -> Iterator[dict[str, Any]]:
+def places(first: Mapping[Any, int], region_id: int, count: int) -> Iterator[dict[str, Any]]:
     since = now_utc().date().replace(day=1)  # so that no fee was missed
     for n in range(count):
         yield {
@@ -135,7 +135,7 @@ def _places(first: Mapping[Any, int], region_id: int, count: int) -> Iterator[di
         }  # fmt: skip
 
 
-def _links(first: Mapping[Any, int], count: int) -> Iterator[dict[str, Any]]:
+def links(first: Mapping[Any, int], count: int) -> Iterator[dict[str, Any]]:
     for n in range(count):
         yield {
             "id": first[MeterInstallation] + n, "service_point_id": first[ServicePoint] + n,

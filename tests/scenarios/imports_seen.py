@@ -39,7 +39,7 @@ def add_imports(database: sqlite3.Connection, now: str) -> None:
         (EXPORTED, "export", "done", {"params": {"title": "Meters", "query": ""}, "done": 120}),
     ):  # fmt: skip
         name = "meter-2026-11-28.xlsx" if kind == "export" else f"delivery-{number}.xlsx"
-        _insert(database, "job", job | {"id": number, "kind": kind, "state": state,
+        insert(database, "job", job | {"id": number, "kind": kind, "state": state,
                                         "file_name": name} | more)  # fmt: skip
     batch = {"kind": "meters", "sha256": "0" * 64, "size": 20_480, "language": "en",
              "update_existing": False, "good_only": False, "kept": 0, "made_at": now,
@@ -50,16 +50,16 @@ def add_imports(database: sqlite3.Connection, now: str) -> None:
         (APPLIED, "applied", {"applied": 120, "consumer_id": CONSUMER_ID}),
         (FAILED, "cancelled", {"applied": 40}),
     ):
-        _insert(database, "import_batch", batch | {
+        insert(database, "import_batch", batch | {
             "id": number, "state": state, "job_id": number, "file_name": f"delivery-{number}.xlsx",
         } | more)  # fmt: skip
     for row, column, code, message, params in ERRORS:
         error = {"column": column, "code": code, "message": message, "params": params}
-        _insert(database, "import_row", {"batch_id": FAULTY, "row": row, "state": "faulty",
+        insert(database, "import_row", {"batch_id": FAULTY, "row": row, "state": "faulty",
                                          "errors": [error]})  # fmt: skip
 
 
-def _insert(database: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
+def insert(database: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
     held = {name: json.dumps(value) if isinstance(value, dict | list) else value
             for name, value in row.items()}  # fmt: skip
     places = ", ".join(f":{name}" for name in held)

@@ -25,6 +25,7 @@ from playwright.sync_api import (
 )
 
 from config import ROOT
+from tests.scenarios.campaigns_seen import PAUSED, PLANNED, add_campaigns
 from tests.scenarios.imports_seen import APPLIED, EXPORTED, FAILED, FAULTY, add_imports
 from tests.scenarios.keys_seen import (
     CHANGED,
@@ -333,6 +334,19 @@ SCENES: Final = (
     Scene("engineering-errors", "/engineering/meter/1/extended", act=shown(SAVE, "#errors"),
           part="main", status=422),
     Scene("engineering-refusals-list", "/engineering-refusals/list/?size=10"),
+    Scene("campaigns", "/campaigns/list/?size=10"),
+    Scene("campaign-plan", "/campaigns/new"),
+    Scene("campaign-plan-errors", "/campaigns/new", act=shown(SAVE, "#errors"), part="main",
+          status=422),
+    Scene("campaign-planned", f"/campaigns/show/{PLANNED}"),
+    Scene("campaign-plan-again", f"/campaigns/{PLANNED}/plan", part="main"),
+    Scene("campaign-paused", f"/campaigns/show/{PAUSED}"),
+    Scene("campaign-stop", f"/campaigns/{PAUSED}/stop"),
+    Scene("campaign-stop-errors", f"/campaigns/{PAUSED}/stop", part="main", status=422,
+          act=shown("main form .btn-danger", "#errors")),
+    Scene("campaign-sheets", f"/campaigns/{PAUSED}/sheets"),
+    Scene("campaign-meters", f"/campaign-meters/list/?campaign={PAUSED}"),
+    Scene("campaign-left-out", f"/campaign-left-out/list/?campaign={PAUSED}"),
     Scene("test-tokens-list", "/test-tokens/list/?size=10"),
     Scene("test-tokens-make", "/test-tokens/make"),
     Scene("engineering-token", "/engineering/show/1"),
@@ -744,7 +758,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
     nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
     nobody sold. Consumer 2 owes. Imports and jobs are those of ``imports_seen``, tokens beside
-    those of sales those of ``keys_seen``.
+    those of sales those of ``keys_seen``, campaigns those of ``campaigns_seen``.
     """
     make_tokens(page, product)
     page.goto(f"{product.address}/floats/1/pay-in")
@@ -774,6 +788,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             (now, sold["meter_pan"], sold["tid"] + 7, now),
         )
         add_imports(database, now)
+        add_campaigns(database, now)
         database.execute(
             "INSERT INTO debt (consumer_id, name, amount_minor, recovered_minor, written_off_minor,"
             " share_percent, reason, entered_at, key) VALUES (2, 'Connection fee', 20000, 0, 2500,"

@@ -19,6 +19,7 @@ from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import COUNTER, SECOND_PERSON, Permission, sight_of
 from vmsapp.services.approvals import asking, deciding
 from vmsapp.services.approvals.requests import DECIDE
+from vmsapp.services.campaigns.beginning import MAY_MAKE as MAY_CAMPAIGN
 from vmsapp.services.debts import MAY_ENTER
 from vmsapp.services.engineering.making import MAY_MAKE
 from vmsapp.services.float_terms import TERMS
@@ -28,8 +29,8 @@ from vmsapp.services.vending.reversal import MAY_REVERSE
 
 MAKER, CHECKER, THIRD = "maker", "checker", "third"
 ALL = (
-    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, MAY_GIVE, MAY_MAKE, ("can_give_back", COUNTER),
-    ("can_change", SECOND_PERSON),
+    MOVE, TERMS, DECIDE, MAY_REVERSE, MAY_ENTER, MAY_GIVE, MAY_MAKE, MAY_CAMPAIGN,
+    ("can_give_back", COUNTER), ("can_change", SECOND_PERSON),
 )  # fmt: skip
 
 

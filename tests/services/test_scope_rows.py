@@ -23,6 +23,11 @@ from tests.till import Till
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
+    Campaign,
+    CampaignChunk,
+    CampaignMeter,
+    CampaignNotice,
+    CampaignRefusal,
     Consumer,
     Delivery,
     EngineeringDigits,
@@ -97,7 +102,8 @@ AT_A_POINT = (
     Shift,
     ShiftCash,
 )
-SEEN = REGIONAL + AT_A_POINT + ENGINEERING
+CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
+SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
@@ -161,6 +167,7 @@ def sold(shop):
                 session, actor, made.id, nth=1, kind=PrintKind.PAPER, language="en"
             )
         )
+        add_campaign(shop, meter)
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
     pair = make_pair(shop)
@@ -179,6 +186,29 @@ def sold(shop):
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
     return {"north": north, "south": south}
+
+
+def add_campaign(shop, meter):
+    """A campaign of a meter's region, with a row in each of its tables."""
+    row, now = shop.meter(meter), shop.clock()
+    change = shop.rows(KeyChange, KeyChange.meter_id == row.id)[0]
+    campaign = Campaign(
+        region_id=row.region_id, name="x", reason="x", due_on=factories.TODAY, made_at=now
+    )
+    shop.change(lambda session: session.add(campaign))
+    of = {"campaign_id": campaign.id}
+    parts = [
+        CampaignMeter(**of, place=1, number=row.drn, meter_id=row.id),
+        CampaignChunk(
+            **of, request_id=f"C-{row.id}", module_id=shop.utility.module_id, first_id=1,
+            last_id=1, meters=1, reserved_at=now,
+        ),
+        CampaignRefusal(**of, round=1, meter_id=row.id, code="x", refused_at=now),
+        CampaignNotice(
+            **of, key_change_id=change.id, hand_out="sheet", reference=f"r{row.id}", state_at=now
+        ),
+    ]  # fmt: skip
+    shop.change(lambda session: session.add_all(parts))
 
 
 def key_of(model):
@@ -262,6 +292,7 @@ CHANGES = {
     ServicePoint: {"plan_attached_on": factories.TODAY},
     KeyChange: {"reason": "x"},
     KeyChangePrint: {"language": "fr"},
+    Campaign: {"reason": "y"},
     EngineeringToken: {"reason": "y"},
     EngineeringPrint: {"language": "fr"},
     Sale: {"local_hour": 3},

@@ -339,7 +339,8 @@ EVENT_ALONE = {
     "Tariffs.export_plan", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
-        "EngineeringTokens", "EngineeringRefusals", "TestTokens",
+        "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
+        "CampaignLeftOut",
     )), "Floats.statement_file", "TokenDesk.look", "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""

@@ -15,16 +15,18 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from tests.engineer import engineered
-from tests.factories import MARKET, NOW, OPERATOR, SOUTH_OPERATOR, SOUTHERN
+from tests.factories import MARKET, NOW, OPERATOR, SOUTH_OPERATOR, SOUTHERN, TODAY
 from tests.web.office import ADMIN, NORTH_SUPERVISOR, NOWHERE, Browser, contents, main_part
 from tests.web.records import views_of
 from vmsapp.models import (
     ApprovalRequest,
+    Campaign,
     Consumer,
     Delivery,
     ImportBatch,
     Job,
     JournalFinding,
+    KeyChange,
     Meter,
     OfficeUser,
     Sale,
@@ -69,6 +71,19 @@ def may_everything(shop, people):
     """Two people of the north with every permission there is, and what the south has."""
     sale = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
     engineered(shop, SOUTHERN, SOUTH_OPERATOR)
+    campaign = Campaign(
+        region_id=shop.utility.regions["south"].id, name="Far", reason="x", due_on=TODAY,
+        made_at=NOW, hand_out="sheet", begun_at=NOW, state="running",
+    )  # fmt: skip
+    south = shop.meter(SOUTHERN)
+    side = {"sgc": south.sgc, "krn": south.krn, "kt": 2, "ti": "01", "base_date": "14",
+            "ken": 255, "dkga": "02"}  # fmt: skip
+    change = KeyChange(
+        meter_id=south.id, meter_pan=south.meter_pan, state="confirmed", form_key="far",
+        body_hash="0" * 64, reason="x", ea=7, tct=2, three_tokens=False, table_set="production",
+        request_id="far", module_id=shop.utility.module_id, reserved_at=NOW,
+        **{f"{which}_{name}": value for which in ("old", "new") for name, value in side.items()},
+    )  # fmt: skip
     asked = ApprovalRequest(
         action="float.pay_in", params={}, hash="0" * 64, key="1-x", asked_by_id=people[ADMIN].id,
         made_at=NOW, expires_at=NOW + timedelta(days=1),
@@ -91,7 +106,10 @@ def may_everything(shop, people):
     )  # fmt: skip
 
     def promote(session):
-        session.add_all([asked, found, shift, sent])
+        session.add_all([asked, found, shift, sent, campaign])
+        session.flush()
+        change.campaign_id = campaign.id
+        session.add(change)
         role = session.scalars(select(Role).where(Role.name == "Administrator")).one()
         for user in session.scalars(select(OfficeUser).where(OfficeUser.username.in_(ASKING))):
             user.roles = [role]

@@ -77,6 +77,9 @@ def open_to(office, who: str) -> list[OfficeListView]:
             "/engineering",
             "/engineering-refusals",
             "/test-tokens",
+            "/campaigns",
+            "/campaign-meters",
+            "/campaign-left-out",
         }
         if who == OPERATOR
         else set()
@@ -116,7 +119,8 @@ FOR_FILTERS = {"/regions", "/products", "/tariffs"}
 """Lists that lists open to everybody may be narrowed by."""
 
 CLOSED = FOR_FILTERS | {
-    "/approvals", "/audit", "/engineering", "/engineering-refusals", "/imports", "/jobs",
+    "/approvals", "/audit", "/campaigns", "/campaign-meters", "/campaign-left-out",
+    "/engineering", "/engineering-refusals", "/imports", "/jobs",
     "/journal", "/modules", "/proof", "/roles", "/test-tokens", "/users", "/vending-points",
 }  # fmt: skip
 """Lists no operator opens."""

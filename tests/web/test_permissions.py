@@ -128,6 +128,31 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
             ("confirm", "POST"),
         )
     },
+    **{("Campaigns." + route, method): OF_ENGINEERING for route, method in READ},
+    ("Campaigns.progress", "GET"): OF_ENGINEERING,
+    **{
+        (f"{view}.{route}", method): OF_ENGINEERING
+        for view, routes_of in (
+            ("CampaignMeters", READ),
+            ("CampaignLeftOut", READ - {("show", "GET")}),
+        )
+        for route, method in routes_of
+    },
+    **{
+        (f"Campaigns.{route}", method): CHANGE_KEYS
+        for route in ("new", "plan", "stop")
+        for method in ("GET", "POST")
+    },
+    **{
+        (f"Campaigns.{route}", "POST"): CHANGE_KEYS
+        for route in ("begin", "discard", "pause", "go_on", "again", "send", "print_sheets")
+    },
+    ("Campaigns.sheets", "GET"): CHANGE_KEYS,
+    **{
+        (f"{view}.export", "POST"): CHANGE_KEYS | {AUDITOR}
+        for view in ("Campaigns", "CampaignMeters", "CampaignLeftOut")
+    },
+    ("Campaigns.report", "POST"): CHANGE_KEYS | {AUDITOR},
     ("TestTokens.make", "GET"): MAKES_TOKENS,
     ("TestTokens.make", "POST"): MAKES_TOKENS,
     ("TestTokens.card", "GET"): OF_ENGINEERING,

@@ -58,7 +58,14 @@ from vmsapp.hsm.requests import (
     VerifyRequest,
 )
 from vmsapp.hsm.results import BatchRow, Head, Record, Results, Transaction
-from vmsapp.hsm.writing import Seals, args_of, batch_record_of, hash_of, record_of
+from vmsapp.hsm.writing import (
+    Seals,
+    args_of,
+    args_of_batch,
+    batch_record_of,
+    hash_of,
+    record_of,
+)
 from vmsapp.sts.secret import SecretBytes
 
 log = logging.getLogger(__name__)
@@ -208,16 +215,19 @@ class Engine:
         They are made before anything is locked: a sale does not wait for a campaign.
         """
         known = self._results.find(batch.request_id)
+        args_hash = hash_of(args_of_batch(batch))
         if known is None:
             policy.check_clock(batch.asked_at, self._clock())
-            answer: tuple[IssuedTokens, ...] | ModuleRefused = self._sets_or_refusal(batch)
-            record, rows = batch_record_of(batch, answer, self._seals, self._clock())
+            answer = self._sets_or_refusal(batch)
+            record, rows = batch_record_of(batch, answer, self._seals, self._clock(), args_hash)
             with self._results.transaction() as records:
                 known = records.find(batch.request_id)
                 if known is None:
                     self._add(records, record, rows)
-                    known = record
-        self._require_same(batch, known)
+            if known is None and not isinstance(answer, ModuleRefused):
+                return answer  # it is on the disk
+            known = known or record
+        self._require_same(batch, known, args_hash)
         return self._given(known)
 
     def verify(self, request: VerifyRequest) -> Verified:
@@ -307,7 +317,7 @@ class Engine:
                 known = record_of(request, answer, self._seals, self._clock())
                 self._add(records, known)
         # Outside of the transaction: a refusal, too, is on the disk before it is told.
-        self._require_same(request, known)
+        self._require_same(request, known, hash_of(args_of(request)))
         return _in_a_row(self._given(known))
 
     def _admit(self, request: MeterRequest | DisplayRequest, records: Transaction) -> None:
@@ -352,9 +362,9 @@ class Engine:
             key = self._seals.chain_key()
             records.add_line(journal.line_of(key, records.last_line(), record, rows, record.at))
 
-    def _require_same(self, request: Request, known: Record) -> None:
+    def _require_same(self, request: Request, known: Record, args_hash: str) -> None:
         """Refuse an id that came with other values; a cancelled one came with none."""
-        same = known.args_hash in (None, hash_of(args_of(request)))
+        same = known.args_hash in (None, args_hash)
         if not same or (known.args_hash and known.operation != request.operation):
             raise RequestReused(request_id=request.request_id)
 

@@ -1,16 +1,37 @@
 """What an engine's keys lie in: the one thing in which our own modules differ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from vmsapp.hsm.answers import Capabilities, KeyInfo, Protection
 from vmsapp.hsm.requests import KeyRef
-from vmsapp.sts.keys import DecoderKey, KeyParameters
+from vmsapp.sts import dkga
+from vmsapp.sts.batch.keys import DecoderKeys, derive_many
+from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
 from vmsapp.sts.secret import SecretBytes
 
 Derive = Callable[[KeyParameters], DecoderKey]
-"""Makes a meter's key of the vending key that was opened; the caller wipes it."""
+"""Makes a meter's key of the vending key that was opened; the caller wipes it.
+
+One that is ``InMemory`` makes many at once, too.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class InMemory:
+    """Derives from a vending key that this process holds for as long as it is open."""
+
+    key: VendingKey
+
+    def __call__(self, parameters: KeyParameters) -> DecoderKey:
+        """Make one meter's key."""
+        return dkga.derive(self.key, parameters)
+
+    def many(self, like: KeyParameters, meter_pans: Sequence[str]) -> DecoderKeys:
+        """Make the keys of meters that differ in their numbers alone; the caller wipes them."""
+        return derive_many(self.key, like, meter_pans)
 
 
 OWN: Final = Capabilities(

@@ -12,12 +12,14 @@ from typing import Final, NamedTuple
 from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused
 from vmsapp.hsm.requests import CreditRequest, DisplayRequest, EngineeringRequest, KeyChange
 from vmsapp.sts import ea07, keychange
-from vmsapp.sts.batch.encode import encode_many
+from vmsapp.sts.batch.campaign import sections_many
+from vmsapp.sts.batch.encode import encode_many, read_back
 from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.codec import decode, encode
 from vmsapp.sts.credit import CreditToken, CurrencyToken, Service
 from vmsapp.sts.errors import KeyExpired, KeyRuleError, StsError
 from vmsapp.sts.fields import TokenClass
+from vmsapp.sts.identifiers import EncryptionAlgorithm
 from vmsapp.sts.keychange import Section
 from vmsapp.sts.keys import DecoderKey
 from vmsapp.sts.mse import ManagementToken
@@ -121,6 +123,45 @@ def digits_of_sets(
         tuple(of_row[section.subclass] for section in sections)
         for of_row, sections in zip(found, sets, strict=True)
     ]
+
+
+def digits_of_many(
+    old_keys: DecoderKeys, new_keys: DecoderKeys, table_set: str, *, three_tokens: bool
+) -> list[tuple[tuple[int, str], ...]]:
+    """Make the digits of meters that differ in their numbers alone, and read them back.
+
+    Returns:
+        Sub-class and digits of each token of each set.
+
+    Raises:
+        StsError: The standard does not allow it for one of them.
+        HsmUnavailable: ``self_check``: digits do not say what was asked.
+    """
+    tables, columns = ea07.table_set(table_set), []
+    for subclass, data in sections_many(old_keys, new_keys, three_tokens=three_tokens):
+        digits = encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
+        _require_read_back(subclass, data, digits, old_keys, tables)
+        columns.append([(subclass, each) for each in digits])
+    return list(zip(*columns, strict=True))
+
+
+def _require_read_back(
+    subclass: int,
+    data: Sequence[int],
+    digits: Sequence[str],
+    keys: DecoderKeys,
+    tables: ea07.TableSet,
+) -> None:
+    """Read digits back: of EA 07 all at once, of EA 11 one by one."""
+    if keys.ea is EncryptionAlgorithm.STA:
+        said = read_back(TokenClass.MANAGEMENT, subclass, data, digits, keys, tables)
+    else:
+        said = all(
+            decode(each, keys.key(row), tables=tables).data == data[row]
+            for row, each in enumerate(digits)
+        )
+    if not said:
+        raise HsmUnavailable("self_check", sent=True)
 
 
 def _section(sections: tuple[Section, ...], subclass: int) -> Section:

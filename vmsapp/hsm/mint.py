@@ -4,7 +4,7 @@ Nothing is written here; ``engine`` does, in whose transaction the record of a m
 asked.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
@@ -12,7 +12,7 @@ from datetime import datetime
 from vmsapp.hsm import making, policy
 from vmsapp.hsm.answers import IssuedToken, IssuedTokens, KeyInfo, Verified
 from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
-from vmsapp.hsm.key_source import Derive, KeySource
+from vmsapp.hsm.key_source import Derive, InMemory, KeySource
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.requests import (
     CreditRequest,
@@ -27,7 +27,9 @@ from vmsapp.hsm.requests import (
     VerifyRequest,
 )
 from vmsapp.hsm.results import Transaction
+from vmsapp.hsm.writing import form_of
 from vmsapp.sts import ea07
+from vmsapp.sts.batch.encode import FEW
 from vmsapp.sts.codec import decode
 from vmsapp.sts.errors import CrcError, KeyExpired, KeyRuleError, StsError
 from vmsapp.sts.fields import TokenClass
@@ -104,31 +106,85 @@ class Mint:
         """
         self._check_tables(request.table_set)
         with ExitStack() as stack:
-            keys: dict[KeyRef, tuple[KeyInfo, Derive]] = {}
-            changes, sets, infos = [], [], []
-            for number, row in enumerate(rows):
-                try:
-                    for ref in (row.meter.key, row.new.key):
-                        if ref not in keys:
-                            keys[ref] = self._opened(stack, ref)
-                    old, new = keys[row.meter.key], keys[row.new.key]
-                    self._check_change(request, row, old[0], new[0])
-                    old_key = stack.enter_context(_derived(old[1], row.meter))
-                    new_key = stack.enter_context(_derived(new[1], row.new))
-                    change = making.Change(row, old_key, new_key)
-                    sets.append(making.sections_of(change))
-                except ModuleRefused as refusal:
-                    raise ModuleRefused(refusal.reason, row=number) from None
-                changes.append(change)
-                infos.append(old[0])
-            made = making.digits_of_sets(changes, sets, self._table_set)
-        return tuple(
-            tuple(
+            opened = _Opened(stack, self._opened)
+            found: dict[int, IssuedTokens] = {}
+            for places in alike(rows):
+                found |= self._many(request, rows, places, opened)
+            rest = [place for place in range(len(rows)) if place not in found]
+            found |= self._one_by_one(request, rows, rest, opened)
+        return tuple(found[place] for place in range(len(rows)))
+
+    def _many(
+        self,
+        request: KeyChangeRequest | KeyChangeBatch,
+        rows: Sequence[KeyChange],
+        places: Sequence[int],
+        opened: "_Opened",
+    ) -> dict[int, IssuedTokens]:
+        """Make the sets of meters that differ in their numbers alone, by their places.
+
+        Where one of them cannot be made, none is: one by one the refusal finds its row.
+        """
+        first, pans = rows[places[0]], [rows[place].meter.meter_pan for place in places]
+        same = all(
+            rows[place].new.meter_pan == pan for place, pan in zip(places, pans, strict=True)
+        )
+        try:
+            (old, old_keys), (new, new_keys) = opened[first.meter.key], opened[first.new.key]
+            if not (same and isinstance(old_keys, InMemory) and isinstance(new_keys, InMemory)):
+                return {}
+            self._check_change(request, first, old, new)
+            with (
+                old_keys.many(first.meter.parameters(), pans) as before,
+                new_keys.many(first.new.parameters(), pans) as after,
+            ):
+                made = making.digits_of_many(
+                    before, after, self._table_set, three_tokens=first.three_tokens
+                )
+        except (ModuleRefused, StsError):
+            return {}
+        return {
+            place: tuple(
+                self._token(digits, TokenClass.MANAGEMENT, subclass, key=old)
+                for subclass, digits in one
+            )
+            for place, one in zip(places, made, strict=True)
+        }
+
+    def _one_by_one(
+        self,
+        request: KeyChangeRequest | KeyChangeBatch,
+        rows: Sequence[KeyChange],
+        places: Sequence[int],
+        opened: "_Opened",
+    ) -> dict[int, IssuedTokens]:
+        """Make sets by their places.
+
+        Raises:
+            ModuleRefused: With the row that is refused.
+        """
+        changes, sets, infos = [], [], []
+        for place in places:
+            row = rows[place]
+            try:
+                old, new = opened[row.meter.key], opened[row.new.key]
+                self._check_change(request, row, old[0], new[0])
+                old_key = opened.stack.enter_context(_derived(old[1], row.meter))
+                new_key = opened.stack.enter_context(_derived(new[1], row.new))
+                change = making.Change(row, old_key, new_key)
+                sets.append(making.sections_of(change))
+            except ModuleRefused as refusal:
+                raise ModuleRefused(refusal.reason, row=place) from None
+            changes.append(change)
+            infos.append(old[0])
+        made = making.digits_of_sets(changes, sets, self._table_set)
+        return {
+            place: tuple(
                 self._token(digits, TokenClass.MANAGEMENT, section.subclass, key=key)
                 for digits, section in zip(row_digits, sections, strict=True)
             )
-            for row_digits, sections, key in zip(made, sets, infos, strict=True)
-        )
+            for place, row_digits, sections, key in zip(places, made, sets, infos, strict=True)
+        }
 
     def verify(self, request: VerifyRequest) -> Verified:
         """Tell what digits say under a meter's key; nothing is written.
@@ -217,3 +273,29 @@ def _derived(derive: Derive, meter: MeterConfig) -> DecoderKey:
         return derive(meter.parameters())
     except StsError:
         raise ModuleRefused("parameters") from None
+
+
+class _Opened(dict[KeyRef, tuple[KeyInfo, Derive]]):
+    """The keys of a batch, each opened when it is first asked for, until the stack ends."""
+
+    def __init__(
+        self,
+        stack: ExitStack,
+        open_key: Callable[[ExitStack, KeyRef], tuple[KeyInfo, Derive]],
+    ) -> None:
+        self.stack = stack
+        self._open = open_key
+
+    def __missing__(self, ref: KeyRef) -> tuple[KeyInfo, Derive]:
+        self[ref] = self._open(self.stack, ref)
+        return self[ref]
+
+
+def alike(rows: Sequence[KeyChange]) -> Iterator[list[int]]:
+    """Find the rows that differ in their meters' numbers alone, where that is worth it."""
+    forms: dict[tuple[object, ...], list[int]] = {}
+    for place, row in enumerate(rows):
+        forms.setdefault((*form_of(row.meter), *form_of(row.new), row.three_tokens), []).append(
+            place
+        )
+    return (places for places in forms.values() if len(places) >= FEW)

@@ -189,8 +189,7 @@ class Transaction:
     def add(self, record: Record, rows: Iterable[BatchRow] = ()) -> None:
         """Write a request's outcome, and the rows of a batch; its id must be new."""
         _write(self._connection, record)
-        for row in rows:
-            _write(self._connection, row)
+        self._connection.executemany(_insert(BatchRow), map(_values, rows))
         self._connection.execute("UPDATE state SET sequence = sequence + 1")
 
     def last_line(self) -> Line | None:
@@ -372,14 +371,17 @@ def _columns(kind: type[Row]) -> str:
 
 
 def _write(connection: sqlite3.Connection, row: Row) -> None:
-    kind = type(row)
-    values = [getattr(row, name) for name in kind.__slots__]
-    values = [int(v.timestamp()) if isinstance(v, datetime) else v for v in values]
-    holes = ", ".join("?" * len(values))
-    connection.execute(
-        f"INSERT INTO {_TABLES[kind]} ({_columns(kind)}) VALUES ({holes})",  # noqa: S608 - our names
-        values,
-    )
+    values = [int(v.timestamp()) if isinstance(v, datetime) else v for v in _values(row)]
+    connection.execute(_insert(type(row)), values)
+
+
+def _values(row: Row) -> list[Any]:
+    return [getattr(row, name) for name in row.__slots__]
+
+
+def _insert(kind: type[Row]) -> str:
+    holes = ", ".join("?" * len(kind.__slots__))
+    return f"INSERT INTO {_TABLES[kind]} ({_columns(kind)}) VALUES ({holes})"  # noqa: S608 - ours
 
 
 def _read(kind: type[AnyRow], row: tuple[Any, ...]) -> AnyRow:

@@ -5,6 +5,18 @@ from typing import Final
 from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
+from vmsapp.models.campaign import (
+    CAMPAIGN_MOVES,
+    Campaign,
+    CampaignChunk,
+    CampaignMeter,
+    CampaignNotice,
+    CampaignRefusal,
+    CampaignState,
+    ChunkState,
+    HandOut,
+    NoticeState,
+)
 from vmsapp.models.consumer import Consumer, Gender, NumberSeries
 from vmsapp.models.debt import Debt, DebtPayment, DebtWriteOff
 from vmsapp.models.delivery import (
@@ -87,6 +99,7 @@ from vmsapp.models.vending_point import (
 )
 
 __all__ = [
+    "CAMPAIGN_MOVES",
     "CHANGES_MADE",
     "CHANGE_MOVES",
     "DELIVERY_MOVES",
@@ -105,9 +118,16 @@ __all__ = [
     "AuditSeal",
     "AuditUnsealed",
     "BatchState",
+    "Campaign",
+    "CampaignChunk",
+    "CampaignMeter",
+    "CampaignNotice",
+    "CampaignRefusal",
+    "CampaignState",
     "CashReason",
     "ChangeState",
     "Channel",
+    "ChunkState",
     "ClockAcceptance",
     "Consumer",
     "Counter",
@@ -128,6 +148,7 @@ __all__ = [
     "FreeReason",
     "FreeToken",
     "Gender",
+    "HandOut",
     "ImportBatch",
     "ImportRow",
     "Installation",
@@ -150,6 +171,7 @@ __all__ = [
     "MeterState",
     "MeterType",
     "ModuleHealth",
+    "NoticeState",
     "NumberSeries",
     "OfficeUser",
     "PaperSize",

@@ -122,6 +122,9 @@ class KeyChange(OfMeter, Model):
             not: ``test_tokens`` or ``entered``.
         shown_krn, shown_ti: What the meter showed then.
         note: Why it was refused.
+        campaign_id: The campaign it is part of.
+        chunk_id: The chunk its module was asked for it in, under that one's request id; this
+            row's own is ``<chunk's>.<place in it>``. None where it is asked for by itself.
     """
 
     __tablename__ = "key_change"
@@ -136,6 +139,13 @@ class KeyChange(OfMeter, Model):
         ),
         _one_of("reserved"),
         _one_of("completed"),
+        Index(
+            "ix_key_change_campaign",
+            "campaign_id",
+            "state",
+            sqlite_where=text("campaign_id IS NOT NULL"),
+            postgresql_where=text("campaign_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]
@@ -179,6 +189,8 @@ class KeyChange(OfMeter, Model):
     shown_krn: Mapped[int | None]
     shown_ti: Mapped[str | None] = mapped_column(String(2))
     note: Mapped[Text] = mapped_column(default="")
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
+    chunk_id: Mapped[int | None] = mapped_column(ForeignKey("campaign_chunk.id"))
 
     tokens: Mapped[list["KeyChangeToken"]] = relationship(
         primaryjoin="KeyChange.id == foreign(KeyChangeToken.key_change_id)",

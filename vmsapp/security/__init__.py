@@ -15,6 +15,7 @@ from vmsapp.security.groups import ADMINISTRATORS, GROUPS, NOBODY, READY_MADE
 from vmsapp.security.manager import EPOCH, OfficeSecurityManager
 from vmsapp.security.permissions import (
     APPROVALS,
+    CAMPAIGNS,
     CLOCK,
     COUNTER,
     ENGINEERING,
@@ -42,6 +43,7 @@ from vmsapp.security.permissions import (
 __all__ = [
     "ADMINISTRATORS",
     "APPROVALS",
+    "CAMPAIGNS",
     "CLOCK",
     "COUNTER",
     "ENGINEERING",

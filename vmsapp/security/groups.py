@@ -73,6 +73,8 @@ _SEES_SYSTEM: Final = frozenset(
         "EngineeringTokens.export",
         "EngineeringRefusals.see",
         "EngineeringRefusals.export",
+        "Campaigns.see",
+        "Campaigns.export",
         "TestTokens.see",
         "TestTokens.export",
         "LedgerProof.see",
@@ -110,7 +112,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Jobs.see", "Consumers.export", "Meters.export", "Sales.export", "Floats.export"}
         | {"Consumers.delete", "Consumers.retire", "Consumers.id_number", "Meters.correct"}
         | {"Consumers.debts", "Consumers.confirm_address"}
-        | {"Meters.confirm_key", "Meters.refuse_key"}
+        | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS,
     ),
@@ -128,6 +130,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS
         | _KEEPS_METERS
         | {"Meters.change_key", "Meters.confirm_key", "Approvals.see", "Approvals.decide"}
+        | {"Campaigns.see", "Campaigns.make", "Campaigns.export"}
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},

@@ -17,6 +17,7 @@ from vmsapp.errors import N_
 from vmsapp.security.permissions import (
     APPROVALS,
     AUDIT,
+    CAMPAIGNS,
     CLOCK,
     COUNTER,
     ENGINEERING,
@@ -247,6 +248,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(ENGINEERING_REFUSALS, N_("Refused engineering tokens"),
                "Engineering refusals", others=(
             _export(ENGINEERING_REFUSALS, N_("Export refused engineering tokens")),
+        )),
+        Screen(CAMPAIGNS, N_("Campaigns"), "Campaigns", looks_up=_REGIONS, others=(
+            Deed("make", N_("Make, pause and stop campaigns"), (("can_make", CAMPAIGNS),)),
+            _export(CAMPAIGNS, N_("Export campaigns")),
         )),
         Screen(TEST_TOKENS, N_("Test tokens"), "Test tokens", others=(
             Deed("make", N_("Make cards of test tokens"), (("can_make", TEST_TOKENS),)),

@@ -32,6 +32,7 @@ TEST_TOKENS: Final = "TestTokens"
 TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
 TOKEN_DESK: Final = "TokenDesk"  # noqa: S105 - a screen
 TRAINING: Final = "Training"
+CAMPAIGNS: Final = "Campaigns"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -61,6 +61,7 @@ class Open(Generic[Row]):
         began: Column of when it began.
         read: Reads one as it stands, let go of by the session.
         name: What the log calls it.
+        only: Which rows of the table; all where it is None.
     """
 
     model: type[Row]
@@ -68,6 +69,7 @@ class Open(Generic[Row]):
     began: InstrumentedAttribute[datetime]
     read: Callable[[Session, int], Row]
     name: str
+    only: ColumnElement[bool] | None = None
 
 
 def settle_open(
@@ -103,7 +105,7 @@ def _due(session: Session, kind: Open[Row], patience: Patience) -> Sequence[int]
     now, model = now_utc(), _columns(kind)
     ids = session.scalars(
         select(model.id)
-        .where(model.state == kind.state)
+        .where(model.state == kind.state, true() if kind.only is None else kind.only)
         # one from the future began before the clock was set back: it is old, too
         .where(or_(kind.began <= now - patience.take_after, kind.began > now))
         .order_by(kind.began, model.id)

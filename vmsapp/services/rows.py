@@ -65,7 +65,7 @@ def insert_rows(
     """
     if not rows:
         return []
-    ids = _next_ids(session, model, len(rows)) if "id" in model.__table__.c else []
+    ids = next_ids(session, model, len(rows)) if "id" in model.__table__.c else []
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, model, rows, ids)
     else:
@@ -74,8 +74,8 @@ def insert_rows(
     return ids
 
 
-def _next_ids(session: Session, model: type[Model], count: int) -> Sequence[int]:
-    """Take ids that no row has or had, as the database itself would."""
+def next_ids(session: Session, model: type[Model], count: int) -> Sequence[int]:
+    """Take ids that no row has or had, as the database would, in a transaction that writes."""
     if session.get_bind().dialect.name == "postgresql":
         series = func.pg_get_serial_sequence(model.__tablename__, "id")
         taken = select(func.nextval(series)).select_from(func.generate_series(1, count).alias())

@@ -18,9 +18,10 @@ from vmsapp.extensions import db
 from vmsapp.scope import Actor, seen_by
 from vmsapp.security import actor_for
 from vmsapp.services import job_runs, job_sweep
+from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
-from vmsapp.tasks import celery, exports, imports
+from vmsapp.tasks import campaigns, celery, exports, imports
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -31,6 +32,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
     batches.APPLY: imports.apply,
     batches.UNDO: imports.undo,
     exports.EXPORT: exports.export,
+    campaign_terms.MAKE: campaigns.make,
+    campaign_terms.SEND: campaigns.send,
+    campaign_terms.REPORT: campaigns.write_report,
 }
 """What each kind of job does."""
 

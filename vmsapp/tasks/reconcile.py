@@ -8,6 +8,7 @@ from flask import current_app
 from vmsapp.extensions import db
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import jobs
+from vmsapp.services.campaigns.reconcile import reconcile_chunks
 from vmsapp.services.doubt import Patience
 from vmsapp.services.engineering.reconcile import reconcile_engineering
 from vmsapp.services.key_changes.reconcile import reconcile_changes
@@ -33,5 +34,7 @@ def settle() -> None:
             job.result = reconcile(db.session(), modules, patience)
             changes = reconcile_changes(db.session(), modules, patience)
             job.result |= {f"key_changes_{state}": count for state, count in changes.items()}
+            chunks = reconcile_chunks(db.session(), modules, patience)
+            job.result |= {f"campaign_chunks_{state}": count for state, count in chunks.items()}
             tokens = reconcile_engineering(db.session(), modules, patience)
             job.result |= {f"engineering_{state}": count for state, count in tokens.items()}

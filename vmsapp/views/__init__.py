@@ -23,6 +23,8 @@ from vmsapp.views import (
 )
 from vmsapp.views.approvals import Approvals
 from vmsapp.views.audit import AuditTrail
+from vmsapp.views.campaign_meters import CampaignMeters
+from vmsapp.views.campaigns import Campaigns
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
@@ -35,6 +37,7 @@ from vmsapp.views.imports import Imports
 from vmsapp.views.jobs import Jobs
 from vmsapp.views.language import LocaleView
 from vmsapp.views.ledger_proof import LedgerProofs
+from vmsapp.views.left_out import CampaignLeftOut
 from vmsapp.views.licence import Licence
 from vmsapp.views.meter_tests import TestTokens
 from vmsapp.views.meters import Meters
@@ -116,14 +119,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Meters, "Meters list", label=_l("Meters"), **REGISTRATION)
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
     builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
-    builder.add_view(
-        EngineeringTokens, "Engineering tokens", label=_l("Engineering tokens"), **ENGINEERING
-    )
-    builder.add_view(
-        EngineeringRefusals, "Engineering refusals", label=_l("Refused engineering tokens"),
-        **ENGINEERING,
-    )  # fmt: skip
-    builder.add_view(TestTokens, "Test tokens", label=_l("Test tokens"), **ENGINEERING)
+    _register_engineering(builder)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
@@ -141,3 +137,18 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
     if not production:
         builder.add_view_no_menu(Parts)
+
+
+def _register_engineering(builder: AppBuilder) -> None:
+    """Put what manages meters in its places."""
+    builder.add_view(
+        EngineeringTokens, "Engineering tokens", label=_l("Engineering tokens"), **ENGINEERING
+    )
+    builder.add_view(
+        EngineeringRefusals, "Engineering refusals", label=_l("Refused engineering tokens"),
+        **ENGINEERING,
+    )  # fmt: skip
+    builder.add_view(Campaigns, "Campaigns", label=_l("Campaigns"), **ENGINEERING)
+    builder.add_view_no_menu(CampaignMeters)
+    builder.add_view_no_menu(CampaignLeftOut)
+    builder.add_view(TestTokens, "Test tokens", label=_l("Test tokens"), **ENGINEERING)

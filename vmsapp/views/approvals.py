@@ -14,19 +14,23 @@ from sqlalchemy.orm import joinedload, undefer
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import ApprovalRequest, ApprovalState, Sale, SaleState
-from vmsapp.security import APPROVALS, COUNTER
+from vmsapp.models import ApprovalRequest, ApprovalState, Campaign, Sale, SaleState
+from vmsapp.security import APPROVALS, CAMPAIGNS, COUNTER
 from vmsapp.services.approvals import deciding, inbox
 from vmsapp.services.approvals.deed import Means
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.services.approvals.outcomes import said_again
+from vmsapp.services.campaigns.beginning import START
 from vmsapp.services.free_tokens.deed import GIVE
 from vmsapp.services.free_tokens.making import sale_of
+from vmsapp.tasks import background
 from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, modules, sentence, session, status_of
+from vmsapp.views.campaign_words import campaign_url
 from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
+from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import state
 from vmsapp.views.words import failure_sentence
@@ -91,6 +95,29 @@ def _token_url(row: ApprovalRequest) -> str | None:
         return None
     made = sale_of(session(), row.vending_point_id, row.key)
     return None if made is None else url_for("Counter.sale", sale_id=made.id)
+
+
+def _campaign_of(row: ApprovalRequest) -> Campaign | None:
+    """The campaign that a request begins, as far as its reader sees it."""
+    number = row.params.get("campaign_id") if row.action == START.action else None
+    found: Campaign | None = None if number is None else row_of(session(), Campaign, number)
+    return found
+
+
+def _campaign_url(row: ApprovalRequest) -> str | None:
+    """Where the campaign is looked at that a request begins, for who may see it."""
+    builder = current_app.extensions["appbuilder"]
+    campaign = _campaign_of(row)
+    if campaign is None or not builder.sm.has_access("can_show", CAMPAIGNS):
+        return None
+    return campaign_url(campaign)
+
+
+def _set_to_work(row: ApprovalRequest) -> None:
+    """Tell the workers of a campaign that was just approved; the sweep tells them else."""
+    campaign = _campaign_of(row)
+    if campaign is not None and campaign.job_id is not None:
+        background.send(campaign.job_id)
 
 
 def _place(row: ApprovalRequest) -> str:
@@ -182,6 +209,7 @@ class Approvals(Exported):
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
+            _set_to_work(done)
             flash(*_said(made))
         return redirect(self.url("show", pk=pk))
 
@@ -233,6 +261,7 @@ class Approvals(Exported):
             waits=waits,
             may_decide=decides and hindrance is None,
             token_url=_token_url(row),
+            campaign_url=_campaign_url(row),
             may_withdraw=waits and mine and self.may("withdraw"),
             hindrance=hindrance,
             outcome=sentence(said_again(row.outcome)) if row.outcome else None,

@@ -91,12 +91,16 @@ class Jobs(Exported):
         return f"{kind_word(row)} · {row.file_name}" if row.file_name else kind_word(row)
 
     def links(self, row: Job) -> Sequence[tuple[str, str]]:
-        """The import it belongs to."""
-        imports = view_named(self.appbuilder, "Imports")
-        batch_id = row.params.get("batch_id")
-        if batch_id is None or not imports.may("show"):
-            return ()
-        return ((_("Open the import"), imports.url("show", pk=batch_id)),)
+        """The import or the campaign it belongs to."""
+        ways = (
+            ("Imports", "batch_id", _("Open the import")),
+            ("Campaigns", "campaign_id", _("Open the campaign")),
+        )
+        return [
+            (word, view.url("show", pk=row.params[name]))
+            for screen, name, word in ways
+            if name in row.params and (view := view_named(self.appbuilder, screen)).may("show")
+        ]
 
     @expose("/progress/<int:pk>")
     @has_access

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from flask import Flask
-from flask_babel import force_locale, get_locale
+from flask_babel import force_locale, get_locale, gettext
 from sqlalchemy.orm import Session
 
 from vmsapp.i18n import _, money_text
 from vmsapp.models import Channel, Logo
 from vmsapp.services import mail
+from vmsapp.services.campaigns.messages import Parcel as SetParcel
 from vmsapp.services.delivery import Message
 from vmsapp.services.delivery.sms_text import sms_of
 from vmsapp.services.delivery.states import Parcel
@@ -28,6 +29,8 @@ LONGEST_NAME: Final = 40
 def init_app(app: Flask) -> None:
     """Leave the writer where the worker finds it."""
     app.extensions["vms_letters"] = letter
+    app.extensions["vms_campaign_letters"] = set_letter
+    app.extensions["vms_say"] = gettext
 
 
 def letter(session: Session, receipt: Receipt, parcel: Parcel, to: str) -> Message:
@@ -42,6 +45,29 @@ def letter(session: Session, receipt: Receipt, parcel: Parcel, to: str) -> Messa
     with force_locale(parcel.language):
         text = sms_of(list(_sms_lines(receipt, copy)))
     return Message(to=to, text=text, reference=parcel.reference)
+
+
+def set_letter(parcel: SetParcel, to: str) -> Message:
+    """Write the text message with the set of a campaign.
+
+    Raises:
+        SmsTooLong: It does not fit into a text message.
+    """
+    with force_locale(parcel.language):
+        text = sms_of(list(_set_lines(parcel)))
+    return Message(to=to, text=text, reference=parcel.reference)
+
+
+def _set_lines(parcel: SetParcel) -> Iterator[str]:
+    locale = get_locale()
+    mark = LEFT_TO_RIGHT if locale and locale.text_direction == "rtl" else ""
+    yield parcel.utility[:LONGEST_NAME]
+    yield _("Meter %(number)s", number=f"{mark}{parcel.drn}")
+    yield _("First enter older tokens. Skip the key change if the meter already took it.")
+    count = len(parcel.tokens)
+    for number, digits in enumerate(parcel.tokens, 1):
+        yield _("Token %(number)s of %(total)s: key change", number=number, total=count)
+        yield mark + " ".join(token_groups(digits))
 
 
 def file_of(session: Session, slip: Slip) -> bytes:

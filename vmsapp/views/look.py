@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.i18n import _, moment_text
-from vmsapp.security import COUNTER
+from vmsapp.security import CAMPAIGNS, COUNTER
 from vmsapp.views.assets import asset, shape
 from vmsapp.views.base import zone
 from vmsapp.views.forms import control, shown_fields
@@ -32,7 +32,10 @@ THEMES: Final = ("light", "dark", "auto")
 OPENED, CLOSED = Markup("<bdi>"), Markup("</bdi>")
 DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 
-PART_OF: Final = {"Printing": COUNTER, "FreeTokens": COUNTER}
+PART_OF: Final = {
+    "Printing": COUNTER, "FreeTokens": COUNTER, "CampaignMeters": CAMPAIGNS,
+    "CampaignLeftOut": CAMPAIGNS,
+}  # fmt: skip
 """Views without an entry in the menu, and the one they belong to."""
 
 

@@ -10,13 +10,12 @@ from vmsapp.hsm.answers import KeyInfo, Protection
 from vmsapp.hsm.engine import Engine
 from vmsapp.hsm.key_file.importing import KeyImport
 from vmsapp.hsm.key_file.pending import Pending
-from vmsapp.hsm.key_source import Derive
+from vmsapp.hsm.key_source import Derive, InMemory
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.requests import KeyRef
 from vmsapp.hsm.results import Results
-from vmsapp.sts import dkga
-from vmsapp.sts.keys import DecoderKey, KeyParameters, VendingKey
+from vmsapp.sts.keys import VendingKey
 from vmsapp.sts.secret import SecretBytes
 
 DRIVER: Final = "soft"
@@ -47,11 +46,7 @@ class SoftKeys:
         """Open one key for as long as the block lasts."""
         info, value = self._keystore.vending_key(ref)
         with value, VendingKey(ref.dkga, value.reveal()) as key:
-
-            def derive(parameters: KeyParameters) -> DecoderKey:
-                return dkga.derive(key, parameters)
-
-            yield info, derive
+            yield info, InMemory(key)
 
     def remove(self, ref: KeyRef) -> None:
         """Forget a key."""

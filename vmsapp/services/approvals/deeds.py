@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.approvals.rules import CHANGE_RULE
+from vmsapp.services.campaigns.beginning import START
 from vmsapp.services.debt_write_offs import WRITE_OFF
 from vmsapp.services.debts import ENTER
 from vmsapp.services.engineering.making import MAKING
@@ -28,6 +29,7 @@ _ALL: Final[tuple[Deed[Any], ...]] = (
     WRITE_OFF,
     GIVE,
     *MAKING.values(),
+    START,
     CHANGE_RULE,
 )
 

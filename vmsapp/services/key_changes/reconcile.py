@@ -21,7 +21,11 @@ from vmsapp.services.security_modules import open_module
 
 log = logging.getLogger(__name__)
 
-CHANGES: Final = Open(KeyChange, ChangeState.RESERVED, KeyChange.reserved_at, read, "key change")
+CHANGES: Final = Open(
+    KeyChange, ChangeState.RESERVED, KeyChange.reserved_at, read, "key change",
+    only=KeyChange.chunk_id.is_(None),
+)  # fmt: skip
+"""Those of a campaign's chunk are settled with it: the module was asked under the chunk's id."""
 
 
 def reconcile_changes(

@@ -10,8 +10,9 @@ The journal holds no digits: what stands for a token there is made by the module
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 from sqlalchemy import func, select
@@ -20,7 +21,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, NotFound, VmsError
 from vmsapp.extensions import atomic, end_reading
-from vmsapp.hsm.answers import JournalEntry, NotExecuted
+from vmsapp.hsm.answers import IssuedTokens, JournalEntry, NotExecuted
 from vmsapp.hsm.base import SecurityModule as Module
 from vmsapp.hsm.errors import ModuleRefused, NotSupported
 from vmsapp.hsm.registry import Registry
@@ -219,12 +220,19 @@ def _from_the_journal(
     seen: set[str] = set()
     if after and not module.journal(after - 1, 1):
         return [Found(FindingKind.CUT_SHORT, WHOLE_JOURNAL)], after, seen
-    while entries := module.journal(after, PAGE):
+    while entries := [_by_row(entry) for entry in module.journal(after, PAGE)]:
         after = entries[-1].number
         seen.update(entry.request_id for entry in entries)
         found += _compared(session, module, entries)
         end_reading(session)
     return found, after, seen
+
+
+def _by_row(entry: JournalEntry) -> JournalEntry:
+    """Call a row of a batch what its change here is called."""
+    if entry.row is None:
+        return entry
+    return replace(entry, request_id=f"{entry.request_id}.{entry.row}")
 
 
 def _compared(session: Session, module: Module, entries: Sequence[JournalEntry]) -> list[Found]:
@@ -300,16 +308,25 @@ def _made_here(
 def _from_here(module: Module, made: Iterable[Made]) -> list[Found]:
     """Ask the module for each token that stands in none of the new lines."""
     found = []
-    for each in made:
+    for request_id, of_one in groupby(made, lambda each: each.request_id.partition(".")[0]):
         try:
-            answer = module.fetch_result(each.request_id)
+            answer = module.fetch_result(request_id)
         except ModuleRefused:
             answer = NotExecuted()
-        if isinstance(answer, NotExecuted):
-            found.append(Found(FindingKind.NOT_MADE, each.request_id, sale_id=each.sale_id))
-        elif tuple(token.digits for token in answer) != each.digits:
-            found.append(Found(FindingKind.OTHER_DIGITS, each.request_id, sale_id=each.sale_id))
+        for each in of_one:
+            if isinstance(answer, NotExecuted):
+                found.append(Found(FindingKind.NOT_MADE, each.request_id, sale_id=each.sale_id))
+            elif not _holds(answer, each):
+                found.append(Found(FindingKind.OTHER_DIGITS, each.request_id, sale_id=each.sale_id))
     return found
+
+
+def _holds(answer: IssuedTokens, made: Made) -> bool:
+    """Tell whether a module's answer is what was made here, or has it as one of its rows."""
+    digits = tuple(token.digits for token in answer)
+    if made.request_id.partition(".")[1]:
+        return set(made.digits) <= set(digits)
+    return digits == made.digits
 
 
 def _still_open(session: Session, module: Module, module_id: int) -> dict[int, FindingKind | None]:

@@ -3,7 +3,7 @@
 Sets of key change tokens, and engineering tokens, which are sets of one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from vmsapp.models import (
     KeyChange,
     KeyChangeToken,
 )
+from vmsapp.services.rows import parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +36,20 @@ class SetHere:
 
 def sets_asked_for(session: Session, request_ids: Iterable[str]) -> dict[str, SetHere]:
     """Find sets by the ids under which the module was asked."""
-    ids = list(request_ids)
-    rows = session.execute(
-        select(KeyChange.request_id, KeyChange.state, KeyChangeToken.digits)
-        .outerjoin(KeyChangeToken, KeyChangeToken.key_change_id == KeyChange.id)
-        .where(KeyChange.request_id.in_(ids))
-        .order_by(KeyChange.id, KeyChangeToken.number)
-    )
     found: dict[str, SetHere] = {}
-    for request_id, state, digits in rows:
-        before = found[request_id].digits if request_id in found else ()
-        more = () if digits is None else (digits,)
-        found[request_id] = SetHere((*before, *more), state == ChangeState.FAILED)
-    return found | _engineering_asked_for(session, ids)
+    for ids in parts(list(request_ids)):
+        rows = session.execute(
+            select(KeyChange.request_id, KeyChange.state, KeyChangeToken.digits)
+            .outerjoin(KeyChangeToken, KeyChangeToken.key_change_id == KeyChange.id)
+            .where(KeyChange.request_id.in_(ids))
+            .order_by(KeyChange.id, KeyChangeToken.number)
+        )
+        for request_id, state, digits in rows:
+            before = found[request_id].digits if request_id in found else ()
+            more = () if digits is None else (digits,)
+            found[request_id] = SetHere((*before, *more), state == ChangeState.FAILED)
+        found |= _engineering_asked_for(session, ids)
+    return found
 
 
 def sets_made(
@@ -67,7 +69,7 @@ def sets_made(
     return found | _engineering_made(session, module_id, since, until)
 
 
-def _engineering_asked_for(session: Session, request_ids: list[str]) -> dict[str, SetHere]:
+def _engineering_asked_for(session: Session, request_ids: Sequence[str]) -> dict[str, SetHere]:
     rows = session.execute(
         select(EngineeringToken.request_id, EngineeringToken.state, EngineeringDigits.digits)
         .outerjoin(EngineeringDigits, EngineeringDigits.token_id == EngineeringToken.id)

@@ -99,6 +99,26 @@ def change_many(
         FieldRangeError: There are not as many old keys, or three tokens for 128-bit keys.
         RowRefused: The base date changes and a meter's key does not.
     """
+    columns = sections_many(old_keys, new_keys, moment=moment, three_tokens=three_tokens)
+    tokens = [
+        encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
+        for subclass, data in columns
+    ]
+    return list(zip(*tokens, strict=True))
+
+
+def sections_many(
+    old_keys: DecoderKeys,
+    new_keys: DecoderKeys,
+    *,
+    moment: datetime | None = None,
+    three_tokens: bool = False,
+) -> list[tuple[int, list[int]]]:
+    """Part the new keys into what the tokens say, before it is encrypted; as ``change_many``.
+
+    Returns:
+        For each token of a set its sub-class, and the 44 data bits of each meter.
+    """
     require_keys(old_keys, new_keys.count)
     old = _parameters(old_keys)
     new = replace(_parameters(new_keys), meter_pan=old.meter_pan)
@@ -107,12 +127,7 @@ def change_many(
     roll_over = old.base_date is not new.base_date
     if roll_over:
         _require_other_keys(old_keys, new_keys)
-    columns = _section_columns(new_keys, new, roll_over=roll_over, three_tokens=three_tokens)
-    tokens = [
-        encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
-        for subclass, data in columns
-    ]
-    return list(zip(*tokens, strict=True))
+    return _section_columns(new_keys, new, roll_over=roll_over, three_tokens=three_tokens)
 
 
 def _section_columns(

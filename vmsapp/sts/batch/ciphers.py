@@ -56,6 +56,32 @@ def sta_planes(block: Planes, key: Planes, ones: int, tables: ea07.TableSet) -> 
     return block
 
 
+def sta_inverse_planes(block: Planes, key: Planes, ones: int, tables: ea07.TableSet) -> Planes:
+    """Decrypt 64 planes by EA 07: the rounds of ``sta_planes`` undone, the last one first."""
+    circuit = _sta_inverse_circuit(tables)
+    turned = [plane ^ ones for plane in key]
+    last = ea07.KEY_TURN - (ea07.ROUNDS - 1)
+    turned = turned[last:] + turned[:last]
+    for _ in range(ea07.ROUNDS):
+        before = [block[place] for place in tables.permutation]
+        block = []
+        for low in range(0, BLOCK_BITS, 4):
+            chooses = turned[low + 3]
+            block += circuit.run([*before[low : low + 4], chooses], ones)[:4]
+        turned = turned[1:] + turned[:1]
+    return block
+
+
+@cache
+def _sta_inverse_circuit(tables: ea07.TableSet) -> Circuit:
+    """Look up what went into table 1, or into table 2 where the fifth bit says so."""
+    inverse = [
+        [table.index(value) for value in range(16)]
+        for table in (tables.substitution1, tables.substitution2)
+    ]
+    return circuit_of([[*inverse[0], *inverse[1]]], 5)
+
+
 @cache
 def _sta_circuit(tables: ea07.TableSet) -> Circuit:
     """Look up table 1, and what table 2 has different."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from vmsapp.sts import ea07
-from vmsapp.sts.batch.ciphers import crc_planes, misty_planes, sta_planes
+from vmsapp.sts.batch.ciphers import crc_planes, misty_planes, sta_inverse_planes, sta_planes
 from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.batch.planes import BITS, Planes, from_planes, padded, to_planes
-from vmsapp.sts.block import build_block, is_currency
+from vmsapp.sts.block import build_block, is_currency, with_crc
 from vmsapp.sts.codec import encrypt
 from vmsapp.sts.errors import FieldRangeError, ReservedToken, RowRefused, StsError
 from vmsapp.sts.fields import (
@@ -24,7 +24,7 @@ from vmsapp.sts.fields import (
     require_bits,
 )
 from vmsapp.sts.identifiers import EncryptionAlgorithm
-from vmsapp.sts.token import CLASS_SHIFT, written
+from vmsapp.sts.token import CLASS_SHIFT, split_class, written
 
 FEW: Final = 192
 """Below so many rows, one at a time is faster (measured by ``benchmarks/sts.py``)."""
@@ -105,6 +105,32 @@ def encode_many(
         cipher = _encrypted(block, key_planes, ones, keys.ea, tables)
         digits += _digits(cipher, ones, token_class, len(chunk))
     return digits
+
+
+def read_back(
+    token_class: TokenClass,
+    subclass: int,
+    data: Sequence[int],
+    digits: Sequence[str],
+    keys: DecoderKeys,
+    tables: ea07.TableSet = ea07.PRODUCTION,
+) -> bool:
+    """Tell whether digits under EA 07 say what was to be said, each under the key of its row.
+
+    They are decrypted by circuits of the inverse tables, and compared with checksum and data
+    put together one by one: little of it is shared with what made them.
+    """
+    require_keys(keys, len(digits))
+    assert keys.ea is EncryptionAlgorithm.STA, "EA 11 is read back one by one"
+    parted = [split_class(int(each)) for each in digits]
+    if any(of_token != token_class for _block, of_token in parted):
+        return False
+    plain: list[int] = []
+    for chunk, key_planes in _chunks([block for block, _class in parted], keys):
+        planes, ones = _planes_of(chunk)
+        blocks = sta_inverse_planes(planes, key_planes, ones, tables)
+        plain += _words(from_planes(blocks, padded(len(chunk))))[: len(chunk)]
+    return plain == [with_crc(token_class, subclass, each) for each in data]
 
 
 def _encrypted(

@@ -12,7 +12,7 @@ from vmsapp.hsm.drivers.pkcs11.keystore import TokenKeystore
 from vmsapp.hsm.engine import Engine
 from vmsapp.hsm.key_file.importing import KeyImport
 from vmsapp.hsm.key_file.pending import Pending
-from vmsapp.hsm.key_source import Derive
+from vmsapp.hsm.key_source import Derive, InMemory
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.requests import KeyRef
 from vmsapp.hsm.results import Results
@@ -54,7 +54,7 @@ class TokenKeys:
         if object_id is None:
             _, value = self._keystore.vending_key(ref)
             with value, VendingKey(ref.dkga, value.reveal()) as key:
-                yield info, lambda parameters: dkga.derive(key, parameters)
+                yield info, InMemory(key)
         else:
             yield info, lambda parameters: self._derived(object_id, parameters)
 

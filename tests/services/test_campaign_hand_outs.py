@@ -1,0 +1,240 @@
+"""What becomes of a campaign's sets: sheets, text messages, the report; and who sees them."""
+
+import io
+from datetime import date
+
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import update
+
+from config import Settings
+from tests.factories import LEGACY_11, LEGACY_SGC, OPERATOR, SOUTH_OPERATOR, SOUTHERN
+from tests.fleet import LEGACY, Fleet
+from tests.keyring import make_ring, ring_module
+from tests.services.pair import CHECKER, MAKER, make_pair
+from vmsapp.errors import NotFound
+from vmsapp.models import (
+    AuditEvent,
+    CampaignNotice,
+    Consumer,
+    Meter,
+    Region,
+    ServicePoint,
+)
+from vmsapp.scope import seen_by
+from vmsapp.services import job_runs, stored_files
+from vmsapp.services.approvals import asking
+from vmsapp.services.campaigns import beginning, messages, report, sheets
+from vmsapp.services.campaigns import errors as wrong
+from vmsapp.services.campaigns.terms import Selection, Target
+from vmsapp.services.delivery.senders import Message, Senders
+
+pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
+
+TO_2 = Target(krn=2)
+FIRST_GROUP = Selection(sgcs=(LEGACY_SGC,), krns=(1,))
+
+
+@pytest.fixture(scope="session")
+def ring(tmp_path_factory):
+    store = make_ring(tmp_path_factory.mktemp("ring"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def module(ring, blank_record, tmp_path):
+    with ring_module(ring, blank_record, tmp_path) as module:
+        yield module
+
+
+@pytest.fixture
+def fleet(shop):
+    return Fleet(shop)
+
+
+def printed(fleet, campaign_id, **options):
+    def deed(session, actor):
+        return sheets.sheet(session, actor, campaign_id, **options)
+
+    return fleet.shop.do(deed, by=fleet.by)
+
+
+def test_sheets_are_in_the_order_of_the_route_and_each_set_is_printed_once(fleet, shop):
+    points = shop.rows(ServicePoint)
+    for place, point in enumerate(points):
+        shop.change(lambda session, p=point, n=place: session.execute(
+            update(ServicePoint).where(ServicePoint.id == p.id).values(address=f"Road {99 - n}")
+        ))  # fmt: skip
+    campaign_id = fleet.run(TO_2, selection=FIRST_GROUP, hand_out="sheet")
+    made = fleet.sets(campaign_id)
+    first = printed(fleet, campaign_id, limit=3)
+    rest = printed(fleet, campaign_id, limit=1_000)
+    assert printed(fleet, campaign_id, limit=1_000) == []
+    both = [*first, *rest]
+    assert len({row.key_change_id for row in both}) == len(both) == len(made)
+    paths = {row.name: row.path for row in shop.rows(Region)}
+    hung = [(paths[row.region], row.address) for row in both if row.address]
+    assert hung == sorted(hung)
+    assert len(hung) > 3
+    digits = {row.id: made[row.meter_id] for row in fleet.changes(campaign_id)}
+    assert all(list(row.tokens) == digits[row.key_change_id] for row in both)
+    assert {row.prints for row in both} == {0}
+    assert {row.prints for row in printed(fleet, campaign_id, limit=2, again=True)} == {1}
+    assert fleet.progress(campaign_id).handed_out == len(made)
+    told = [row.details for row in shop.rows(AuditEvent) if row.action == "campaign.printed"]
+    assert [row["sets"] for row in told] == [3, len(rest), 2]
+    assert "tokens=…" in repr(both[0])
+    assert both[0].tokens[0] not in repr(both[0])
+
+
+class Gateway:
+    """Takes messages, or raises what is planned."""
+
+    def __init__(self, *faults):
+        self.faults, self.taken = list(faults), []
+
+    def send(self, message: Message) -> str:
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None:
+            raise fault
+        self.taken.append(message)
+        return f"id-{len(self.taken)}"
+
+
+def write(parcel, to):
+    return Message(to=to, text=" ".join(parcel.tokens), reference=parcel.reference)
+
+
+def sent(fleet, campaign_id, gateway):
+    """Send what waits, as a worker does."""
+    job = fleet.shop.do(messages.send_messages, campaign_id, by=fleet.by, locale="en")
+    actor = fleet.shop.actor(fleet.by)
+    senders = Senders(gateway, b"", ())
+    with (
+        fleet.shop.session() as session,
+        job_runs.running(session, job.id) as work,
+        seen_by(actor),
+    ):
+        messages.send(session, actor, work, senders, write)
+    return fleet.shop.rows(job_runs.Job, job_runs.Job.id == job.id)[0]
+
+
+def with_phones(shop):
+    shop.change(lambda session: session.execute(update(Consumer).values(phone="+254 20 123456")))
+
+
+def test_text_messages_hold_the_set_and_leave_once(fleet, shop):
+    with_phones(shop)
+    campaign_id = fleet.run(TO_2, selection=FIRST_GROUP, hand_out="sms")
+    gateway = Gateway()
+    assert sent(fleet, campaign_id, gateway).state == "done"
+    made = {tuple(digits) for digits in fleet.sets(campaign_id).values()}
+    texts = {tuple(message.text.split()) for message in gateway.taken}
+    assert texts
+    assert texts <= made
+    assert sent(fleet, campaign_id, again := Gateway()).state == "done"
+    assert again.taken == []
+    rows = shop.rows(CampaignNotice)
+    assert {row.state for row in rows} == {"sent", "failed"}
+    assert {(row.problem or {}).get("code") for row in rows if row.state == "failed"} == {
+        "no_phone"
+    }
+    assert len(rows) == len(made), "who has no consumer, and so no number, has a reason"
+    assert fleet.progress(campaign_id).handed_out == len(texts)
+    assert all("123456" not in row.to_masked for row in rows)
+
+
+def test_what_may_have_left_is_not_sent_again(fleet, shop):
+    with_phones(shop)
+    campaign_id = fleet.run(TO_2, selection=FIRST_GROUP, hand_out="sms")
+    sent(fleet, campaign_id, Gateway(RuntimeError("the line broke")))
+    unsure = [row for row in shop.rows(CampaignNotice) if row.state == "unsure"]
+    assert len(unsure) == 1
+    sent(fleet, campaign_id, gateway := Gateway())
+    assert gateway.taken == []
+    other = fleet.draft(TO_2, selection=FIRST_GROUP)
+    with pytest.raises(wrong.CampaignNotBySms):
+        shop.do(messages.send_messages, other, by=fleet.by, locale="en")
+
+
+def test_the_report_has_every_meter_with_its_state(fleet, shop, tmp_path):
+    ids = fleet.add(5, [LEGACY])
+    fleet.set_meters(ids[:1], state="retired")
+    numbers = [row.drn for row in shop.rows(Meter, Meter.id.in_(ids))]
+    campaign_id = fleet.run(TO_2, numbers=[*numbers, "4711"], due_on=date(2026, 3, 18))
+    change = fleet.changes(campaign_id)[0]
+    fleet.keys.confirm(change, "test_tokens", 2, change.new_ti)
+    shop.clock.forward(days=3)
+    assert fleet.progress(campaign_id).overdue == 3
+    job = shop.do(report.ask_report, campaign_id, by=fleet.by, locale="en")
+    settings = Settings.from_environ({"VMS_INSTANCE": str(tmp_path), "DEMO": "0"})
+    say = lambda message, **values: message % values if values else message  # noqa: E731
+    with (
+        shop.session() as session,
+        job_runs.running(session, job.id) as work,
+        seen_by(shop.actor(fleet.by)),
+    ):
+        report.write_report(session, settings, work, say)
+    (row,) = shop.rows(job_runs.Job, job_runs.Job.id == job.id)
+    path = stored_files.path_of(settings, stored_files.DOWNLOADS, row.stored)
+    cells = list(load_workbook(io.BytesIO(path.read_bytes())).active.iter_rows(values_only=True))
+    assert cells[0][:3] == ("Meter number", "Region", "State")
+    states = sorted(line[2] for line in cells[1:])
+    assert states == ["confirmed", "left out", "no such meter", *["not confirmed yet"] * 3]
+    assert [line[9] for line in cells[1:] if line[2] == "left out"] == ["The meter is retired."]
+    digits = {each for one in fleet.sets(campaign_id).values() for each in one}
+    assert not digits & {str(cell) for line in cells for cell in line}
+
+
+# who may, and who sees
+
+
+def test_a_second_person_begins_what_was_shown(shop, module):
+    pair = make_pair(shop)
+    pair.rule(beginning.START)
+    fleet = Fleet(shop)
+    draft = fleet.draft(TO_2, selection=FIRST_GROUP)
+    shown = fleet.shown(draft)
+    request = pair.do(MAKER, asking.submit, beginning.START, shown, "k1")
+    assert request.state == "pending"
+    assert fleet.campaign(draft).state == "draft"
+    pair.approve(request, by=CHECKER)
+    campaign = fleet.campaign(draft)
+    assert (campaign.state, campaign.begun_by_id) == ("running", pair.ids[MAKER])
+    assert campaign.job_id
+    trail = pair.trail("campaign.")
+    assert trail[-1] == "campaign.begun"
+
+
+def test_a_draft_changed_while_it_waits_is_not_begun_and_that_is_on_record(shop):
+    pair = make_pair(shop)
+    pair.rule(beginning.START)
+    fleet = Fleet(shop)
+    draft = fleet.draft(TO_2, selection=FIRST_GROUP)
+    request = pair.do(MAKER, asking.submit, beginning.START, fleet.shown(draft), "k1")
+    shop.change(lambda session: session.execute(
+        update(fleet.campaign(draft).__class__).values(reason="another")
+    ))  # fmt: skip
+    pair.approve(request, by=CHECKER)
+    assert pair.again(request).state == "failed"
+    assert fleet.campaign(draft).state == "draft"
+    assert pair.trail("campaign.")[-1] == "campaign.refused"
+
+
+def test_a_campaign_of_a_region_takes_its_meters_alone_and_is_seen_there_alone(shop):
+    fleet = Fleet(shop, by=OPERATOR)
+    campaign_id = fleet.run(TO_2, selection=FIRST_GROUP)
+    regions = {row.id: row.region_id for row in shop.rows(Meter)}
+    mine = fleet.campaign(campaign_id).region_id
+    assert mine == shop.utility.users[OPERATOR].region_id
+    assert {regions[row.meter_id] for row in fleet.changes(campaign_id)} == {mine}
+    south = shop.meter(SOUTHERN)
+    assert south.region_id != mine
+    with pytest.raises(wrong.NoSuchCampaign):
+        shop.do(lambda s, _a: beginning.begin_of(s, campaign_id), by=SOUTH_OPERATOR)
+    with pytest.raises(NotFound):
+        fleet.draft(TO_2, region_id=south.region_id)
+    with pytest.raises(wrong.CampaignListEmpty):
+        fleet.draft(TO_2, numbers=[south.drn])
+    assert shop.meter(LEGACY_11).region_id == mine

@@ -1,0 +1,393 @@
+"""The pages of campaigns: planned, looked at, approved, made, watched, printed, stopped."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime
+
+import openpyxl
+import pytest
+
+from tests.factories import (
+    AUDITOR,
+    BLOCKED,
+    LEGACY_11,
+    LEGACY_SGC,
+    OPERATOR,
+    RETIRED,
+    SOUTHERN,
+    SUPERVISOR,
+)
+from tests.keyring import KeyShop, make_ring, ring_module
+from tests.web.office import ADMIN, ENGINEER, main_part, said
+from tests.web.records import read, rows, sent, the_form
+from tests.web.test_digits_stay import holds
+from vmsapp.models import (
+    AuditEvent,
+    Campaign,
+    CampaignNotice,
+    Job,
+    KeyChange,
+    KeyChangeToken,
+    Meter,
+)
+from vmsapp.scope import Actor, seen_by
+from vmsapp.security import sight_of
+from vmsapp.services import job_runs
+from vmsapp.services.campaigns import making
+from vmsapp.sts import identifiers
+
+PLAN = {"name": "To revision 2", "reason": "the first revision ends", "due_on": "2026-06-30",
+        "sgcs": [LEGACY_SGC], "key": "own-2-14", "hand_out": "next_sale"}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def ring(tmp_path_factory):
+    store = make_ring(tmp_path_factory.mktemp("ring"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def module(ring, blank_record, tmp_path):
+    with ring_module(ring, blank_record, tmp_path) as module:
+        yield module
+
+
+class Worker:
+    """Runs the jobs of campaigns, as the workers do, on keys that can be changed."""
+
+    def __init__(self, shop, people):
+        self.shop, self.people = shop, people
+        KeyShop(shop, SUPERVISOR)
+
+    def work(self, campaign_id):
+        job_id = self.shop.rows(Campaign, Campaign.id == campaign_id)[0].job_id
+        user = self.people[ADMIN]
+        actor = Actor(user.id, user.username, sight_of(user))
+        registry = self.shop.registry
+        with self.shop.session() as session, job_runs.running(session, job_id) as work:
+            if work is not None:
+                with seen_by(actor):
+                    making.make(session, registry, actor, work, table_set="production")
+
+
+@pytest.fixture
+def fleet(shop, people):
+    return Worker(shop, people)
+
+
+@pytest.fixture
+def engineer(browse, fleet):
+    return browse(ENGINEER)
+
+
+def plain(page):
+    return " ".join(re.sub(r"<[^>]+>", " ", main_part(page)).split())
+
+
+def fill(browser, path, **typed):
+    return browser.post(path, sent(the_form(read(browser.get(path).text))) | typed)
+
+
+def planned(browser, **typed):
+    """Plan a campaign; the answer."""
+    return fill(browser, "/campaigns/new", **PLAN | typed)
+
+
+def begun(browser, fleet, **typed):
+    """Plan one, begin it and let the worker make it; its page."""
+    page = planned(browser, **typed).location
+    form = read(browser.get(page).text).one("form", action=page.replace("show/", "") + "/begin")
+    assert browser.post(form["action"], sent(form)).location == page
+    number = int(page.rpartition("/")[2])
+    fleet.work(number)
+    return page
+
+
+def number_of(shop, meter):
+    return identifiers.drn.format(shop.meter(meter).drn)
+
+
+def figure(page, name):
+    """What stands beside a name in the facts of a page."""
+    pairs = read(page).all("div")
+    found = [pair.one("dd").text for pair in pairs if [t.text for t in pair.all("dt")] == [name]]
+    assert len(found) == 1, (name, found)
+    return found[0]
+
+
+# planning
+
+
+def test_a_plan_is_looked_at_before_anything_is_made(engineer, shop):
+    legacy = [row for row in shop.rows(Meter) if row.sgc == LEGACY_SGC]
+    out = [row for row in legacy if row.state in {"blocked", "retired"}]
+    page = engineer.get(planned(engineer).location).text
+    assert figure(page, "Meters chosen") == str(len(legacy))
+    assert figure(page, "Meters that get a new key") == str(len(legacy) - len(out))
+    assert figure(page, "Tokens") == str(2 * (len(legacy) - len(out)))
+    assert "Older tokens that customers still have are lost" in plain(page)
+    assert "The meter is blocked." in plain(page)
+    assert shop.count(KeyChange) == shop.count(Job) == 0
+
+
+def test_a_new_base_date_warns_that_older_tokens_must_be_entered_first(browse, shop, fleet):
+    shop.clock.now = datetime(2036, 1, 5, 9, tzinfo=UTC)
+    engineer = browse(ENGINEER)
+    answer = planned(
+        engineer, sgcs=[], algorithms="sts6", key="own-3-35", due_on="2036-06-30"
+    )  # fmt: skip
+    text = plain(engineer.get(answer.location).text)
+    assert "the meters forget which tokens they have taken" in text
+    assert "Enter any older tokens first." in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"name": " "}, "Give the campaign a name."),
+        ({"reason": ""}, "Say why."),
+        ({"due_on": ""}, "Say until when all meters are to be confirmed."),
+        ({"due_on": "2020-01-01"}, "must be today or later"),
+        ({"key": ""}, "Choose the key that the meters are to have."),
+        ({"key": "999999-1-14"}, "Choose the key that the meters are to have."),
+        ({"key": "keep"}, "Say what is to be new"),
+        ({"ti": "7"}, "Say what is to be new"),
+        ({"per_second": "0"}, "Enter at least one meter a second"),
+    ],
+)
+def test_a_refusal_is_a_sentence_and_nothing_typed_is_lost(engineer, shop, typed, sentence):
+    answer = planned(engineer, **typed)
+    assert answer.status_code == 422
+    assert sentence in said(answer.text)
+    kept = sent(the_form(read(answer.text)))
+    wanted = PLAN | typed
+    assert {name: kept[name] for name in ("hand_out", "sgcs")} == {
+        name: wanted[name] for name in ("hand_out", "sgcs")
+    }
+    assert shop.count(Campaign) == 0
+
+
+def a_list(*numbers):
+    book = openpyxl.Workbook()
+    book.active.append(["Remark", "Meter number"])
+    for number in numbers:
+        book.active.append(["x", number])
+    file = io.BytesIO()
+    book.save(file)
+    file.seek(0)
+    return file, "meters.xlsx"
+
+
+def test_a_list_of_numbers_chooses_and_says_which_are_none(engineer, shop):
+    drn = shop.meter(LEGACY_11).drn
+    spaced = number_of(shop, LEGACY_11)
+    page = engineer.get(planned(engineer, file=a_list(drn, spaced, "07000000999")).location).text
+    assert figure(page, "Meters chosen") == "1"
+    assert figure(page, "Which meters") == f"A list of numbers; SGC {LEGACY_SGC}"
+    assert rows_of(page, "Numbers") == [
+        ["2", spaced, "stands in the list twice"],
+        ["3", "07000000999", "no meter that you see has this number"],
+    ]
+
+
+def rows_of(page, label):
+    """What the table of a label says, row by row."""
+    box = read(page).one("div", "table-box", aria_label=label)
+    return [
+        [cell.text for cell in row.children if not isinstance(cell, str)]
+        for row in box.one("tbody").all("tr")
+    ]
+
+
+def test_a_list_without_numbers_is_refused(engineer, shop):
+    answer = planned(engineer, file=a_list())
+    assert answer.status_code == 422
+    assert "There is no meter number in the file." in said(answer.text)
+    assert shop.count(Campaign) == 0
+
+
+def test_behind_each_reason_stands_its_list_with_its_export(engineer, shop):
+    page = engineer.get(planned(engineer).location).text
+    told = {row[0]: row for row in rows_of(page, "Reasons")}
+    assert told["The meter is blocked."][1:3] == ["1", number_of(shop, BLOCKED)]
+    link = next(
+        a["href"] for a in read(page).all("a") if a.text == "See the list: The meter is blocked."
+    )
+    listed = engineer.get(link).text
+    assert [row[0] for row in rows(read(listed))] == [number_of(shop, BLOCKED)]
+    assert "Why left out: The meter is blocked." in plain(listed)
+    exported = engineer.post(link.replace("/list/", "/export/csv"))
+    lines = list(csv.reader(io.StringIO(exported.data.decode("utf-8-sig"))))
+    assert [line[0] for line in lines[1:]] == [shop.meter(BLOCKED).drn]
+    whole = engineer.get(link.partition("&reason")[0]).text
+    found = {row[0] for row in rows(read(whole))}
+    assert found == {number_of(shop, BLOCKED), number_of(shop, RETIRED)}
+
+
+def test_a_plan_is_changed_and_discarded_while_nothing_was_made(engineer, shop):
+    page = planned(engineer).location
+    form = engineer.get(page.replace("/show", "") + "/plan")
+    filled = sent(the_form(read(form.text)))
+    assert {name: filled[name] for name in PLAN} == PLAN
+    engineer.post(page.replace("/show", "") + "/plan", filled | {"ti": "07"})
+    assert figure(engineer.get(page).text, "What is new") == "KRN 2; Base date 2014; TI 07"
+    engineer.post(page.replace("/show", "") + "/discard")
+    assert "This plan was discarded; nothing was made." in plain(engineer.get(page).text)
+    assert engineer.get(page.replace("/show", "") + "/plan").status_code == 409
+
+
+def test_what_was_changed_since_it_was_looked_at_is_not_begun(engineer, shop):
+    page = planned(engineer).location
+    form = read(engineer.get(page).text).one("form", action=page.replace("/show", "") + "/begin")
+    fill(engineer, page.replace("/show", "") + "/plan", ti="09")
+    answer = engineer.post(form["action"], sent(form))
+    assert answer.status_code == 409
+    assert "The campaign was changed after this was shown." in plain(answer.text)
+    assert shop.count(Job) == 0
+
+
+# the second person
+
+
+def test_where_the_rule_asks_another_person_begins_it(engineer, browse, shop, fleet):
+    from vmsapp.models import ApprovalRule  # noqa: PLC0415
+
+    shop.change(lambda s: s.merge(ApprovalRule(action="campaign.begin", active=True)))
+    page = planned(engineer).location
+    form = read(engineer.get(page).text).one("form", action=page.replace("/show", "") + "/begin")
+    assert "Ask for approval" in form.text
+    request = engineer.post(form["action"], sent(form)).location
+    assert request.startswith("/approvals/show/")
+    assert shop.count(Job) == 0
+    waits = plain(engineer.get(page).text)
+    assert "A second person must approve this: it is request" in waits
+    admin = browse(ADMIN)
+    shown = read(admin.get(request).text)
+    assert page in [a["href"] for a in shown.all("a")]
+    approve = shown.one("form", action=request.replace("/show", "") + "/approve")
+    admin.post(approve["action"], sent(approve))
+    assert [row.kind for row in shop.rows(Job)] == ["campaign.make"]
+    assert "being made" in plain(admin.get(page).text)
+
+
+# under way
+
+
+def test_a_campaign_that_was_made_tells_how_far_it_is(browse, shop, fleet):
+    admin = browse(ADMIN)
+    page = admin.get(begun(admin, fleet)).text
+    changes = shop.rows(KeyChange)
+    assert figure(page, "Tokens made") == figure(page, "Not confirmed yet") == str(len(changes))
+    assert figure(page, "Confirmed") == figure(page, "Overdue") == "0"
+    by_region = {row[0]: row[1:] for row in rows_of(page, "How far each region is")}
+    south = shop.meter(SOUTHERN).region_id
+    meters = {row.id: row for row in shop.rows(Meter)}
+    of_south = [one for one in changes if meters[one.meter_id].region_id == south]
+    assert by_region["South"] == [str(len(of_south)), "0", "0", "0"]
+    bars = read(page).one("div", "table-box", aria_label="How far each region is").all("progress")
+    assert {bar["aria-label"] for bar in bars} == {
+        "Tokens made", "Handed out", "Confirmed", "Overdue"
+    }  # fmt: skip
+
+
+def test_after_its_day_what_nobody_confirmed_is_overdue(browse, shop, fleet):
+    admin = browse(ADMIN)
+    path = begun(admin, fleet)
+    shop.clock.forward(days=200)
+    page = browse(ADMIN).get(path).text
+    assert figure(page, "Overdue") == str(shop.count(KeyChange))
+    listed = browse(ADMIN).get("/campaign-meters/list/?campaign=1&overdue=no").text
+    assert "Nothing fits" in plain(listed)
+
+
+def test_the_meters_of_a_campaign_are_a_list_without_digits(browse, shop, fleet):
+    admin = browse(ADMIN)
+    begun(admin, fleet)
+    page = admin.get("/campaign-meters/list/?campaign=1&state=completed&size=100").text
+    assert len(rows(read(page))) == shop.count(KeyChange)
+    assert "Nothing fits" in plain(
+        admin.get("/campaign-meters/list/?campaign=1&state=confirmed").text
+    )
+    exported = admin.post("/campaign-meters/export/csv?campaign=1").data.decode("utf-8-sig")
+    assert shop.meter(LEGACY_11).drn in exported
+    for row in shop.rows(KeyChangeToken):
+        assert not holds(page, row.digits)
+        assert row.digits not in exported
+
+
+def test_a_campaign_is_paused_goes_on_and_is_stopped_with_a_reason(browse, shop, fleet):
+    admin = browse(ADMIN)
+    page = planned(admin).location
+    base = page.replace("/show", "")
+    form = read(admin.get(page).text).one("form", action=f"{base}/begin")
+    admin.post(form["action"], sent(form))
+    admin.post(f"{base}/pause")
+    assert "Paused: no further tokens are made" in plain(admin.get(page).text)
+    fleet.work(1)
+    admin.post(f"{base}/go-on")
+    assert shop.rows(Campaign)[0].state == "running"
+    assert fill(admin, f"{base}/stop", reason=" ").status_code == 422
+    assert fill(admin, f"{base}/stop", reason="the module moves house").location == page
+    event = [row for row in shop.rows(AuditEvent) if row.action == "campaign.stopped"]
+    assert [row.details["reason"] for row in event] == ["the module moves house"]
+    assert admin.post(f"{base}/go-on").status_code == 409
+
+
+def test_the_page_of_a_job_tells_how_far_it_is(browse, shop, fleet):
+    admin = browse(ADMIN)
+    page = begun(admin, fleet)
+    told = admin.get(page.replace("show", "progress")).json
+    assert told["finished"] is True
+    assert told["done"] == len([row for row in shop.rows(Meter) if row.sgc == LEGACY_SGC])
+
+
+# sheets
+
+
+def test_sheets_are_looked_at_printed_once_and_printed_again_as_copies(browse, shop, fleet):
+    admin = browse(ADMIN)
+    begun(admin, fleet, hand_out="sheet")
+    digits = {row.digits for row in shop.rows(KeyChangeToken)}
+    first = admin.get("/campaigns/1/sheets?size=10").text
+    assert not any(holds(first, one) for one in digits)
+    assert figure(first, "Still to be printed") == str(shop.count(KeyChange))
+    next_ones = [row[0] for row in rows_of(first, "Meters")]
+    form = read(first).one("form", action="/campaigns/1/sheets/print")
+    sheet = admin.post(form["action"], sent(form))
+    on_paper = [one["aria-label"] for one in read(sheet.text).all("section", "slip-meter")]
+    assert on_paper == [f"Meter number {number}" for number in next_ones]
+    assert sum(holds(sheet.text, one) for one in digits) == 2 * len(next_ones)
+    assert "Token 1 of 2: key change" in plain(sheet.text)
+    assert "First enter older tokens you still have" in plain(sheet.text)
+    assert "COPY" not in sheet.text
+    again = admin.post(form["action"], sent(form))
+    assert again.status_code == 302, "the same form prints nothing more"
+    assert shop.count(CampaignNotice) == len(next_ones)
+    later = read(admin.get("/campaigns/1/sheets?size=10").text)
+    form = later.one("form", action="/campaigns/1/sheets/print")
+    copy = admin.post(form["action"], sent(form) | {"again": "yes"})
+    assert "COPY 1 · admin" in plain(copy.text)
+
+
+def test_a_campaign_without_sheets_has_none(browse, shop, fleet):
+    admin = browse(ADMIN)
+    begun(admin, fleet)
+    assert admin.get("/campaigns/1/sheets").status_code == 404
+
+
+def test_who_may_see_alone_is_offered_no_deed(browse, shop, fleet):
+    admin = browse(ADMIN)
+    page = begun(admin, fleet, hand_out="sheet")
+    seen = browse(AUDITOR).get(page).text
+    assert "Stop…" not in seen
+    assert "/sheets" not in seen
+    assert browse(SUPERVISOR).get(page).status_code == 404, "it is of the whole utility"
+    assert browse(OPERATOR).get(page).status_code == 403
+
+
+def test_an_empty_list_says_what_stands_there(engineer):
+    page = plain(engineer.get("/campaigns/list/").text)
+    assert "Plan one: many meters get another key" in page
+    assert "Plan a campaign" in page

@@ -1,0 +1,148 @@
+"""Beginning a campaign: a deed that may ask for a second person, who approves what was shown."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.errors import N_, VmsError
+from vmsapp.models import Campaign, CampaignState, HandOut, Region
+from vmsapp.scope import Actor
+from vmsapp.security import CAMPAIGNS, Permission
+from vmsapp.services import job_runs
+from vmsapp.services.approvals.deed import Deed, Line, Place, Sentence
+from vmsapp.services.campaigns import errors as wrong
+from vmsapp.services.campaigns.drafting import digest_of
+from vmsapp.services.campaigns.preview import preview
+from vmsapp.services.campaigns.rows import locked, move, note, read
+from vmsapp.services.campaigns.terms import MAKE, Selection, Target
+
+MAY_MAKE: Final[Permission] = ("can_make", CAMPAIGNS)
+
+WAYS: Final = {
+    HandOut.NEXT_SALE: N_("With the next purchase"),
+    HandOut.SMS: N_("By text message, and with the next purchase"),
+    HandOut.SHEET: N_("On a printed sheet, and with the next purchase"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What is begun: a draft as it was shown.
+
+    Attributes:
+        digest: Of all that the campaign was told.
+        meters: How many would have been changed when it was shown.
+        locale: The asker's language.
+    """
+
+    campaign_id: int
+    digest: str
+    meters: int
+    locale: str = "en"
+
+
+def begin_of(session: Session, campaign_id: int, *, locale: str = "en") -> Begin:
+    """Make the parameters of the deed from the draft as it stands.
+
+    Raises:
+        NoSuchCampaign: There is none, or it is out of sight.
+    """
+    seen = preview(session, campaign_id)
+    return Begin(campaign_id, seen.digest, seen.meters, locale)
+
+
+def _check(session: Session, _actor: Actor, params: Begin) -> None:
+    campaign = locked(session, params.campaign_id)
+    if campaign.state != CampaignState.DRAFT:
+        raise wrong.CampaignMoved(state=campaign.state)
+    if digest_of(session, campaign) != params.digest:
+        raise wrong.CampaignChanged
+    if not params.meters:
+        raise wrong.NothingToChange
+
+
+def _run(session: Session, actor: Actor, params: Begin, key: str) -> None:
+    campaign = locked(session, params.campaign_id)
+    job = job_runs.ask(
+        session, actor, MAKE, {"campaign_id": campaign.id}, locale=params.locale,
+        total=params.meters,
+    )  # fmt: skip
+    move(
+        session, campaign, CampaignState.RUNNING, begun_at=now_utc(), begun_by_id=actor.user_id,
+        meters=params.meters, job_id=job.id, form_key=key,
+    )  # fmt: skip
+    note(
+        session, actor, "begun", campaign.id, meters=params.meters, target=campaign.target,
+        selection=campaign.selection, region=campaign.region_id, digest=params.digest,
+    )  # fmt: skip
+
+
+def _done(session: Session, params: Begin, key: str) -> bool:
+    known = select(Campaign.id).where(Campaign.id == params.campaign_id, Campaign.form_key == key)
+    return session.scalar(known) is not None
+
+
+def _refused(session: Session, actor: Actor, params: Begin, error: VmsError) -> None:
+    note(session, actor, "refused", params.campaign_id, code=error.code)
+
+
+def _place(session: Session, params: Begin) -> Place:
+    return Place(region_id=read(session, params.campaign_id).region_id)
+
+
+def _describe(session: Session, params: Begin) -> Sequence[Line]:
+    return tuple(_lines(session, params))
+
+
+def _lines(session: Session, params: Begin) -> Iterator[Line]:
+    campaign = read(session, params.campaign_id)
+    target = Target.read(campaign.target)
+    region = Region.__table__.c
+    name = session.scalar(select(region.name).where(region.id == campaign.region_id))
+    yield Line(N_("Campaign"), campaign.name)
+    yield Line(N_("Reason"), campaign.reason)
+    yield Line(N_("Region"), name or Sentence(N_("All regions")))
+    yield from _narrowed(Selection.read(campaign.selection))
+    yield Line(N_("Meters"), params.meters)
+    for label, value in (
+        (N_("New supply group"), target.sgc),
+        (N_("New key revision"), target.krn),
+        (N_("New base date"), target.base_date),
+        (N_("New tariff index"), target.ti),
+    ):
+        if value is not None:
+            yield Line(label, value)
+    if target.sts6:
+        yield Line(N_("Generation"), Sentence(N_("STS6, where the product allows it")))
+    yield Line(N_("Tokens reach the consumers"), Sentence(WAYS[HandOut(campaign.hand_out)]))
+    yield Line(N_("To be confirmed until"), campaign.due_on)
+
+
+def _narrowed(selection: Selection) -> Iterator[Line]:
+    for label, values in (
+        (N_("Supply groups"), selection.sgcs),
+        (N_("Key revisions"), selection.krns),
+        (N_("Base dates"), selection.base_dates),
+        (N_("Generations"), selection.algorithms),
+    ):
+        if values:
+            yield Line(label, ", ".join(map(str, values)))
+
+
+START: Final = Deed(
+    action="campaign.begin",
+    label=N_("Begin a campaign of key changes"),
+    params=Begin,
+    permission=MAY_MAKE,
+    place=_place,
+    amount_minor=lambda _params: None,
+    describe=_describe,
+    check=_check,
+    run=_run,
+    done=_done,
+    refused=_refused,
+)

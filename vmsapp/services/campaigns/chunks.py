@@ -1,0 +1,270 @@
+"""Chunks: meters that a security module is asked for together, and what became of them.
+
+A chunk goes through the phases of a sale. *Reserved*: its key changes are rows, with every input
+of their sets. *Asked*: no transaction is open; the module makes all sets under the chunk's id,
+or none. *Settled*: by compare-and-set on the chunk, once. Whoever asks again, after whatever
+crash, reads the stored rows and gets the same digits.
+
+Source: SALE.md 7 "Reconcile and cancel", 10 "Key change".
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from sqlalchemy import ColumnElement, Table, select, update
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.extensions import atomic, end_reading
+from vmsapp.hsm.answers import IssuedTokens
+from vmsapp.hsm.registry import Registry
+from vmsapp.hsm.requests import KeyChange as Change
+from vmsapp.hsm.requests import KeyChangeBatch, KeyRef, MeterConfig
+from vmsapp.models import (
+    CampaignChunk,
+    ChangeState,
+    ChunkState,
+    KeyChange,
+    KeyChangeToken,
+)
+from vmsapp.scope import Actor, unscoped
+from vmsapp.services.bulk import insert_alike
+from vmsapp.services.campaigns.rows import note
+from vmsapp.services.key_changes.planning import Side
+from vmsapp.services.key_changes.reserve import SIDE, new_request_id
+from vmsapp.services.rows import rows_changed
+from vmsapp.services.security_modules import open_module
+from vmsapp.sts.identifiers import BaseDate
+
+CHUNK_TABLE: Final = cast("Table", CampaignChunk.__table__)
+CHANGES: Final = cast("Table", KeyChange.__table__)
+_WHY: Final = "a chunk is settled as it was asked for, wherever its meters hang by now"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A chunk with all that the module is asked for.
+
+    Attributes:
+        changes: The rows of the batch, in the order of ``change_ids``.
+        tokens: How many each set has.
+    """
+
+    chunk_id: int
+    campaign_id: int
+    request_id: str
+    module_id: int
+    table_set: str
+    change_ids: Sequence[int]
+    meter_ids: Sequence[int]
+    tokens: Sequence[int]
+    changes: tuple[Change, ...]
+
+
+def new_chunk_id() -> str:
+    """Make the id under which the module is asked for a chunk."""
+    return f"C-{secrets.token_hex(12)}-1"
+
+
+def row_id(request_id: str, place: int) -> str:
+    """Make the id of one row of a chunk, which the module's journal knows by its place."""
+    return f"{request_id}.{place}"
+
+
+def config_of(side: Side) -> dict[str, Any]:
+    """Write what all meters of one key share, as the module is told."""
+    return {
+        "key": KeyRef(sgc=side.sgc, krn=side.krn, kt=side.kt, dkga=side.dkga),
+        "ti": side.ti, "base_date": BaseDate(side.base_date), "ken": side.ken,
+    }  # fmt: skip
+
+
+def change_of(
+    pan: str, old: dict[str, Any], new: dict[str, Any], ea: int, tct: int, *, three_tokens: bool
+) -> Change:
+    """Make one row of a batch."""
+    return Change(
+        MeterConfig(meter_pan=pan, ea=ea, tct=tct, **old),
+        MeterConfig(meter_pan=pan, ea=ea, tct=tct, **new),
+        three_tokens,
+    )
+
+
+def read_chunk(session: Session, chunk_id: int) -> CampaignChunk:
+    """Read a chunk as it stands; the session lets go of it."""
+    found = session.scalars(
+        select(CampaignChunk).where(CampaignChunk.id == chunk_id)
+        .execution_options(populate_existing=True)
+    ).one()  # fmt: skip
+    session.expunge(found)
+    return found
+
+
+def asked_of(session: Session, chunk: CampaignChunk) -> Asked:
+    """Make of the stored rows what the module was asked for, those withdrawn since included."""
+    rows = session.execute(
+        select(CHANGES).where(*_of_chunk(chunk.id, chunk.first_id, chunk.last_id))
+        .order_by(CHANGES.c.id)
+    ).mappings().all()  # fmt: skip
+    configs: dict[Side, dict[str, Any]] = {}
+    changes = []
+    for row in rows:
+        sides = [
+            Side(**{name: row[f"{which}_{name}"] for name in SIDE}) for which in ("old", "new")
+        ]
+        old, new = (configs.setdefault(side, config_of(side)) for side in sides)
+        changes.append(
+            change_of(
+                row["meter_pan"], old, new, row["ea"], row["tct"],
+                three_tokens=row["three_tokens"],
+            )
+        )  # fmt: skip
+    return Asked(
+        chunk.id, chunk.campaign_id, chunk.request_id, chunk.module_id,
+        rows[0]["table_set"], [row["id"] for row in rows], [row["meter_id"] for row in rows],
+        [4 if row["ea"] == 11 else 3 if row["three_tokens"] else 2 for row in rows],
+        tuple(changes),
+    )  # fmt: skip
+
+
+def ask(session: Session, registry: Registry, asked: Asked) -> tuple[IssuedTokens, ...]:
+    """Have a chunk's sets made, with no transaction open.
+
+    Raises:
+        ModuleRefused, HsmUnavailable, HsmTimeout: As the module's interface says.
+    """
+    module = open_module(session, registry, asked.module_id)
+    end_reading(session)
+    return module.issue_key_changes(
+        KeyChangeBatch(asked.request_id, asked.changes, asked.table_set, now_utc())
+    )
+
+
+def complete(session: Session, actor: Actor, asked: Asked, sets: Sequence[IssuedTokens]) -> bool:
+    """Store a chunk's sets: from here on they may be handed out, and the new keys count.
+
+    The digits of changes withdrawn meanwhile are not written down.
+
+    Returns:
+        Whether this call did it, and no other.
+    """
+    assert [len(one) for one in sets] == list(asked.tokens), "sets are whole"
+    with unscoped(_WHY), atomic(session, durable=True):
+        at = now_utc()
+        if not _settle(session, asked, ChunkState.MADE):
+            return False
+        changed = rows_changed(
+            session,
+            update(CHANGES).where(*_reserved(asked))
+            .values(state=ChangeState.COMPLETED, completed_at=at),
+        )  # fmt: skip
+        kept: Sequence[int] = range(len(sets))
+        if changed != len(sets):
+            done = _completed(session, asked)
+            kept = [place for place in kept if asked.change_ids[place] in done]
+        _write_tokens(session, asked, sets, kept, {"made_at": at})
+        note(
+            session, actor, "made", asked.campaign_id, chunk=asked.chunk_id, meters=len(kept),
+            tokens=sum(asked.tokens[place] for place in kept), module=asked.module_id,
+        )  # fmt: skip
+    return True
+
+
+def fail(session: Session, actor: Actor, asked: Asked, reason: str) -> None:
+    """Give a chunk up that the module surely will not make; the old keys stay."""
+    with unscoped(_WHY), atomic(session, durable=True):
+        if _settle(session, asked, ChunkState.FAILED, failure=reason):
+            failed = rows_changed(
+                session,
+                update(CHANGES).where(*_reserved(asked))
+                .values(state=ChangeState.FAILED, failure=reason, closed_at=now_utc()),
+            )  # fmt: skip
+            note(
+                session, actor, "failed", asked.campaign_id, chunk=asked.chunk_id, meters=failed,
+                reason=reason,
+            )  # fmt: skip
+
+
+def part(session: Session, actor: Actor, asked: Asked, reason: str) -> list[int]:
+    """Part a chunk that was refused for one of its meters: each is asked for by itself.
+
+    Returns:
+        The ids of its changes, which are ordinary ones from here on.
+    """
+    with unscoped(_WHY), atomic(session, durable=True):
+        if not _settle(session, asked, ChunkState.PARTED, failure=reason):
+            return []
+        ids = session.scalars(
+            select(CHANGES.c.id).where(*_reserved(asked)).order_by(CHANGES.c.id)
+        ).all()
+        for change_id in ids:
+            session.execute(
+                update(CHANGES).where(CHANGES.c.id == change_id)
+                .values(chunk_id=None, request_id=new_request_id())
+            )  # fmt: skip
+        note(
+            session, actor, "parted", asked.campaign_id, chunk=asked.chunk_id, meters=len(ids),
+            reason=reason,
+        )  # fmt: skip
+        return list(ids)
+
+
+def _of_chunk(chunk_id: int, first_id: int, last_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (CHANGES.c.id.between(first_id, last_id), CHANGES.c.chunk_id == chunk_id)
+
+
+def _reserved(asked: Asked) -> tuple[ColumnElement[bool], ...]:
+    of_chunk = _of_chunk(asked.chunk_id, asked.change_ids[0], asked.change_ids[-1])
+    return (*of_chunk, CHANGES.c.state == ChangeState.RESERVED)
+
+
+def _completed(session: Session, asked: Asked) -> set[int]:
+    of_chunk = _of_chunk(asked.chunk_id, asked.change_ids[0], asked.change_ids[-1])
+    state = CHANGES.c.state == ChangeState.COMPLETED
+    return set(session.scalars(select(CHANGES.c.id).where(*of_chunk, state)))
+
+
+def _settle(
+    session: Session,
+    asked: Asked,
+    state: ChunkState,
+    **values: Any,  # noqa: ANN401 - of its columns
+) -> bool:
+    """Settle a chunk by compare-and-set; tells whether this did it."""
+    settled = (
+        update(CHUNK_TABLE)
+        .where(CHUNK_TABLE.c.id == asked.chunk_id, CHUNK_TABLE.c.state == ChunkState.ASKED)
+        .values(state=state, settled_at=now_utc(), **values)
+    )
+    return rows_changed(session, settled) == 1
+
+
+def _write_tokens(
+    session: Session,
+    asked: Asked,
+    sets: Sequence[IssuedTokens],
+    kept: Sequence[int],
+    common: dict[str, Any],
+) -> None:
+    """Write tokens: those of one key and sub-class together, for they differ in digits alone."""
+    alike: dict[tuple[Any, ...], tuple[list[int], list[int], list[str]]] = {}
+    for place in kept:
+        change_id, meter_id = asked.change_ids[place], asked.meter_ids[place]
+        for number, token in enumerate(sets[place], start=1):
+            key = (number, token.subclass, token.kcv, token.module_id, token.demo)
+            found = alike.get(key)
+            if found is None:
+                found = alike[key] = ([], [], [])
+            found[0].append(change_id)
+            found[1].append(meter_id)
+            found[2].append(token.digits)
+    for (number, subclass, kcv, name, demo), (changes, meters, digits) in alike.items():
+        shared = {
+            "number": number, "subclass": subclass, "kcv": kcv, "module_name": name, "demo": demo,
+        }  # fmt: skip
+        insert_alike(
+            session, KeyChangeToken, common | shared,
+            {"key_change_id": changes, "meter_id": meters, "digits": digits},
+        )  # fmt: skip

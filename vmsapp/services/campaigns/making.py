@@ -1,0 +1,222 @@
+"""The job of a campaign: chunk by chunk, until every meter has its set or its reason why not.
+
+A worker may be killed at any moment. The cursor is moved in the transaction that reserves a
+chunk, so no meter is taken twice; a chunk that stands open is asked for again under its id,
+which makes the same digits. While the module works on one chunk, the next is reserved.
+
+Source: SALE.md, "7. Reconcile and cancel", "10. Key change"; docs/decisions/0042.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.errors import N_, Unavailable
+from vmsapp.extensions import atomic, end_reading
+from vmsapp.hsm.answers import IssuedTokens
+from vmsapp.hsm.base import SecurityModule as Module
+from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable, ModuleRefused
+from vmsapp.hsm.registry import Registry
+from vmsapp.hsm.requests import KeyChangeBatch
+from vmsapp.models import (
+    CampaignChunk,
+    CampaignState,
+    ChunkState,
+    ModuleHealth,
+)
+from vmsapp.scope import Actor, unscoped
+from vmsapp.services.campaigns.chunks import Asked, asked_of, complete, part
+from vmsapp.services.campaigns.reserving import Run, reserve_chunk
+from vmsapp.services.campaigns.routes import Routes
+from vmsapp.services.campaigns.rows import locked, move, note, read
+from vmsapp.services.campaigns.terms import CHUNK, CHUNK_SECONDS, Target
+from vmsapp.services.job_runs import Cancelled, Work
+from vmsapp.services.key_changes.rows import read as read_change
+from vmsapp.services.key_changes.settle import issue
+from vmsapp.services.security_modules import open_module
+
+WAITS: Final = (1.0, 2.0, 5.0, 10.0)
+"""Seconds before a module that did not answer is asked again; then the campaign pauses."""
+MOST_TOKENS: Final = 4
+"""In a set."""
+
+log = logging.getLogger(__name__)
+
+
+class ModuleAway(Unavailable):
+    """The module that makes the sets did not answer, again and again."""
+
+    code = "campaign_module_away"
+    message = N_(
+        "The security module did not make the tokens, so the campaign is paused. Look at the"
+        " module, then let the campaign go on."
+    )
+
+
+def make(session: Session, registry: Registry, actor: Actor, work: Work, *, table_set: str) -> None:
+    """Make the sets of a campaign, from where it stopped.
+
+    Args:
+        session: In the actor's scope, outside any transaction.
+        registry: The security modules.
+        actor: Whose campaign it is.
+        work: The job.
+        table_set: Name of the STA tables in use.
+
+    Raises:
+        Cancelled: Somebody asked the job to stop; the campaign is paused.
+        ModuleAway: The module does not answer; the campaign is paused.
+        LostJob: Another worker took over.
+    """
+    campaign_id = int(work.params["campaign_id"])
+    line = _Line(session, registry, actor, work)
+    try:
+        with ThreadPoolExecutor(1, "campaign") as line.pool:
+            line.settle_left(campaign_id)
+            line.make(campaign_id, table_set)
+    except (Cancelled, ModuleAway) as stop:
+        session.rollback()
+        why = stop.code if isinstance(stop, ModuleAway) else "job_cancelled"
+        pause_for(session, actor, campaign_id, why)
+        raise
+
+
+def pause_for(session: Session, actor: Actor, campaign_id: int, why: str) -> None:
+    """Pause a campaign that runs, for a reason of the product's own."""
+    with atomic(session, durable=True):
+        campaign = locked(session, campaign_id)
+        if campaign.state == CampaignState.RUNNING:
+            move(session, campaign, CampaignState.PAUSED)
+            note(session, actor, "paused", campaign_id, why=why)
+
+
+class _Line:
+    """What a run holds: one chunk is at the module while the next is reserved."""
+
+    pool: ThreadPoolExecutor
+
+    def __init__(self, session: Session, registry: Registry, actor: Actor, work: Work) -> None:
+        self._session, self._registry = session, registry
+        self._actor, self._work = actor, work
+        self._at_module: list[tuple[Asked, Future[Sequence[IssuedTokens]]]] = []
+
+    def settle_left(self, campaign_id: int) -> None:
+        """Ask again for what a worker that is gone had asked for."""
+        with unscoped("the campaign is the actor's"):
+            left = self._session.scalars(
+                select(CampaignChunk)
+                .where(
+                    CampaignChunk.campaign_id == campaign_id,
+                    CampaignChunk.state == ChunkState.ASKED,
+                )
+                .order_by(CampaignChunk.id)
+            ).all()
+            asked = [asked_of(self._session, chunk) for chunk in left]
+        end_reading(self._session)
+        for each in asked:
+            self._send(each)
+            self._settle_all()
+
+    def make(self, campaign_id: int, table_set: str) -> None:
+        """Go through the meters, chunk by chunk."""
+        session, work = self._session, self._work
+        campaign = read(session, campaign_id)
+        if campaign.state != CampaignState.RUNNING:
+            return
+        routes = Routes(Target.read(campaign.target), campaign.reason)
+        run = Run(campaign_id, routes, table_set, CHUNK, work.done)
+        while True:
+            work.stop_if_asked(session)
+            per_second = read(session, campaign_id).per_second
+            run.size, wait = self._size(per_second), bool(per_second)
+            end_reading(session)
+            began = time.monotonic()
+            reserved = reserve_chunk(session, self._actor, work, run)
+            self._settle_all()  # the chunk before, which the module worked on meanwhile
+            if reserved is None:
+                return
+            for asked in reserved.asked:
+                self._send(asked)
+            if wait or run.size < CHUNK or reserved.last:
+                self._settle_all()
+            if reserved.last:
+                self._end(campaign_id)
+                return
+            if per_second:
+                spare = reserved.meters / per_second - (time.monotonic() - began)
+                self._work.cancelling.wait(max(0.0, spare))
+
+    def _size(self, per_second: int | None) -> int:
+        """Tell how many meters a chunk may have, so that none is kept from sales for long."""
+        tokens = self._session.scalars(
+            select(ModuleHealth.per_second).where(ModuleHealth.per_second.is_not(None))
+        ).all()
+        paces = [each / MOST_TOKENS for each in tokens if each] + (
+            [per_second] if per_second else []
+        )
+        return min([CHUNK, *(max(1, int(pace * CHUNK_SECONDS)) for pace in paces)])
+
+    def _send(self, asked: Asked) -> None:
+        module = open_module(self._session, self._registry, asked.module_id)
+        end_reading(self._session)
+        made = self.pool.submit(copy_context().run, _made, module, asked)
+        self._at_module.append((asked, made))
+
+    def _settle_all(self) -> None:
+        """Wait for what is at the module, and write it down.
+
+        Raises:
+            ModuleAway: It did not answer, again and again.
+        """
+        waiting, self._at_module = self._at_module, []
+        for asked, future in waiting:
+            try:
+                sets = future.result()
+            except ModuleRefused as refusal:
+                self._part(asked, refusal.reason)
+            else:
+                complete(self._session, self._actor, asked, sets)
+
+    def _part(self, asked: Asked, reason: str) -> None:
+        for change_id in part(self._session, self._actor, asked, reason):
+            with unscoped("a set is made as it was reserved"):
+                change = read_change(self._session, change_id)
+                issue(self._session, self._registry, self._actor, change)
+            self._work.stop_if_asked(self._session)
+
+    def _end(self, campaign_id: int) -> None:
+        with atomic(self._session, durable=True):
+            campaign = locked(self._session, campaign_id)
+            if campaign.state == CampaignState.RUNNING:
+                move(
+                    self._session, campaign, CampaignState.MADE, ended_at=now_utc(),
+                    ended_by_id=self._actor.user_id,
+                )  # fmt: skip
+                note(self._session, self._actor, "ended", campaign_id, round=campaign.round)
+
+
+def _made(module: Module, asked: Asked) -> Sequence[IssuedTokens]:
+    """Have a chunk's sets made, in a thread that touches no database.
+
+    Raises:
+        ModuleRefused: A definite no, of the whole chunk.
+        ModuleAway: No answer, again and again.
+    """
+    for wait in (*WAITS, None):
+        try:
+            return module.issue_key_changes(
+                KeyChangeBatch(asked.request_id, asked.changes, asked.table_set, now_utc())
+            )
+        except (HsmUnavailable, HsmTimeout) as silence:
+            log.warning("campaign %s: %s", asked.campaign_id, silence.code)
+            if wait is None:
+                raise ModuleAway from silence
+            time.sleep(wait)
+    raise AssertionError

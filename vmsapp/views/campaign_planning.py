@@ -1,0 +1,188 @@
+"""Planning a campaign: its form, what it would do before anything is made, and beginning it."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from flask import flash, redirect, request
+from flask_appbuilder import expose, has_access, permission_name
+from flask_babel import get_locale, gettext
+from sqlalchemy import select
+
+from vmsapp.clock import now_utc
+from vmsapp.errors import N_, Conflict, NotFound, VmsError
+from vmsapp.i18n import _
+from vmsapp.models import ApprovalRequest, ApprovalState, Campaign, CampaignState
+from vmsapp.services.campaigns.beginning import START, Begin, begin_of
+from vmsapp.services.campaigns.behind import faults_of, faulty_numbers
+from vmsapp.services.campaigns.drafting import change_draft, discard, draft
+from vmsapp.services.campaigns.errors import CampaignChanged
+from vmsapp.services.campaigns.preview import preview
+from vmsapp.tasks import background
+from vmsapp.views.base import actor, session, status_of
+from vmsapp.views.campaign_forms import SECTIONS, CampaignForm
+from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, warnings_said
+from vmsapp.views.deeds import a_key, after, request_url, said_beforehand, submit
+from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.left_out import left_out_url
+from vmsapp.views.lists import Answer, OfficeListView
+
+SHOWN: Final = 50
+"""Numbers of a list that the page shows which name no meter."""
+
+
+class CampaignPlanning(OfficeListView):
+    """The pages of a plan; part of the list of campaigns."""
+
+    @expose("/new", methods=["GET", "POST"])
+    @has_access
+    @permission_name("make")
+    def new(self) -> Answer:
+        """Plan a campaign."""
+        return self._plan(CampaignForm(), None)
+
+    @expose("/<int:pk>/plan", methods=["GET", "POST"])
+    @has_access
+    @permission_name("make")
+    def plan(self, pk: int) -> Answer:
+        """Plan it differently, as long as nothing was made."""
+        row, form = self.row(pk), CampaignForm()
+        if row.state != CampaignState.DRAFT:
+            raise AlreadyBegun
+        if request.method == "GET":
+            form.fill(row)
+        return self._plan(form, row)
+
+    def _plan(self, form: CampaignForm, row: Campaign | None) -> Answer:
+        status = 200
+        if request.method == "POST":
+            tidy(form)
+            status = 422
+            if form.validate():
+                try:
+                    return self._planned(form, row)
+                except VmsError as error:
+                    if isinstance(error, NotFound) and row is not None:
+                        raise
+                    session().rollback()
+                    put_error(form, error)
+                    status = status_of(error)
+        page = self._page(
+            "campaigns/plan.html", form=form, row=row,
+            title=_("Plan a campaign") if row is None else row.name,
+            sections=[(gettext(heading), columns) for heading, columns in SECTIONS],
+            columns=[name for _heading, columns in SECTIONS for name in columns],
+            steps_said=[gettext(word) for word in STEPS],
+            back=self.url("list") if row is None else self.url("show", pk=row.id),
+        )  # fmt: skip
+        return page, status
+
+    def _planned(self, form: CampaignForm, row: Campaign | None) -> Answer:
+        wish = form.wish()
+        if row is None:
+            made = draft(session(), actor(), wish)
+        else:
+            made = change_draft(session(), actor(), row.id, wish)
+        return redirect(self.url("show", pk=made.id))
+
+    # before it is begun
+
+    def planned(self, row: Campaign) -> dict[str, Any]:
+        """What a campaign would do, for its page."""
+        shown = preview(session(), row.id)
+        asked = _asked_for(row)
+        return {
+            "shown": shown,
+            "warnings": list(warnings_said(code for one in shown.routes for code in one.warned)),
+            "conflicts": [
+                (conflict_said(one), one.meters, one.examples, left_out_url(row, one.code))
+                for one in shown.conflicts
+            ],
+            "faults": [
+                (gettext(FAULTS[code]), count) for code, count in faults_of(session(), row).items()
+            ],
+            "faulty": [
+                (place, number, gettext(FAULTS[code]))
+                for place, number, code in faulty_numbers(session(), row, SHOWN)
+            ],
+            "faulty_shown": SHOWN,
+            "asked": asked,
+            "asked_url": request_url(asked.id) if asked else None,
+            "second": said_beforehand(START, _begin(row.id)),
+            "begin_key": a_key(),
+        }  # fmt: skip
+
+    @expose("/<int:pk>/begin", methods=["POST"])
+    @has_access
+    @permission_name("make")
+    def begin(self, pk: int) -> Answer:
+        """Begin it as it was looked at, or ask the second person."""
+        self.row(pk)
+        try:
+            begin = _begin(pk)
+            if request.form.get("digest") != begin.digest:
+                raise CampaignChanged
+            asked = submit(
+                START, begin, request.form.get("key", "")[:60] or a_key(),
+                _("Begun. The tokens are being made."),
+            )  # fmt: skip
+        except VmsError as error:
+            if isinstance(error, NotFound):
+                raise
+            session().rollback()
+            return self.campaign_page(pk, error)
+        if asked is None:
+            self.send_job(pk)
+        return after(asked, self.url("show", pk=pk))
+
+    @expose("/<int:pk>/discard", methods=["POST"])
+    @has_access
+    @permission_name("make")
+    def discard(self, pk: int) -> Answer:
+        """Leave a plan; nothing was made of it."""
+        self.row(pk)
+        discard(session(), actor(), pk)
+        flash(_("The plan was discarded; nothing was made."), "success")
+        return redirect(self.url("list"))
+
+    def send_job(self, pk: int) -> None:
+        """Tell the workers of the job that makes the tokens."""
+        row = session().get(Campaign, pk, populate_existing=True)
+        if row is not None and row.job_id is not None:
+            background.send(row.job_id)
+
+    def campaign_page(self, pk: int, error: VmsError | None = None) -> Answer:
+        """Draw the page of a campaign, with a refusal where there was one."""
+        raise NotImplementedError
+
+
+class AlreadyBegun(Conflict):
+    """A plan is changed before anything is made of it."""
+
+    code = "campaign_already_begun"
+    message = N_("This campaign is no plan any more, so it cannot be changed.")
+
+
+def _begin(pk: int) -> Begin:
+    """What is asked for, with the reader's language for the job."""
+    return begin_of(session(), pk, locale=str(get_locale() or "en"))
+
+
+def _asked_for(row: Campaign) -> ApprovalRequest | None:
+    """Find the request to begin a campaign that waits for a second person."""
+    waiting: Sequence[ApprovalRequest] = session().scalars(
+        select(ApprovalRequest)
+        .where(
+            ApprovalRequest.action == START.action, ApprovalRequest.state == ApprovalState.PENDING
+        )
+        .order_by(ApprovalRequest.id.desc())
+    ).all()  # fmt: skip
+    now = now_utc()
+    return next(
+        (
+            one
+            for one in waiting
+            if one.params.get("campaign_id") == row.id
+            and one.state_at(now) == ApprovalState.PENDING
+        ),
+        None,
+    )
