@@ -81,7 +81,7 @@ class Tariffs(Exported, PlanPages, OfficeModelView):
 
     datamodel = OfficeInterface(Tariff)
     route_base = "/tariffs"
-    base_permissions = [*TARIFF_DEEDS]
+    base_permissions: ClassVar[list[str] | None] = [*TARIFF_DEEDS]
     exclude_route_methods: ClassVar[set[str]] = {"download"} | ACTING
     add_form, edit_form = TariffForm, RenameForm
     show_template = "tariffs/show.html"
