@@ -53,7 +53,7 @@ class OfficeModelView(OfficeListView):
 
     form_template = "office/form.html"
     exclude_route_methods: ClassVar[set[str]] = {"download"}
-    base_permissions = None
+    base_permissions: ClassVar[list[str] | None] = None
 
     @expose("/add", methods=["GET", "POST"])
     @has_access

@@ -28,6 +28,7 @@ from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.plan_editor import today
 from vmsapp.views.plan_pages import PlanPages
 from vmsapp.views.plan_words import plan_state
+from vmsapp.views.try_price import TARIFF_DEEDS
 from vmsapp.views.words import METER_TYPES
 
 
@@ -92,7 +93,7 @@ class Tariffs(Exported, PlanPages, OfficeModelView):
 
     datamodel = OfficeInterface(Tariff)
     route_base = "/tariffs"
-    base_permissions = None
+    base_permissions: ClassVar[list[str] | None] = [*TARIFF_DEEDS]
     exclude_route_methods: ClassVar[set[str]] = {"download"} | ACTING
     add_form, edit_form = TariffForm, RenameForm
     show_template = "tariffs/show.html"

@@ -132,13 +132,20 @@ class Priced:
     refusal: str
 
 
+TARIFF_DEEDS: Final = (
+    "can_list", "can_show", "can_add", "can_edit", "can_delete", "can_export", "can_look_up",
+    "can_plan", "can_try",
+)  # fmt: skip
+"""The permissions of tariffs, whichever view asks for them: the framework takes away all others."""
+
+
 class TryPrice(OfficeView):
     """For who sees tariffs."""
 
     route_base = "/try-a-price"
     default_view = "show"
     class_permission_name = TARIFFS
-    base_permissions = ("can_try",)
+    base_permissions = TARIFF_DEEDS
 
     @expose("/")
     @has_access
