@@ -121,7 +121,7 @@ def _consumers(count: int, first: int, towns: Towns) -> Iterator[dict[str, Any]]
             "search_key": search_key(number, name, phone), "region_id": city_of(n, count, towns),
             "address": f"{n % 977} Long Street", "gender": GENDERS[n % 100],
             "id_number": f"{n:010}", "email": "", "language": "en", "version": 1,
-            "retired_at": SINCE if n % 20 == 3 else None,
+            "retired_at": SINCE if n % 20 == 3 else None, "bound": hangs(n, count),
         }  # fmt: skip
 
 

@@ -30,6 +30,15 @@ def test_every_sqlite_connection_is_set_up_for_money(engine, name, value):
             assert connection.execute(text(f"PRAGMA {name}")).scalar() == value
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"])
+def test_no_postgresql_connection_compiles_statements(engine):
+    with engine.connect() as first, engine.connect() as second:
+        for connection in (first, second):
+            connection.rollback()  # which takes nothing back
+            assert connection.execute(text("SHOW jit")).scalar() == "off"
+
+
 def test_a_row_that_refers_to_nothing_is_refused(shop):
     with pytest.raises(IntegrityError):
         shop.change(lambda s: s.add(Consumer(number="x", name="x", region_id=10**6)))
