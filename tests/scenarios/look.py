@@ -26,6 +26,7 @@ from playwright.sync_api import (
 
 from config import ROOT
 from tests.scenarios.imports_seen import APPLIED, EXPORTED, FAILED, FAULTY, add_imports
+from tests.scenarios.waiting import until
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.delivery.sweep import NoAnswer
 from vmsapp.services.floats import PAY_IN, Movement
@@ -612,10 +613,10 @@ def show(watch: Watch, product: "Product", scene: Scene, ways: list[Way]) -> lis
     page = watch.page
     page.set_viewport_size({"width": ways[0].width, "height": ways[0].height})
     page.goto(product.address + scene.path)
-    page.wait_for_function(SETTLED)
+    until(page, SETTLED)
     if scene.act:
         scene.act(page)
-        page.wait_for_function(SETTLED)
+        until(page, SETTLED)
     answer = watch.answer()
     return [look(watch, scene, answer, way) for way in ways]
 
