@@ -35,6 +35,7 @@ from tests.scenarios.keys_seen import (
     change_looked_at,
     make_tokens,
 )
+from tests.scenarios.waiting import until
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.delivery.sweep import NoAnswer
 from vmsapp.services.floats import PAY_IN, Movement
@@ -660,10 +661,10 @@ def show(watch: Watch, product: "Product", scene: Scene, ways: list[Way]) -> lis
     page = watch.page
     page.set_viewport_size({"width": ways[0].width, "height": ways[0].height})
     page.goto(product.address + scene.path)
-    page.wait_for_function(SETTLED)
+    until(page, SETTLED)
     if scene.act:
         scene.act(page)
-        page.wait_for_function(SETTLED)
+        until(page, SETTLED)
     answer = watch.answer()
     return [look(watch, scene, answer, way) for way in ways]
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.scenarios.waiting import until
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.requests import KeyRef
 from vmsapp.sts.codec import decode
@@ -121,7 +122,7 @@ def test_from_search_to_search_in_under_ten_keystrokes(product, watched) -> None
     page.wait_for_url("**/preview**")
     assert units_in(product, token_on(page), drn) == Decimal(20)
     press("Enter")
-    page.wait_for_function("sessionStorage.getItem('printed') === 'yes'")
+    until(page, "sessionStorage.getItem('printed') === 'yes'")
     press("F3")
     page.wait_for_url("**/counter/")
     assert page.evaluate("document.activeElement.id") == "q"

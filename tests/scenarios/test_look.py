@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, Request, expect
 from tests.licences import PUBLIC, licence_file
 from tests.scenarios import look
 from tests.scenarios.look import PHONE, SCENES, WALKS, WAYS, Seen, Way
+from tests.scenarios.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -158,7 +159,7 @@ WALKED = """() => {
 @pytest.mark.parametrize("key", ["Tab", "Shift+Tab"])
 def test_tab_reaches_everything_and_shows_where_it_is(opened, path, key) -> None:
     page = opened(path, storage_state=None) if path == "/login/" else opened(path)
-    page.wait_for_function(look.SETTLED)
+    until(page, look.SETTLED)
     page.evaluate("document.activeElement.blur()")
     for _ in range(page.evaluate(TABBABLE) + 3):
         page.keyboard.press(key)
@@ -301,7 +302,7 @@ class Wire:
 def visited(page: Page, wire: Wire, url: str) -> Wire:
     wire.forget()
     page.goto(url)
-    page.wait_for_function(look.SETTLED)
+    until(page, look.SETTLED)
     page.wait_for_timeout(150)  # what a script asks for afterwards
     return wire
 
@@ -510,7 +511,7 @@ def test_chosen_columns_stay_chosen(opened) -> None:
 
 def test_a_lookup_searches_and_keeps_its_choice_after_an_error(opened) -> None:
     page = opened(FORM)
-    page.wait_for_function(look.SETTLED)
+    until(page, look.SETTLED)
     field = page.locator("#region-ts-control")
     field.press_sequentially("North")
     expect(page.locator(".ts-dropdown .option")).to_have_text(["Northern Region, Meridia"])
@@ -519,7 +520,7 @@ def test_a_lookup_searches_and_keeps_its_choice_after_an_error(opened) -> None:
     expect(chosen).to_have_text("Northern Region, Meridia")
     page.locator(look.SAVE).click()
     page.locator("#errors").wait_for()
-    page.wait_for_function(look.SETTLED)
+    until(page, look.SETTLED)
     expect(chosen).to_have_text("Northern Region")
     expect(page.locator("#errors li")).to_have_count(1)
 
@@ -561,7 +562,7 @@ def test_progress_follows_the_work_and_loads_the_result(opened) -> None:
     page.evaluate("window.firstTime = true")
     expect(page.locator("[data-progress-text]")).to_have_text("half")
     assert page.locator("[data-progress] progress").evaluate("bar => bar.value / bar.max") == 0.5
-    page.wait_for_function("() => !window.firstTime")
+    until(page, "() => !window.firstTime")
 
 
 # Arabic

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.scenarios.test_first_operator import sign_in
 from tests.scenarios.test_first_sale import find, units_in
+from tests.scenarios.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -234,7 +235,7 @@ def print_and_reprint(m: Morning) -> None:
         page.goto(f"{m.product.address}/counter/receipts/last")
         page.locator(".found .btn-primary").first.click()
         page.locator("#print-it").click()
-        page.wait_for_function("sessionStorage.getItem('printed') === 'yes'")
+        until(page, "sessionStorage.getItem('printed') === 'yes'")
         now = tokens(page)
         assert digits in (None, now)
         digits = now

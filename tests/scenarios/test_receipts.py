@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.receipts import LANGUAGES, PAPERS, codes_in, drawn
 from tests.scenarios.test_first_sale import find, sign_in, token_on
+from tests.scenarios.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
@@ -79,7 +80,7 @@ def test_from_the_sale_to_the_next_customer_by_the_enter_key(product, watched) -
     expect(page.get_by_role("button", name="Confirm printing")).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/preview?printed=1")
-    page.wait_for_function("window.printed === 1")
+    until(page, "window.printed === 1")
     expect(page.locator("#next")).to_be_focused()
     expect(page.locator(".slip")).not_to_contain_text("COPY")
 
@@ -89,6 +90,7 @@ def test_from_the_sale_to_the_next_customer_by_the_enter_key(product, watched) -
     assert page.evaluate("window.printed") is None, "loaded again, it prints nothing by itself"
 
     page.locator("#next").click()
+    page.wait_for_url("**/counter/")
     page.keyboard.press("F2")
     page.wait_for_url("**/receipts/last")
     expect(page.get_by_role("link", name="Print a copy").first).to_be_focused()
