@@ -105,7 +105,7 @@ def test_a_tariff_begins_with_its_name_and_leads_on_to_its_plan(admin, shop):
 def test_a_tariff_is_renamed_and_its_type_stays(admin, shop):
     path = f"/tariffs/edit/{tariff_of(shop, 'Flat').id}"
     typed = form_of(admin.get(path).text)
-    assert set(typed) == {"name", "seen"}
+    assert set(typed) == {"name", "tariff_index", "seen"}
     assert admin.post(path, typed | {"name": "Level", "meter_type": "gas"}).status_code == 302
     assert tariff_of(shop, "Level").meter_type == "electricity"
     late = admin.post(path, typed | {"name": "Later"})
@@ -114,6 +114,15 @@ def test_a_tariff_is_renamed_and_its_type_stays(admin, shop):
     assert wrong(late.text) == {"name": "Saved here now: “Level”."}
     taken = admin.post(path, form_of(admin.get(path).text) | {"name": "DOMESTIC"})
     assert (taken.status_code, list(wrong(taken.text))) == (422, ["name"])
+
+
+def test_a_tariff_index_is_typed_in_any_digits_and_a_wrong_one_said_beside_its_field(admin, shop):
+    path = f"/tariffs/edit/{tariff_of(shop, 'Flat').id}"
+    typed = form_of(admin.get(path).text)
+    bad = admin.post(path, typed | {"tariff_index": "7"})
+    assert (bad.status_code, list(wrong(bad.text))) == (422, ["tariff_index"])
+    assert admin.post(path, typed | {"tariff_index": "٠٧"}).status_code == 302
+    assert tariff_of(shop, "Flat").tariff_index == "07"
 
 
 def test_retiring_tells_how_many_meters_keep_it_and_offers_it_no_more(admin, shop):
