@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import openpyxl
 import pytest
+from sqlalchemy import update
 
 from tests.factories import (
     AUDITOR,
@@ -30,6 +31,7 @@ from vmsapp.models import (
     KeyChange,
     KeyChangeToken,
     Meter,
+    VendingKey,
 )
 from vmsapp.scope import Actor, seen_by
 from vmsapp.security import sight_of
@@ -141,6 +143,18 @@ def test_a_new_base_date_warns_that_older_tokens_must_be_entered_first(browse, s
     text = plain(engineer.get(answer.location).text)
     assert "the meters forget which tokens they have taken" in text
     assert "Enter any older tokens first." in text
+
+
+def test_a_new_key_that_ends_soon_is_told(engineer, shop):
+    ends = datetime(2026, 12, 24, 12, tzinfo=UTC)
+    shop.change(
+        lambda s: s.execute(
+            update(VendingKey).where(VendingKey.sgc == LEGACY_SGC, VendingKey.krn == 2)
+            .values(issue_until=ends)
+        )
+    )  # fmt: skip
+    text = plain(engineer.get(planned(engineer).location).text)
+    assert f"The new key {LEGACY_SGC}, KRN 2, ends on Dec 24, 2026" in text
 
 
 @pytest.mark.parametrize(

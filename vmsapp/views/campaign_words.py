@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from flask import url_for
-from flask_babel import gettext
+from flask_babel import format_date, gettext
 
 from vmsapp.errors import N_, VmsError
 from vmsapp.i18n import _
 from vmsapp.models import Campaign
 from vmsapp.services.approvals.outcomes import said_again
+from vmsapp.services.campaigns.expiring import Ending
 from vmsapp.services.campaigns.terms import Conflict, Selection, Target
 from vmsapp.services.key_changes.planning import Warned
 from vmsapp.views.base import sentence
@@ -81,6 +82,17 @@ def warnings_said(codes: Iterable[str]) -> Iterator[str]:
     """What to think of, each once, in the order of ``WARNINGS``; a new code is left to its docs."""
     found = set(codes)
     return (str(gettext(said)) for code, said in WARNINGS.items() if code in found)
+
+
+def ending_said(key: Ending) -> str:
+    """Say that a new key ends soon."""
+    return str(
+        _(
+            "The new key %(sgc)s, KRN %(krn)s, ends on %(day)s: no token can be made under it"
+            " afterwards, so these meters will need another one by then.",
+            sgc=key.sgc, krn=key.krn, day=format_date(key.at, "medium"),
+        )
+    )  # fmt: skip
 
 
 def conflict_said(conflict: Conflict) -> str:
