@@ -346,7 +346,9 @@ def test_a_campaign_is_paused_goes_on_and_is_stopped_with_a_reason(browse, shop,
     assert fill(admin, f"{base}/stop", reason="the module moves house").location == page
     event = [row for row in shop.rows(AuditEvent) if row.action == "campaign.stopped"]
     assert [row.details["reason"] for row in event] == ["the module moves house"]
-    assert admin.post(f"{base}/go-on").status_code == 409
+    refused = admin.post(f"{base}/go-on")
+    assert refused.status_code == 409
+    assert "This campaign is stopped; that cannot be done with it now." in plain(refused.text)
 
 
 def test_the_page_of_a_job_tells_how_far_it_is(browse, shop, fleet):

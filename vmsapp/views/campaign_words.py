@@ -15,18 +15,12 @@ from vmsapp.services.campaigns.terms import Conflict, Selection, Target
 from vmsapp.services.key_changes.planning import Warned
 from vmsapp.views.base import sentence
 from vmsapp.views.meter_forms import ALGORITHMS, BASE_YEARS
+from vmsapp.views.words import CAMPAIGN_STATES
 
 CAMPAIGN_DEEDS: Final = ["can_list", "can_show", "can_make", "can_export"]
 """Deeds of the screen: its views share it, and each must name them all."""
 
-STATES: Final = {
-    "draft": N_("planned"),
-    "running": N_("being made"),
-    "paused": N_("paused"),
-    "made": N_("tokens made"),
-    "stopped": N_("stopped"),
-    "discarded": N_("discarded"),
-}
+STATES: Final = CAMPAIGN_STATES
 TONES: Final = {"running": "warn", "paused": "warn", "made": "good", "stopped": "bad"}
 STEPS: Final = (N_("Plan"), N_("Approve"), N_("Make the tokens"), N_("Confirm"))
 AT: Final = {"draft": 1, "running": 2, "paused": 2, "made": 3, "stopped": 4, "discarded": 0}
