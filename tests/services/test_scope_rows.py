@@ -23,6 +23,11 @@ from tests.till import Till
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
+    Campaign,
+    CampaignChunk,
+    CampaignMeter,
+    CampaignNotice,
+    CampaignRefusal,
     Consumer,
     Delivery,
     EngineeringDigits,
@@ -92,7 +97,8 @@ AT_A_POINT = (
     Shift,
     ShiftCash,
 )
-SEEN = REGIONAL + AT_A_POINT + ENGINEERING
+CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
+SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
@@ -151,6 +157,9 @@ def sold(shop):
     changing = KeyShop(shop, SUPERVISOR)
     for meter in (LEGACY_11, SOUTHERN):
         changing.start(meter, key=f"form of {meter}", ti="44")
+    for meter in (LEGACY_11, SOUTHERN):
+        meter_id = shop.utility.meters[meter]
+        shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
     pair = make_pair(shop)
@@ -169,6 +178,27 @@ def sold(shop):
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
     return {"north": north, "south": south}
+
+
+def campaigned(session, meter):
+    """Rows of a campaign of a meter's region, as they stand half way."""
+    change = session.scalars(select(KeyChange).where(KeyChange.meter_id == meter.id)).one()
+    now = change.reserved_at
+    campaign = Campaign(
+        region_id=meter.region_id, name="New keys", reason="old", due_on=factories.TODAY,
+        made_at=now, listed=True, selection={}, target={},
+    )  # fmt: skip
+    session.add(campaign)
+    session.flush()
+    same = {"campaign_id": campaign.id}
+    session.add_all([
+        CampaignMeter(**same, place=1, number=meter.drn, meter_id=meter.id),
+        CampaignChunk(**same, request_id=f"C-{meter.id}", module_id=change.module_id,
+                      first_id=change.id, last_id=change.id, meters=1, reserved_at=now),
+        CampaignRefusal(**same, round=1, meter_id=meter.id, code="x", outcome={}, refused_at=now),
+        CampaignNotice(**same, key_change_id=change.id, hand_out="sheet", state_at=now,
+                       reference=f"n{meter.id}"),
+    ])  # fmt: skip
 
 
 def key_of(model):
@@ -251,6 +281,10 @@ CHANGES = {
     Meter: {"blocked_reason": "x"},
     ServicePoint: {"plan_attached_on": factories.TODAY},
     KeyChange: {"reason": "x"},
+    Campaign: {"reason": "x"},
+    CampaignMeter: {"number": "x"},
+    CampaignChunk: {"failure": "x"},
+    CampaignNotice: {"message_id": "x"},
     EngineeringToken: {"reason": "y"},
     EngineeringPrint: {"language": "fr"},
     Sale: {"local_hour": 3},

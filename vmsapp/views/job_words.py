@@ -21,6 +21,9 @@ KINDS: Final = {
     "import.apply": N_("Import"),
     "import.undo": N_("Undoing of an import"),
     "export": N_("Export"),
+    "campaign.make": N_("Key change tokens of a campaign"),
+    "campaign.send": N_("Text messages of a campaign"),
+    "campaign.report": N_("Report of a campaign"),
 }
 STATES: Final = {
     "waiting": N_("waiting"),
