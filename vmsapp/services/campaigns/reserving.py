@@ -46,7 +46,7 @@ from vmsapp.services.campaigns.chunks import (
 )
 from vmsapp.services.campaigns.preview import why_not
 from vmsapp.services.campaigns.routes import Routes
-from vmsapp.services.campaigns.rows import locked, note
+from vmsapp.services.campaigns.rows import form_key, locked, note
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.key_changes.reserve import SIDE, weather
@@ -276,7 +276,7 @@ def _write_chunk(
             "id": mine,
             "meter_id": [meter.id for meter in meters],
             "meter_pan": [meter.pan for meter in meters],
-            "form_key": [f"campaign-{campaign.id}-{campaign.round}-{one.id}" for one in meters],
+            "form_key": [form_key(campaign, one.id) for one in meters],
             "request_id": [row_id(request_id, place + at) for at in range(len(meters))],
         })  # fmt: skip
         old, new = config_of(plan.old), config_of(plan.new)
