@@ -145,6 +145,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "engineering.shown": N_("Engineering token shown for the first time"),
         "engineering.printed": N_("Slip of an engineering token printed"),
         "engineering.refused": N_("Engineering token refused"),
+        "test_tokens.made": N_("Card of test tokens made"),
     },
     "campaigns": {
         "campaign.drafted": N_("Campaign drafted"),
