@@ -20,9 +20,11 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.keyring import KeyShop, make_ring, ring_module
-from tests.web.office import ADMIN, ENGINEER, main_part, said
+from tests.web.office import ADMIN, ENGINEER, main_part, said, statements
 from tests.web.records import read, rows, sent, the_form
 from tests.web.test_digits_stay import holds
+from tests.web.test_statements import MOST, own, told
+from vmsapp.extensions import db
 from vmsapp.models import (
     AuditEvent,
     Campaign,
@@ -41,6 +43,9 @@ from vmsapp.sts import identifiers
 
 PLAN = {"name": "To revision 2", "reason": "the first revision ends", "due_on": "2026-06-30",
         "sgcs": [LEGACY_SGC], "key": "own-2-14", "hand_out": "next_sale"}  # fmt: skip
+
+MOST_COUNTING = 24
+"""Statements of a page that counts a whole campaign; none is asked once a meter."""
 
 
 @pytest.fixture(scope="session")
@@ -407,3 +412,23 @@ def test_an_empty_list_says_what_stands_there(engineer):
     page = plain(engineer.get("/campaigns/list/").text)
     assert "Plan one: many meters get another key" in page
     assert "Plan a campaign" in page
+
+
+def test_its_pages_take_no_more_than_a_few_statements(browse, shop, fleet, office):
+    admin = browse(ADMIN)
+    page = planned(admin).location
+    base = page.replace("/show", "")
+    form = read(admin.get(page).text).one("form", action=f"{base}/begin")
+    with office.app_context():
+        engine = db.engine
+    with statements(engine) as seen:
+        admin.get(page)
+    assert len(own(seen)) <= MOST_COUNTING, told(seen)
+    admin.post(form["action"], sent(form))
+    fleet.work(1)
+    counting = (page, "/campaign-left-out/list/?campaign=1")
+    for path in (*counting, "/campaigns/list/", "/campaign-meters/list/?campaign=1"):
+        admin.get(path)
+        with statements(engine) as seen:
+            admin.get(path)
+        assert len(own(seen)) <= (MOST_COUNTING if path in counting else MOST), (path, told(seen))

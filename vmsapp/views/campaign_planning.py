@@ -111,7 +111,7 @@ class CampaignPlanning(OfficeListView):
             "faulty_shown": SHOWN,
             "asked": asked,
             "asked_url": request_url(asked.id) if asked else None,
-            "second": said_beforehand(START, _begin(row.id)),
+            "second": said_beforehand(START, Begin(row.id, shown.digest, shown.meters)),
             "begin_key": a_key(),
         }  # fmt: skip
 
