@@ -16,6 +16,7 @@ from vmsapp.models import (
     CampaignMeter,
     CampaignRefusal,
     ChangeState,
+    Job,
     JournalFinding,
     KeyChange,
     KeyChangeToken,
@@ -236,6 +237,8 @@ def test_a_chunk_refused_for_one_meter_is_asked_for_meter_by_meter(fleet, shop, 
     fleet.work(draft)
     assert sorted(fleet.enter_all(draft)) == ids
     assert len({row.request_id for row in fleet.changes(draft)}) == 7
+    done = fleet.progress(draft)
+    assert (done.done, done.made, done.failed) == (6, 6, 0)
 
 
 def test_a_withdrawn_change_of_a_chunk_stays_withdrawn(fleet, shop, module):
@@ -317,6 +320,37 @@ def test_a_campaign_is_paused_goes_on_and_is_stopped(fleet, shop, module, chunks
         "campaign.drafted", "campaign.begun", "campaign.paused", "campaign.gone_on",
         "campaign.paused", "campaign.stopped",
     ]  # fmt: skip
+
+
+def test_a_job_that_is_cancelled_pauses_the_campaign_and_leaves_nothing_open(
+    fleet, shop, module, chunks_of
+):
+    chunks_of(4)
+    ids = fleet.add(16, [LEGACY])
+    draft = fleet.draft(TO_2, numbers=listed(fleet, ids))
+    fleet.begin(draft)
+
+    def cancelled(call):
+        shop.change(lambda session: session.execute(
+            update(Job).where(Job.id == fleet.campaign(draft).job_id).values(cancel_asked=True)
+        ))  # fmt: skip
+        return call()
+
+    module.once("issue_key_changes", cancelled)
+    assert fleet.work(draft).state == "cancelled"
+    assert fleet.campaign(draft).state == "paused"
+    assert {row.state for row in fleet.changes(draft)} == {"completed"}
+    assert 0 < len(fleet.changes(draft)) < 16
+    fleet.steer("go_on", draft, locale="en")
+    fleet.work(draft)
+    assert sorted(fleet.enter_all(draft)) == ids
+
+
+def test_a_pace_makes_small_chunks(fleet, shop, module):
+    ids = fleet.add(5, [LEGACY])
+    campaign_id = fleet.run(TO_2, numbers=listed(fleet, ids), per_second=1)
+    assert [row.meters for row in shop.rows(CampaignChunk)] == [2, 2, 1]
+    assert len(fleet.sets(campaign_id)) == 5
 
 
 def test_a_list_tells_which_numbers_are_none(fleet, shop):

@@ -7,12 +7,13 @@ from sqlalchemy import func, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from tests import factories
-from tests.factories import HARBOUR, MARKET, NOW, OPERATOR, SOUTHERN, SUPERVISOR
+from tests.factories import HARBOUR, MARKET, NOW, OPERATOR, SOUTHERN, SUPERVISOR, TODAY
 from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import (
     ApprovalRequest,
     AuditEvent,
+    Campaign,
     Consumer,
     Meter,
     OfficeUser,
@@ -217,7 +218,11 @@ def test_a_merge_takes_everything_along_that_points_at_the_region(tree, ids, sho
         digits="56493153725450313471",
         made_at=NOW,
     )
-    shop.change(lambda session: [factories.add(session, row) for row in (asked, card)])
+    campaign = Campaign(
+        region_id=ids["south"], name="New keys", reason="old", due_on=TODAY, made_at=NOW
+    )
+    rows = (asked, card, campaign)
+    shop.change(lambda session: [factories.add(session, row) for row in rows])
     before = {name: everything_at(shop, ids[name]) for name in ("north", "south")}
     assert all(before["south"].values()), "a table with nothing to move proves nothing"
     tree(regions.merge, ids["south"], ids["north"])

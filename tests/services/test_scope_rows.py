@@ -167,7 +167,9 @@ def sold(shop):
                 session, actor, made.id, nth=1, kind=PrintKind.PAPER, language="en"
             )
         )
-        add_campaign(shop, meter)
+    for meter in (LEGACY_11, SOUTHERN):
+        meter_id = shop.utility.meters[meter]
+        shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
     pair = make_pair(shop)
@@ -188,27 +190,25 @@ def sold(shop):
     return {"north": north, "south": south}
 
 
-def add_campaign(shop, meter):
-    """A campaign of a meter's region, with a row in each of its tables."""
-    row, now = shop.meter(meter), shop.clock()
-    change = shop.rows(KeyChange, KeyChange.meter_id == row.id)[0]
+def campaigned(session, meter):
+    """Rows of a campaign of a meter's region, as they stand half way."""
+    change = session.scalars(select(KeyChange).where(KeyChange.meter_id == meter.id)).one()
+    now = change.reserved_at
     campaign = Campaign(
-        region_id=row.region_id, name="x", reason="x", due_on=factories.TODAY, made_at=now
-    )
-    shop.change(lambda session: session.add(campaign))
-    of = {"campaign_id": campaign.id}
-    parts = [
-        CampaignMeter(**of, place=1, number=row.drn, meter_id=row.id),
-        CampaignChunk(
-            **of, request_id=f"C-{row.id}", module_id=shop.utility.module_id, first_id=1,
-            last_id=1, meters=1, reserved_at=now,
-        ),
-        CampaignRefusal(**of, round=1, meter_id=row.id, code="x", refused_at=now),
-        CampaignNotice(
-            **of, key_change_id=change.id, hand_out="sheet", reference=f"r{row.id}", state_at=now
-        ),
-    ]  # fmt: skip
-    shop.change(lambda session: session.add_all(parts))
+        region_id=meter.region_id, name="New keys", reason="old", due_on=factories.TODAY,
+        made_at=now, listed=True, selection={}, target={},
+    )  # fmt: skip
+    session.add(campaign)
+    session.flush()
+    same = {"campaign_id": campaign.id}
+    session.add_all([
+        CampaignMeter(**same, place=1, number=meter.drn, meter_id=meter.id),
+        CampaignChunk(**same, request_id=f"C-{meter.id}", module_id=change.module_id,
+                      first_id=change.id, last_id=change.id, meters=1, reserved_at=now),
+        CampaignRefusal(**same, round=1, meter_id=meter.id, code="x", outcome={}, refused_at=now),
+        CampaignNotice(**same, key_change_id=change.id, hand_out="sheet", state_at=now,
+                       reference=f"n{meter.id}"),
+    ])  # fmt: skip
 
 
 def key_of(model):
@@ -292,7 +292,10 @@ CHANGES = {
     ServicePoint: {"plan_attached_on": factories.TODAY},
     KeyChange: {"reason": "x"},
     KeyChangePrint: {"language": "fr"},
-    Campaign: {"reason": "y"},
+    Campaign: {"reason": "x"},
+    CampaignMeter: {"number": "x"},
+    CampaignChunk: {"failure": "x"},
+    CampaignNotice: {"message_id": "x"},
     EngineeringToken: {"reason": "y"},
     EngineeringPrint: {"language": "fr"},
     Sale: {"local_hour": 3},

@@ -31,7 +31,7 @@ from tests.keyring import failed_change
 from tests.till import Till
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
-from vmsapp.models import Debt, Delivery, Tariff
+from vmsapp.models import Campaign, Debt, Delivery, Tariff
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
 
@@ -86,6 +86,16 @@ def things(shop, utility, people) -> dict[str, Thing]:
         session.flush()
         return Thing(*(row.id for row in rows))
 
+    def campaigns(session) -> Thing:
+        rows = [
+            Campaign(region_id=utility.regions[name].id, name=name, reason="x",
+                     due_on=factories.TODAY, target={"ti": "07"}, made_at=sale.sold_at)
+            for name, sale in (("north", north), ("south", south))
+        ]  # fmt: skip
+        session.add_all(rows)
+        session.flush()
+        return Thing(*(row.id for row in rows))
+
     till = Till(shop)
     shifts = Thing(*(
         till.open(by=by, point=point).id
@@ -103,6 +113,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "meter": Thing(*meters),
         "delivery": shop.change(deliveries),
         "debt": shop.change(debts),
+        "Campaigns": shop.change(campaigns),
         "Sales": Thing(north.id, south.id),
         "Meters": Thing(*meters),
         "Consumers": shop.change(consumers),

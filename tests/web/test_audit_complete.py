@@ -352,6 +352,13 @@ ELSEWHERE = {
     "Approvals.withdraw": "tests/services/test_second_person.py",
     "AuthDBView.code": "tests/web/test_accounts.py",
     "AuthDBView.second": "tests/web/test_accounts.py",
+    **{
+        f"Campaigns.{deed}": "tests/web/test_campaigns.py"
+        for deed in ("new", "plan", "begin", "discard", "pause", "go_on", "stop", "print_sheets")
+    },
+    "Campaigns.again": "tests/services/test_campaigns.py",
+    "Campaigns.report": "tests/services/test_campaign_hand_outs.py",
+    "Campaigns.send": "tests/services/test_campaign_hand_outs.py",
     "Consumers.confirm_address": "tests/services/test_deliveries.py",
     "Floats.move": "tests/services/test_floats.py",
     "Meters.correct": "tests/web/test_meters.py",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import openpyxl
 import pytest
+from sqlalchemy import update
 
 from tests.factories import (
     AUDITOR,
@@ -19,9 +20,11 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.keyring import KeyShop, make_ring, ring_module
-from tests.web.office import ADMIN, ENGINEER, main_part, said
+from tests.web.office import ADMIN, ENGINEER, main_part, said, statements
 from tests.web.records import read, rows, sent, the_form
 from tests.web.test_digits_stay import holds
+from tests.web.test_statements import MOST, own, told
+from vmsapp.extensions import db
 from vmsapp.models import (
     AuditEvent,
     Campaign,
@@ -30,6 +33,7 @@ from vmsapp.models import (
     KeyChange,
     KeyChangeToken,
     Meter,
+    VendingKey,
 )
 from vmsapp.scope import Actor, seen_by
 from vmsapp.security import sight_of
@@ -39,6 +43,9 @@ from vmsapp.sts import identifiers
 
 PLAN = {"name": "To revision 2", "reason": "the first revision ends", "due_on": "2026-06-30",
         "sgcs": [LEGACY_SGC], "key": "own-2-14", "hand_out": "next_sale"}  # fmt: skip
+
+MOST_COUNTING = 24
+"""Statements of a page that counts a whole campaign; none is asked once a meter."""
 
 
 @pytest.fixture(scope="session")
@@ -141,6 +148,18 @@ def test_a_new_base_date_warns_that_older_tokens_must_be_entered_first(browse, s
     text = plain(engineer.get(answer.location).text)
     assert "the meters forget which tokens they have taken" in text
     assert "Enter any older tokens first." in text
+
+
+def test_a_new_key_that_ends_soon_is_told(engineer, shop):
+    ends = datetime(2026, 12, 24, 12, tzinfo=UTC)
+    shop.change(
+        lambda s: s.execute(
+            update(VendingKey).where(VendingKey.sgc == LEGACY_SGC, VendingKey.krn == 2)
+            .values(issue_until=ends)
+        )
+    )  # fmt: skip
+    text = plain(engineer.get(planned(engineer).location).text)
+    assert f"The new key {LEGACY_SGC}, KRN 2, ends on Dec 24, 2026" in text
 
 
 @pytest.mark.parametrize(
@@ -332,7 +351,9 @@ def test_a_campaign_is_paused_goes_on_and_is_stopped_with_a_reason(browse, shop,
     assert fill(admin, f"{base}/stop", reason="the module moves house").location == page
     event = [row for row in shop.rows(AuditEvent) if row.action == "campaign.stopped"]
     assert [row.details["reason"] for row in event] == ["the module moves house"]
-    assert admin.post(f"{base}/go-on").status_code == 409
+    refused = admin.post(f"{base}/go-on")
+    assert refused.status_code == 409
+    assert "This campaign is stopped; that cannot be done with it now." in plain(refused.text)
 
 
 def test_the_page_of_a_job_tells_how_far_it_is(browse, shop, fleet):
@@ -391,3 +412,23 @@ def test_an_empty_list_says_what_stands_there(engineer):
     page = plain(engineer.get("/campaigns/list/").text)
     assert "Plan one: many meters get another key" in page
     assert "Plan a campaign" in page
+
+
+def test_its_pages_take_no_more_than_a_few_statements(browse, shop, fleet, office):
+    admin = browse(ADMIN)
+    page = planned(admin).location
+    base = page.replace("/show", "")
+    form = read(admin.get(page).text).one("form", action=f"{base}/begin")
+    with office.app_context():
+        engine = db.engine
+    with statements(engine) as seen:
+        admin.get(page)
+    assert len(own(seen)) <= MOST_COUNTING, told(seen)
+    admin.post(form["action"], sent(form))
+    fleet.work(1)
+    counting = (page, "/campaign-left-out/list/?campaign=1")
+    for path in (*counting, "/campaigns/list/", "/campaign-meters/list/?campaign=1"):
+        admin.get(path)
+        with statements(engine) as seen:
+            admin.get(path)
+        assert len(own(seen)) <= (MOST_COUNTING if path in counting else MOST), (path, told(seen))

@@ -19,6 +19,7 @@ from werkzeug.security import generate_password_hash
 
 from config import Settings
 from vmsapp.cli.audit import audit
+from vmsapp.cli.campaigns import campaigns
 from vmsapp.cli.journal import journal
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
@@ -50,6 +51,7 @@ class SpokenGroup(AppGroup):
 
 vms = SpokenGroup("vms", help="Look after this installation.")
 vms.add_command(audit)
+vms.add_command(campaigns)
 journal_here = AppGroup(
     "journal", help="Check what security modules issued.", commands=dict(journal.commands)
 )

@@ -40,6 +40,8 @@ class _About(NamedTuple):
 
     drn: str
     region: str
+    notice: str | None
+    late: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,7 @@ def overdue() -> ColumnElement[bool]:
 
 
 def _about(row: KeyChange) -> _About | None:
-    found: _About | None = g.get("campaign_meters", {}).get(row.meter_id)
+    found: _About | None = g.get("campaign_meters", {}).get(row.id)
     return found
 
 
@@ -94,8 +96,14 @@ def _number(row: KeyChange) -> Any:  # noqa: ANN401 - a piece of HTML
 
 
 def _handed(row: KeyChange) -> Any:  # noqa: ANN401 - a piece of HTML
-    code = g.get("campaign_notices", {}).get(row.id)
+    about = _about(row)
+    code = about.notice if about else None
     return state(gettext(NOTICES[code]), NOTICE_TONES.get(code)) if code else None
+
+
+def _overdue(row: KeyChange) -> bool:
+    about = _about(row)
+    return about is not None and about.late and row.state == ChangeState.COMPLETED
 
 
 class CampaignMeters(Exported):
@@ -135,7 +143,7 @@ class CampaignMeters(Exported):
         "region": lambda row: about.region if (about := _about(row)) else None,
         "state": lambda row: state(gettext(CHANGE_STATES[row.state]), TONES.get(row.state)),
         "handed": _handed,
-        "overdue": lambda row: row.id in g.get("campaign_overdue", ()),
+        "overdue": _overdue,
         "failure": lambda row: change_failure(row.failure) if row.failure else None,
         "old": lambda row: f"{row.old_sgc} / {row.old_krn} / {row.old_ti}",
         "new": lambda row: f"{row.new_sgc} / {row.new_krn} / {row.new_ti}",
@@ -184,21 +192,20 @@ class CampaignMeters(Exported):
 
     def make_ready(self, rows: Sequence[KeyChange]) -> None:
         """Read whose meters these are, where they hang, and what was handed out."""
-        changes = [row.id for row in rows]
-        g.campaign_meters = _meters(session(), [row.meter_id for row in rows])
-        g.campaign_notices = dict(session().execute(
-            select(CampaignNotice.key_change_id, CampaignNotice.state)
-            .where(among(session(), CampaignNotice.key_change_id, changes))
-        ).all())  # fmt: skip
-        g.campaign_overdue = set(session().scalars(
-            select(KeyChange.id).where(among(session(), KeyChange.id, changes), overdue())
-        ))  # fmt: skip
+        g.campaign_meters = _about_all(session(), [row.id for row in rows])
 
 
-def _meters(session: Session, meter_ids: Sequence[int]) -> dict[int, _About]:
+def _about_all(session: Session, change_ids: Sequence[int]) -> dict[int, _About]:
     rows = session.execute(
-        select(Meter.id, Meter.drn, Region.name)
+        select(KeyChange.id, Meter.drn, Region.name, CampaignNotice.state, Campaign.due_on)
+        .join(Meter, Meter.id == KeyChange.meter_id)
         .join(Region, Region.id == Meter.region_id)
-        .where(among(session, Meter.id, meter_ids))
+        .join(Campaign, Campaign.id == KeyChange.campaign_id)
+        .outerjoin(CampaignNotice, CampaignNotice.key_change_id == KeyChange.id)
+        .where(among(session, KeyChange.id, change_ids))
     )
-    return {meter_id: _About(drn, region) for meter_id, drn, region in rows}
+    today = business_day(now_utc(), zone())
+    return {
+        change_id: _About(drn, region, notice, today > due_on)
+        for change_id, drn, region, notice, due_on in rows
+    }

@@ -16,11 +16,12 @@ from vmsapp.services.campaigns.beginning import START, Begin, begin_of
 from vmsapp.services.campaigns.behind import faults_of, faulty_numbers
 from vmsapp.services.campaigns.drafting import change_draft, discard, draft
 from vmsapp.services.campaigns.errors import CampaignChanged
+from vmsapp.services.campaigns.expiring import ending_soon
 from vmsapp.services.campaigns.preview import preview
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.campaign_forms import SECTIONS, CampaignForm
-from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, warnings_said
+from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, ending_said, warnings_said
 from vmsapp.views.deeds import a_key, after, request_url, said_beforehand, submit
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.left_out import left_out_url
@@ -92,7 +93,10 @@ class CampaignPlanning(OfficeListView):
         asked = _asked_for(row)
         return {
             "shown": shown,
-            "warnings": list(warnings_said(code for one in shown.routes for code in one.warned)),
+            "warnings": [
+                *warnings_said(code for one in shown.routes for code in one.warned),
+                *map(ending_said, ending_soon(session(), shown.routes)),
+            ],
             "conflicts": [
                 (conflict_said(one), one.meters, one.examples, left_out_url(row, one.code))
                 for one in shown.conflicts
@@ -107,7 +111,7 @@ class CampaignPlanning(OfficeListView):
             "faulty_shown": SHOWN,
             "asked": asked,
             "asked_url": request_url(asked.id) if asked else None,
-            "second": said_beforehand(START, _begin(row.id)),
+            "second": said_beforehand(START, Begin(row.id, shown.digest, shown.meters)),
             "begin_key": a_key(),
         }  # fmt: skip
 

@@ -4,28 +4,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from flask import url_for
-from flask_babel import gettext
+from flask_babel import format_date, gettext
 
 from vmsapp.errors import N_, VmsError
 from vmsapp.i18n import _
 from vmsapp.models import Campaign
 from vmsapp.services.approvals.outcomes import said_again
+from vmsapp.services.campaigns.expiring import Ending
 from vmsapp.services.campaigns.terms import Conflict, Selection, Target
 from vmsapp.services.key_changes.planning import Warned
 from vmsapp.views.base import sentence
 from vmsapp.views.meter_forms import ALGORITHMS, BASE_YEARS
+from vmsapp.views.words import CAMPAIGN_STATES
 
 CAMPAIGN_DEEDS: Final = ["can_list", "can_show", "can_make", "can_export"]
 """Deeds of the screen: its views share it, and each must name them all."""
 
-STATES: Final = {
-    "draft": N_("planned"),
-    "running": N_("being made"),
-    "paused": N_("paused"),
-    "made": N_("tokens made"),
-    "stopped": N_("stopped"),
-    "discarded": N_("discarded"),
-}
+STATES: Final = CAMPAIGN_STATES
 TONES: Final = {"running": "warn", "paused": "warn", "made": "good", "stopped": "bad"}
 STEPS: Final = (N_("Plan"), N_("Approve"), N_("Make the tokens"), N_("Confirm"))
 AT: Final = {"draft": 1, "running": 2, "paused": 2, "made": 3, "stopped": 4, "discarded": 0}
@@ -81,6 +76,17 @@ def warnings_said(codes: Iterable[str]) -> Iterator[str]:
     """What to think of, each once, in the order of ``WARNINGS``; a new code is left to its docs."""
     found = set(codes)
     return (str(gettext(said)) for code, said in WARNINGS.items() if code in found)
+
+
+def ending_said(key: Ending) -> str:
+    """Say that a new key ends soon."""
+    return str(
+        _(
+            "The new key %(sgc)s, KRN %(krn)s, ends on %(day)s: no token can be made under it"
+            " afterwards, so these meters will need another one by then.",
+            sgc=key.sgc, krn=key.krn, day=format_date(key.at, "medium"),
+        )
+    )  # fmt: skip
 
 
 def conflict_said(conflict: Conflict) -> str:

@@ -35,9 +35,11 @@ def left_out_url(row: Campaign, code: str | None = None) -> str:
 
 
 def _campaign() -> Campaign | None:
-    """The campaign that the address names, in the asker's scope."""
-    number = request.args.get("campaign", type=int)
-    found: Campaign | None = None if number is None else row_of(session(), Campaign, number)
+    """The campaign that the address names, in the asker's scope, read once."""
+    if "left_out_of" not in g:
+        number = request.args.get("campaign", type=int)
+        g.left_out_of = None if number is None else row_of(session(), Campaign, number)
+    found: Campaign | None = g.left_out_of
     return found
 
 
@@ -60,6 +62,10 @@ def _read_reasons(row: Campaign | None) -> Mapping[str, str]:
 @dataclass(frozen=True, kw_only=True)
 class OfCampaign(Searched):
     """The meters that a campaign leaves out; which of them, the reason says."""
+
+    def read(self, arguments: Any) -> Any:  # noqa: ANN401
+        """Take a campaign the asker sees: of an address the one that was read already."""
+        return _campaign() if arguments is request.args else super().read(arguments)
 
     def rows(self, value: Any) -> ColumnElement[bool]:  # noqa: ANN401
         """All it leaves out, or those for the reason in the address."""

@@ -12,6 +12,7 @@ from vmsapp.hsm.keystore import REASONS
 from vmsapp.models import Consumer
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
+from vmsapp.services.campaigns.errors import CampaignMoved
 from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.problems import KeptError
 from vmsapp.services.registration.meter_errors import (
@@ -63,6 +64,14 @@ SALE_KINDS: Final = {
     "sale": N_("Purchase"),
     "free": N_("Free token"),
     "compensation": N_("Compensation"),
+}
+CAMPAIGN_STATES: Final = {
+    "draft": N_("planned"),
+    "running": N_("being made"),
+    "paused": N_("paused"),
+    "made": N_("tokens made"),
+    "stopped": N_("stopped"),
+    "discarded": N_("discarded"),
 }
 SALE_STATES: Final = {
     "pending": N_("being settled"),
@@ -155,6 +164,7 @@ CODES: Final[dict[type[VmsError], dict[str, dict[str, str]]]] = {
     StateMoved: {"state": METER_STATES},
     ShiftMoved: {"state": SHIFT_STATES},
     IllegalMove: {"state": CHANGE_STATES},
+    CampaignMoved: {"state": CAMPAIGN_STATES},
     ModuleRefused: {"reason": ModuleRefused.REASONS},
     HsmUnavailable: {"why": HsmUnavailable.WHYS},
     KeystoreError: {"why": REASONS},

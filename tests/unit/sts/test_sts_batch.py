@@ -12,7 +12,7 @@ from vmsapp.sts.batch import ciphers
 from vmsapp.sts.batch import encode as batch_encode
 from vmsapp.sts.batch.campaign import change_many, credit_many
 from vmsapp.sts.batch.circuit import circuit_of
-from vmsapp.sts.batch.encode import FEW, encode_many, encrypt_many
+from vmsapp.sts.batch.encode import FEW, encode_many, encrypt_many, read_back
 from vmsapp.sts.batch.keys import DecoderKeys, derive_many
 from vmsapp.sts.batch.planes import from_planes, padded, to_planes
 from vmsapp.sts.codec import encode
@@ -31,6 +31,7 @@ from vmsapp.sts.errors import (
     TidRangeError,
     UnsupportedAlgorithm,
 )
+from vmsapp.sts.fields import TokenClass
 from vmsapp.sts.identifiers import BaseDate, EncryptionAlgorithm
 from vmsapp.sts.keys import KeyParameters, VendingKey
 from vmsapp.sts.mse import ManagementToken
@@ -411,3 +412,25 @@ def test_a_circuit_looks_up_any_table(bits, data):
 def test_the_circuits_are_as_small_as_was_measured():
     # PERFORMANCE.md section 2 has 49 gates a nibble for EA 07.
     assert len(ciphers._sta_circuit(ea07.PRODUCTION).gates) + 8 <= 49
+
+
+@pytest.mark.parametrize("tables", [ea07.PRODUCTION, ea07.table_set("sample")])
+def test_what_was_made_is_read_back_and_nothing_else_is(tables):
+    keys = derive_many(VENDING["04"], KeyParameters(PANS[0], sgc="123456", krn=1, ti="01"), PANS)
+    data = [scattered(row, 44) for row in range(MANY)]
+    digits = [
+        encode(ManagementToken(0, each >> 40, each >> 16 & 0xFFFFFF, each & 0xFFFF),
+               keys.key(row), tables=tables)
+        for row, each in enumerate(data)
+    ]  # fmt: skip
+    kind = TokenClass.MANAGEMENT
+    assert read_back(kind, 0, data, digits, keys, tables)
+    assert not read_back(kind, 1, data, digits, keys, tables)
+    assert not read_back(TokenClass.CREDIT, 0, data, digits, keys, tables)
+    for row in (0, 7, MANY - 1):
+        other = f"{int(digits[row]) ^ 1:020d}"
+        assert not read_back(
+            kind, 0, data, [*digits[:row], other, *digits[row + 1 :]], keys, tables
+        )
+        wrong = [*data[:row], data[row] ^ 1 << 20, *data[row + 1 :]]
+        assert not read_back(kind, 0, wrong, digits, keys, tables)

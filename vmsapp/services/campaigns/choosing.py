@@ -49,6 +49,17 @@ KIND: Final = (
 """The columns of a ``Kind``."""
 
 
+class Standing(NamedTuple):
+    """A meter as it stands under the locks."""
+
+    id: int
+    pan: str
+    state: str
+    in_change: bool
+    busy: bool
+    kind: Kind
+
+
 def chosen(session: Session, campaign: Campaign) -> list[ColumnElement[bool]]:
     """State which meters a campaign chooses and has not changed, beside the asker's scope."""
     selection = Selection.read(campaign.selection)

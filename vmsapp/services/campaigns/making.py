@@ -133,7 +133,7 @@ class _Line:
         routes = Routes(Target.read(campaign.target), campaign.reason)
         run = Run(campaign_id, routes, table_set, CHUNK, work.done)
         while True:
-            work.stop_if_asked(session)
+            self._stop_if_asked()
             per_second = read(session, campaign_id).per_second
             run.size, wait = self._size(per_second), bool(per_second)
             end_reading(session)
@@ -152,6 +152,18 @@ class _Line:
             if per_second:
                 spare = reserved.meters / per_second - (time.monotonic() - began)
                 self._work.cancelling.wait(max(0.0, spare))
+
+    def _stop_if_asked(self) -> None:
+        """Stop where somebody asked for it, once what the module works on is written down.
+
+        Raises:
+            Cancelled: Somebody did.
+        """
+        try:
+            self._work.stop_if_asked(self._session)
+        except Cancelled:
+            self._settle_all()
+            raise
 
     def _size(self, per_second: int | None) -> int:
         """Tell how many meters a chunk may have, so that none is kept from sales for long."""

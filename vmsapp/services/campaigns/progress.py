@@ -19,7 +19,7 @@ from vmsapp.models import (
     SaleState,
 )
 from vmsapp.scope import unscoped
-from vmsapp.services.campaigns.rows import read
+from vmsapp.services.campaigns.rows import form_key, read
 from vmsapp.services.campaigns.terms import Conflict, Progress
 from vmsapp.services.job_pace import pace_of
 from vmsapp.services.setup import zone_at
@@ -52,16 +52,16 @@ def progress(session: Session, campaign_id: int) -> Progress:
         .where(CampaignRefusal.campaign_id == campaign.id, CampaignRefusal.round == campaign.round)
     ) or 0  # fmt: skip
     counted = {state: by_state.get(state, 0) for state in ChangeState}
-    is_open = counted[ChangeState.COMPLETED]
+    is_open, failed = counted[ChangeState.COMPLETED], _failed(session, campaign)
     now = now_utc()
     late = business_day(now, zone_at(session, now)) > campaign.due_on
     return Progress(
         chosen=campaign.meters,
-        done=sum(counted.values()) + left,
+        done=sum(counted[state] for state in (*MADE, ChangeState.RESERVED)) + failed + left,
         left_out=left,
         being_made=counted[ChangeState.RESERVED],
         made=sum(counted[state] for state in MADE),
-        failed=counted[ChangeState.FAILED] + counted[ChangeState.WITHDRAWN],
+        failed=failed,
         handed_out=_handed_out(session, campaign),
         confirmed=counted[ChangeState.CONFIRMED],
         refused=counted[ChangeState.REFUSED],
@@ -90,6 +90,16 @@ def left_out(session: Session, campaign_id: int) -> Sequence[Conflict]:
         outcome = session.get_one(CampaignRefusal, key).outcome
         found.append(Conflict(code, outcome["message"], outcome["params"], count))
     return found
+
+
+def _failed(session: Session, campaign: Campaign) -> int:
+    """Count sets of the present round that were not made: those before were tried once more."""
+    of_round = change.form_key.startswith(form_key(campaign, ""))
+    return session.scalar(
+        select(func.count()).select_from(KeyChange.__table__)
+        .where(change.campaign_id == campaign.id, of_round)
+        .where(change.state.in_((ChangeState.FAILED, ChangeState.WITHDRAWN)))
+    ) or 0  # fmt: skip
 
 
 def _handed_out(session: Session, campaign: Campaign) -> int:

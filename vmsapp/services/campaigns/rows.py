@@ -12,6 +12,11 @@ from vmsapp.services.campaigns.errors import CampaignMoved, NoSuchCampaign
 from vmsapp.services.rows import rows_changed
 
 
+def form_key(campaign: Campaign, meter_id: object) -> str:
+    """Write the key under which a meter is taken once in a round."""
+    return f"campaign-{campaign.id}-{campaign.round}-{meter_id}"
+
+
 def read(session: Session, campaign_id: int) -> Campaign:
     """Read a campaign as it stands now.
 
