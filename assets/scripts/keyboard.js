@@ -3,7 +3,11 @@
 
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
 
-requestAnimationFrame(() => document.getElementById('errors')?.focus()); // after autofocus
+requestAnimationFrame(() => { // after autofocus
+  document.getElementById('errors')?.focus();
+  const box = document.getElementById('q');
+  if (box?.value && document.activeElement === box) box.select(); // the next search replaces it
+});
 
 document.addEventListener('keydown', (event) => {
   const elsewhere = event.target.closest?.(`${TYPED_INTO}, dialog`);
@@ -30,12 +34,19 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
-// The arrow keys go through what a search found, from the search box down and back up.
+// The arrow keys go through what a search found, from the search box down and back up. Whatever is
+// typed or scanned meanwhile is the next search, and Escape goes back to the box.
 document.addEventListener('keydown', (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const hits = [...document.querySelectorAll('[data-hits] a')];
   const at = hits.indexOf(document.activeElement);
   const box = document.getElementById('q');
+  const typed = event.key.length === 1 && event.key !== ' ' && !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (box && at >= 0 && (typed || event.key === 'Escape')) {
+    box.focus();
+    box.select(); // before the sign arrives, which then replaces what was searched
+    return;
+  }
   if (!step || !hits.length || (at < 0 && document.activeElement !== box)) return;
   event.preventDefault();
   (hits[at + step] ?? (at + step < 0 ? box : hits[at])).focus();

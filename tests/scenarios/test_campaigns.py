@@ -40,6 +40,9 @@ def test_a_list_of_meters_gets_a_new_tariff_index_on_a_sheet(
     expect(main).to_contain_text("Older tokens that customers still have are lost")
     expect(main).to_contain_text("no meter that you see has this number: 1")
     page.get_by_role("button", name="Begin the campaign").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Meters that get a new key: 1.")
+    dialog.get_by_role("button", name="Begin the campaign").click()
     expect(main).to_contain_text("tokens made", timeout=WAIT_MS)
 
     page.get_by_role("link", name="Its meters").click()

@@ -127,6 +127,15 @@ def figure(page, name):
 # planning
 
 
+def test_a_form_that_failed_says_that_its_list_is_gone(engineer, shop):
+    answer = planned(engineer, name="", key="", file=a_list(shop.meter(LEGACY_11).drn))
+    assert answer.status_code == 422
+    assert "3 fields need your attention" in answer.text
+    assert "Choose the list again" in plain(answer.text)
+    assert "Choose the key that the meters are to have." in plain(answer.text)
+    assert shop.count(Campaign) == 0
+
+
 def test_a_plan_is_looked_at_before_anything_is_made(engineer, shop):
     legacy = [row for row in shop.rows(Meter) if row.sgc == LEGACY_SGC]
     out = [row for row in legacy if row.state in {"blocked", "retired"}]

@@ -17,7 +17,7 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
-from tests.web.office import main_part, said, statements
+from tests.web.office import ENGINEER, main_part, said, statements
 from vmsapp.models import (
     AuditEvent,
     Consumer,
@@ -160,6 +160,12 @@ def test_a_meter_without_a_consumer_shows_the_way_to_bind_one(browse, utility):
         assert f'href="{way.format(utility.meters[meter])}"' in page
 
 
+def test_who_sells_nothing_is_led_to_the_meters_page(browse, shop, utility):
+    page = browse(ENGINEER).get(f"/counter/?q={shop.meter(LEGACY_11).drn}").text
+    assert f'href="/meters/show/{utility.meters[LEGACY_11]}"' in main_part(page)
+    assert "/counter/meter/" not in main_part(page)
+
+
 @pytest.mark.parametrize("mode", ["quantity", "amount"])
 @pytest.mark.parametrize("field", ["value", "received"])
 def test_a_scanned_number_is_never_an_amount_and_leads_to_its_meter(
@@ -187,7 +193,7 @@ def test_what_was_received_gives_its_change_and_stays_with_the_sale(operator, sh
     (sale,) = shop.rows(Sale)
     assert (sale.charged_minor, sale.received_minor, sale.change_minor) == (500, 2000, 1500)
     page = operator.get(answer.location).text
-    assert re.search(r"Change</dt><dd>15.00 USD", page)
+    assert re.search(r"Change</dt><dd><bdi>15.00 USD</bdi>", page)
 
 
 def test_too_little_received_says_what_is_missing_beside_its_field_and_keeps_the_price(

@@ -53,6 +53,8 @@ BAD_NUMBERS = [  # mode, typed, status, part of the sentence
     ("quantity", "9" * 11, 422, "at most 1,820,162.4"),
     ("quantity", "9" * 24, 422, "at most 1,820,162.4"),
     ("amount", "9" * 24, 422, "at most 1,820,162.4"),
+    ("amount", "9" * 11, 422, "is a meter number, not an amount"),  # its check digit is wrong
+    ("amount", "9" * 13, 422, "is a meter number, not an amount"),
     ("amount", "9" * 18, 422, "at most 1,820,162.4"),
     ("amount", "", 422, NUMBER),
     ("amount", "1,000", 422, NUMBER),

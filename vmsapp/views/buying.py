@@ -19,6 +19,9 @@ from vmsapp.tariffs.errors import AboveTokenLimit, InvalidTender
 from vmsapp.views.numbers import ascii_digits, number_typed, read_number
 from vmsapp.views.typed import Typed
 
+METER_DIGITS: Final = frozenset({11, 13})
+"""How long a meter number is; nobody pays so much."""
+
 MAX_TENDER_MINOR: Final = 10**15
 """More than any token costs in any currency, in minor units; every column holds it."""
 
@@ -70,7 +73,7 @@ def field_beside(error: VmsError | None, typed: Typed) -> str | None:
 
 def _money(text: str, settings: Setup) -> int:
     """Read an amount in minor units."""
-    _refuse_meter_number(text)
+    _refuse_meter_number(text, METER_DIGITS)
     number = read_number(text)
     currency = currency_of(settings)
     minor = number.scaleb(currency.exponent)
@@ -84,7 +87,8 @@ def _money(text: str, settings: Setup) -> int:
     return int(minor)
 
 
-def _refuse_meter_number(text: str) -> None:
+def _refuse_meter_number(text: str, lengths: frozenset[int] = frozenset()) -> None:
+    """Refuse a meter number, and what is as long as one and mistyped."""
     number = ascii_digits(text).strip()
-    if is_meter_number(number):
+    if is_meter_number(number) or (number.isdecimal() and len(number) in lengths):
         raise LooksLikeMeterNumber(number=number)

@@ -90,7 +90,8 @@ class CampaignForm(OfficeForm):
         ),
     )  # fmt: skip
     key = SelectField(
-        _l("New key"), choices=dict, validate_choice=False,
+        _l("New key"), [InputRequired(_l("Choose the key that the meters are to have."))],
+        choices=dict, validate_choice=False,
         description=_l(
             "Offered are the keys in the security modules. Whether a meter may change to one of"
             " them, its present key's file says: those that may not are listed before anything is"
@@ -129,6 +130,12 @@ class CampaignForm(OfficeForm):
         self.key.choices = self.groups
         self.hand_out.choices = [(code, gettext(word)) for code, word in HAND_OUTS.items()]
         self.key.flags.required = True
+
+    def ask_for_file_again(self) -> None:
+        """Say that a list must be chosen anew: a browser does not keep it in a form that failed."""
+        if self.file.data and not self.file.errors:
+            again = _("Choose the list again: a page that comes back with errors does not hold it.")
+            self.file.errors = [*self.file.errors, again]
 
     def wish(self) -> Wish:
         """What was typed, for the services.

@@ -67,6 +67,7 @@ class CampaignPlanning(OfficeListView):
                     session().rollback()
                     put_error(form, error)
                     status = status_of(error)
+            form.ask_for_file_again()
         page = self._page(
             "campaigns/plan.html", form=form, row=row,
             title=_("Plan a campaign") if row is None else row.name,

@@ -55,6 +55,7 @@ class CounterSearch(OfficeView):
             by_card=self._may_see_cards(),
             limit=meter_search.MAX_FOUND,
             may_sell=may_sell,
+            sees_meters=self.appbuilder.sm.has_access("can_show", "Meters"),
             points=self.points() if may_sell else [],
             sees_nothing=actor().sight == NOTHING,
             alarm=alarm(),
