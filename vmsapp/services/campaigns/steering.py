@@ -9,6 +9,7 @@ from vmsapp.scope import Actor, unscoped
 from vmsapp.services import job_runs
 from vmsapp.services.campaigns.errors import CampaignBusy, CampaignMoved, NothingToChange
 from vmsapp.services.campaigns.preview import preview
+from vmsapp.services.campaigns.progress import progress
 from vmsapp.services.campaigns.rows import locked, move, note
 from vmsapp.services.campaigns.terms import MAKE
 
@@ -83,9 +84,10 @@ def again(session: Session, actor: Actor, campaign_id: int, *, locale: str) -> C
         if not seen.meters:
             raise NothingToChange
         _set_to_work(session, actor, campaign, locale, total=seen.meters)
+        made = progress(session, campaign_id).made
         move(
             session, campaign, CampaignState.RUNNING, cursor=0, round=campaign.round + 1,
-            ended_at=None, ended_by_id=None,
+            meters=made + seen.meters, ended_at=None, ended_by_id=None,
         )  # fmt: skip
         note(session, actor, "again", campaign.id, round=campaign.round, meters=seen.meters)
         return campaign
