@@ -99,6 +99,7 @@ def staffed(template_of, app_on: AppOn, tmp_path_factory: pytest.TempPathFactory
 def staffed_postgres(template_of, new_postgres_database, app_on: AppOn) -> str:
     """The utility with its staff on PostgreSQL, to bring back after each test."""
     template = template_of("postgres")
+    put_back(template.url)  # another room's test may have left its rows there
     url = new_postgres_database(make_url(template.url).database)
     staff(app_on(url), template.utility)
     keep(url)
