@@ -137,15 +137,17 @@ def template_of(
 KEEP = """
 DROP SCHEMA IF EXISTS kept CASCADE;
 CREATE SCHEMA kept;
+CREATE TABLE kept.marks (name text PRIMARY KEY, number bigint, newest bigint);
+CREATE TABLE kept.sequences (name text, next bigint);
 DO $$ DECLARE t record; BEGIN
   FOR t IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' LOOP
     EXECUTE format('CREATE TABLE kept.%1$I AS TABLE public.%1$I', t.name);
   END LOOP;
+  FOR t IN SELECT sequencename AS name FROM pg_sequences WHERE schemaname = 'public' LOOP
+    EXECUTE format('INSERT INTO kept.sequences SELECT %1$L, last_value + is_called::int'
+      ' FROM public.%1$I', t.name);
+  END LOOP;
 END $$;
-CREATE TABLE kept.marks (name text PRIMARY KEY, number bigint, newest bigint);
-CREATE TABLE kept.sequences AS
-  SELECT sequencename AS name, coalesce(last_value + 1, 1) AS next FROM pg_sequences
-  WHERE schemaname = 'public';
 """
 
 PUT_BACK = """
