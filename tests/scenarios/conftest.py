@@ -86,6 +86,7 @@ def start_product(
                 **clean,
                 "VMS_INSTANCE": str(instance),
                 "VMS_PORT": str(port),
+                "VMS_MODULE_PORT": str(free_port()),  # two that start at once find the same free
                 "VMS_RECONCILE_SECONDS": "1",
                 "VMS_PENDING_SECONDS": "1",
                 "VMS_LOGIN_RATE": "1000 per 1 minute",
