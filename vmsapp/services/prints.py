@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import InstrumentedAttribute, Session, undefer
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, NotAllowed, NotFound, Refused
@@ -70,12 +70,16 @@ class Printed:
 
 def prints_of(session: Session, sale_id: int) -> list[Printed]:
     """List the prints of a sale in the asker's scope, the first one first."""
+    return prints_with(session, ReceiptPrint.sale_id, sale_id)
+
+
+def prints_with(session: Session, column: InstrumentedAttribute[int], number: int) -> list[Printed]:
+    """List the prints of whatever a column of theirs names, the first one first."""
+    model = column.class_
     rows = session.scalars(
-        select(ReceiptPrint)
-        .where(ReceiptPrint.sale_id == sale_id)
-        .order_by(ReceiptPrint.nth)
-        .options(undefer(ReceiptPrint.printed_by))
-    )
+        select(model).where(column == number).order_by(model.nth)
+        .options(undefer(model.printed_by))
+    )  # fmt: skip
     return [
         Printed(row.nth, row.kind, row.language, row.printed_at, row.printed_by_id, row.printed_by)
         for row in rows

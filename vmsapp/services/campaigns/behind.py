@@ -12,9 +12,7 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import VmsError
 from vmsapp.models import Campaign, CampaignMeter, CampaignRefusal, Meter, Product
 from vmsapp.services.campaigns.choosing import KIND, being_settled, chosen, in_change
-from vmsapp.services.campaigns.preview import _Group as Group
-from vmsapp.services.campaigns.preview import _groups as groups_of
-from vmsapp.services.campaigns.preview import why_not
+from vmsapp.services.campaigns.preview import Group, groups_of, why_not
 from vmsapp.services.campaigns.routes import Routes
 from vmsapp.services.campaigns.terms import Target
 

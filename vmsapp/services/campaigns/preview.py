@@ -24,7 +24,7 @@ OWN_PER_SECOND: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class Group:
     """Meters of one kind in one state."""
 
     kind: Kind
@@ -49,9 +49,9 @@ def preview(session: Session, campaign_id: int) -> Preview:
     campaign = read(session, campaign_id)
     routes = Routes(Target.read(campaign.target), campaign.reason)
     ways: dict[tuple[Any, ...], int] = defaultdict(int)
-    refused: dict[str, list[tuple[VmsError, _Group]]] = defaultdict(list)
+    refused: dict[str, list[tuple[VmsError, Group]]] = defaultdict(list)
     by_module: dict[int, int] = defaultdict(int)
-    groups = _groups(session, campaign)
+    groups = groups_of(session, campaign)
     for group in groups:
         way = why_not(group.state, in_change=group.in_change, busy=group.busy) or routes.of(
             session, group.kind, group.meter_id
@@ -88,7 +88,8 @@ def why_not(state: str, *, in_change: bool, busy: bool) -> VmsError | None:
     return wrong.MeterBusy() if busy else None
 
 
-def _groups(session: Session, campaign: Campaign) -> list[_Group]:
+def groups_of(session: Session, campaign: Campaign) -> list[Group]:
+    """Count the chosen meters by kind and state, in the asker's scope."""
     inner = (
         select(*KIND, Meter.state, in_change().label("in_change"), being_settled().label("busy"),
                Meter.id, Meter.drn)
@@ -103,10 +104,10 @@ def _groups(session: Session, campaign: Campaign) -> list[_Group]:
         )
     )
     width = len(KIND)
-    return [_Group(Kind._make(row[:width]), *row[width:]) for row in rows]
+    return [Group(Kind._make(row[:width]), *row[width:]) for row in rows]
 
 
-def _conflict(found: list[tuple[VmsError, _Group]]) -> Conflict:
+def _conflict(found: list[tuple[VmsError, Group]]) -> Conflict:
     error = found[0][0]
     examples = sorted({group.example for _error, group in found})[:3]
     return Conflict(

@@ -1,7 +1,7 @@
 """Prints of an engineering token's slip: counted before they leave, as those of receipts."""
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, undefer
+from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, NotAllowed, Refused
@@ -10,7 +10,7 @@ from vmsapp.models import EngineeringPrint, EngineeringState, EngineeringToken, 
 from vmsapp.scope import Actor
 from vmsapp.services.engineering.errors import NoSuchToken
 from vmsapp.services.engineering.reserve import note
-from vmsapp.services.prints import Printed, PrintedMeanwhile
+from vmsapp.services.prints import Printed, PrintedMeanwhile, prints_with
 
 
 class NothingToPrint(Refused):
@@ -25,16 +25,7 @@ class NothingToPrint(Refused):
 
 def prints_of(session: Session, token_id: int) -> list[Printed]:
     """List the prints of a token in the asker's scope, the first one first."""
-    rows = session.scalars(
-        select(EngineeringPrint)
-        .where(EngineeringPrint.token_id == token_id)
-        .order_by(EngineeringPrint.nth)
-        .options(undefer(EngineeringPrint.printed_by))
-    )
-    return [
-        Printed(row.nth, row.kind, row.language, row.printed_at, row.printed_by_id, row.printed_by)
-        for row in rows
-    ]
+    return prints_with(session, EngineeringPrint.token_id, token_id)
 
 
 def note_print(

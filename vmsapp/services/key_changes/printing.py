@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload, undefer
+from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic
@@ -20,7 +20,7 @@ from vmsapp.services.engineering.showing import consumer_of
 from vmsapp.services.key_changes.errors import NoSuchChange, NothingToHandOut
 from vmsapp.services.key_changes.reserve import note
 from vmsapp.services.key_changes.rows import read
-from vmsapp.services.prints import Printed, PrintedMeanwhile
+from vmsapp.services.prints import Printed, PrintedMeanwhile, prints_with
 from vmsapp.services.receipts import PRODUCTION_TABLES
 
 
@@ -62,16 +62,7 @@ def handed(session: Session, meter_id: int, change_id: int) -> Handed:
 
 def prints_of(session: Session, change_id: int) -> list[Printed]:
     """List the prints of a set in the asker's scope, the first one first."""
-    rows = session.scalars(
-        select(KeyChangePrint)
-        .where(KeyChangePrint.key_change_id == change_id)
-        .order_by(KeyChangePrint.nth)
-        .options(undefer(KeyChangePrint.printed_by))
-    )
-    return [
-        Printed(row.nth, row.kind, row.language, row.printed_at, row.printed_by_id, row.printed_by)
-        for row in rows
-    ]
+    return prints_with(session, KeyChangePrint.key_change_id, change_id)
 
 
 def note_print(
