@@ -29,7 +29,6 @@ from vmsapp.views.base import session
 from vmsapp.views.cells import Coded
 from vmsapp.views.listing import SIZES, Place, holds, read_page, row_of
 from vmsapp.views.look import cell
-from vmsapp.views.orders import Order
 
 Answer = str | Response | tuple[str, int]
 
@@ -172,7 +171,7 @@ class OfficeListView(AskedList):
     def _found(self) -> Response:
         """Give a searching field the rows the asker sees, at most ``FOUND``."""
         search, whole = request.args.get("q", "")[:MAX_SEARCH], self.offered()
-        order = Order(self.model.id, self.model.id)
+        _sorted_by, order = self.order_wanted("")
         page = read_page(
             session(), self.matching(whole, search, walking=False), order, FOUND, Place(),
             walked=self.matching(whole, search, walking=True), whole=whole,
