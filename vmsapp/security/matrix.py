@@ -29,6 +29,7 @@ from vmsapp.security.permissions import (
     LICENCE,
     MODULES,
     PROOF,
+    SALES_REPORT,
     SECOND_PERSON,
     SETUP,
     SHIFTS,
@@ -167,7 +168,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
             Deed("give_free", N_("Give tokens without money"), (("can_give_free", COUNTER),)),
         )),
-        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
+        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS | _PRODUCTS | _TARIFFS,
                others=(
             Deed("reverse", N_("Take sales back"), (("can_reverse", "Sales"),)),
             _export("Sales", N_("Export sales")),
@@ -256,6 +257,12 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(TEST_TOKENS, N_("Test tokens"), "Test tokens", others=(
             Deed("make", N_("Make cards of test tokens"), (("can_make", TEST_TOKENS),)),
             _export(TEST_TOKENS, N_("Export test tokens")),
+        )),
+    ),
+    N_("Reports"): (
+        Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
+               looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
+            Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
         )),
     ),
     N_("System"): (

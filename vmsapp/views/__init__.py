@@ -46,6 +46,7 @@ from vmsapp.views.people import ScreensSecurityManager
 from vmsapp.views.printing import Printing
 from vmsapp.views.products import Products
 from vmsapp.views.regions import Regions
+from vmsapp.views.reports import SalesReport
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
@@ -70,6 +71,9 @@ REGISTRATION: dict[str, Any] = {
 }  # fmt: skip
 ENGINEERING: dict[str, Any] = {
     "category": "Engineering", "category_label": _l("Engineering"), "category_icon": "adjustments",
+}  # fmt: skip
+REPORT: dict[str, Any] = {
+    "category": "Report", "category_label": _l("Reports"), "category_icon": "chart",
 }  # fmt: skip
 SYSTEM: dict[str, Any] = {
     "category": "System", "category_label": _l("System"), "category_icon": "settings",
@@ -120,6 +124,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
     builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
     _register_engineering(builder)
+    builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORT)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
