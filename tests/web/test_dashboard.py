@@ -1,7 +1,9 @@
 """The first page of who does not sell: the day's figures, as far as one's group sees them."""
 
 from tests.factories import AUDITOR, DOMESTIC, LEGACY_11, LEGACY_13, OPERATOR
+from tests.faults import request_lost
 from tests.web.office import ADMIN, NEWCOMER, main_part, statements
+from tests.web.records import links, read
 from tests.web.test_statements import told
 from vmsapp.extensions import db
 
@@ -24,6 +26,16 @@ def test_the_page_says_what_was_sold_and_leads_to_it(browse, shop):
     assert "1 sale" in page
     assert "/sales/list/?sold_from=2026-03-17&amp;sold_to=2026-03-17" in page
     assert "12:00" in page
+
+
+def test_sales_that_want_looking_at_are_counted_and_led_to(browse, shop, module):
+    module.once("issue_credit", request_lost)
+    shop.sell(LEGACY_11)
+    page = read(browse(ADMIN).get("/dashboard/").text)
+    lines = {one.one("dt").text: one.one("dd").text for one in page.all("div") if one.all("dt")
+             and len(one.all("dt")) == 1}  # fmt: skip
+    assert (lines["Sales being settled"], lines["Sales failed today"]) == ("1", "0")
+    assert "/sales/list/?state=pending" in links(page).values()
 
 
 def test_the_figures_alone_are_answered_anew(browse, shop):

@@ -1,5 +1,6 @@
 """The first page after signing in, for who does not sell: how the day goes, by what one may see."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ from flask_appbuilder import expose, has_access, permission_name
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.i18n import _
-from vmsapp.models import JobState
+from vmsapp.models import JobState, SaleState
 from vmsapp.security import APPROVALS, DASHBOARD, JOBS, MODULES, SHIFTS
 from vmsapp.services import dashboard
 from vmsapp.services.approvals import inbox
@@ -19,6 +20,9 @@ from vmsapp.views.module_words import condition_said, nearest_end
 from vmsapp.views.words import unit_name
 
 HUNDRED: Final = Decimal(100)
+
+Line = tuple[str, int, str]
+"""Words, how many, and where they are."""
 
 
 class Dashboard(OfficeView):
@@ -52,12 +56,11 @@ class Dashboard(OfficeView):
             "counts": counts,
             "today": day,
             "modules": self._modules() if self._may(MODULES) else (),
-            "waiting": self._waiting(counts),
+            "waiting": self._waiting(counts, day) if sees_sales else self._waiting(counts),
             "as_of": now_utc(),
             "zone": zone(),
             "utility": utility() if sees_sales else None,
             "change_said": change_said,
-            "sales_of": _sales_of,
             "hours_of": hours_of,
             "unit_name": unit_name,
             "number": number_text,
@@ -74,9 +77,16 @@ class Dashboard(OfficeView):
             for row in dashboard.modules(session())
         ]
 
-    def _waiting(self, counts: dashboard.Counts) -> list[tuple[str, int, str]]:
-        """What waits for somebody: words, how many, where."""
+    def _waiting(self, counts: dashboard.Counts, day: date | None = None) -> list[Line]:
+        """What waits for somebody; the sales of a day are for who sees sales."""
         lines = []
+        if day:
+            pending = url_for("Sales.list", state=SaleState.PENDING)
+            failed = url_for("Sales.list", state=SaleState.FAILED, sold_from=day, sold_to=day)
+            lines += [
+                (_("Sales being settled"), counts.pending, pending),
+                (_("Sales failed today"), counts.failed, failed),
+            ]
         if self._may(APPROVALS):
             url = url_for("Approvals.list", box="waiting")
             lines.append((_("Requests for you"), counts.requests, url))
@@ -115,8 +125,3 @@ def hours_of(trade: dashboard.Trade) -> range:
     both = zip(trade.today.hours, trade.before.hours, strict=True)
     sold = [hour for hour, minors in enumerate(both) if any(minors)]
     return range(sold[0], sold[-1] + 1) if sold else range(0)
-
-
-def _sales_of(state: str, **more: Any) -> str:  # noqa: ANN401 - parameters of an address
-    """Where the sales of a state are listed."""
-    return url_for("Sales.list", state=state, **more)
