@@ -20,6 +20,7 @@ from vmsapp.security.permissions import (
     CAMPAIGNS,
     CLOCK,
     COUNTER,
+    DASHBOARD,
     ENGINEERING,
     ENGINEERING_REFUSALS,
     FIRST_STEPS,
@@ -257,6 +258,9 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("make", N_("Make cards of test tokens"), (("can_make", TEST_TOKENS),)),
             _export(TEST_TOKENS, N_("Export test tokens")),
         )),
+    ),
+    N_("Reports"): (
+        Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",)),
     ),
     N_("System"): (
         Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(
