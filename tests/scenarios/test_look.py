@@ -404,7 +404,7 @@ def test_leaving_an_untouched_form_is_not(opened) -> None:
     asked = questions(page)
     page.locator("#name").click()
     page.locator(".side-brand").click()
-    page.wait_for_url("**/counter/")
+    page.wait_for_url("**/dashboard/")
     assert asked == []
 
 
