@@ -1,6 +1,8 @@
 // A chart of the numbers in a table: <div data-chart="bar|hbar|line" data-from="table's id">.
-// Each row of its body is a point: the first cell names it, the first cell with data-v holds
-// the number, and as text what is said of it. The table's caption names the chart.
+// Each row of its first body is a point: the first cell names it, the first cell with data-v
+// holds the number, and as text, or in data-said, what is said of it; a row without is not drawn.
+// Rows of one name stand on one another where data-series tells them apart, 1 to 4, the colours
+// of --series-1 to --series-4. The table's caption names the chart.
 
 import { BarChart, LineChart } from 'echarts/charts';
 import { GridComponent, TooltipComponent } from 'echarts/components';
@@ -12,14 +14,20 @@ use([BarChart, GridComponent, LineChart, SVGRenderer, TooltipComponent]);
 const REDRAWN_WHEN = ['(prefers-color-scheme: dark)', '(prefers-reduced-motion: reduce)', 'print'];
 
 function pointsOf(table) {
-  return [...table.tBodies[0].rows].map((row) => {
+  return [...table.tBodies[0].rows].flatMap((row) => {
     const cell = row.querySelector('[data-v]');
+    if (!cell) return [];
     return {
       name: row.cells[0].textContent.trim(),
       value: Number(cell.dataset.v),
-      text: cell.textContent.trim(),
+      text: cell.dataset.said ?? cell.textContent.trim(),
+      of: cell.dataset.series ?? '',
     };
   });
+}
+
+function namesOf(points) {
+  return [...new Set(points.map(({ name }) => name))];
 }
 
 function colour(token) {
@@ -47,13 +55,18 @@ function isMirrored() {
 }
 
 /** Built as elements: text of people's making, and no style attributes. */
-function words(point) {
+function words(points) {
   const name = document.createElement('div');
-  const value = document.createElement('strong');
   name.dir = document.dir;
-  name.textContent = point.name;
-  value.textContent = point.text;
-  return [name, value];
+  name.textContent = points[0].name;
+  const values = points.map(({ text }) => {
+    const value = document.createElement('strong');
+    value.className = 'chart-said';
+    value.dir = 'auto';
+    value.textContent = text;
+    return value;
+  });
+  return [name, ...values];
 }
 
 function letters() {
@@ -63,7 +76,7 @@ function letters() {
 function namesAxis(points, lying) {
   return {
     type: 'category',
-    data: points.map(({ name }) => inItsDirection(name)),
+    data: namesOf(points).map(inItsDirection),
     axisLabel: { ...letters(), hideOverlap: true },
     axisTick: { show: false },
     axisLine: { lineStyle: { color: colour('--line') } },
@@ -90,14 +103,27 @@ function axes(kind, points) {
 }
 
 function series(kind, points) {
-  const accent = colour('--ring');
-  const data = points.map(({ value }) => value);
-  if (kind === 'line') {
-    const showSymbol = points.length === 1; // else there is nothing to see
-    return { type: 'line', data, showSymbol, color: accent };
+  const told = [...new Set(points.map(({ of }) => of))];
+  return told.map((of) => {
+    const values = new Map(points.filter((one) => one.of === of).map((p) => [p.name, p.value]));
+    const data = namesOf(points).map((name) => values.get(name) ?? 0);
+    const color = colour(of ? `--series-${of}` : '--ring');
+    return kind === 'line' ? line(data, color) : bars(kind, data, color, told.length > 1);
+  });
+}
+
+function line(data, color) {
+  const showSymbol = data.length === 1; // else there is nothing to see
+  return { type: 'line', data, showSymbol, color };
+}
+
+/** Bars; of several kinds they stand on one another, apart by a line of the ground's colour. */
+function bars(kind, data, color, several) {
+  const whole = { type: 'bar', data, color, barMaxWidth: 28 };
+  if (several) {
+    return { ...whole, stack: 'all', itemStyle: { borderColor: colour('--surface'), borderWidth: 1 } };
   }
-  const borderRadius = kind === 'hbar' ? 3 : [3, 3, 0, 0];
-  return { type: 'bar', data, color: accent, barMaxWidth: 28, itemStyle: { borderRadius } };
+  return { ...whole, itemStyle: { borderRadius: kind === 'hbar' ? 3 : [3, 3, 0, 0] } };
 }
 
 function tooltip(points) {
@@ -108,7 +134,10 @@ function tooltip(points) {
     backgroundColor: colour('--surface'),
     borderColor: colour('--line'),
     textStyle: { ...letters(), color: colour('--text') },
-    formatter: ([{ dataIndex }]) => words(points[dataIndex]),
+    formatter: ([{ dataIndex }]) => {
+      const name = namesOf(points)[dataIndex];
+      return words(points.filter((point) => point.name === name));
+    },
   };
 }
 

@@ -228,6 +228,7 @@ def deeds(shop, module, utility, people, office, browse):
         ),
         "AuthDBView.logout": lambda b: b.post("/logout/"),
         "AuditTrail.export": lambda b: b.post("/audit/export/csv"),
+        "SalesReport.export": lambda b: b.post("/reports/sales/export/csv"),
         "LedgerProofs.run": lambda b: b.post("/proof/run"),
         "TokenJournal.export": lambda b: b.post("/journal/export/csv"),
         "TokenDesk.look": lambda b: b.post("/token-desk/look", {"digits": "1" + "0" * 19}),
@@ -341,7 +342,8 @@ EVENT_ALONE = {
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
         "CampaignLeftOut",
-    )), "Floats.statement_file", "TokenDesk.look", "TrainingBench.begin",
+    )), "Floats.statement_file", "SalesReport.export", "TokenDesk.look",
+    "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 

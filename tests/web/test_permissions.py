@@ -105,6 +105,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.move", "POST"): ADMINS,
     ("Floats.terms", "GET"): ADMINS,
     ("Floats.terms", "POST"): ADMINS,
+    ("SalesReport.show", "GET"): OF_FLOATS,
     **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
     **{
         (f"Shifts.{route}", method): SELLS
@@ -316,6 +317,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         )
     },
     ("Sales.export", "POST"): OF_MONEY,
+    ("SalesReport.export", "POST"): OF_MONEY,
     ("Floats.export", "POST"): OF_MONEY,
     ("Floats.statement_file", "POST"): OF_MONEY,
     ("TokenJournal.compare", "POST"): ADMINS,

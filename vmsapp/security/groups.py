@@ -50,6 +50,8 @@ _IMPORTS: Final = frozenset(
 )
 _SEES_SYSTEM: Final = frozenset(
     {
+        "SalesReport.see",
+        "SalesReport.export",
         "Sales.export",
         "Regions.see",
         "Regions.export",
@@ -105,7 +107,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS
         | _REGISTERS
         | {"Counter.sell", "Counter.reprint", "Counter.give_back", "Sales.reverse"}
-        | {"Counter.give_free"}
+        | {"Counter.give_free", "SalesReport.see", "SalesReport.export"}
         | {"Floats.see", "Approvals.see", "Approvals.decide"}
         | _KEEPS_METERS
         | _WORKS_IN_SHIFTS
@@ -124,7 +126,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         _FINDS
         | _REGISTERS
         | _WORKS_IN_SHIFTS
-        | {"Counter.sell", "Counter.reprint", "Floats.see", "Training.train"},
+        | {"Counter.sell", "Counter.reprint", "Floats.see", "Training.train"}
+        | {"SalesReport.see"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"),

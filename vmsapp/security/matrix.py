@@ -30,6 +30,7 @@ from vmsapp.security.permissions import (
     LICENCE,
     MODULES,
     PROOF,
+    SALES_REPORT,
     SECOND_PERSON,
     SETUP,
     SHIFTS,
@@ -168,7 +169,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_back", N_("Give money back"), (("can_give_back", COUNTER),), ("sell",)),
             Deed("give_free", N_("Give tokens without money"), (("can_give_free", COUNTER),)),
         )),
-        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS,
+        Screen("Sales", N_("Sales"), "Sales list", looks_up=_REGIONS | _PRODUCTS | _TARIFFS,
                others=(
             Deed("reverse", N_("Take sales back"), (("can_reverse", "Sales"),)),
             _export("Sales", N_("Export sales")),
@@ -261,6 +262,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
     ),
     N_("Reports"): (
         Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",)),
+        Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
+               looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
+            Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
+        )),
     ),
     N_("System"): (
         Screen("Regions", N_("Regions"), "Regions list", deeds=_WRITTEN, looks_up=_REGIONS, others=(

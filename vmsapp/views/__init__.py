@@ -47,6 +47,7 @@ from vmsapp.views.people import ScreensSecurityManager
 from vmsapp.views.printing import Printing
 from vmsapp.views.products import Products
 from vmsapp.views.regions import Regions
+from vmsapp.views.reports import SalesReport
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
@@ -125,6 +126,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
     _register_engineering(builder)
     builder.add_view(Dashboard, "Dashboard", label=_l("Today"), **REPORTS)
+    builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORTS)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)

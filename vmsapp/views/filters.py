@@ -135,7 +135,7 @@ class Days(Filter):
 
     def read(self, arguments: Arguments) -> tuple[date | None, date | None] | None:
         """Take one day or both."""
-        first, last = (_day(arguments.get(name)) for name in self.parameters)
+        first, last = (read_day(arguments.get(name)) for name in self.parameters)
         return (first, last) if first or last else None
 
     def rows(self, value: tuple[date | None, date | None]) -> ColumnElement[bool]:
@@ -248,7 +248,8 @@ def _is(column: Column, value: object) -> ColumnElement[bool]:
     return equal
 
 
-def _day(text: str | None) -> date | None:
+def read_day(text: str | None) -> date | None:
+    """Read a day as browsers send it; ``None`` for what is none, or none of these times."""
     try:
         day = date.fromisoformat(text or "")
     except ValueError:

@@ -9,15 +9,16 @@ from markupsafe import Markup
 from sqlalchemy.orm import defer, joinedload, undefer
 
 from vmsapp.i18n import _, _l, money_text, units_text
-from vmsapp.models import Consumer, Meter, Sale, SaleState, SecurityModule, VendingPoint
+from vmsapp.models import Consumer, Meter, Sale, SaleState, SecurityModule
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import receipts
 from vmsapp.views.base import session
 from vmsapp.views.exports import Exported
-from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
+from vmsapp.views.filters import Choice, Searched
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.reversing import REVERSAL_FILTER, ReversalPages, reversal_said
+from vmsapp.views.sale_filters import ABOUT, HOUR, MADE, SOLD, TAKEN_BACK
 from vmsapp.views.settling import goes_back, request_link
 from vmsapp.views.slips import free_said
 from vmsapp.views.why import sale_explained
@@ -112,15 +113,17 @@ class Sales(ReversalPages, Exported):
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
-        Days(name="sold", label=_l("Business date"), column=Sale.business_date),
+        SOLD,
+        HOUR,
         Choice(name="state", label=_l("State"), column=Sale.state, words=SALE_STATES),
         Choice(name="kind", label=_l("Kind"), column=Sale.kind, words=SALE_KINDS),
-        Among(name="point", label=_l("Vending point"), column=Sale.vending_point_id,
-              model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
+        *ABOUT,
         Searched(name="consumer", label=_l("Consumer"), column=Sale.consumer_id, model=Consumer,
                  endpoint="Consumers.lookup"),
         Searched(name="meter", label=_l("Meter number"), column=Sale.meter_id, model=Meter,
                  endpoint="Meters.lookup"),
+        MADE,
+        TAKEN_BACK,
         REVERSAL_FILTER,
     )  # fmt: skip
     loads = (
