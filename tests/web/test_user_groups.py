@@ -254,6 +254,7 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
     assert held("Operator") == permissions_of(
         "Counter.see",
         "Dashboard.see",
+        "SalesReport.see",
         "Training.train",
         "Sales.see",
         "Floats.see",
