@@ -2,6 +2,7 @@
 // seen, and while nobody is in it with the keyboard.
 
 import { all } from './dom.js';
+import { drawCharts } from './large.js';
 
 const A_MINUTE = 60_000;
 
@@ -11,7 +12,9 @@ async function refresh(part) {
     const answer = await fetch(part.dataset.refresh, { redirect: 'error' });
     if (!answer.ok) return;
     const html = await answer.text();
-    if (!part.contains(document.activeElement)) part.innerHTML = html;
+    if (part.contains(document.activeElement)) return;
+    part.innerHTML = html;
+    drawCharts(part);
   } catch {
     // the server is away: the figures say as of when they are
   }
