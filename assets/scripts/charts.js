@@ -155,9 +155,19 @@ function plan(kind, points) {
 export function draw(box) {
   const table = document.getElementById(box.dataset.from);
   const points = pointsOf(table);
+  const gone = new AbortController();
+  const { signal } = gone;
+  const sizes = new ResizeObserver(redraw);
+  const directions = new MutationObserver(redraw);
   let chart = null;
 
   function redraw() {
+    if (!box.isConnected) { // its part of the page was read anew: an observer says so once
+      [sizes, directions].forEach((observer) => observer.disconnect());
+      gone.abort();
+      chart?.dispose();
+      return;
+    }
     if (!box.clientWidth || !box.clientHeight) return; // folded away
     chart ??= init(box, null, { renderer: 'svg' });
     chart.resize();
@@ -167,8 +177,8 @@ export function draw(box) {
   box.style.direction = 'ltr'; // mirrored by its axes; else SVG turns its labels over as well
   box.setAttribute('role', 'img');
   if (table.caption) box.setAttribute('aria-label', table.caption.textContent.trim());
-  new ResizeObserver(redraw).observe(box);
-  document.addEventListener('theme', redraw);
-  REDRAWN_WHEN.forEach((medium) => matchMedia(medium).addEventListener('change', redraw));
-  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ['dir'] });
+  sizes.observe(box);
+  document.addEventListener('theme', redraw, { signal });
+  REDRAWN_WHEN.forEach((medium) => matchMedia(medium).addEventListener('change', redraw, { signal }));
+  directions.observe(document.documentElement, { attributeFilter: ['dir'] });
 }

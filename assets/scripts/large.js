@@ -5,17 +5,19 @@ import { all } from './dom.js';
 
 const addresses = document.currentScript.dataset;
 const lookups = all('select[data-lookup]');
-const charts = all('[data-chart]');
 
 async function loadLookups() {
   const { enhance } = await import(addresses.lookup);
   lookups.forEach(enhance);
 }
 
-async function loadCharts() {
+/** Draw the charts of a part of the page. */
+export async function drawCharts(part) {
+  const charts = all('[data-chart]', part);
+  if (!charts.length) return;
   const { draw } = await import(addresses.charts);
   charts.forEach(draw);
 }
 
 if (lookups.length) loadLookups();
-if (charts.length) window.addEventListener('load', loadCharts);
+window.addEventListener('load', () => drawCharts(document));

@@ -15,6 +15,7 @@ import './menus.js';
 import './plan.js';
 import './print.js';
 import './progress.js';
+import './refresh.js';
 import './side.js';
 import './theme.js';
 import './toasts.js';

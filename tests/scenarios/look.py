@@ -477,6 +477,7 @@ SCENES: Final = (
     Scene("module-key-file-errors", "/modules/import/1", part="main", act=shown(SAVE, "#errors"),
           status=422),
     Scene("module-remove-key", "/modules/1/remove/1"),
+    Scene("dashboard", "/dashboard/"),
     Scene("first-steps", "/first-steps/"),
     Scene("setup", "/setup/"),
     *(Scene(f"setup-{name}", f"/setup/change/{name}")

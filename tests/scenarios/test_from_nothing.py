@@ -166,7 +166,9 @@ def test_an_empty_installation_is_led_to_its_first_token(empty, watched, tmp_pat
     consumer_and_meter(page)
 
     page.goto(empty.address)
-    page.wait_for_url("**/counter/**")
+    page.wait_for_url("**/dashboard/")
+    page.get_by_role("main").get_by_role("link", name="Counter").click()
+    page.wait_for_url("**/counter/")
     page.get_by_label("Meter number, consumer, or phone").fill(METER)
     page.keyboard.press("Enter")
     page.locator("#value").fill("20")

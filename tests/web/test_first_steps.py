@@ -41,13 +41,15 @@ def test_an_administrator_is_led_to_what_is_missing(browse, lacking):
 
 
 def test_nobody_is_led_there_once_all_is_there(browse, shop):
-    assert browse(ADMIN).get("/").location == "/counter/"
+    assert browse(ADMIN).get("/").location == "/dashboard/"
 
 
 @pytest.mark.parametrize("who", [SUPERVISOR, OPERATOR, ENGINEER, AUDITOR])
 def test_who_cannot_do_them_never_sees_the_steps(browse, lacking, who):
     browser = browse(who)
-    assert browser.get("/").location == "/counter/"
+    begins = "/counter/" if who == OPERATOR else "/dashboard/"
+    assert browser.get("/").location == begins
+    assert browser.get(begins).status_code == 200
     assert browser.get("/first-steps/").status_code == 403
 
 

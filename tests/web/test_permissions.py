@@ -167,6 +167,8 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("SecondPerson.show", "GET"): ADMINS,
     ("SecondPerson.change", "GET"): ADMINS,
     ("SecondPerson.change", "POST"): ADMINS,
+    ("Dashboard.show", "GET"): FINDS,
+    ("Dashboard.now", "GET"): FINDS,
     ("TokenDesk.show", "GET"): KEEP_METERS,
     ("TokenDesk.look", "POST"): KEEP_METERS,
     ("TrainingBench.show", "GET"): REGISTER,

@@ -85,8 +85,7 @@ def move(session, sale, day):
 @pytest.mark.usefixtures("sold")
 def test_each_reader_sees_the_sales_of_the_own_place_alone(browse):
     sums = {
-        who: compared(page(browse(who)))["Gross"][0]
-        for who in (ADMIN, OPERATOR, SOUTH_OPERATOR)
+        who: compared(page(browse(who)))["Gross"][0] for who in (ADMIN, OPERATOR, SOUTH_OPERATOR)
     }
     assert sums == {
         ADMIN: "19.00 USD", OPERATOR: "13.00 USD", SOUTH_OPERATOR: "6.00 USD",

@@ -253,6 +253,8 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
     assert admin.post(path, form).status_code == 302
     assert held("Operator") == permissions_of(
         "Counter.see",
+        "Dashboard.see",
+        "SalesReport.see",
         "Training.train",
         "Sales.see",
         "Floats.see",

@@ -24,7 +24,9 @@ class ReadyMade:
     cells: frozenset[str]
 
 
-_FINDS: Final = frozenset({"Counter.see", "Sales.see", "Consumers.see", "Meters.see"})
+_FINDS: Final = frozenset(
+    {"Counter.see", "Sales.see", "Consumers.see", "Meters.see", "Dashboard.see"}
+)
 _REGISTERS: Final = frozenset(
     {"Consumers.add", "Consumers.edit", "Meters.add", "Meters.edit", "Meters.bind"}
 )

@@ -20,6 +20,7 @@ from vmsapp.security.permissions import (
     CAMPAIGNS,
     CLOCK,
     COUNTER,
+    DASHBOARD,
     ENGINEERING,
     ENGINEERING_REFUSALS,
     FIRST_STEPS,
@@ -260,6 +261,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         )),
     ),
     N_("Reports"): (
+        Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",)),
         Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
                looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
             Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),

@@ -31,6 +31,7 @@ ENGINEERING: Final = "EngineeringTokens"
 ENGINEERING_REFUSALS: Final = "EngineeringRefusals"
 TEST_TOKENS: Final = "TestTokens"
 TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
+DASHBOARD: Final = "Dashboard"
 TOKEN_DESK: Final = "TokenDesk"  # noqa: S105 - a screen
 TRAINING: Final = "Training"
 CAMPAIGNS: Final = "Campaigns"

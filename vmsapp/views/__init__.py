@@ -28,6 +28,7 @@ from vmsapp.views.campaigns import Campaigns
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
+from vmsapp.views.dashboard import Dashboard
 from vmsapp.views.engineering import EngineeringTokens
 from vmsapp.views.engineering_refusals import EngineeringRefusals
 from vmsapp.views.first_steps import FirstSteps
@@ -72,8 +73,8 @@ REGISTRATION: dict[str, Any] = {
 ENGINEERING: dict[str, Any] = {
     "category": "Engineering", "category_label": _l("Engineering"), "category_icon": "adjustments",
 }  # fmt: skip
-REPORT: dict[str, Any] = {
-    "category": "Report", "category_label": _l("Reports"), "category_icon": "chart",
+REPORTS: dict[str, Any] = {
+    "category": "Reports", "category_label": _l("Reports"), "category_icon": "chart",
 }  # fmt: skip
 SYSTEM: dict[str, Any] = {
     "category": "System", "category_label": _l("System"), "category_icon": "settings",
@@ -124,7 +125,8 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
     builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
     _register_engineering(builder)
-    builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORT)
+    builder.add_view(Dashboard, "Dashboard", label=_l("Today"), **REPORTS)
+    builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORTS)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)

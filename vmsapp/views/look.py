@@ -24,7 +24,7 @@ from vmsapp.views.base import zone
 from vmsapp.views.forms import control, shown_fields
 from vmsapp.views.listing import SIZES
 
-MENU: Final = ("Vending", "Registration", "Engineering", "Report", "System")
+MENU: Final = ("Vending", "Registration", "Engineering", "Reports", "System")
 """The groups of the side menu, in their order."""
 
 THEMES: Final = ("light", "dark", "auto")

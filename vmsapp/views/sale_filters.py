@@ -14,13 +14,13 @@ from sqlalchemy import ColumnElement, select
 
 from vmsapp.i18n import _l
 from vmsapp.models import (
+    LedgerTransfer,
     Meter,
     MeterType,
     OfficeUser,
     Product,
     Region,
     Sale,
-    SaleReversal,
     Tariff,
     TariffPlan,
     VendingPoint,
@@ -115,7 +115,8 @@ class TakenBack(Days):
 
     def rows(self, value: tuple[date | None, date | None]) -> ColumnElement[bool]:
         """Rows answered by a reversal of these days."""
-        return Sale.id.in_(select(SaleReversal.sale_id).where(super().rows(value)))
+        answers = LedgerTransfer.kind == "reversal"
+        return Sale.id.in_(select(LedgerTransfer.sale_id).where(answers, super().rows(value)))
 
 
 def hour_text(hour: int) -> str:
@@ -189,5 +190,5 @@ MADE: Final = YesNo(name="made", label=_l("Token made"), column=Sale.receipt_num
 """Issued, whether or not it was taken back later: what a report counts as sold."""
 
 TAKEN_BACK: Final = TakenBack(
-    name="back", label=_l("Taken back on"), column=SaleReversal.business_date
+    name="back", label=_l("Taken back on"), column=LedgerTransfer.business_date
 )

@@ -9,7 +9,8 @@ from flask_babel import ngettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from vmsapp.security import COUNTER, FIRST_STEPS
+from vmsapp.scope import current_sight
+from vmsapp.security import COUNTER, DASHBOARD, FIRST_STEPS
 from vmsapp.services.approvals import inbox
 from vmsapp.services.first_steps import is_ready
 from vmsapp.views import first_steps
@@ -24,7 +25,10 @@ class Start(IndexView):
 
     @expose("/")
     def index(self) -> str | Response:
-        """Lead to what is still missing, who may do it, else to the counter or to sign in."""
+        """Lead to what is still missing, who may do it, else to where the day's work is.
+
+        Whoever has a vending point begins at the counter, others with the figures of the day.
+        """
         if not current_user.is_authenticated:
             return redirect(self.appbuilder.get_url_for_login)
         may = self.appbuilder.sm.has_access
@@ -33,9 +37,16 @@ class Start(IndexView):
                 return redirect(url_for("FirstSteps.show"))
             first_steps.leave()
         _tell_of_requests()
-        if may("can_find", COUNTER):
+        if may("can_find", COUNTER) and (own_point() or not may("can_show", DASHBOARD)):
             return redirect(url_for("Counter.find"))
+        if may("can_show", DASHBOARD):
+            return redirect(url_for("Dashboard.show"))
         return str(self.render_template("office/start.html"))
+
+
+def own_point() -> bool:
+    """Tell whether the reader sells at a vending point of their own."""
+    return current_sight().vending_point_id is not None
 
 
 def _tell_of_requests() -> None:

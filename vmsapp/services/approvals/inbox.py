@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -115,10 +115,15 @@ def waits_for(session: Session, actor: Actor) -> ColumnElement[bool]:
 
 def count_waiting(session: Session, actor: Actor) -> int:
     """Count the requests that wait for somebody; three statements, none for who may not decide."""
+    wanted = how_many_wait(session, actor)
+    return 0 if wanted is None else session.scalar(wanted) or 0
+
+
+def how_many_wait(session: Session, actor: Actor) -> Select[int] | None:
+    """State that count, for who asks for it among others; ``None`` for who may not decide."""
     if not may_decide(actor):
-        return 0
-    wanted = select(func.count(ApprovalRequest.id)).where(waits_for(session, actor))
-    return session.scalar(wanted) or 0
+        return None
+    return select(func.count(ApprovalRequest.id)).where(waits_for(session, actor))
 
 
 def people_at_hand(session: Session) -> AtHand:

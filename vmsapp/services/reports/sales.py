@@ -27,7 +27,6 @@ from vmsapp.models import (
     Region,
     Sale,
     SaleKind,
-    SaleReversal,
     Tariff,
     TariffPlan,
     TransferState,
@@ -141,8 +140,8 @@ def _taken_back(session: Session, question: Question) -> Found:
     if question.by == By.HOUR:
         yield from _taken_back_by_hour(session, question)
         return
-    key = _key(question, SaleReversal.business_date)
-    columns = (key, Sale.subclass, func.count(), func.sum(SaleReversal.money_minor), _units())
+    key = _key(question, LedgerTransfer.business_date)
+    columns = (key, Sale.subclass, func.count(), func.sum(Sale.charged_minor), _units())
     statement = _reversals(select(*columns), question).group_by(key, Sale.subclass)
     for key_found, subclass, count, money, units in session.execute(statement):
         yield (
@@ -153,7 +152,7 @@ def _taken_back(session: Session, question: Question) -> Found:
 
 def _taken_back_by_hour(session: Session, question: Question) -> Found:
     zone = ZoneInfo(setup_at(session, now_utc()).time_zone)
-    each = select(SaleReversal.reversed_at, Sale.subclass, SaleReversal.money_minor, Sale.units)
+    each = select(LedgerTransfer.settled_at, Sale.subclass, Sale.charged_minor, Sale.units)
     for moment, subclass, money, units in session.execute(_reversals(each, question)):
         yield _place(question, moment.astimezone(zone).hour, subclass), Sums(
             reversed=1, reversed_minor=money,
@@ -162,10 +161,11 @@ def _taken_back_by_hour(session: Session, question: Question) -> Found:
 
 
 def _reversals(statement: Any, question: Question) -> Select[Any]:  # noqa: ANN401 - any select
+    """Narrow to what answered sales, those given back while in doubt included."""
     return _narrowed(
-        statement.join_from(SaleReversal, Sale, Sale.id == SaleReversal.sale_id).where(
-            SaleReversal.business_date.between(question.first, question.last)
-        ),
+        statement.join_from(LedgerTransfer, Sale, Sale.id == LedgerTransfer.sale_id)
+        .where(LedgerTransfer.kind == "reversal")
+        .where(LedgerTransfer.business_date.between(question.first, question.last)),
         question,
     )
 

@@ -1,0 +1,70 @@
+"""The first page of who does not sell: the day's figures, as far as one's group sees them."""
+
+from tests.factories import AUDITOR, DOMESTIC, LEGACY_11, LEGACY_13, OPERATOR
+from tests.faults import request_lost
+from tests.web.office import ADMIN, NEWCOMER, main_part, statements
+from tests.web.records import links, read
+from tests.web.test_statements import told
+from vmsapp.extensions import db
+
+
+def test_who_has_no_vending_point_begins_with_the_figures_of_the_day(browse, shop):
+    assert browse(ADMIN).get("/").location == "/dashboard/"
+    assert browse(AUDITOR).get("/").location == "/dashboard/"
+
+
+def test_who_sells_at_a_vending_point_begins_at_the_counter_and_may_look(browse, shop):
+    browser = browse(OPERATOR)
+    assert browser.get("/").location == "/counter/"
+    assert browser.get("/dashboard/").status_code == 200
+
+
+def test_the_page_says_what_was_sold_and_leads_to_it(browse, shop):
+    shop.sell(LEGACY_11, units="100")
+    page = browse(ADMIN).get("/dashboard/").text
+    assert "10.00 USD" in page
+    assert "1 sale" in page
+    assert "/sales/list/?sold_from=2026-03-17&amp;sold_to=2026-03-17" in page
+    assert "12:00" in page
+
+
+def test_sales_that_want_looking_at_are_counted_and_led_to(browse, shop, module):
+    module.once("issue_credit", request_lost)
+    shop.sell(LEGACY_11)
+    page = read(browse(ADMIN).get("/dashboard/").text)
+    lines = {one.one("dt").text: one.one("dd").text for one in page.all("div") if one.all("dt")
+             and len(one.all("dt")) == 1}  # fmt: skip
+    assert (lines["Sales being settled"], lines["Sales failed today"]) == ("1", "0")
+    assert "/sales/list/?state=pending" in links(page).values()
+
+
+def test_the_figures_alone_are_answered_anew(browse, shop):
+    browser = browse(ADMIN)
+    before = browser.get("/dashboard/now").text
+    shop.sell(LEGACY_11, units="100")
+    after = browser.get("/dashboard/now").text
+    assert "<html" not in after
+    assert ("10.00 USD" in before, "10.00 USD" in after) == (False, True)
+
+
+def test_what_ones_group_does_not_see_is_not_told(browse, shop):
+    shop.sell(LEGACY_11, units="100")
+    page = browse(OPERATOR).get("/dashboard/").text
+    assert "Security modules" not in main_part(page)
+    assert "Jobs" not in main_part(page)
+    assert "10.00 USD" in main_part(page)
+    assert browse(NEWCOMER).get("/dashboard/").status_code == 403
+
+
+def test_it_asks_the_database_little_however_much_was_sold(browse, shop, office):
+    browser = browse(ADMIN)
+    with office.app_context():
+        engine = db.engine
+    browser.get("/dashboard/")
+    with statements(engine) as first:
+        browser.get("/dashboard/")
+    for meter in (LEGACY_11, LEGACY_13, DOMESTIC):
+        shop.sell(meter, units="10")
+    with statements(engine) as then:
+        browser.get("/dashboard/")
+    assert len(then) == len(first), told(then)
