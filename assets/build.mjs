@@ -34,7 +34,7 @@ const READERS = [
 ];
 // Names put together at run time, which no search for words can find.
 const PUT_TOGETHER = {
-  standard: [/^(curve|is|mark|note|slip|state|toast|tone|verdict)(-|$)/],
+  standard: [/^(curve|is|legend|mark|note|slip|state|toast|tone|verdict)(-|$)/],
   deep: [/^ts-/],
   greedy: [/^dir$/, /^data-(bs-)?theme$/],
 };

@@ -92,10 +92,13 @@ def lines_of(asked: Asked, report: Report, today: date) -> Sequence[Line]:
         return [_line(asked, row, row.key in drawn) for row in rows]
     known = {(row.key, row.meter_type): row for row in rows}
     times = sorted({*asked.keys(today), *(row.key for row in rows)})
+    first = next(iter(report.totals), "")
     return [
-        _line(asked, known.get((key, kind), Row(key, "", kind, Sums())), drawn=True)
+        _line(asked, row, drawn=True)
         for key in times
-        for kind in report.totals
+        for row in [known[key, kind] for kind in report.totals if (key, kind) in known]
+        or [Row(key, "", first, Sums())]
+        if first
     ]
 
 

@@ -192,7 +192,7 @@ def _facts(asked: Asked) -> Sequence[tuple[str, str]]:
     """What the printed page says of the report."""
     return [
         (str(_("Period")), asked.period.said()),
-        (str(_("By")), gettext(BY_WORDS[asked.by])),
+        (str(_("Grouped by")), gettext(BY_WORDS[asked.by])),
         *((str(one.label), one.said(value)) for one, value in asked.chosen),
         (str(_("Printed by")), actor().name),
     ]
