@@ -34,6 +34,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import seen_by
 from vmsapp.services.reports import By, Question, Sums, sales_report
+from vmsapp.services.reports.question import period_before
 from vmsapp.services.vending import reversal
 from vmsapp.services.vending.reversal import REVERSE
 
@@ -167,6 +168,24 @@ def test_the_period_before_is_as_long(shop):
     week = asked(shop, Question(date(2026, 4, 13), date(2026, 4, 19), By.DAY))
     assert (week.before.first, week.before.last) == (date(2026, 4, 6), date(2026, 4, 12))
     assert week.before.totals == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "before"),
+    [
+        ("2026-02-01", "2026-02-28", ("2026-01-01", "2026-01-31")),
+        ("2026-03-01", "2026-03-30", ("2026-02-01", "2026-02-28")),  # no 30th to stop at
+        ("2026-01-01", "2026-01-05", ("2025-12-01", "2025-12-05")),
+        ("2026-01-01", "2026-12-31", ("2025-01-01", "2025-12-31")),
+        ("2028-01-01", "2028-02-29", ("2027-01-01", "2027-02-28")),
+        ("2026-01-01", "2026-11-28", ("2025-01-01", "2025-11-28")),
+        ("2026-03-01", "2026-03-01", ("2026-02-28", "2026-02-28")),  # a day, not a month
+        ("2026-02-15", "2026-03-15", ("2026-01-17", "2026-02-14")),
+    ],
+)
+def test_a_month_or_year_is_compared_with_as_much_of_the_one_before(first, last, before):
+    found = period_before(date.fromisoformat(first), date.fromisoformat(last))
+    assert found == tuple(map(date.fromisoformat, before))
 
 
 def test_everybody_is_told_of_what_is_theirs(shop):

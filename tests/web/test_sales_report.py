@@ -23,7 +23,7 @@ from tests.web.test_second_person_pages import asked, decide
 from vmsapp.models import AuditEvent, Sale
 
 REPORT = "/reports/sales/"
-TWENTY_FIFTH = "2026-02-25"
+FIFTEENTH = "2026-02-15"
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def links_of(found, name):
     return [link["href"] for link in row.all("a")]
 
 
-def test_figures_of_this_month_stand_beside_those_of_the_days_before(browse, shop, sold):
-    shop.change(lambda session: move(session, sold[1], TWENTY_FIFTH))
+def test_figures_of_this_month_stand_beside_those_of_as_much_of_the_month_before(browse, shop, sold):
+    shop.change(lambda session: move(session, sold[1], FIFTEENTH))
     found = page(browse(ADMIN))
     figures = compared(found)
     assert figures["Sales"] == ["2", "1", "+100.0%"]

@@ -1,5 +1,6 @@
 """What a sales report is asked, and what it answers."""
 
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
@@ -123,16 +124,26 @@ class Report:
 def period_before(first: date, last: date) -> tuple[date, date]:
     """Give the period to compare with: as long, and ending the day before.
 
-    A whole month or year is compared with the month or year before it.
+    A month or year is compared with the one before it, and its first days with as many of
+    those: a month that still runs with the same days of the month before.
 
     >>> period_before(date(2026, 3, 1), date(2026, 3, 31))
     (datetime.date(2026, 2, 1), datetime.date(2026, 2, 28))
+    >>> period_before(date(2026, 3, 1), date(2026, 3, 17))
+    (datetime.date(2026, 2, 1), datetime.date(2026, 2, 17))
     >>> period_before(date(2026, 3, 30), date(2026, 3, 31))
     (datetime.date(2026, 3, 28), datetime.date(2026, 3, 29))
     """
-    eve = first - timedelta(days=1)
-    after = last + timedelta(days=1)
-    for by in (By.YEAR, By.MONTH):
-        if by.begins(first) == first and by.begins(after) == after and by.begins(last) == first:
-            return by.begins(eve), eve
+    eve, after = first - timedelta(days=1), last + timedelta(days=1)
+    for by in (By.MONTH, By.YEAR):
+        if last > first == by.begins(first) == by.begins(last):
+            begins, whole = by.begins(eve), by.begins(after) == after
+            return begins, eve if whole else min(eve, _same_day(begins, last, by))
     return first - (after - first), eve
+
+
+def _same_day(begins: date, last: date, by: By) -> date:
+    """Find in the month or year that begins on a day the day that ``last`` is of its own."""
+    month = begins.month if by == By.MONTH else last.month
+    _weekday, days = monthrange(begins.year, month)
+    return date(begins.year, month, min(last.day, days))
