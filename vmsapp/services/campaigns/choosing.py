@@ -121,11 +121,11 @@ def in_change_among(session: Session, pans: Sequence[str]) -> set[str]:
 
 def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
     """Tell to which of these MeterPANs a sale or an engineering token is being made."""
-    found = (
-        wanted.where(among(session, wanted.selected_columns[0], pans))
-        for wanted in _pans_being_settled()
-    )
-    return {pan for wanted in found for pan in session.scalars(wanted)}
+    found: set[str] = set()
+    for wanted in _pans_being_settled():
+        among_these = among(session, wanted.selected_columns[0], pans)
+        found.update(session.scalars(wanted.where(among_these)))
+    return found
 
 
 def _pans_being_settled() -> tuple[Select[tuple[str]], ...]:

@@ -46,7 +46,7 @@ from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.key_changes.reserve import weather
-from vmsapp.services.rows import among
+from vmsapp.services.rows import among, by_index
 from vmsapp.services.vending import RESERVE_TRIES
 
 WINDOW: Final = 20
@@ -130,6 +130,7 @@ def reserve_chunk(session: Session, actor: Actor, work: Work, run: Run) -> Reser
 
 
 def _reserve(session: Session, actor: Actor, work: Work, run: Run) -> Reserved | None:
+    by_index(session)
     campaign = locked(session, run.campaign_id)
     if campaign.state != CampaignState.RUNNING:
         return None
