@@ -116,7 +116,7 @@ def in_change_among(session: Session, pans: Sequence[str]) -> set[str]:
     found = select(change.meter_pan).where(
         among(session, change.meter_pan, pans), change.state.in_(OPEN_CHANGES)
     )
-    return set(session.scalars(found))
+    return set(session.scalars(found).all())
 
 
 def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
@@ -124,7 +124,7 @@ def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for wanted in _pans_being_settled():
         among_these = among(session, wanted.selected_columns[0], pans)
-        found.update(session.scalars(wanted.where(among_these)))
+        found.update(session.scalars(wanted.where(among_these)).all())
     return found
 
 

@@ -199,7 +199,7 @@ def _hung(session: Session, ids: Sequence[int]) -> list[tuple[int, int]]:
         select(link.meter_id, link.service_point_id)
         .where(among(session, link.meter_id, ids), link.removed_at.is_(None))
         .order_by(link.meter_id)
-    )
+    ).all()
     return [(meter_id, point_id) for meter_id, point_id in rows]
 
 
