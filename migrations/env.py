@@ -15,7 +15,7 @@ SEARCH = re.compile("(consumer|meter)_search(_[a-z0-9]+)?")
 
 CHECKED_TOGETHER = {
     "key_change_token": {"key_change_id", "meter_id"},
-    "key_change": {"campaign_id", "chunk_id"},
+    "key_change": {"campaign_id", "chunk_id", "meter_id", "module_id", "reserved_by_id"},
 }
 """Columns whose foreign keys PostgreSQL has as triggers."""
 

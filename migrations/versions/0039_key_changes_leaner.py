@@ -8,8 +8,8 @@ a rule of its own.
 
 On PostgreSQL a foreign key is checked row by row, which for a campaign takes longer than to write
 its rows. There triggers check all rows of a statement together: that each token is of a change,
-and of its meter; that each change of a campaign is of one, and of a chunk of it. Others keep
-what is referred to from going away.
+and of its meter; that a change has its meter, its module and who reserved it; that each of a
+campaign is of one, and of a chunk of it. Others keep what is referred to from going away.
 
 Revision: 0039
 Follows: 0036
@@ -33,6 +33,9 @@ KEYS = (
     (TOKENS, "meter_id", "meter"),
     ("key_change", "campaign_id", "campaign"),
     ("key_change", "chunk_id", "campaign_chunk"),
+    ("key_change", "meter_id", "meter"),
+    ("key_change", "module_id", "security_module"),
+    ("key_change", "reserved_by_id", "ab_user"),
 )
 """Of which tables the columns refer to which others, checked together from here on."""
 ADDED = {
@@ -42,12 +45,17 @@ ADDED = {
         " WHERE made.id IS NULL"
     ),
     "key_change": (
-        "SELECT FROM (SELECT DISTINCT campaign_id, chunk_id FROM added"
-        " WHERE campaign_id IS NOT NULL OR chunk_id IS NOT NULL) AS part"
+        "SELECT 1 FROM added LEFT JOIN meter ON meter.id = added.meter_id WHERE meter.id IS NULL"
+        " UNION ALL SELECT 1 FROM (SELECT DISTINCT campaign_id, chunk_id, module_id,"
+        " reserved_by_id AS person_id FROM added) AS part"
         " LEFT JOIN campaign AS mine ON mine.id = part.campaign_id"
         " LEFT JOIN campaign_chunk AS made"
         " ON made.id = part.chunk_id AND made.campaign_id = part.campaign_id"
-        " WHERE mine.id IS NULL OR (made.id IS NULL AND part.chunk_id IS NOT NULL)"
+        " LEFT JOIN security_module AS module ON module.id = part.module_id"
+        " LEFT JOIN ab_user AS person ON person.id = part.person_id"
+        " WHERE (mine.id IS NULL AND part.campaign_id IS NOT NULL)"
+        " OR (made.id IS NULL AND part.chunk_id IS NOT NULL)"
+        " OR module.id IS NULL OR (person.id IS NULL AND part.person_id IS NOT NULL)"
     ),
 }
 """What finds rows that were added and refer to nothing."""
@@ -58,6 +66,9 @@ REFERRED = {
         "id, campaign_id",
         "SELECT FROM key_change WHERE campaign_id = OLD.campaign_id AND chunk_id = OLD.id",
     ),
+    "meter": ("id", "SELECT FROM key_change WHERE meter_id = OLD.id"),
+    "security_module": ("id", "SELECT FROM key_change WHERE module_id = OLD.id"),
+    "ab_user": ("id", "SELECT FROM key_change WHERE reserved_by_id = OLD.id"),
 }
 """Which columns must stay as they are, and with their rows, while what finds something."""
 

@@ -10,7 +10,16 @@ from tests.faults import down
 from tests.fleet import LEGACY, Fleet
 from tests.keyring import make_ring, ring_module
 from vmsapp.clock import now_utc
-from vmsapp.models import Campaign, CampaignChunk, ChangeState, KeyChange, KeyChangeToken, Meter
+from vmsapp.models import (
+    Campaign,
+    CampaignChunk,
+    ChangeState,
+    KeyChange,
+    KeyChangeToken,
+    Meter,
+    OfficeUser,
+    SecurityModule,
+)
 from vmsapp.services.campaigns import making
 from vmsapp.services.campaigns.terms import Target
 
@@ -95,17 +104,25 @@ def test_a_change_that_has_tokens_stays(fleet, changes):
     refuse(fleet, delete(CHANGES).where(CHANGES.c.id == changes[0].id))
 
 
-def test_a_change_of_a_campaign_is_of_one_and_of_a_chunk(fleet, changes):
+def test_whatever_a_change_names_is_there(fleet, changes):
     closed = {"state": "failed", "closed_at": now_utc()}
     refuse(fleet, like(fleet, changes[0], campaign_id=NONE, **closed))
     refuse(fleet, like(fleet, changes[0], chunk_id=NONE, **closed))
+    for column in ("meter_id", "module_id", "reserved_by_id"):
+        refuse(fleet, like(fleet, changes[0], **{column: NONE}, **closed))
     fleet.shop.change(lambda session: session.execute(like(fleet, changes[0], **closed)))
 
 
-def test_campaigns_and_chunks_that_have_changes_stay(fleet, changes):
-    chunk, campaign = CampaignChunk.__table__, Campaign.__table__
+def test_whatever_a_change_names_stays(fleet, changes):
+    chunk, campaign, first = CampaignChunk.__table__, Campaign.__table__, changes[0]
     refuse(fleet, delete(chunk).where(chunk.c.id == changes[0].chunk_id))
-    refuse(fleet, delete(campaign).where(campaign.c.id == changes[0].campaign_id))
+    refuse(fleet, delete(campaign).where(campaign.c.id == first.campaign_id))
+    for model, number in (
+        (Meter, first.meter_id), (SecurityModule, first.module_id),
+        (OfficeUser, first.reserved_by_id),
+    ):  # fmt: skip
+        table = model.__table__
+        refuse(fleet, delete(table).where(table.c.id == number))
 
 
 def test_a_meter_has_one_open_change_and_one_that_takes_it_back(fleet, changes):

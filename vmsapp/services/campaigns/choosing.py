@@ -123,8 +123,8 @@ def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
     """Tell to which of these MeterPANs a sale or an engineering token is being made."""
     found: set[str] = set()
     for wanted in _pans_being_settled():
-        among_these = among(session, wanted.selected_columns[0], pans)
-        found.update(session.scalars(wanted.where(among_these)).all())
+        among_these = wanted.where(among(session, wanted.selected_columns[0], pans))
+        found.update(pan for (pan,) in session.execute(among_these).all())
     return found
 
 
