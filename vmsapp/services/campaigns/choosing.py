@@ -124,11 +124,11 @@ def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for wanted in _pans_being_settled():
         among_these = wanted.where(among(session, wanted.selected_columns[0], pans))
-        found.update(pan for (pan,) in session.execute(among_these).all())
+        found.update(session.scalars(among_these).all())
     return found
 
 
-def _pans_being_settled() -> tuple[Select[tuple[str]], ...]:
+def _pans_being_settled() -> tuple[Select[str], ...]:
     sale, token = Sale.__table__.c, EngineeringToken.__table__.c
     return (
         select(sale.meter_pan).where(sale.state == SaleState.PENDING, sale.sealed_at.is_(None)),
