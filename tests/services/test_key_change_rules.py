@@ -93,13 +93,6 @@ def test_a_token_is_of_a_change(fleet, changes):
     refuse(fleet, insert(TOKENS).values(**row | {"key_change_id": NONE}))
 
 
-@POSTGRES
-def test_a_token_is_of_the_meter_of_its_change(fleet, changes):
-    row = row_of(fleet, TOKENS, TOKENS.c.key_change_id == changes[0].id) | {"number": 4}
-    refuse(fleet, insert(TOKENS).values(**row | {"meter_id": changes[1].meter_id}))
-    fleet.shop.change(lambda session: session.execute(insert(TOKENS).values(**row)))
-
-
 def test_a_change_that_has_tokens_stays(fleet, changes):
     refuse(fleet, delete(CHANGES).where(CHANGES.c.id == changes[0].id))
 

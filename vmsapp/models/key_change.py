@@ -229,10 +229,7 @@ class KeyChange(OfMeter, Model):
 
 
 class KeyChangeToken(OfMeter, Model):
-    """One token of a set, in the order it is entered; rows are only added.
-
-    PostgreSQL checks the foreign keys of all that a statement adds together, by a trigger (0039).
-    """
+    """One token of a set, in the order it is entered; rows are only added."""
 
     __tablename__ = "key_change_token"
     __table_args__ = (CheckConstraint("length(digits) = 20", name="ck_key_change_token_digits"),)
