@@ -177,6 +177,8 @@ def pour(model: Any, rows: Iterator[dict[str, Any]]) -> None:
 def _copy(session: Any, table: Any, rows: Iterator[dict[str, Any]]) -> None:
     first = next(rows)
     into = f"COPY {table.name} ({', '.join(first)}) FROM STDIN"
+    # triggers plan what they do for each row when the table is still empty
+    session.execute(text("SET LOCAL enable_seqscan = off"))
     cursor = session.connection().connection.cursor()
     with cursor.copy(into) as copy:
         copy.write_row(list(first.values()))

@@ -11,7 +11,7 @@ from tests.shop import in_threads
 from vmsapp.extensions import atomic
 from vmsapp.models import Consumer, ImportBatch, ImportRow
 from vmsapp.scope import unscoped
-from vmsapp.services.rows import insert_rows
+from vmsapp.services.rows import among, insert_rows
 
 ODD = ["tab\tand\nbreak", "back\\slash \\N \\.", "", "“quoted” 'text', NULL", "أمينة 王"]
 
@@ -41,6 +41,14 @@ def test_ids_are_in_the_order_of_the_rows_and_odd_texts_stay_as_they_are(insert,
     ids = insert(Consumer, people(north, ODD))
     found = {row.id: row.name for row in shop.rows(Consumer, Consumer.id.in_(ids))}
     assert [found[key] for key in ids] == ODD
+
+
+@pytest.mark.parametrize("wanted", [ODD, ODD[:2], [""], ["no, comma"], ["plain", "NULL"], []])
+def test_rows_are_found_among_odd_texts(insert, shop, north, wanted):
+    insert(Consumer, people(north, [*ODD, "no", " comma", "no, comma", "plain", "NULL"]))
+    with shop.session() as session, unscoped("a test of rows"):
+        rows = session.scalars(select(Consumer.name).where(among(session, Consumer.name, wanted)))
+        assert set(rows) == set(wanted)
 
 
 def test_columns_that_are_not_given_have_what_the_model_says(insert, shop, north):

@@ -127,11 +127,11 @@ def digits_of_sets(
 
 def digits_of_many(
     old_keys: DecoderKeys, new_keys: DecoderKeys, table_set: str, *, three_tokens: bool
-) -> list[tuple[tuple[int, str], ...]]:
+) -> list[tuple[int, list[str]]]:
     """Make the digits of meters that differ in their numbers alone, and read them back.
 
     Returns:
-        Sub-class and digits of each token of each set.
+        For each token of a set its sub-class, and its digits for each meter.
 
     Raises:
         StsError: The standard does not allow it for one of them.
@@ -141,8 +141,8 @@ def digits_of_many(
     for subclass, data in sections_many(old_keys, new_keys, three_tokens=three_tokens):
         digits = encode_many(TokenClass.MANAGEMENT, subclass, data, old_keys, tables)
         _require_read_back(subclass, data, digits, old_keys, tables)
-        columns.append([(subclass, each) for each in digits])
-    return list(zip(*columns, strict=True))
+        columns.append((subclass, digits))
+    return columns
 
 
 def _require_read_back(

@@ -125,10 +125,9 @@ class Mint:
 
         Where one of them cannot be made, none is: one by one the refusal finds its row.
         """
-        first, pans = rows[places[0]], [rows[place].meter.meter_pan for place in places]
-        same = all(
-            rows[place].new.meter_pan == pan for place, pan in zip(places, pans, strict=True)
-        )
+        mine = [rows[place] for place in places]
+        first, pans = mine[0], [row.meter.meter_pan for row in mine]
+        same = pans == [row.new.meter_pan for row in mine]
         try:
             (old, old_keys), (new, new_keys) = opened[first.meter.key], opened[first.new.key]
             if not (same and isinstance(old_keys, InMemory) and isinstance(new_keys, InMemory)):
@@ -143,13 +142,14 @@ class Mint:
                 )
         except (ModuleRefused, StsError):
             return {}
-        return {
-            place: tuple(
-                self._token(digits, TokenClass.MANAGEMENT, subclass, key=old)
-                for subclass, digits in one
-            )
-            for place, one in zip(places, made, strict=True)
-        }
+        columns = [self._column(subclass, digits, old) for subclass, digits in made]
+        return dict(zip(places, zip(*columns, strict=True), strict=True))
+
+    def _column(self, subclass: int, digits: Sequence[str], key: KeyInfo) -> list[IssuedToken]:
+        """Say of many tokens of one kind what ``_token`` says of each."""
+        like = self._token("", TokenClass.MANAGEMENT, subclass, key=key)
+        _, *rest = (getattr(like, name) for name in IssuedToken.__slots__)
+        return [IssuedToken(each, *rest) for each in digits]
 
     def _one_by_one(
         self,

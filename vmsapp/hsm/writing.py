@@ -137,7 +137,8 @@ class Seals:
 
     def tags(self, tokens: IssuedTokens) -> bytes:
         """Make the tags of a set, one after another."""
-        return b"".join(self.tag(token.digits) for token in tokens)
+        key = self._tag_key.reveal()
+        return b"".join([journal.tag(key, token.digits) for token in tokens])
 
     def chain_key(self) -> bytes:
         """Give the key that seals the lines of the journal."""

@@ -100,12 +100,9 @@ class OfMeter(ScopedMixin):
         return session.scalar(select(Meter.id).where(Meter.id == self.meter_id)) is not None
 
 
-def _one_of(state: str) -> Index:
-    only = text(f"state = '{state}'")
-    return Index(
-        f"uq_key_change_{state}", "meter_pan", unique=True,
-        sqlite_where=only, postgresql_where=only,
-    )  # fmt: skip
+def _index(name: str, column: str, where: str, *, unique: bool = False) -> Index:
+    only = text(where)
+    return Index(name, column, unique=unique, sqlite_where=only, postgresql_where=only)
 
 
 class KeyChange(OfMeter, Model):
@@ -117,7 +114,8 @@ class KeyChange(OfMeter, Model):
         new_sgc … new_dkga: The key it brings.
         three_tokens: Whether the supply group code of a 64-bit key is sent, too.
         doubt_at: Since when the worker settles it.
-        closed_at, closed_by_id: When and by whom it was confirmed, withdrawn or refused.
+        closed_at, closed_by_id: When and by whom it was confirmed, withdrawn or refused, or when
+            it failed; the moment is empty as long as it is open.
         proof: What told that the meter took it: ``test_tokens`` or ``credit_taken``; that it did
             not: ``test_tokens`` or ``entered``.
         shown_krn, shown_ti: What the meter showed then.
@@ -137,21 +135,31 @@ class KeyChange(OfMeter, Model):
             "proof IS NULL OR proof IN ('test_tokens', 'credit_taken', 'entered')",
             name="ck_key_change_proof",
         ),
-        _one_of("reserved"),
-        _one_of("completed"),
-        Index(
-            "ix_key_change_campaign",
-            "campaign_id",
-            "state",
-            sqlite_where=text("campaign_id IS NOT NULL"),
-            postgresql_where=text("campaign_id IS NOT NULL"),
+        CheckConstraint(
+            "(closed_at IS NOT NULL) = (state NOT IN ('reserved', 'completed'))",
+            name="ck_key_change_closed",
+        ).ddl_if(dialect="postgresql"),
+        # none names the state: a change is completed without a write to any index
+        _index(
+            "uq_key_change_open",
+            "meter_pan",
+            "closed_at IS NULL AND undoes_id IS NULL",
+            unique=True,
         ),
+        _index(
+            "uq_key_change_back",
+            "undoes_id",
+            "closed_at IS NULL AND undoes_id IS NOT NULL",
+            unique=True,
+        ),
+        _index("ix_key_change_undoes_id", "undoes_id", "undoes_id IS NOT NULL"),
+        _index("ix_key_change_campaign", "campaign_id", "campaign_id IS NOT NULL"),
     )
 
     id: Mapped[Id]
     meter_pan: Mapped[str] = mapped_column(String(18), index=True)
     state: Mapped[str] = mapped_column(String(10), default=ChangeState.RESERVED)
-    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("key_change.id"), index=True)
+    undoes_id: Mapped[int | None] = mapped_column(ForeignKey("key_change.id"))
     form_key: Mapped[str] = mapped_column(String(60), unique=True)
     body_hash: Mapped[str] = mapped_column(String(64))
     reason: Mapped[Text]

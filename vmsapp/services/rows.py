@@ -18,8 +18,11 @@ from sqlalchemy import (
     literal,
     select,
     table,
+    text,
 )
+from sqlalchemy import cast as cast_to
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -77,8 +80,9 @@ def insert_rows(
 def next_ids(session: Session, model: type[Model], count: int) -> Sequence[int]:
     """Take ids that no row has or had, as the database would, in a transaction that writes."""
     if session.get_bind().dialect.name == "postgresql":
-        series = func.pg_get_serial_sequence(model.__tablename__, "id")
-        taken = select(func.nextval(series)).select_from(func.generate_series(1, count).alias())
+        series = cast_to(func.pg_get_serial_sequence(model.__tablename__, "id"), REGCLASS)
+        once = select(series).scalar_subquery()  # not looked up for each id
+        taken = select(func.nextval(once)).select_from(func.generate_series(1, count).alias())
         return session.scalars(taken).all()
     given = select(COUNTED.c.seq).where(COUNTED.c.name == model.__tablename__)
     there = select(func.max(model.__table__.c.id))
@@ -124,12 +128,33 @@ def _bound(column: Any, dialect: Dialect, values: list[Any]) -> list[Any]:  # no
     return values if bind is None else list(map(bind, values))
 
 
+def by_index(session: Session) -> None:
+    """Have PostgreSQL find rows by index where there is one, until the transaction ends.
+
+    For thousands of rows of a table it would read all of it, which is quick for once, and not for
+    chunk after chunk of a million; so would the checks of foreign keys, which it plans once.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+
+
 def among(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:  # noqa: ANN401
     """State that a column holds one of many values; on PostgreSQL they are one parameter."""
     if session.get_bind().dialect.name != "postgresql":
         return cast("ColumnElement[bool]", column.in_(values))
     kind = ARRAY(String() if isinstance(column.type, String) else column.type)
-    return cast("ColumnElement[bool]", column == func.any(literal(list(values), kind)))
+    return cast("ColumnElement[bool]", column == func.any(_array(values, kind)))
+
+
+def _array(values: Sequence[Any], kind: ARRAY[Any]) -> ColumnElement[Any]:
+    """Write values as one text, where they can be told apart in it.
+
+    The driver writes an array value by value, which for thousands takes longer than to find them.
+    """
+    joined = ",".join(map(str, values))
+    if not joined or joined.count(",") != len(values) - 1 or None in values:
+        return literal(list(values), kind)
+    return cast_to(func.string_to_array(joined, ","), kind)
 
 
 def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row:

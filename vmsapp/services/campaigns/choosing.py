@@ -4,9 +4,10 @@ A *kind* is everything about a meter that a plan reads. What holds for one meter
 for all, so the rules are asked once for each kind and not once for each of a million meters.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import (
@@ -25,6 +26,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import below
 from vmsapp.services.campaigns.terms import Selection
+from vmsapp.services.rows import among
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
 
@@ -62,6 +64,12 @@ class Standing(NamedTuple):
 
 def chosen(session: Session, campaign: Campaign) -> list[ColumnElement[bool]]:
     """State which meters a campaign chooses and has not changed, beside the asker's scope."""
+    found = selected(session, campaign)
+    return found if campaign.begun_at is None else [*found, ~changed_by(campaign)]
+
+
+def selected(session: Session, campaign: Campaign) -> list[ColumnElement[bool]]:
+    """State which meters a campaign chooses, those it has changed included."""
     selection = Selection.read(campaign.selection)
     narrowed = (
         (Meter.product_id, selection.product_ids),
@@ -82,8 +90,6 @@ def chosen(session: Session, campaign: Campaign) -> list[ColumnElement[bool]]:
             listed.campaign_id == campaign.id, listed.meter_id.is_not(None)
         )
         found.append(Meter.id.in_(in_list))
-    if campaign.begun_at is not None:
-        found.append(~changed_by(campaign))
     return found
 
 
@@ -102,14 +108,31 @@ def in_change() -> ColumnElement[bool]:
 
 def being_settled() -> ColumnElement[bool]:
     """State to which meters a sale or an engineering token is being made."""
+    return or_(*(Meter.meter_pan.in_(pans) for pans in _pans_being_settled()))
+
+
+def in_change_among(session: Session, pans: Sequence[str]) -> set[str]:
+    """Tell which of these MeterPANs have an open change, by their index."""
+    found = select(change.meter_pan).where(
+        among(session, change.meter_pan, pans), change.state.in_(OPEN_CHANGES)
+    )
+    return set(session.scalars(found).all())
+
+
+def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
+    """Tell to which of these MeterPANs a sale or an engineering token is being made."""
+    found: set[str] = set()
+    for wanted in _pans_being_settled():
+        among_these = wanted.where(among(session, wanted.selected_columns[0], pans))
+        found.update(session.scalars(among_these).all())
+    return found
+
+
+def _pans_being_settled() -> tuple[Select[str], ...]:
     sale, token = Sale.__table__.c, EngineeringToken.__table__.c
-    return or_(
-        Meter.meter_pan.in_(
-            select(sale.meter_pan).where(sale.state == SaleState.PENDING, sale.sealed_at.is_(None))
-        ),
-        Meter.meter_pan.in_(
-            select(token.meter_pan).where(token.state == EngineeringState.RESERVED)
-        ),
+    return (
+        select(sale.meter_pan).where(sale.state == SaleState.PENDING, sale.sealed_at.is_(None)),
+        select(token.meter_pan).where(token.state == EngineeringState.RESERVED),
     )
 
 

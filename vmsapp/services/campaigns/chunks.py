@@ -34,7 +34,7 @@ from vmsapp.services.bulk import insert_alike
 from vmsapp.services.campaigns.rows import note
 from vmsapp.services.key_changes.planning import Side
 from vmsapp.services.key_changes.reserve import SIDE, new_request_id
-from vmsapp.services.rows import rows_changed
+from vmsapp.services.rows import by_index, rows_changed
 from vmsapp.services.security_modules import open_module
 from vmsapp.sts.identifiers import BaseDate
 
@@ -152,6 +152,7 @@ def complete(session: Session, actor: Actor, asked: Asked, sets: Sequence[Issued
     """
     assert [len(one) for one in sets] == list(asked.tokens), "sets are whole"
     with unscoped(_WHY), atomic(session, durable=True):
+        by_index(session)
         at = now_utc()
         if not _settle(session, asked, ChunkState.MADE):
             return False

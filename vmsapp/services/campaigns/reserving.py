@@ -31,9 +31,10 @@ from vmsapp.services.campaigns.choosing import (
     KIND,
     Kind,
     Standing,
-    being_settled,
+    being_settled_among,
     chosen,
-    in_change,
+    in_change_among,
+    selected,
 )
 from vmsapp.services.campaigns.chunks import (
     Asked,
@@ -45,7 +46,7 @@ from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.key_changes.reserve import weather
-from vmsapp.services.rows import among
+from vmsapp.services.rows import among, by_index
 from vmsapp.services.vending import RESERVE_TRIES
 
 WINDOW: Final = 20
@@ -129,6 +130,7 @@ def reserve_chunk(session: Session, actor: Actor, work: Work, run: Run) -> Reser
 
 
 def _reserve(session: Session, actor: Actor, work: Work, run: Run) -> Reserved | None:
+    by_index(session)
     campaign = locked(session, run.campaign_id)
     if campaign.state != CampaignState.RUNNING:
         return None
@@ -145,14 +147,17 @@ def _reserve(session: Session, actor: Actor, work: Work, run: Run) -> Reserved |
 def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], int, bool]:
     """Find the next meters by their ids, without looking far ahead.
 
+    In its first round a campaign has changed none beyond its cursor, so that is not asked.
+
     Returns:
         Ids, up to which id was looked, and whether there are none beyond.
     """
     most = session.scalar(select(func.max(Meter.__table__.c.id))) or 0
     until = campaign.cursor + WINDOW * size
+    wanted = (selected if campaign.round == 1 else chosen)(session, campaign)
     ids = list(session.scalars(
         select(Meter.id)
-        .where(Meter.id > campaign.cursor, Meter.id <= until, *chosen(session, campaign))
+        .where(Meter.id > campaign.cursor, Meter.id <= until, *wanted)
         .order_by(Meter.id).limit(size)
     ))  # fmt: skip
     up_to = ids[-1] if len(ids) == size else min(until, most)
@@ -162,37 +167,48 @@ def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], i
 def _locked(session: Session, ids: Sequence[int]) -> list[Standing]:
     """Lock places, then meters, and read how each meter stands under its locks.
 
+    Each table is asked by itself, by what its own index finds: joined, a table of a million rows
+    would be read from end to end for every chunk.
+
     Raises:
         _Moved: One was bound, unbound or swapped between the two.
     """
     if not ids:
         return []
-    hung = _hung(session, ids, lock=True)
-    session.execute(
-        select(Meter.id).where(among(session, Meter.id, ids)).order_by(Meter.id)
-        .with_for_update(key_share=True)
-    )  # fmt: skip
-    if _hung(session, ids, lock=False) != hung:
-        raise _Moved
+    hung = _hung(session, ids)
+    _lock_places(session, sorted({point_id for _meter_id, point_id in hung}))
     rows = session.execute(
-        select(Meter.id, Meter.meter_pan, Meter.state, in_change(), being_settled(), *KIND)
+        select(Meter.id, Meter.meter_pan, Meter.state, *KIND)
         .join(Product, Product.id == Meter.product_id)
         .where(among(session, Meter.id, ids)).order_by(Meter.id)
+        .with_for_update(of=Meter, key_share=True)
+    ).all()  # fmt: skip
+    if _hung(session, ids) != hung:
+        raise _Moved
+    pans = [row[1] for row in rows]
+    changing, busy = in_change_among(session, pans), being_settled_among(session, pans)
+    return [
+        Standing(*row[:3], row[1] in changing, row[1] in busy, Kind._make(row[3:])) for row in rows
+    ]
+
+
+def _hung(session: Session, ids: Sequence[int]) -> list[tuple[int, int]]:
+    """Tell at which places meters hang."""
+    link = MeterInstallation.__table__.c
+    rows = session.execute(
+        select(link.meter_id, link.service_point_id)
+        .where(among(session, link.meter_id, ids), link.removed_at.is_(None))
+        .order_by(link.meter_id)
+    ).all()
+    return [(meter_id, point_id) for meter_id, point_id in rows]
+
+
+def _lock_places(session: Session, ids: Sequence[int]) -> None:
+    place = ServicePoint.__table__.c
+    session.execute(
+        select(place.id).where(among(session, place.id, ids)).order_by(place.id)
+        .with_for_update(key_share=True)
     )  # fmt: skip
-    return [Standing(*row[:5], Kind._make(row[5:])) for row in rows]
-
-
-def _hung(session: Session, ids: Sequence[int], *, lock: bool) -> list[tuple[int, int]]:
-    """Tell at which places meters hang, locking these on request."""
-    link, place = MeterInstallation.__table__.c, ServicePoint.__table__
-    wanted = select(link.meter_id, place.c.id).join_from(
-        place, MeterInstallation.__table__, link.service_point_id == place.c.id
-    )
-    wanted = wanted.where(among(session, link.meter_id, ids), link.removed_at.is_(None))
-    wanted = wanted.order_by(place.c.id)
-    if lock:
-        wanted = wanted.with_for_update(of=place, key_share=True)
-    return [(meter_id, point_id) for meter_id, point_id in session.execute(wanted)]
 
 
 def _sorted(session: Session, routes: Routes, meters: Sequence[Standing]) -> _Sorted:
