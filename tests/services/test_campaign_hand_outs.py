@@ -222,6 +222,53 @@ def test_a_draft_changed_while_it_waits_is_not_begun_and_that_is_on_record(shop)
     assert pair.trail("campaign.")[-1] == "campaign.refused"
 
 
+def test_a_further_round_asks_the_second_person_as_the_first_one_did(shop, module):
+    pair = make_pair(shop)
+    fleet = Fleet(shop)
+    ids = fleet.add(3, [LEGACY])
+    fleet.set_meters(ids[:1], state="blocked", blocked_reason="seal broken")
+    numbers = [row.drn for row in shop.rows(Meter, Meter.id.in_(ids))]
+    campaign_id = fleet.run(TO_2, numbers=numbers)
+    fleet.set_meters(ids[:1], state="active", blocked_reason="")
+    pair.rule(beginning.START)
+
+    def once_more(session, _actor):
+        return beginning.begin_of(session, campaign_id, again=True)
+
+    shown = pair.do(MAKER, once_more)
+    assert (shown.round, shown.meters) == (2, 1)
+    request = pair.do(MAKER, asking.submit, beginning.START, shown, "again-1")
+    assert request.state == "pending"
+    assert (fleet.campaign(campaign_id).state, len(fleet.sets(campaign_id))) == ("made", 2)
+    assert pair.trail("campaign.again") == []
+    pair.approve(request, by=CHECKER)
+    campaign = fleet.campaign(campaign_id)
+    assert (campaign.state, campaign.round, campaign.meters) == ("running", 2, 3)
+    fleet.work(campaign_id)
+    assert sorted(fleet.sets(campaign_id)) == ids
+    assert pair.trail("campaign.again") == ["campaign.again"]
+
+
+def test_a_round_that_was_asked_for_is_not_gone_through_twice(shop, module):
+    pair = make_pair(shop)
+    pair.rule(beginning.START)
+    fleet = Fleet(shop)
+    ids = fleet.add(2, [LEGACY])
+    fleet.set_meters(ids[:1], state="blocked", blocked_reason="seal broken")
+    numbers = [row.drn for row in shop.rows(Meter, Meter.id.in_(ids))]
+    draft = fleet.draft(TO_2, numbers=numbers)
+    pair.approve(pair.do(MAKER, asking.submit, beginning.START, fleet.shown(draft), "k1"))
+    fleet.work(draft)
+    fleet.set_meters(ids[:1], state="active", blocked_reason="")
+    shown = pair.do(MAKER, lambda s, _a: beginning.begin_of(s, draft, again=True))
+    request = pair.do(MAKER, asking.submit, beginning.START, shown, "k2")
+    pair.approve(request, by=CHECKER)
+    fleet.work(draft)
+    with pytest.raises(wrong.CampaignChanged):
+        pair.do(MAKER, asking.submit, beginning.START, shown, "k3")
+    assert fleet.campaign(draft).round == 2
+
+
 def test_a_campaign_of_a_region_takes_its_meters_alone_and_is_seen_there_alone(shop):
     fleet = Fleet(shop, by=OPERATOR)
     campaign_id = fleet.run(TO_2, selection=FIRST_GROUP)

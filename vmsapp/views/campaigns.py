@@ -14,10 +14,10 @@ from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import NotFound, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import Campaign, CampaignState, HandOut, Job, Product, Region
-from vmsapp.scope import unscoped
 from vmsapp.security import CAMPAIGNS
 from vmsapp.services.campaigns.places import places
 from vmsapp.services.campaigns.progress import left_out, progress
+from vmsapp.services.campaigns.rows import job_of
 from vmsapp.views.base import sentence, session, status_of, zone
 from vmsapp.views.campaign_deeds import CampaignDeeds
 from vmsapp.views.campaign_planning import CampaignPlanning
@@ -124,6 +124,8 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         more = self.planned(row) if row.state == CampaignState.DRAFT else {}
         if not planned:
             more = self._running(row)
+        if row.state in {CampaignState.DRAFT, CampaignState.MADE}:
+            more |= self.approval(row)
         row = self.row(pk)  # again: what was counted read it without who planned it
         page = self._page(
             self.show_template, title=row.name, row=row, step=AT[row.state],
@@ -163,7 +165,4 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
 
     def _job(self, row: Campaign) -> Job | None:
         """The job that makes the tokens, or did last."""
-        if row.job_id is None:
-            return None
-        with unscoped("a campaign's job goes with it"):
-            return session().get(Job, row.job_id)
+        return job_of(session(), row)
