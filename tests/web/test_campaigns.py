@@ -26,6 +26,7 @@ from tests.web.test_digits_stay import holds
 from tests.web.test_statements import MOST, own, told
 from vmsapp.extensions import db
 from vmsapp.models import (
+    ApprovalRule,
     AuditEvent,
     Campaign,
     CampaignNotice,
@@ -33,6 +34,7 @@ from vmsapp.models import (
     KeyChange,
     KeyChangeToken,
     Meter,
+    OfficeUser,
     VendingKey,
 )
 from vmsapp.scope import Actor, seen_by
@@ -280,9 +282,7 @@ def test_what_was_changed_since_it_was_looked_at_is_not_begun(engineer, shop):
 
 
 def test_where_the_rule_asks_another_person_begins_it(engineer, browse, shop, fleet):
-    from vmsapp.models import ApprovalRule  # noqa: PLC0415
-
-    shop.change(lambda s: s.merge(ApprovalRule(action="campaign.begin", active=True)))
+    asks_for_two(shop)
     page = planned(engineer).location
     form = read(engineer.get(page).text).one("form", action=page.replace("/show", "") + "/begin")
     assert "Ask for approval" in form.text
@@ -298,6 +298,77 @@ def test_where_the_rule_asks_another_person_begins_it(engineer, browse, shop, fl
     admin.post(approve["action"], sent(approve))
     assert [row.kind for row in shop.rows(Job)] == ["campaign.make"]
     assert "being made" in plain(admin.get(page).text)
+
+
+def asks_for_two(shop):
+    shop.change(lambda s: s.merge(ApprovalRule(action="campaign.begin", active=True)))
+
+
+def set_user(shop, name, **values):
+    shop.change(lambda s: s.execute(
+        update(OfficeUser).where(OfficeUser.username == name).values(**values)
+    ))  # fmt: skip
+
+
+def test_a_plan_says_beforehand_who_alone_can_approve_it(browse, shop, fleet):
+    asks_for_two(shop)
+    set_user(shop, ENGINEER, all_regions=True)
+    engineer = browse(ENGINEER)
+    whole = "A campaign of the whole utility can be approved only by somebody who sees all regions."
+    nobody = "At the moment nobody else can approve it who sees all regions."
+    page = planned(engineer).location
+    text = plain(engineer.get(page).text)
+    assert whole in text
+    assert nobody not in text, "the administrator can"
+    set_user(shop, ADMIN, active=False)
+    assert nobody in plain(engineer.get(page).text)
+    north = shop.utility.regions["north"]
+    of_region = planned(engineer, region=north).location
+    text = plain(engineer.get(of_region).text)
+    assert whole not in text
+    assert "nobody else can approve it who sees the region North." in text
+
+
+def test_the_rule_says_beforehand_that_the_whole_utility_takes_who_sees_all(browse, shop):
+    whole = "A campaign of the whole utility can be approved only by somebody who sees all regions."
+    few = "Fewer than two active users see all regions and may approve it."
+    set_user(shop, ENGINEER, all_regions=True)
+    admin = browse(ADMIN)
+    for path in ("/second-person/", "/second-person/campaign.begin"):
+        assert whole in plain(admin.get(path).text)
+        assert few not in plain(admin.get(path).text), "nobody is asked yet"
+    asks_for_two(shop)
+    assert few not in plain(admin.get("/second-person/").text)
+    set_user(shop, ENGINEER, all_regions=False)
+    assert few in plain(admin.get("/second-person/").text)
+    assert whole not in plain(admin.get("/second-person/float.pay_in").text)
+
+
+def test_the_next_round_is_asked_for_where_the_rule_asks(browse, shop, fleet):
+    engineer = browse(ENGINEER)
+    page = begun(engineer, fleet)
+    asks_for_two(shop)
+    again = f"{page.replace('/show', '')}/again"
+    form = read(engineer.get(page).text).one("form", action=again)
+    assert form.text == "Ask to try those left out once more"
+    shop.change(lambda s: s.execute(
+        update(Meter).where(Meter.id == shop.meter(BLOCKED).id)
+        .values(state="active", blocked_reason="")
+    ))  # fmt: skip
+    request = engineer.post(again, sent(form)).location
+    assert request.startswith("/approvals/show/")
+    assert shop.rows(Campaign)[0].state == "made"
+    waits = engineer.get(page).text
+    assert "A second person must approve that those left out are tried once more" in plain(waits)
+    assert again not in [one["action"] for one in read(waits).all("form")]
+    admin = browse(ADMIN)
+    shown = read(admin.get(request).text)
+    assert "Meters that were left out, or whose tokens were not made, are tried again" in plain(
+        admin.get(request).text
+    )
+    approve = shown.one("form", action=request.replace("/show", "") + "/approve")
+    admin.post(approve["action"], sent(approve))
+    assert (shop.rows(Campaign)[0].state, shop.rows(Campaign)[0].round) == ("running", 2)
 
 
 # under way

@@ -19,6 +19,7 @@ from vmsapp.services.campaigns.errors import CampaignChanged
 from vmsapp.services.campaigns.expiring import ending_soon
 from vmsapp.services.campaigns.preview import preview
 from vmsapp.tasks import background
+from vmsapp.views.approvers import approvers_said
 from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.campaign_forms import SECTIONS, CampaignForm
 from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, ending_said, warnings_said
@@ -113,11 +114,13 @@ class CampaignPlanning(OfficeListView):
 
     def approval(self, row: Campaign) -> dict[str, Any]:
         """What the second person has to do with beginning a campaign, or its next round."""
-        asked = _asked_for(row)
+        asked, second = _asked_for(row), said_beforehand(START, Begin(row.id, "", 0))
+        asker_id = asked.asked_by_id if asked else actor().user_id
         return {
             "asked": asked,
+            "approvers": approvers_said(START, row.region, asker_id) if second else (),
             "asked_url": request_url(asked.id) if asked else None,
-            "second": said_beforehand(START, Begin(row.id, "", 0)),
+            "second": second,
             "begin_key": a_key(),
         }
 

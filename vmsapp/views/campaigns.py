@@ -125,7 +125,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         if not planned:
             more = self._running(row)
         if row.state in {CampaignState.DRAFT, CampaignState.MADE}:
-            more |= self.approval(row)
+            more |= self.approval(self.row(pk))
         row = self.row(pk)  # again: what was counted read it without who planned it
         page = self._page(
             self.show_template, title=row.name, row=row, step=AT[row.state],

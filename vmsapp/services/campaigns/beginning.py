@@ -186,4 +186,7 @@ START: Final = Deed(
     run=_run,
     done=_done,
     refused=_refused,
+    whole=N_(
+        "A campaign of the whole utility can be approved only by somebody who sees all regions."
+    ),
 )
