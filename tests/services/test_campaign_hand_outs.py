@@ -14,17 +14,14 @@ from tests.keyring import make_ring, ring_module
 from tests.services.pair import CHECKER, MAKER, make_pair
 from vmsapp.errors import NotFound
 from vmsapp.models import (
-    AuditEvent,
     CampaignNotice,
     Consumer,
     Meter,
-    Region,
-    ServicePoint,
 )
 from vmsapp.scope import seen_by
 from vmsapp.services import job_runs, stored_files
 from vmsapp.services.approvals import asking
-from vmsapp.services.campaigns import beginning, messages, report, sheets
+from vmsapp.services.campaigns import beginning, messages, report
 from vmsapp.services.campaigns import errors as wrong
 from vmsapp.services.campaigns.terms import Selection, Target
 from vmsapp.services.delivery.senders import Message, Senders
@@ -51,41 +48,6 @@ def module(ring, blank_record, tmp_path):
 @pytest.fixture
 def fleet(shop):
     return Fleet(shop)
-
-
-def printed(fleet, campaign_id, **options):
-    def deed(session, actor):
-        return sheets.sheet(session, actor, campaign_id, **options)
-
-    return fleet.shop.do(deed, by=fleet.by)
-
-
-def test_sheets_are_in_the_order_of_the_route_and_each_set_is_printed_once(fleet, shop):
-    points = shop.rows(ServicePoint)
-    for place, point in enumerate(points):
-        shop.change(lambda session, p=point, n=place: session.execute(
-            update(ServicePoint).where(ServicePoint.id == p.id).values(address=f"Road {99 - n}")
-        ))  # fmt: skip
-    campaign_id = fleet.run(TO_2, selection=FIRST_GROUP, hand_out="sheet")
-    made = fleet.sets(campaign_id)
-    first = printed(fleet, campaign_id, limit=3)
-    rest = printed(fleet, campaign_id, limit=1_000)
-    assert printed(fleet, campaign_id, limit=1_000) == []
-    both = [*first, *rest]
-    assert len({row.key_change_id for row in both}) == len(both) == len(made)
-    paths = {row.name: row.path for row in shop.rows(Region)}
-    hung = [(paths[row.region], row.address) for row in both if row.address]
-    assert hung == sorted(hung)
-    assert len(hung) > 3
-    digits = {row.id: made[row.meter_id] for row in fleet.changes(campaign_id)}
-    assert all(list(row.tokens) == digits[row.key_change_id] for row in both)
-    assert {row.prints for row in both} == {0}
-    assert {row.prints for row in printed(fleet, campaign_id, limit=2, again=True)} == {1}
-    assert fleet.progress(campaign_id).handed_out == len(made)
-    told = [row.details for row in shop.rows(AuditEvent) if row.action == "campaign.printed"]
-    assert [row["sets"] for row in told] == [3, len(rest), 2]
-    assert "tokens=…" in repr(both[0])
-    assert both[0].tokens[0] not in repr(both[0])
 
 
 class Gateway:

@@ -18,6 +18,7 @@ from vmsapp.security import CAMPAIGNS
 from vmsapp.services.campaigns.places import places
 from vmsapp.services.campaigns.progress import left_out, progress
 from vmsapp.services.campaigns.rows import job_of
+from vmsapp.services.campaigns.walk import count, still
 from vmsapp.views.base import sentence, session, status_of, zone
 from vmsapp.views.campaign_deeds import CampaignDeeds
 from vmsapp.views.campaign_planning import CampaignPlanning
@@ -138,6 +139,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     def _running(self, row: Campaign) -> dict[str, Any]:
         """How far it is, where, and what was left out and why."""
         far, job = progress(session(), row.id), self._job(row)
+        by_sms = row.hand_out == HandOut.SMS
         return {
             "far": far,
             "job": job,
@@ -150,7 +152,8 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
             "job_open": job is not None and job.open,
             "job_error": error_said(job) if job is not None and not job.open else None,
             "prints": row.hand_out == HandOut.SHEET and self.may("make"),
-            "sends": row.hand_out == HandOut.SMS and self.may("make"),
+            "sends": by_sms and self.may("make"),
+            "not_sent": count(session(), still(row)) if by_sms else 0,
         }  # fmt: skip
 
     @expose("/progress/<int:pk>")
