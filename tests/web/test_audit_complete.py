@@ -354,8 +354,17 @@ ELSEWHERE = {
     "AuthDBView.second": "tests/web/test_accounts.py",
     **{
         f"Campaigns.{deed}": "tests/web/test_campaigns.py"
-        for deed in ("new", "plan", "begin", "discard", "pause", "go_on", "stop", "again",
-                     "print_sheets")
+        for deed in (
+            "new",
+            "plan",
+            "begin",
+            "discard",
+            "pause",
+            "go_on",
+            "stop",
+            "again",
+            "print_sheets",
+        )
     },
     "Campaigns.report": "tests/services/test_campaign_hand_outs.py",
     "Campaigns.send": "tests/services/test_campaign_hand_outs.py",
