@@ -105,6 +105,14 @@ class Fleet:
         """Begin a campaign as it stands."""
         return self.submit(self.shown(campaign_id), key, by)
 
+    def again(self, campaign_id: int, key: str = "again-1") -> Any:
+        """Go once more through what was left out or failed."""
+        shown = self.shop.do(
+            lambda session, _actor: beginning.begin_of(session, campaign_id, again=True),
+            by=self.by,
+        )
+        return self.submit(shown, key)
+
     def work(self, campaign_id: int, by: str = "") -> Job:
         """Run the job of a campaign as a worker does; as it stands afterwards."""
         job_id = self.campaign(campaign_id).job_id
@@ -123,7 +131,7 @@ class Fleet:
         return campaign_id
 
     def steer(self, deed: str, campaign_id: int, **options: Any) -> Campaign:
-        """Pause, let go on, stop, go through it again."""
+        """Pause, let go on, stop."""
         return self.shop.do(getattr(steering, deed), campaign_id, by=self.by, **options)
 
     def progress(self, campaign_id: int) -> Progress:

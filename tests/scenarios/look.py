@@ -351,6 +351,7 @@ SCENES: Final = (
     Scene("campaign-stop-errors", f"/campaigns/{PAUSED}/stop", part="main", status=422,
           act=shown("main form .btn-danger", "#errors")),
     Scene("campaign-sheets", f"/campaigns/{PAUSED}/sheets"),
+    Scene("campaign-sheet-preview", f"/campaigns/{PAUSED}/sheets/preview?size=10"),
     Scene("campaign-meters", f"/campaign-meters/list/?campaign={PAUSED}"),
     Scene("campaign-left-out", f"/campaign-left-out/list/?campaign={PAUSED}"),
     Scene("test-tokens-list", "/test-tokens/list/?size=10"),

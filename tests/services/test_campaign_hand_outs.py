@@ -14,17 +14,14 @@ from tests.keyring import make_ring, ring_module
 from tests.services.pair import CHECKER, MAKER, make_pair
 from vmsapp.errors import NotFound
 from vmsapp.models import (
-    AuditEvent,
     CampaignNotice,
     Consumer,
     Meter,
-    Region,
-    ServicePoint,
 )
 from vmsapp.scope import seen_by
 from vmsapp.services import job_runs, stored_files
 from vmsapp.services.approvals import asking
-from vmsapp.services.campaigns import beginning, messages, report, sheets
+from vmsapp.services.campaigns import beginning, messages, report
 from vmsapp.services.campaigns import errors as wrong
 from vmsapp.services.campaigns.terms import Selection, Target
 from vmsapp.services.delivery.senders import Message, Senders
@@ -51,41 +48,6 @@ def module(ring, blank_record, tmp_path):
 @pytest.fixture
 def fleet(shop):
     return Fleet(shop)
-
-
-def printed(fleet, campaign_id, **options):
-    def deed(session, actor):
-        return sheets.sheet(session, actor, campaign_id, **options)
-
-    return fleet.shop.do(deed, by=fleet.by)
-
-
-def test_sheets_are_in_the_order_of_the_route_and_each_set_is_printed_once(fleet, shop):
-    points = shop.rows(ServicePoint)
-    for place, point in enumerate(points):
-        shop.change(lambda session, p=point, n=place: session.execute(
-            update(ServicePoint).where(ServicePoint.id == p.id).values(address=f"Road {99 - n}")
-        ))  # fmt: skip
-    campaign_id = fleet.run(TO_2, selection=FIRST_GROUP, hand_out="sheet")
-    made = fleet.sets(campaign_id)
-    first = printed(fleet, campaign_id, limit=3)
-    rest = printed(fleet, campaign_id, limit=1_000)
-    assert printed(fleet, campaign_id, limit=1_000) == []
-    both = [*first, *rest]
-    assert len({row.key_change_id for row in both}) == len(both) == len(made)
-    paths = {row.name: row.path for row in shop.rows(Region)}
-    hung = [(paths[row.region], row.address) for row in both if row.address]
-    assert hung == sorted(hung)
-    assert len(hung) > 3
-    digits = {row.id: made[row.meter_id] for row in fleet.changes(campaign_id)}
-    assert all(list(row.tokens) == digits[row.key_change_id] for row in both)
-    assert {row.prints for row in both} == {0}
-    assert {row.prints for row in printed(fleet, campaign_id, limit=2, again=True)} == {1}
-    assert fleet.progress(campaign_id).handed_out == len(made)
-    told = [row.details for row in shop.rows(AuditEvent) if row.action == "campaign.printed"]
-    assert [row["sets"] for row in told] == [3, len(rest), 2]
-    assert "tokens=…" in repr(both[0])
-    assert both[0].tokens[0] not in repr(both[0])
 
 
 class Gateway:
@@ -220,6 +182,53 @@ def test_a_draft_changed_while_it_waits_is_not_begun_and_that_is_on_record(shop)
     assert pair.again(request).state == "failed"
     assert fleet.campaign(draft).state == "draft"
     assert pair.trail("campaign.")[-1] == "campaign.refused"
+
+
+def test_a_further_round_asks_the_second_person_as_the_first_one_did(shop, module):
+    pair = make_pair(shop)
+    fleet = Fleet(shop)
+    ids = fleet.add(3, [LEGACY])
+    fleet.set_meters(ids[:1], state="blocked", blocked_reason="seal broken")
+    numbers = [row.drn for row in shop.rows(Meter, Meter.id.in_(ids))]
+    campaign_id = fleet.run(TO_2, numbers=numbers)
+    fleet.set_meters(ids[:1], state="active", blocked_reason="")
+    pair.rule(beginning.START)
+
+    def once_more(session, _actor):
+        return beginning.begin_of(session, campaign_id, again=True)
+
+    shown = pair.do(MAKER, once_more)
+    assert (shown.round, shown.meters) == (2, 1)
+    request = pair.do(MAKER, asking.submit, beginning.START, shown, "again-1")
+    assert request.state == "pending"
+    assert (fleet.campaign(campaign_id).state, len(fleet.sets(campaign_id))) == ("made", 2)
+    assert pair.trail("campaign.again") == []
+    pair.approve(request, by=CHECKER)
+    campaign = fleet.campaign(campaign_id)
+    assert (campaign.state, campaign.round, campaign.meters) == ("running", 2, 3)
+    fleet.work(campaign_id)
+    assert sorted(fleet.sets(campaign_id)) == ids
+    assert pair.trail("campaign.again") == ["campaign.again"]
+
+
+def test_a_round_that_was_asked_for_is_not_gone_through_twice(shop, module):
+    pair = make_pair(shop)
+    pair.rule(beginning.START)
+    fleet = Fleet(shop)
+    ids = fleet.add(2, [LEGACY])
+    fleet.set_meters(ids[:1], state="blocked", blocked_reason="seal broken")
+    numbers = [row.drn for row in shop.rows(Meter, Meter.id.in_(ids))]
+    draft = fleet.draft(TO_2, numbers=numbers)
+    pair.approve(pair.do(MAKER, asking.submit, beginning.START, fleet.shown(draft), "k1"))
+    fleet.work(draft)
+    fleet.set_meters(ids[:1], state="active", blocked_reason="")
+    shown = pair.do(MAKER, lambda s, _a: beginning.begin_of(s, draft, again=True))
+    request = pair.do(MAKER, asking.submit, beginning.START, shown, "k2")
+    pair.approve(request, by=CHECKER)
+    fleet.work(draft)
+    with pytest.raises(wrong.CampaignChanged):
+        pair.do(MAKER, asking.submit, beginning.START, shown, "k3")
+    assert fleet.campaign(draft).round == 2
 
 
 def test_a_campaign_of_a_region_takes_its_meters_alone_and_is_seen_there_alone(shop):

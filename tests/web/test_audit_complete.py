@@ -356,9 +356,18 @@ ELSEWHERE = {
     "AuthDBView.second": "tests/web/test_accounts.py",
     **{
         f"Campaigns.{deed}": "tests/web/test_campaigns.py"
-        for deed in ("new", "plan", "begin", "discard", "pause", "go_on", "stop", "print_sheets")
+        for deed in (
+            "new",
+            "plan",
+            "begin",
+            "discard",
+            "pause",
+            "go_on",
+            "stop",
+            "again",
+            "print_sheets",
+        )
     },
-    "Campaigns.again": "tests/services/test_campaigns.py",
     "Campaigns.report": "tests/services/test_campaign_hand_outs.py",
     "Campaigns.send": "tests/services/test_campaign_hand_outs.py",
     "Consumers.confirm_address": "tests/services/test_deliveries.py",

@@ -26,6 +26,7 @@ from tests.web.test_digits_stay import holds
 from tests.web.test_statements import MOST, own, told
 from vmsapp.extensions import db
 from vmsapp.models import (
+    ApprovalRule,
     AuditEvent,
     Campaign,
     CampaignNotice,
@@ -33,6 +34,7 @@ from vmsapp.models import (
     KeyChange,
     KeyChangeToken,
     Meter,
+    OfficeUser,
     VendingKey,
 )
 from vmsapp.scope import Actor, seen_by
@@ -280,9 +282,7 @@ def test_what_was_changed_since_it_was_looked_at_is_not_begun(engineer, shop):
 
 
 def test_where_the_rule_asks_another_person_begins_it(engineer, browse, shop, fleet):
-    from vmsapp.models import ApprovalRule  # noqa: PLC0415
-
-    shop.change(lambda s: s.merge(ApprovalRule(action="campaign.begin", active=True)))
+    asks_for_two(shop)
     page = planned(engineer).location
     form = read(engineer.get(page).text).one("form", action=page.replace("/show", "") + "/begin")
     assert "Ask for approval" in form.text
@@ -298,6 +298,77 @@ def test_where_the_rule_asks_another_person_begins_it(engineer, browse, shop, fl
     admin.post(approve["action"], sent(approve))
     assert [row.kind for row in shop.rows(Job)] == ["campaign.make"]
     assert "being made" in plain(admin.get(page).text)
+
+
+def asks_for_two(shop):
+    shop.change(lambda s: s.merge(ApprovalRule(action="campaign.begin", active=True)))
+
+
+def set_user(shop, name, **values):
+    shop.change(lambda s: s.execute(
+        update(OfficeUser).where(OfficeUser.username == name).values(**values)
+    ))  # fmt: skip
+
+
+def test_a_plan_says_beforehand_who_alone_can_approve_it(browse, shop, fleet):
+    asks_for_two(shop)
+    set_user(shop, ENGINEER, all_regions=True)
+    engineer = browse(ENGINEER)
+    whole = "A campaign of the whole utility can be approved only by somebody who sees all regions."
+    nobody = "At the moment nobody else can approve it who sees all regions."
+    page = planned(engineer).location
+    text = plain(engineer.get(page).text)
+    assert whole in text
+    assert nobody not in text, "the administrator can"
+    set_user(shop, ADMIN, active=False)
+    assert nobody in plain(engineer.get(page).text)
+    north = shop.utility.regions["north"].id
+    of_region = planned(engineer, region=north).location
+    text = plain(engineer.get(of_region).text)
+    assert whole not in text
+    assert "nobody else can approve it who sees the region North." in text
+
+
+def test_the_rule_says_beforehand_that_the_whole_utility_takes_who_sees_all(browse, shop):
+    whole = "A campaign of the whole utility can be approved only by somebody who sees all regions."
+    few = "Fewer than two active users see all regions and may approve it."
+    set_user(shop, ENGINEER, all_regions=True)
+    admin = browse(ADMIN)
+    for path in ("/second-person/", "/second-person/campaign.begin"):
+        assert whole in plain(admin.get(path).text)
+        assert few not in plain(admin.get(path).text), "nobody is asked yet"
+    asks_for_two(shop)
+    assert few not in plain(admin.get("/second-person/").text)
+    set_user(shop, ENGINEER, all_regions=False)
+    assert few in plain(admin.get("/second-person/").text)
+    assert whole not in plain(admin.get("/second-person/float.pay_in").text)
+
+
+def test_the_next_round_is_asked_for_where_the_rule_asks(browse, shop, fleet):
+    engineer = browse(ENGINEER)
+    page = begun(engineer, fleet)
+    asks_for_two(shop)
+    again = f"{page.replace('/show', '')}/again"
+    form = read(engineer.get(page).text).one("form", action=again)
+    assert form.text == "Ask to try those left out once more"
+    shop.change(lambda s: s.execute(
+        update(Meter).where(Meter.id == shop.meter(BLOCKED).id)
+        .values(state="active", blocked_reason="")
+    ))  # fmt: skip
+    request = engineer.post(again, sent(form)).location
+    assert request.startswith("/approvals/show/")
+    assert shop.rows(Campaign)[0].state == "made"
+    waits = engineer.get(page).text
+    assert "A second person must approve that those left out are tried once more" in plain(waits)
+    assert again not in [one["action"] for one in read(waits).all("form")]
+    admin = browse(ADMIN)
+    shown = read(admin.get(request).text)
+    assert "Meters that were left out, or whose tokens were not made, are tried again" in plain(
+        admin.get(request).text
+    )
+    approve = shown.one("form", action=request.replace("/show", "") + "/approve")
+    admin.post(approve["action"], sent(approve))
+    assert (shop.rows(Campaign)[0].state, shop.rows(Campaign)[0].round) == ("running", 2)
 
 
 # under way
@@ -384,10 +455,18 @@ def test_sheets_are_looked_at_printed_once_and_printed_again_as_copies(browse, s
     assert not any(holds(first, one) for one in digits)
     assert figure(first, "Still to be printed") == str(shop.count(KeyChange))
     next_ones = [row[0] for row in rows_of(first, "Meters")]
-    form = read(first).one("form", action="/campaigns/1/sheets/print")
+    look = read(first).one("a", id="preview")["href"]
+    page = admin.get(look).text
+    assert not any(holds(page, one) for one in digits), "nothing leaves before it is counted"
+    assert meters_on(page) == next_ones
+    assert "Sheets are printed with “Confirm printing”." in plain(page)
+    assert "data-print-now" not in page
+    assert shop.count(CampaignNotice) == 0
+    form = read(page).one("form", action="/campaigns/1/sheets/print")
+    assert form.text == "Confirm printing Back"
     sheet = admin.post(form["action"], sent(form))
-    on_paper = [one["aria-label"] for one in read(sheet.text).all("section", "slip-meter")]
-    assert on_paper == [f"Meter number {number}" for number in next_ones]
+    assert meters_on(sheet.text) == next_ones
+    assert "data-print-now" in sheet.text
     assert sum(holds(sheet.text, one) for one in digits) == 2 * len(next_ones)
     assert "Token 1 of 2: key change" in plain(sheet.text)
     assert "First enter older tokens you still have" in plain(sheet.text)
@@ -395,10 +474,57 @@ def test_sheets_are_looked_at_printed_once_and_printed_again_as_copies(browse, s
     again = admin.post(form["action"], sent(form))
     assert again.status_code == 302, "the same form prints nothing more"
     assert shop.count(CampaignNotice) == len(next_ones)
-    later = read(admin.get("/campaigns/1/sheets?size=10").text)
-    form = later.one("form", action="/campaigns/1/sheets/print")
-    copy = admin.post(form["action"], sent(form) | {"again": "yes"})
+    assert "Look at what comes next, then print." in admin.get(again.location).text
+    page = admin.get("/campaigns/1/sheets/preview?size=10&again=yes").text
+    assert "marked as copies and bear your name" in plain(page)
+    form = read(page).one("form", action="/campaigns/1/sheets/print")
+    copy = admin.post(form["action"], sent(form))
     assert "COPY 1 · admin" in plain(copy.text)
+
+
+def meters_on(page):
+    """The numbers of the meters on sheets, in their order."""
+    found = [one["aria-label"] for one in read(page).all("section", "slip-meter")]
+    return [name.removeprefix("Meter number ") for name in found]
+
+
+def test_text_messages_that_reached_nobody_have_their_reason_and_sheets(browse, shop, fleet):
+    admin = browse(ADMIN)
+    page = begun(admin, fleet, hand_out="sms")
+    assert "not sent" not in plain(admin.get(page).text)
+    failed, unsure, sent_one = shop.rows(KeyChange)[:3]
+    no_phone = {"code": "no_phone", "params": {}, "message": "The consumer has no phone number."}
+    states = {failed: ("failed", no_phone), unsure: ("unsure", None), sent_one: ("sent", None)}
+
+    def noted(session):
+        for number, (change, (state, problem)) in enumerate(states.items()):
+            session.add(CampaignNotice(
+                key_change_id=change.id, campaign_id=1, hand_out="sms", state=state,
+                reference=str(number), state_at=shop.clock.now, problem=problem, prints=0,
+            ))  # fmt: skip
+
+    shop.change(noted)
+    text = admin.get(page).text
+    assert "The text messages of 2 meters were not sent, or perhaps not." in plain(text)
+    links = {one.text: one["href"] for one in read(text).all("a")}
+    listed = admin.get(links["See those not sent"]).text
+    drn = {row.id: row.drn for row in shop.rows(Meter)}
+    number = identifiers.drn.format(drn[failed.meter_id])
+    assert [row[0] for row in rows(read(listed))] == [number]
+    assert "The consumer has no phone number." in plain(listed)
+    exported = admin.post(links["See those not sent"].replace("/list/", "/export/csv"))
+    lines = list(csv.reader(io.StringIO(exported.data.decode("utf-8-sig"))))
+    assert lines[0][4] == "Why not sent"
+    assert [line[4] for line in lines[1:]] == ["The consumer has no phone number."]
+    sheets = admin.get(links["Print their sheets"]).text
+    assert figure(sheets, "Still to be printed") == "2"
+    form = read(admin.get(read(sheets).one("a", id="preview")["href"]).text).one(
+        "form", action="/campaigns/1/sheets/print"
+    )
+    assert set(meters_on(admin.post(form["action"], sent(form)).text)) == {
+        number, identifiers.drn.format(drn[unsure.meter_id])
+    }  # fmt: skip
+    assert "not sent, or perhaps not" not in plain(admin.get(page).text)
 
 
 def test_a_campaign_without_sheets_has_none(browse, shop, fleet):

@@ -149,6 +149,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for route in ("begin", "discard", "pause", "go_on", "again", "send", "print_sheets")
     },
     ("Campaigns.sheets", "GET"): CHANGE_KEYS,
+    ("Campaigns.sheet_preview", "GET"): CHANGE_KEYS,
     **{
         (f"{view}.export", "POST"): CHANGE_KEYS | {AUDITOR}
         for view in ("Campaigns", "CampaignMeters", "CampaignLeftOut")

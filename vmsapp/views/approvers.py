@@ -1,14 +1,16 @@
 """Why nobody could approve a deed at the moment, and what can be done about it."""
 
-from typing import Final
+from typing import Any, Final
 
 from flask_babel import gettext
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, moment_text
+from vmsapp.models import Region
 from vmsapp.security.matrix import CELLS
-from vmsapp.services.approvals.inbox import AtHand, OnePerson
-from vmsapp.views.base import zone
+from vmsapp.services.approvals.deed import Deed
+from vmsapp.services.approvals.inbox import AtHand, OnePerson, could_approve
+from vmsapp.views.base import session, zone
 
 FEWER: Final = {
     1: N_(
@@ -55,6 +57,42 @@ def why_nobody(at_hand: AtHand, action: str, *, asks: bool) -> str | None:
             until=until,
         )
     return f"{said} {_one_person_said(found)}"
+
+
+def whole_said(deed: Deed[Any], *, asks: bool) -> str | None:
+    """Say beforehand which of a deed's subjects only who sees all regions can approve.
+
+    Args:
+        deed: Which.
+        asks: It asks for a second person now; then it is said, too, where no two could.
+    """
+    if not deed.whole:
+        return None
+    said = str(gettext(deed.whole))
+    if not asks or len(could_approve(session(), deed, None)) > 1:
+        return said
+    few = _("Fewer than two active users see all regions and may approve it.")
+    return f"{said} {few}"
+
+
+def approvers_said(deed: Deed[Any], region: Region | None, asker_id: int | None) -> list[str]:
+    """Say beforehand who alone can approve a deed of somebody.
+
+    Args:
+        deed: One that asks for a second person.
+        region: Where its subject lies; None for the whole utility.
+        asker_id: Who asks for it, or is about to.
+    """
+    found = could_approve(session(), deed, region.id if region else None, asker_id=asker_id)
+    said = [] if region else [str(gettext(deed.whole))]
+    if found:
+        return said
+    if region:
+        nobody = _("At the moment nobody else can approve it who sees the region %(region)s.",
+                   region=region.name)  # fmt: skip
+    else:
+        nobody = _("At the moment nobody else can approve it who sees all regions.")
+    return [*said, str(nobody)]
 
 
 def _one_person_said(found: OnePerson) -> str:

@@ -1,4 +1,4 @@
-"""What is done to a campaign under way: paused, let go on, stopped, tried once more."""
+"""What is done to a campaign under way: paused, let go on, stopped, its tokens sent."""
 
 from flask import flash, redirect, request
 from flask_appbuilder import expose, has_access, permission_name
@@ -8,10 +8,9 @@ from wtforms.validators import InputRequired
 
 from vmsapp.errors import NotFound, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import Campaign
 from vmsapp.services.campaigns.messages import send_messages
 from vmsapp.services.campaigns.report import ask_report
-from vmsapp.services.campaigns.steering import again, go_on, pause, stop
+from vmsapp.services.campaigns.steering import go_on, pause, stop
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.campaign_forms import REASON_MAX
@@ -48,18 +47,10 @@ class CampaignDeeds(OfficeListView):
     def go_on(self, pk: int) -> Answer:
         """Let it go on."""
         self.row(pk)
-        self._begun(go_on(session(), actor(), pk, locale=_language()))
+        row = go_on(session(), actor(), pk, locale=_language())
+        if row.job_id is not None:
+            background.send(row.job_id)
         flash(_("It goes on where it was."), "success")
-        return redirect(self.url("show", pk=pk))
-
-    @expose("/<int:pk>/again", methods=["POST"])
-    @has_access
-    @permission_name("make")
-    def again(self, pk: int) -> Answer:
-        """Try those once more that were left out, or whose tokens were not made."""
-        self.row(pk)
-        self._begun(again(session(), actor(), pk, locale=_language()))
-        flash(_("The meters left out are tried once more."), "success")
         return redirect(self.url("show", pk=pk))
 
     @expose("/<int:pk>/stop", methods=["GET", "POST"])
@@ -111,10 +102,6 @@ class CampaignDeeds(OfficeListView):
         watch(job.id)
         flash(_("The report is being written. You are told when it is ready."), "info")
         return redirect(self.url("show", pk=pk))
-
-    def _begun(self, row: Campaign) -> None:
-        if row.job_id is not None:
-            background.send(row.job_id)
 
 
 def _language() -> str:

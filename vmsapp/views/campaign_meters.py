@@ -1,6 +1,6 @@
 """The meters of a campaign: what became of each, narrowed by state, taken away as a report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,13 +18,15 @@ from vmsapp.models import (
     ChangeState,
     KeyChange,
     Meter,
+    NoticeState,
     Region,
 )
 from vmsapp.scope import below
 from vmsapp.security import CAMPAIGNS
+from vmsapp.services.problems import error_of
 from vmsapp.services.rows import among
 from vmsapp.sts import identifiers
-from vmsapp.views.base import session, zone
+from vmsapp.views.base import sentence, session, zone
 from vmsapp.views.campaign_words import CAMPAIGN_DEEDS, NOTICE_TONES, NOTICES, campaign_url
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice, Days, Searched, YesNo
@@ -41,6 +43,7 @@ class _About(NamedTuple):
     drn: str
     region: str
     notice: str | None
+    problem: Mapping[str, Any] | None
     late: bool
 
 
@@ -78,6 +81,17 @@ class Overdue(YesNo):
         return late if value == "yes" else ~late
 
 
+@dataclass(frozen=True, kw_only=True)
+class Handed(Choice):
+    """What became of a set that was to be handed out by text message or on a sheet."""
+
+    def rows(self, value: str) -> ColumnElement[bool]:
+        """Those of whose notice it is so."""
+        notices = select(CampaignNotice.key_change_id).where(CampaignNotice.state == value)
+        found: ColumnElement[bool] = KeyChange.id.in_(notices)
+        return found
+
+
 def overdue() -> ColumnElement[bool]:
     """State which key changes of campaigns are open after the day they were to be done by."""
     today, campaign = business_day(now_utc(), zone()), Campaign.__table__.c
@@ -101,6 +115,14 @@ def _handed(row: KeyChange) -> Any:  # noqa: ANN401 - a piece of HTML
     return state(gettext(NOTICES[code]), NOTICE_TONES.get(code)) if code else None
 
 
+def _not_sent(row: KeyChange) -> str | None:
+    """Why a set was not sent, or perhaps not."""
+    about = _about(row)
+    if about is None or about.problem is None or about.notice == NoticeState.SENT:
+        return None
+    return sentence(error_of(about.problem))
+
+
 def _overdue(row: KeyChange) -> bool:
     about = _about(row)
     return about is not None and about.late and row.state == ChangeState.COMPLETED
@@ -117,14 +139,19 @@ class CampaignMeters(Exported):
     export_subject = "campaign_meters"
 
     list_title = _l("Meters of campaigns")
-    list_columns = names("meter region state handed completed_at closed_at overdue failure")
-    show_columns = names("meter region state handed old new completed_at closed_at overdue failure")
+    list_columns = names(
+        "meter region state handed not_sent completed_at closed_at overdue failure"
+    )
+    show_columns = names(
+        "meter region state handed not_sent old new completed_at closed_at overdue failure"
+    )
     order_columns = names("completed_at")
     base_order = ("id", "desc")
     label_columns = {
         "meter": _l("Meter number"), "region": _l("Region"), "state": _l("State"),
-        "handed": _l("Handed out"), "completed_at": _l("Tokens made at"),
-        "closed_at": _l("Confirmed or refused at"), "overdue": _l("Overdue"),
+        "handed": _l("Handed out"), "not_sent": _l("Why not sent"),
+        "completed_at": _l("Tokens made at"), "closed_at": _l("Confirmed or refused at"),
+        "overdue": _l("Overdue"),
         "failure": _l("Why not made"), "old": _l("Old key (SGC / KRN / TI)"),
         "new": _l("New key (SGC / KRN / TI)"),
     }  # fmt: skip
@@ -133,6 +160,7 @@ class CampaignMeters(Exported):
         OfCampaign(name="campaign", label=_l("Campaign"), column=KeyChange.campaign_id,
                    model=Campaign, endpoint="Campaigns.lookup"),
         Choice(name="state", label=_l("State"), column=KeyChange.state, words=CHANGE_STATES),
+        Handed(name="handed", label=_l("Handed out"), column=KeyChange.id, words=NOTICES),
         Overdue(name="overdue", label=_l("Overdue"), column=KeyChange.id),
         InRegion(name="region", label=_l("Region"), column=KeyChange.meter_id, model=Region,
                  endpoint="Regions.lookup"),
@@ -143,13 +171,14 @@ class CampaignMeters(Exported):
         "region": lambda row: about.region if (about := _about(row)) else None,
         "state": lambda row: state(gettext(CHANGE_STATES[row.state]), TONES.get(row.state)),
         "handed": _handed,
+        "not_sent": _not_sent,
         "overdue": _overdue,
         "failure": lambda row: change_failure(row.failure) if row.failure else None,
         "old": lambda row: f"{row.old_sgc} / {row.old_krn} / {row.old_ti}",
         "new": lambda row: f"{row.new_sgc} / {row.new_krn} / {row.new_ti}",
     }
     export_columns = names(
-        "meter region state handed old new completed_at closed_at overdue failure"
+        "meter region state handed not_sent old new completed_at closed_at overdue failure"
     )
     export_cells = {
         "meter": lambda row: about.drn if (about := _about(row)) else None,
@@ -197,7 +226,14 @@ class CampaignMeters(Exported):
 
 def _about_all(session: Session, change_ids: Sequence[int]) -> dict[int, _About]:
     rows = session.execute(
-        select(KeyChange.id, Meter.drn, Region.name, CampaignNotice.state, Campaign.due_on)
+        select(
+            KeyChange.id,
+            Meter.drn,
+            Region.name,
+            CampaignNotice.state,
+            CampaignNotice.problem,
+            Campaign.due_on,
+        )
         .join(Meter, Meter.id == KeyChange.meter_id)
         .join(Region, Region.id == Meter.region_id)
         .join(Campaign, Campaign.id == KeyChange.campaign_id)
@@ -206,6 +242,6 @@ def _about_all(session: Session, change_ids: Sequence[int]) -> dict[int, _About]
     )
     today = business_day(now_utc(), zone())
     return {
-        change_id: _About(drn, region, notice, today > due_on)
-        for change_id, drn, region, notice, due_on in rows
+        change_id: _About(drn, region, notice, problem, today > due_on)
+        for change_id, drn, region, notice, problem, due_on in rows
     }

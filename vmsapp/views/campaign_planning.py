@@ -1,4 +1,4 @@
-"""Planning a campaign: its form, what it would do before anything is made, and beginning it."""
+"""Planning a campaign: its form, what it would do, beginning it and its further rounds."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -19,6 +19,7 @@ from vmsapp.services.campaigns.errors import CampaignChanged
 from vmsapp.services.campaigns.expiring import ending_soon
 from vmsapp.services.campaigns.preview import preview
 from vmsapp.tasks import background
+from vmsapp.views.approvers import approvers_said
 from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.campaign_forms import SECTIONS, CampaignForm
 from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, ending_said, warnings_said
@@ -91,7 +92,6 @@ class CampaignPlanning(OfficeListView):
     def planned(self, row: Campaign) -> dict[str, Any]:
         """What a campaign would do, for its page."""
         shown = preview(session(), row.id)
-        asked = _asked_for(row)
         return {
             "shown": shown,
             "warnings": [
@@ -110,26 +110,42 @@ class CampaignPlanning(OfficeListView):
                 for place, number, code in faulty_numbers(session(), row, SHOWN)
             ],
             "faulty_shown": SHOWN,
+        }
+
+    def approval(self, row: Campaign) -> dict[str, Any]:
+        """What the second person has to do with beginning a campaign, or its next round."""
+        asked, second = _asked_for(row), said_beforehand(START, Begin(row.id, "", 0))
+        asker_id = asked.asked_by_id if asked else actor().user_id
+        return {
             "asked": asked,
+            "approvers": approvers_said(START, row.region, asker_id) if second else (),
             "asked_url": request_url(asked.id) if asked else None,
-            "second": said_beforehand(START, Begin(row.id, shown.digest, shown.meters)),
+            "second": second,
             "begin_key": a_key(),
-        }  # fmt: skip
+        }
 
     @expose("/<int:pk>/begin", methods=["POST"])
     @has_access
     @permission_name("make")
     def begin(self, pk: int) -> Answer:
         """Begin it as it was looked at, or ask the second person."""
+        return self._submitted(pk, _("Begun. The tokens are being made."))
+
+    @expose("/<int:pk>/again", methods=["POST"])
+    @has_access
+    @permission_name("make")
+    def again(self, pk: int) -> Answer:
+        """Try those once more that were left out or failed, or ask the second person."""
+        return self._submitted(pk, _("The meters left out are tried once more."), again=True)
+
+    def _submitted(self, pk: int, done: str, *, again: bool = False) -> Answer:
+        """Begin a campaign or its next round, as it was looked at."""
         self.row(pk)
         try:
-            begin = _begin(pk)
-            if request.form.get("digest") != begin.digest:
+            begin = begin_of(session(), pk, locale=str(get_locale() or "en"), again=again)
+            if not again and request.form.get("digest") != begin.digest:
                 raise CampaignChanged
-            asked = submit(
-                START, begin, request.form.get("key", "")[:60] or a_key(),
-                _("Begun. The tokens are being made."),
-            )  # fmt: skip
+            asked = submit(START, begin, request.form.get("key", "")[:60] or a_key(), done)
         except VmsError as error:
             if isinstance(error, NotFound):
                 raise
@@ -165,11 +181,6 @@ class AlreadyBegun(Conflict):
 
     code = "campaign_already_begun"
     message = N_("This campaign is no plan any more, so it cannot be changed.")
-
-
-def _begin(pk: int) -> Begin:
-    """What is asked for, with the reader's language for the job."""
-    return begin_of(session(), pk, locale=str(get_locale() or "en"))
 
 
 def _asked_for(row: Campaign) -> ApprovalRequest | None:

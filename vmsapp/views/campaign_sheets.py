@@ -1,6 +1,7 @@
-"""Printed sheets of a campaign: what comes next along the route, printed and counted once.
+"""Printed sheets of a campaign: what comes next along the route, looked at, confirmed, printed.
 
-Nothing leaves before it is counted: what a print holds is noted as handed out with it.
+Nothing leaves before it is counted: what a print holds is noted as handed out when printing is
+confirmed, and no digit is shown before.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,13 +15,11 @@ from flask_babel import force_locale, get_locale, gettext
 from vmsapp.errors import N_
 from vmsapp.i18n import _
 from vmsapp.models import Campaign, HandOut
-from vmsapp.services.campaigns.errors import NoSuchCampaign
-from vmsapp.services.campaigns.sheets import sheet
+from vmsapp.services.campaigns.errors import NoSuchCampaign, SheetsMoved
+from vmsapp.services.campaigns.sheets import coming, sheet, without_value
 from vmsapp.services.campaigns.terms import SheetRow
-from vmsapp.services.campaigns.waiting import waiting, without_value
 from vmsapp.services.slips import TokenBlock
-from vmsapp.sts import identifiers
-from vmsapp.views.base import actor, session, utility
+from vmsapp.views.base import actor, sentence, session, utility
 from vmsapp.views.lists import Answer, OfficeListView
 
 SIZES: Final = (10, 25, 50, 100)
@@ -50,35 +49,53 @@ class CampaignSheets(OfficeListView):
         row, size = self._of_sheets(pk), _size(request.args.get("size", type=int))
         return self._page(
             "campaigns/sheets.html", title=_("Sheets of “%(name)s”", name=row.name), row=row,
-            found=waiting(session(), row, size), size=size, sizes=SIZES, language=_language(),
-            number_of=identifiers.drn.format, back=self.url("show", pk=pk),
+            found=coming(session(), row, size), size=size, sizes=SIZES, language=_language(),
+            by_sms=row.hand_out == HandOut.SMS, back=self.url("show", pk=pk),
         )  # fmt: skip
+
+    @expose("/<int:pk>/sheets/preview")
+    @has_access
+    @permission_name("make")
+    def sheet_preview(self, pk: int) -> Answer:
+        """Show the next sheets as they will print, their digits hidden."""
+        row, size = self._of_sheets(pk), _size(request.args.get("size", type=int))
+        again = "again" in request.args
+        found = coming(session(), row, size, again=again)
+        if not found.rows:
+            flash(_("There is no sheet to print."), "info")
+            return redirect(self.url("sheets", pk=pk, size=size))
+        return self._sheet_page(row, found.rows, size, again=again, digest=found.digest)
 
     @expose("/<int:pk>/sheets/print", methods=["POST"])
     @has_access
     @permission_name("make")
     def print_sheets(self, pk: int) -> Answer:
-        """Note the next meters as handed out, and give their sheets to print."""
+        """Note the sheets that were looked at as handed out, and give them to print."""
         row = self._of_sheets(pk)
-        size, once_more = _size(request.form.get("size", type=int)), "again" in request.form
-        before = waiting(session(), row, size)
-        if request.form.get("printed", type=int) != before.printed:
-            flash(_("Sheets were printed meanwhile. Look at what comes next, then print."),
-                  "warning")  # fmt: skip
+        size, again = _size(request.form.get("size", type=int)), "again" in request.form
+        shown = request.form.get("shown", "")
+        try:
+            rows = sheet(session(), actor(), pk, limit=size, again=again, shown=shown)
+        except SheetsMoved as error:
+            session().rollback()
+            flash(sentence(error), "warning")
             return redirect(self.url("sheets", pk=pk, size=size))
-        rows = sheet(session(), actor(), pk, limit=size, again=once_more)
-        if not rows:
-            flash(_("There is no sheet to print."), "info")
-            return redirect(self.url("sheets", pk=pk, size=size))
+        return self._sheet_page(row, rows, size, again=again)
+
+    def _sheet_page(
+        self, row: Campaign, rows: Sequence[SheetRow], size: int, *, again: bool, digest: str = ""
+    ) -> Answer:
+        """Draw sheets: looked at, with the digest of what they are, or confirmed for printing."""
+        language = _language()
         return self._page(
             "campaigns/sheet.html", title=_("Sheets of “%(name)s”", name=row.name), row=row,
-            sheet=_sheet(rows, _language()), count=len(rows),
-            back=self.url("sheets", pk=pk, size=size),
+            sheet=_sheet(rows, language), count=len(rows), size=size, again=again, digest=digest,
+            back=self.url("sheets", pk=row.id, size=size, language=language),
         )  # fmt: skip
 
     def _of_sheets(self, pk: int) -> Campaign:
         row: Campaign = self.row(pk)
-        if row.hand_out != HandOut.SHEET or row.begun_at is None:
+        if row.hand_out == HandOut.NEXT_SALE or row.begun_at is None:
             raise NoSuchCampaign
         return row
 

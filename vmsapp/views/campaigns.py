@@ -14,10 +14,11 @@ from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import NotFound, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import Campaign, CampaignState, HandOut, Job, Product, Region
-from vmsapp.scope import unscoped
 from vmsapp.security import CAMPAIGNS
 from vmsapp.services.campaigns.places import places
 from vmsapp.services.campaigns.progress import left_out, progress
+from vmsapp.services.campaigns.rows import job_of
+from vmsapp.services.campaigns.walk import count, still
 from vmsapp.views.base import sentence, session, status_of, zone
 from vmsapp.views.campaign_deeds import CampaignDeeds
 from vmsapp.views.campaign_planning import CampaignPlanning
@@ -124,6 +125,8 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         more = self.planned(row) if row.state == CampaignState.DRAFT else {}
         if not planned:
             more = self._running(row)
+        if row.state in {CampaignState.DRAFT, CampaignState.MADE}:
+            more |= self.approval(self.row(pk))
         row = self.row(pk)  # again: what was counted read it without who planned it
         page = self._page(
             self.show_template, title=row.name, row=row, step=AT[row.state],
@@ -136,6 +139,7 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     def _running(self, row: Campaign) -> dict[str, Any]:
         """How far it is, where, and what was left out and why."""
         far, job = progress(session(), row.id), self._job(row)
+        by_sms = row.hand_out == HandOut.SMS
         return {
             "far": far,
             "job": job,
@@ -148,7 +152,8 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
             "job_open": job is not None and job.open,
             "job_error": error_said(job) if job is not None and not job.open else None,
             "prints": row.hand_out == HandOut.SHEET and self.may("make"),
-            "sends": row.hand_out == HandOut.SMS and self.may("make"),
+            "sends": by_sms and self.may("make"),
+            "not_sent": count(session(), still(row)) if by_sms else 0,
         }  # fmt: skip
 
     @expose("/progress/<int:pk>")
@@ -163,7 +168,4 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
 
     def _job(self, row: Campaign) -> Job | None:
         """The job that makes the tokens, or did last."""
-        if row.job_id is None:
-            return None
-        with unscoped("a campaign's job goes with it"):
-            return session().get(Job, row.job_id)
+        return job_of(session(), row)

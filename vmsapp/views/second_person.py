@@ -16,7 +16,7 @@ from vmsapp.services.approvals import asking, inbox
 from vmsapp.services.approvals.deeds import RULED
 from vmsapp.services.approvals.rules import RuleChange, rule_of, rules
 from vmsapp.services.approvals.ties import COUNTS_FOR
-from vmsapp.views.approvers import why_nobody
+from vmsapp.views.approvers import whole_said, why_nobody
 from vmsapp.views.base import OfficeView, actor, session, status_of
 from vmsapp.views.deeds import DeedForm, a_key, after, deed_name, put_refusal, rule_said, tell
 from vmsapp.views.forms import MoneyField
@@ -56,10 +56,11 @@ class SecondPerson(OfficeView):
     def show(self) -> Answer:
         """List the deeds and when they ask for a second person."""
         known, at_hand = rules(session()), inbox.people_at_hand(session())
+        on = {action for action, rule in known.items() if rule.active}
         listed = [
             (action, deed_name(action), rule_said(known.get(action)),
-             why_nobody(at_hand, action, asks=action in known and known[action].active))
-            for action in RULED
+             (why_nobody(at_hand, action, asks=action in on), whole_said(deed, asks=action in on)))
+            for action, deed in RULED.items()
         ]  # fmt: skip
         return self.page(
             "approvals/rules.html", rules=listed, held=at_hand.held,
@@ -90,8 +91,9 @@ class SecondPerson(OfficeView):
                 " 24 hours is added up. Leave it empty to ask always."
             )
         page = self.page(
-            "approvals/rule.html", form=form, title=deed_name(action), weaker=rule.active
-        )
+            "approvals/rule.html", form=form, title=deed_name(action), weaker=rule.active,
+            whole=whole_said(RULED[action], asks=rule.active),
+        )  # fmt: skip
         return page, status
 
     def _present(self, rule: ApprovalRule) -> dict[str, Any]:

@@ -128,6 +128,8 @@ class Deed(Generic[Params]):
         refused: Keeps, in the caller's transaction, that an approved request could not be done.
         ready: Refuses while what follows could not be done just now, before anybody approves;
             outside any transaction.
+        whole: Message id of when its subject is the whole utility, which only who sees all
+            regions can approve; empty where it never is.
         follows: What is still to be done once the approval is committed, outside any
             transaction, such as asking a security module; gives what came of it.
     """
@@ -147,6 +149,7 @@ class Deed(Generic[Params]):
     refused: Callable[[Session, Actor, Params, VmsError], None] | None = None
     ready: Callable[[Session, Means, Params], None] | None = None
     follows: Callable[[Session, Means, Actor, ApprovalRequest], object] | None = None
+    whole: str = ""
 
     def freeze(self, params: Params) -> tuple[dict[str, Any], str]:
         """Write parameters as they are stored, with their hash."""

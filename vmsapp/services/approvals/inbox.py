@@ -3,17 +3,19 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
-from vmsapp.models import ApprovalRequest, ApprovalState, OfficeUser
+from vmsapp.models import ApprovalRequest, ApprovalState, OfficeUser, Region
 from vmsapp.scope import Actor, unscoped
 from vmsapp.security import Permission
-from vmsapp.security.holders import rights_of_holders
+from vmsapp.security.holders import holders, rights_of_holders
+from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.approvals.deeds import DEEDS
-from vmsapp.services.approvals.requests import DECIDE
+from vmsapp.services.approvals.requests import DECIDE, ties_for
 from vmsapp.services.approvals.ties import (
     Pair,
     Ties,
@@ -148,6 +150,37 @@ def people_at_hand(session: Session) -> AtHand:
     held, names = _held_accounts(session, ties, rights.keys() & ties.keys(), pairs.values())
     alone = {action: _one_person(pair, ties, names) for action, (pair, ties) in pairs.items()}
     return AtHand(held, alone, missing)
+
+
+def could_approve(
+    session: Session, deed: Deed[Any], region_id: int | None, *, asker_id: int | None = None
+) -> Sequence[int]:
+    """List who could approve a deed: right, scope, and no tie to who asks for it.
+
+    Args:
+        session: Whoever asks: the answer does not hang on what they see.
+        deed: Which.
+        region_id: Where its subject lies; None for the whole utility.
+        asker_id: Who asks for it; None for whoever could, as far as nobody asks.
+    """
+    ids = sorted(holders(session, deed.permission, DECIDE) - {asker_id})
+    path = select(Region.path).where(Region.id == region_id)
+    with unscoped("who could approve does not hang on who asks"):
+        wanted = None if region_id is None else session.scalar(path)
+        rows = session.execute(
+            select(OfficeUser.id, OfficeUser.all_regions, Region.path)
+            .outerjoin(Region, Region.id == OfficeUser.region_id)
+            .where(OfficeUser.id.in_(ids))
+        )
+        seeing = [
+            user_id
+            for user_id, everything, own in rows
+            if everything or (wanted is not None and own is not None and wanted.startswith(own))
+        ]
+    if asker_id is None or not seeing:
+        return seeing
+    ties = ties_for(session, deed)
+    return [user_id for user_id in seeing if bond(ties, user_id, asker_id) is None]
 
 
 def _missing(

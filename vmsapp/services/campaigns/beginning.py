@@ -1,8 +1,12 @@
-"""Beginning a campaign: a deed that may ask for a second person, who approves what was shown."""
+"""Beginning a campaign, and going through it once more: a deed that may ask for a second person.
+
+Who approves it approves what was shown. A further round makes tokens as the first one did, so
+the same rule decides about both.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +21,8 @@ from vmsapp.services.approvals.deed import Deed, Line, Place, Sentence
 from vmsapp.services.campaigns import errors as wrong
 from vmsapp.services.campaigns.drafting import digest_of
 from vmsapp.services.campaigns.preview import preview
-from vmsapp.services.campaigns.rows import locked, move, note, read
+from vmsapp.services.campaigns.progress import progress
+from vmsapp.services.campaigns.rows import check_idle, locked, move, note, read
 from vmsapp.services.campaigns.terms import MAKE, Selection, Target
 
 MAY_MAKE: Final[Permission] = ("can_make", CAMPAIGNS)
@@ -28,41 +33,58 @@ WAYS: Final = {
     HandOut.SHEET: N_("On a printed sheet, and with the next purchase"),
 }
 
+ONCE_MORE: Final = N_("Meters that were left out, or whose tokens were not made, are tried again")
+
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """What is begun: a draft as it was shown.
+    """What is begun: a draft as it was shown, or a further round of a campaign.
 
     Attributes:
         digest: Of all that the campaign was told.
         meters: How many would have been changed when it was shown.
         locale: The asker's language.
+        round: 1 begins a draft; a higher one goes once more through those left out, failed or
+            new.
     """
 
     campaign_id: int
     digest: str
     meters: int
     locale: str = "en"
+    round: int = 1
 
 
-def begin_of(session: Session, campaign_id: int, *, locale: str = "en") -> Begin:
-    """Make the parameters of the deed from the draft as it stands.
+def begin_of(
+    session: Session, campaign_id: int, *, locale: str = "en", again: bool = False
+) -> Begin:
+    """Make the parameters of the deed from a campaign as it stands.
+
+    Args:
+        session: In the asker's scope.
+        campaign_id: Which.
+        locale: The asker's language.
+        again: For the round after the present one; else for the first.
 
     Raises:
         NoSuchCampaign: There is none, or it is out of sight.
     """
     seen = preview(session, campaign_id)
-    return Begin(campaign_id, seen.digest, seen.meters, locale)
+    number = read(session, campaign_id).round + 1 if again else 1
+    return Begin(campaign_id, seen.digest, seen.meters, locale, number)
 
 
 def _check(session: Session, _actor: Actor, params: Begin) -> None:
     campaign = locked(session, params.campaign_id)
-    if campaign.state != CampaignState.DRAFT:
+    if campaign.state != (CampaignState.DRAFT if params.round == 1 else CampaignState.MADE):
         raise wrong.CampaignMoved(state=campaign.state)
-    if digest_of(session, campaign) != params.digest:
+    if params.round not in {1, campaign.round + 1} or (
+        digest_of(session, campaign) != params.digest
+    ):
         raise wrong.CampaignChanged
     if not params.meters:
         raise wrong.NothingToChange
+    check_idle(session, campaign)
 
 
 def _run(session: Session, actor: Actor, params: Begin, key: str) -> None:
@@ -71,14 +93,30 @@ def _run(session: Session, actor: Actor, params: Begin, key: str) -> None:
         session, actor, MAKE, {"campaign_id": campaign.id}, locale=params.locale,
         total=params.meters,
     )  # fmt: skip
+    started = {"meters": params.meters, "job_id": job.id, "form_key": key}
+    if params.round > 1:
+        _run_again(session, actor, campaign, params, started)
+        return
     move(
         session, campaign, CampaignState.RUNNING, begun_at=now_utc(), begun_by_id=actor.user_id,
-        meters=params.meters, job_id=job.id, form_key=key,
+        **started,
     )  # fmt: skip
     note(
         session, actor, "begun", campaign.id, meters=params.meters, target=campaign.target,
         selection=campaign.selection, region=campaign.region_id, digest=params.digest,
     )  # fmt: skip
+
+
+def _run_again(
+    session: Session, actor: Actor, campaign: Campaign, params: Begin, started: dict[str, Any]
+) -> None:
+    """Go through the meters from the first one on; those that have their set stay as they are."""
+    made = progress(session, campaign.id).made
+    move(
+        session, campaign, CampaignState.RUNNING, cursor=0, round=params.round, ended_at=None,
+        ended_by_id=None, **started | {"meters": made + params.meters},
+    )  # fmt: skip
+    note(session, actor, "again", campaign.id, round=params.round, meters=params.meters)
 
 
 def _done(session: Session, params: Begin, key: str) -> bool:
@@ -104,6 +142,9 @@ def _lines(session: Session, params: Begin) -> Iterator[Line]:
     region = Region.__table__.c
     name = session.scalar(select(region.name).where(region.id == campaign.region_id))
     yield Line(N_("Campaign"), campaign.name)
+    if params.round > 1:
+        yield Line(N_("Round"), params.round)
+        yield Line(N_("What is done"), Sentence(ONCE_MORE))
     yield Line(N_("Reason"), campaign.reason)
     yield Line(N_("Region"), name or Sentence(N_("All regions")))
     yield from _narrowed(Selection.read(campaign.selection))
@@ -145,4 +186,7 @@ START: Final = Deed(
     run=_run,
     done=_done,
     refused=_refused,
+    whole=N_(
+        "A campaign of the whole utility can be approved only by somebody who sees all regions."
+    ),
 )

@@ -108,6 +108,16 @@ class CampaignNotBySms(Refused):
     message = N_("The tokens of this campaign are not handed out by text message.")
 
 
+class SheetsMoved(Conflict):
+    """What was looked at is not what comes next any more."""
+
+    code = "campaign_sheets_moved"
+    message = N_(
+        "Sheets were printed meanwhile, or meters were confirmed. Look at what comes next, then"
+        " print."
+    )
+
+
 class NothingToChange(Refused):
     """Every meter is left out."""
 

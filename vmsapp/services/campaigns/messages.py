@@ -5,7 +5,7 @@ nobody knows whether it left is sent again by nobody.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -264,13 +264,3 @@ def _give_up_left(session: Session, campaign_id: int) -> None:
             )
             .values(state=NoticeState.UNSURE, state_at=now_utc(), problem=problem_of(_NoAnswer())),
         )
-
-
-def notices_of(session: Session, campaign_id: int) -> Sequence[CampaignNotice]:
-    """List what was not sent, or perhaps, the newest first."""
-    wrong = (NoticeState.UNSURE, NoticeState.FAILED, NoticeState.WAITING)
-    return session.scalars(
-        select(CampaignNotice)
-        .where(CampaignNotice.campaign_id == campaign_id, CampaignNotice.state.in_(wrong))
-        .order_by(CampaignNotice.state_at.desc()).limit(200)
-    ).all()  # fmt: skip

@@ -12,14 +12,12 @@ from vmsapp.models import (
     CampaignRefusal,
     CampaignState,
     ChangeState,
-    Job,
     KeyChange,
     NoticeState,
     Sale,
     SaleState,
 )
-from vmsapp.scope import unscoped
-from vmsapp.services.campaigns.rows import form_key, read
+from vmsapp.services.campaigns.rows import form_key, job_of, read
 from vmsapp.services.campaigns.terms import Conflict, Progress
 from vmsapp.services.job_pace import pace_of
 from vmsapp.services.setup import zone_at
@@ -115,8 +113,7 @@ def _handed_out(session: Session, campaign: Campaign) -> int:
 
 
 def _seconds_left(session: Session, campaign: Campaign) -> int | None:
-    if campaign.state != CampaignState.RUNNING or campaign.job_id is None:
+    if campaign.state != CampaignState.RUNNING:
         return None
-    with unscoped("a campaign's job goes with it"):
-        job = session.get(Job, campaign.job_id, populate_existing=True)
+    job = job_of(session, campaign)
     return pace_of(job).seconds_left if job else None

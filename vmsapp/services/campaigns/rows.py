@@ -1,14 +1,14 @@
-"""The row of a campaign: read, locked, moved by compare-and-set, put on record."""
+"""The row of a campaign: read, locked, moved by compare-and-set, put on record; and its job."""
 
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from vmsapp.models import CAMPAIGN_MOVES, Campaign, CampaignState
-from vmsapp.scope import Actor
+from vmsapp.models import CAMPAIGN_MOVES, Campaign, CampaignState, Job
+from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
-from vmsapp.services.campaigns.errors import CampaignMoved, NoSuchCampaign
+from vmsapp.services.campaigns.errors import CampaignBusy, CampaignMoved, NoSuchCampaign
 from vmsapp.services.rows import rows_changed
 
 
@@ -67,6 +67,25 @@ def move(
     if changed != 1:
         raise CampaignMoved(state=read(session, campaign.id).state)
     session.refresh(campaign)
+
+
+def job_of(session: Session, campaign: Campaign) -> Job | None:
+    """Read the job that makes a campaign's tokens, or did last, as it stands now."""
+    if campaign.job_id is None:
+        return None
+    with unscoped("a campaign's job goes with it"):
+        return session.get(Job, campaign.job_id, populate_existing=True)
+
+
+def check_idle(session: Session, campaign: Campaign) -> None:
+    """Refuse while a job is at work for a campaign.
+
+    Raises:
+        CampaignBusy: One is.
+    """
+    job = job_of(session, campaign)
+    if job is not None and job.open:
+        raise CampaignBusy
 
 
 def note(
