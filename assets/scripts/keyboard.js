@@ -4,6 +4,7 @@
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
 
 requestAnimationFrame(() => { // after autofocus
+  document.querySelector('[data-focus]')?.focus({ preventScroll: true }); // what stands above is read first
   document.getElementById('errors')?.focus();
   const box = document.getElementById('q');
   if (box?.value && document.activeElement === box) box.select(); // the next search replaces it

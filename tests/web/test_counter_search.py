@@ -11,9 +11,11 @@ from tests.factories import (
     EXPIRED_KEY,
     LEGACY_11,
     LEGACY_13,
+    MARKET,
     NO_CONSUMER,
     NOT_INSTALLED,
     OPERATOR,
+    SOUTH_OPERATOR,
     SOUTHERN,
     SUPERVISOR,
 )
@@ -239,3 +241,19 @@ def test_quick_amounts_of_the_setup_stand_at_the_counter_as_they_are_typed(brows
             browse(OPERATOR, language).get(opened(utility, LEGACY_11), follow_redirects=True).text
         )
         assert re.findall(r'data-quick="([^"]+)"', page) == ["5", written]
+
+
+def test_a_receipt_number_as_printed_opens_its_sale(operator, utility, shop):
+    operator.buy(utility, DOMESTIC)
+    (sale,) = shop.rows(Sale)
+    for typed in (sale.receipt, f" {sale.receipt} ", arabic(sale.receipt)):
+        found = operator.get("/counter/", query_string={"q": typed})
+        assert found.location == f"/counter/sale/{sale.id}", typed
+
+
+def test_a_receipt_of_another_vending_point_is_not_found(operator, shop):
+    shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    (sale,) = shop.rows(Sale)
+    page = operator.get("/counter/", query_string={"q": sale.receipt})
+    assert page.status_code == 200
+    assert "No meter or consumer here matches" in said(page.text)

@@ -593,3 +593,28 @@ def test_a_request_that_never_came_back_is_settled_by_the_worker(
         office.extensions["vms_modules"] = shop.registry
         settle.run()  # of this application, not of the one made last
     assert [row.state for row in shop.rows(KeyChange)] == ["completed"]
+
+
+def test_printing_comes_first_and_an_open_change_is_not_called_none(engineer, shop, keys):
+    assert "None yet" in plain(engineer.get(of(shop)).text)
+    change(engineer, shop)
+    page = main_part(engineer.get(of(shop)).text)
+    assert re.search(r'class="btn btn-primary" id="print"', page)
+    assert re.search(r'class="btn" href="[^"]*/key/confirm"', page)
+    assert "None yet" not in plain(page)
+
+
+def test_the_first_field_of_a_confirmation_has_the_focus(engineer, shop, keys):
+    change(engineer, shop)
+    page = main_part(engineer.get(of(shop, "/confirm")).text)
+    assert len(re.findall(r"\bautofocus\b", page)) == 1
+    assert re.search(r"<(input|select)[^>]*\bautofocus\b", page)
+
+
+def test_a_sale_with_key_tokens_opens_at_its_first_token(engineer, operator, utility, shop, keys):
+    """The deed is focused by a script that does not scroll: autofocus would, past token 1."""
+    change(engineer, shop)
+    operator.buy(utility, LEGACY_11, value="10")
+    page = main_part(operator.get(f"/counter/sale/{shop.rows(Sale)[0].id}").text)
+    assert re.search(r'id="print"[^>]*\bdata-focus\b', page)
+    assert "autofocus" not in page

@@ -149,3 +149,11 @@ def test_one_who_asks_again_is_told_that_it_waits(supervisor, second, sold):
     refused = fill(second, sold, reason="test")
     assert refused.status_code == 409
     assert "still waits" in said(refused.text) or "still waits" in main_part(refused.text)
+
+
+def test_the_reason_has_the_focus_until_something_is_wrong(supervisor, sold):
+    page = main_part(supervisor.get(f"/sales/{sold.id}/reverse").text)
+    (focused,) = re.findall(r"<[^>]*\bautofocus\b[^>]*>", page)
+    assert 'id="reason"' in focused
+    refused = fill(supervisor, sold, reason="other", note="")
+    assert "autofocus" not in main_part(refused.text)  # the summary of what is wrong takes it

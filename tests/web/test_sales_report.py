@@ -60,7 +60,7 @@ def links_of(found, name):
     return [link["href"] for link in row.all("a")]
 
 
-def test_figures_of_this_month_stand_beside_those_of_as_much_of_the_month_before(browse, shop, sold):
+def test_figures_of_this_month_stand_beside_as_much_of_the_month_before(browse, shop, sold):
     shop.change(lambda session: move(session, sold[1], FIFTEENTH))
     found = page(browse(ADMIN))
     figures = compared(found)

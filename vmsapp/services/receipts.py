@@ -1,12 +1,13 @@
 """Receipts: what the customer takes home, made from what the sale stored."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.clock import now_utc
@@ -40,6 +41,9 @@ ITS_OWN: Final = "a sale one may see is seen whole, though its meter or consumer
 
 LISTED: Final = 500
 """The newest of so many are listed."""
+
+RECEIPT: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})-([0-9]{6,9})")
+"""A receipt's number as printed: vending point, series, number."""
 
 LAST: Final = 10
 """So many of an operator's last sales are one key away."""
@@ -158,6 +162,32 @@ def free_token_of(session: Session, sale: Sale) -> FreeToken | None:
         return None
     with unscoped(ITS_OWN):
         return session.get(FreeToken, sale.id)
+
+
+def with_receipt(text: str) -> ColumnElement[bool] | None:
+    """State which sale has a receipt number.
+
+    Args:
+        text: As printed: vending point, series and number, joined by hyphens; ASCII digits.
+
+    Returns:
+        ``None`` where the text is no receipt number.
+    """
+    printed = RECEIPT.fullmatch(text.strip())
+    if printed is None:
+        return None
+    point, series, number = (int(part) for part in printed.groups())
+    return and_(
+        Sale.vending_point_id == point,
+        Sale.receipt_series == series,
+        Sale.receipt_number == number,
+    )
+
+
+def sale_of_receipt(session: Session, text: str) -> int | None:
+    """Find the sale with a receipt number, in the asker's scope."""
+    asked = with_receipt(text)
+    return None if asked is None else session.scalar(select(Sale.id).where(asked))
 
 
 def open_sales(session: Session) -> list[OpenSale]:

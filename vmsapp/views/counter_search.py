@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from vmsapp.models import VendingPoint
 from vmsapp.scope import NOTHING
 from vmsapp.security import COUNTER
-from vmsapp.services import meter_search
+from vmsapp.services import meter_search, receipts
 from vmsapp.views.base import OfficeView, actor, sentence, session
 from vmsapp.views.ledger_proof import alarm
 from vmsapp.views.numbers import ascii_digits
@@ -41,6 +41,9 @@ class CounterSearch(OfficeView):
         text = ascii_digits(typed[:MAX_SEARCH]).strip()
         found: list[meter_search.Found] = []
         refusal, may_sell = None, self.may("can_sell")
+        sale_id = receipts.sale_of_receipt(session(), text) if self.may("can_receipt") else None
+        if sale_id is not None:
+            return redirect(url_for("Counter.sale", sale_id=sale_id))
         try:
             found = meter_search.find_meters(session(), text, actor=actor(), by_card=by_card)
         except meter_search.WrongCheckDigit as error:
