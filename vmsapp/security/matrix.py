@@ -25,6 +25,7 @@ from vmsapp.security.permissions import (
     FIRST_STEPS,
     FLOATS,
     IMPORTS,
+    INACTIVE,
     JOBS,
     LICENCE,
     MODULES,
@@ -36,6 +37,7 @@ from vmsapp.security.permissions import (
     TEST_TOKENS,
     TOKEN_DESK,
     TOKEN_JOURNAL,
+    TOKEN_RECORDS,
     TRAINING,
     Permission,
 )
@@ -256,6 +258,17 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(TEST_TOKENS, N_("Test tokens"), "Test tokens", others=(
             Deed("make", N_("Make cards of test tokens"), (("can_make", TEST_TOKENS),)),
             _export(TEST_TOKENS, N_("Export test tokens")),
+        )),
+    ),
+    N_("Reports"): (
+        Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",), others=(
+            Deed("digits", N_("See the digits that were handed out"),
+                 (("can_digits", TOKEN_RECORDS),)),
+            _export(TOKEN_RECORDS, N_("Export token records")),
+        )),
+        Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
+               looks_up=_REGIONS, others=(
+            _export(INACTIVE, N_("Export inactive consumers")),
         )),
     ),
     N_("System"): (

@@ -33,6 +33,8 @@ TOKEN_JOURNAL: Final = "TokenJournal"  # noqa: S105 - a screen
 TOKEN_DESK: Final = "TokenDesk"  # noqa: S105 - a screen
 TRAINING: Final = "Training"
 CAMPAIGNS: Final = "Campaigns"
+TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
+INACTIVE: Final = "InactiveConsumers"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -1,0 +1,1 @@
+"""Reports: what was sold, to whom, with which tokens."""
