@@ -97,6 +97,11 @@ def _idle(row: SuppliedPlace) -> int | None:
     return (_today() - row.bought_on).days if row.bought_on else None
 
 
+def _idle_said(row: SuppliedPlace) -> str | None:
+    days = _idle(row)
+    return None if days is None else number_text(days)
+
+
 class InactiveConsumers(Exported):
     """Places in the asker's region whose consumers bought nothing for a time."""
 
@@ -143,7 +148,7 @@ class InactiveConsumers(Exported):
         "meter": _meter,
         "meter_state": _meter_state,
         "bought_on": lambda row: row.bought_on or _("Never"),
-        "idle": lambda row: None if row.bought_on is None else number_text(_idle(row)),
+        "idle": _idle_said,
     }
     # for whoever visits them: the whole way to the place, figures as figures
     export_cells: ClassVar[Mapping[str, Any]] = {

@@ -186,7 +186,7 @@ class KeyChangeTokens(TokenRecords):
 
     def _reads_sets(self) -> bool:
         """Whether the asker deals with key changes, as on the page of a meter's key."""
-        shows: bool = view_named(self.appbuilder, "Meters").shows_key_tokens()  # type: ignore[attr-defined]
+        shows: bool = view_named(self.appbuilder, "Meters").shows_key_tokens()
         return shows and self.may("digits")
 
     def name_of(self, row: KeyChange) -> str:
