@@ -130,7 +130,7 @@ class ScopedMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401 - the mapper's own
         super().__init_subclass__(**kwargs)
-        if "__tablename__" in cls.__dict__:
+        if {"__tablename__", "__table__"} & cls.__dict__.keys():
             ScopedMixin.scoped.append(cls)
 
     @classmethod

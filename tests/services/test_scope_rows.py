@@ -56,6 +56,7 @@ from vmsapp.models import (
     ServicePoint,
     Shift,
     ShiftCash,
+    SuppliedPlace,
     TestToken,
     Token,
     VendingPoint,
@@ -80,7 +81,7 @@ from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (
     Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken,
-    KeyChangePrint,
+    KeyChangePrint, SuppliedPlace,
 )  # fmt: skip
 ENGINEERING = (
     EngineeringToken, EngineeringDigits, EngineeringRefusal, EngineeringPrint, TestToken,

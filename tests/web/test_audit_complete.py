@@ -341,7 +341,7 @@ EVENT_ALONE = {
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
-        "CampaignLeftOut",
+        "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
     )), "Floats.statement_file", "SalesReport.export", "TokenDesk.look",
     "TrainingBench.begin",
 }  # fmt: skip

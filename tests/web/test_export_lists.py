@@ -31,8 +31,9 @@ from vmsapp.views.exports import Exported
 
 LISTS = ("Approvals", "AuditTrail", "CampaignLeftOut", "CampaignMeters", "Campaigns", "Consumers",
          "EngineeringRefusals", "EngineeringTokens",
-         "TestTokens", "Floats", "Imports", "Jobs", "LedgerProofs",
-         "Meters", "Products", "Regions", "Sales", "SecurityModules", "Shifts", "Tariffs",
+         "TestTokens", "Floats", "Imports", "InactiveConsumers", "Jobs", "KeyChangeTokens",
+         "LedgerProofs", "Meters", "Products", "Regions", "Sales", "SalesTokens", "SecurityModules",
+         "Shifts", "Tariffs",
          "TokenJournal", "UserGroups", "Users", "VendingPoints")  # fmt: skip
 EVERY_LIST = pytest.mark.parametrize("name", LISTS)
 SCOPED = ("Consumers", "Floats", "Meters", "Regions", "Sales", "Users", "VendingPoints")
@@ -44,6 +45,8 @@ WITHOUT_ROWS = {
     "EngineeringRefusals",
     "EngineeringTokens",
     "TestTokens",
+    "InactiveConsumers",
+    "KeyChangeTokens",
     "LedgerProofs",
     "SecurityModules",
     "Shifts",

@@ -155,6 +155,13 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for view in ("Campaigns", "CampaignMeters", "CampaignLeftOut")
     },
     ("Campaigns.report", "POST"): CHANGE_KEYS | {AUDITOR},
+    **{
+        (f"{view}.{route}", method): FINDS
+        for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers")
+        for route, method in READ - {("show", "GET")}
+    },
+    **{(f"{view}.export", "POST"): OF_MONEY for view in ("SalesTokens", "KeyChangeTokens")},
+    ("InactiveConsumers.export", "POST"): OF_FILES,
     ("TestTokens.make", "GET"): MAKES_TOKENS,
     ("TestTokens.make", "POST"): MAKES_TOKENS,
     ("TestTokens.card", "GET"): OF_ENGINEERING,

@@ -86,6 +86,7 @@ from vmsapp.models.security_module import (
 )
 from vmsapp.models.setup import Installation, Logo, Setup
 from vmsapp.models.shift import CashReason, Shift, ShiftCash, ShiftState
+from vmsapp.models.supplied import SuppliedPlace
 from vmsapp.models.tariff import Tariff, TariffPlan
 from vmsapp.models.token import Token
 from vmsapp.models.training import TrainingMeter
@@ -197,6 +198,7 @@ __all__ = [
     "ShiftState",
     "SmAlgorithm",
     "SpentTid",
+    "SuppliedPlace",
     "Tariff",
     "TariffPlan",
     "TestToken",

@@ -200,6 +200,10 @@ class KeyChange(OfMeter, Model):
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
     chunk_id: Mapped[int | None] = mapped_column(ForeignKey("campaign_chunk.id"))
 
+    reserved_by: Mapped[str | None] = column_property(
+        username_of(reserved_by_id), deferred=True, raiseload=True
+    )
+    meter: Mapped[Meter | None] = relationship(viewonly=True, lazy="raise_on_sql")
     tokens: Mapped[list["KeyChangeToken"]] = relationship(
         primaryjoin="KeyChange.id == foreign(KeyChangeToken.key_change_id)",
         order_by="KeyChangeToken.number",

@@ -1,5 +1,7 @@
 """The ways in which rows are scoped: by region, by vending point, by whose they are."""
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import ColumnElement, ForeignKey, false, select
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
@@ -9,13 +11,11 @@ from vmsapp.scope import ScopedMixin, Sight, below
 region_table = Region.__table__
 
 
-class RegionScoped(ScopedMixin):
-    """Seen by whoever sees the row's region: consumers, meters, service points."""
+class SeenByRegion(ScopedMixin):
+    """Seen by whoever sees the region that ``region_id`` names."""
 
-    @declared_attr
-    def region_id(self) -> Mapped[int]:
-        """The region the row belongs to."""
-        return mapped_column(ForeignKey("region.id"), index=True)
+    if TYPE_CHECKING:
+        region_id: Mapped[int]
 
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
@@ -30,6 +30,15 @@ class RegionScoped(ScopedMixin):
         wanted = {self.region_id, related and related.id} - {None}
         seen = session.scalars(select(Region.id).where(Region.id.in_(wanted)))
         return bool(wanted) and set(seen) == wanted
+
+
+class RegionScoped(SeenByRegion):
+    """A row of a region: consumers, meters, service points."""
+
+    @declared_attr
+    def region_id(self) -> Mapped[int]:
+        """The region the row belongs to."""
+        return mapped_column(ForeignKey("region.id"), index=True)
 
 
 class PointScoped(ScopedMixin):

@@ -8,7 +8,7 @@ a compare-and-set on its state and request id.
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Index,
     String,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, column_property, mapped_column, relationship
@@ -56,6 +57,10 @@ MOVES: dict[SaleState, frozenset[SaleState]] = {
     SaleState.REVERSED: frozenset(),
 }
 """The allowed moves; every other is a mistake."""
+
+
+BOUGHT: Final = text("state = 'issued' AND kind = 'sale'")
+"""Which sales are purchases that stand: paid for, and not taken back."""
 
 
 class Sale(PointScoped, Model):
@@ -108,6 +113,14 @@ class Sale(PointScoped, Model):
             postgresql_where=text("sealed_at IS NOT NULL"),
         ),
         Index("ix_sale_meter", "meter_id", "id"),
+        Index(  # when a consumer bought at a place: all of it is read in the index
+            "ix_sale_bought",
+            "service_point_id",
+            "consumer_id",
+            "business_date",
+            sqlite_where=BOUGHT,
+            postgresql_where=BOUGHT,
+        ),
         Index("ix_sale_sold_at", "sold_at"),
         Index(
             "ix_sale_shift",
@@ -268,3 +281,10 @@ class ClockAcceptance(Model):
     meter_pan: Mapped[str | None] = mapped_column(String(18), index=True)
     base_date: Mapped[str | None] = mapped_column(String(2))
     last_tid: Mapped[int | None]
+
+
+PURCHASES: Final = (
+    Sale.__table__.c.state == literal_column("'issued'"),
+    Sale.__table__.c.kind == literal_column("'sale'"),
+)
+"""``BOUGHT`` of the bare table, in words that an index of just these is recognised by."""

@@ -25,7 +25,15 @@ class ReadyMade:
 
 
 _FINDS: Final = frozenset(
-    {"Counter.see", "Sales.see", "Consumers.see", "Meters.see", "Dashboard.see"}
+    {
+        "Counter.see",
+        "Sales.see",
+        "Consumers.see",
+        "Meters.see",
+        "Dashboard.see",
+        "TokenRecords.see",
+        "InactiveConsumers.see",
+    }
 )
 _REGISTERS: Final = frozenset(
     {"Consumers.add", "Consumers.edit", "Meters.add", "Meters.edit", "Meters.bind"}
@@ -73,6 +81,8 @@ _SEES_SYSTEM: Final = frozenset(
         "AuditTrail.export",
         "TokenJournal.see",
         "TokenJournal.export",
+        "TokenRecords.export",
+        "InactiveConsumers.export",
         "EngineeringTokens.see",
         "EngineeringTokens.export",
         "EngineeringRefusals.see",
@@ -118,6 +128,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Consumers.debts", "Consumers.confirm_address"}
         | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
+        | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(
@@ -138,6 +149,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Campaigns.see", "Campaigns.make", "Campaigns.export"}
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS
+        | {"InactiveConsumers.export"}
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(

@@ -26,6 +26,7 @@ from vmsapp.security.permissions import (
     FIRST_STEPS,
     FLOATS,
     IMPORTS,
+    INACTIVE,
     JOBS,
     LICENCE,
     MODULES,
@@ -38,6 +39,7 @@ from vmsapp.security.permissions import (
     TEST_TOKENS,
     TOKEN_DESK,
     TOKEN_JOURNAL,
+    TOKEN_RECORDS,
     TRAINING,
     Permission,
 )
@@ -265,6 +267,15 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
                looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
             Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
+        )),
+        Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",), others=(
+            Deed("digits", N_("See the digits that were handed out"),
+                 (("can_digits", TOKEN_RECORDS),)),
+            _export(TOKEN_RECORDS, N_("Export token records")),
+        )),
+        Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
+               looks_up=_REGIONS, others=(
+            _export(INACTIVE, N_("Export inactive consumers")),
         )),
     ),
     N_("System"): (

@@ -35,6 +35,8 @@ DASHBOARD: Final = "Dashboard"
 TOKEN_DESK: Final = "TokenDesk"  # noqa: S105 - a screen
 TRAINING: Final = "Training"
 CAMPAIGNS: Final = "Campaigns"
+TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
+INACTIVE: Final = "InactiveConsumers"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

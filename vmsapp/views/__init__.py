@@ -26,6 +26,7 @@ from vmsapp.views.audit import AuditTrail
 from vmsapp.views.campaign_meters import CampaignMeters
 from vmsapp.views.campaigns import Campaigns
 from vmsapp.views.clock import Clock
+from vmsapp.views.consumer_reports import InactiveConsumers
 from vmsapp.views.consumers import Consumers
 from vmsapp.views.counter import Counter
 from vmsapp.views.dashboard import Dashboard
@@ -46,6 +47,7 @@ from vmsapp.views.parts import Parts
 from vmsapp.views.people import ScreensSecurityManager
 from vmsapp.views.printing import Printing
 from vmsapp.views.products import Products
+from vmsapp.views.records import KeyChangeTokens, SalesTokens
 from vmsapp.views.regions import Regions
 from vmsapp.views.reports import SalesReport
 from vmsapp.views.sales import Sales
@@ -125,8 +127,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(Imports, "Imports list", label=_l("Imports"), **REGISTRATION)
     builder.add_view(Jobs, "Jobs list", label=_l("Jobs"), **REGISTRATION)
     _register_engineering(builder)
-    builder.add_view(Dashboard, "Dashboard", label=_l("Today"), **REPORTS)
-    builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORTS)
+    _register_reports(builder)
     builder.add_view(FirstSteps, "System first steps", label=_l("First steps"), **SYSTEM)
     builder.add_view(Regions, "Regions list", label=_l("Regions"), **SYSTEM)
     builder.add_view(Products, "Products list", label=_l("Products"), **SYSTEM)
@@ -159,3 +160,14 @@ def _register_engineering(builder: AppBuilder) -> None:
     builder.add_view_no_menu(CampaignMeters)
     builder.add_view_no_menu(CampaignLeftOut)
     builder.add_view(TestTokens, "Test tokens", label=_l("Test tokens"), **ENGINEERING)
+
+
+def _register_reports(builder: AppBuilder) -> None:
+    """Put the reports in their places."""
+    builder.add_view(Dashboard, "Dashboard", label=_l("Today"), **REPORTS)
+    builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORTS)
+    builder.add_view(SalesTokens, "Token records", label=_l("Token records"), **REPORTS)
+    builder.add_view_no_menu(KeyChangeTokens)
+    builder.add_view(
+        InactiveConsumers, "Inactive consumers", label=_l("Inactive consumers"), **REPORTS
+    )

@@ -238,6 +238,9 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "engineering_token.exported": N_("Engineering tokens exported"),
         "engineering_refusal.exported": N_("Refused engineering tokens exported"),
         "test_token.exported": N_("Test tokens exported"),
+        "sales_tokens.exported": N_("Sales tokens exported"),
+        "key_change_tokens.exported": N_("Key change tokens exported"),
+        "inactive_consumers.exported": N_("Inactive consumers exported"),
         "ledger_proof.exported": N_("List of proofs exported"),
         "float.statement_exported": N_("Statement of a float exported"),
         "approval_request.exported": N_("Approvals exported"),
@@ -330,6 +333,9 @@ SUBJECTS: Final = {
     "campaign": N_("Campaign"),
     "engineering_refusal": N_("Refused engineering token"),
     "test_token": N_("Test token"),
+    "sales_tokens": N_("Sales tokens"),
+    "key_change_tokens": N_("Key change tokens"),
+    "inactive_consumers": N_("Inactive consumers"),
 }
 
 

@@ -88,7 +88,8 @@ class Order:
 
 
 def _has_gaps(column: InstrumentedAttribute[Any]) -> bool:
-    return bool(column.expression.nullable)
+    """Tell whether a column may be empty; what is reckoned says nothing of it, and so may."""
+    return bool(getattr(column.expression, "nullable", True))
 
 
 def _further(
