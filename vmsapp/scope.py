@@ -13,9 +13,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import BigInteger, ColumnElement, String, and_, bindparam, event, false, func
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Executable,
+    String,
+    and_,
+    bindparam,
+    event,
+    false,
+    func,
+)
 from sqlalchemy.orm import (
     InstrumentedAttribute,
     LoaderCriteriaOption,
@@ -209,13 +220,29 @@ def _criteria(sight: Sight) -> _Within:
     )
 
 
+_narrowed: Final[WeakKeyDictionary[Executable, dict[str, Executable]]] = WeakKeyDictionary()
+"""Statements with the criteria added, by kind of sight, for as long as the statement is kept.
+
+One made once and run often keeps its key for the cache of compiled statements with it; to find
+that anew for each run takes longer than to add the criteria.
+"""
+
+
+def _narrow(statement: Executable, criteria: _Within) -> Executable:
+    by_kind = _narrowed.setdefault(statement, {})
+    narrowed = by_kind.get(criteria.kind)
+    if narrowed is None:
+        narrowed = by_kind[criteria.kind] = statement.options(criteria)
+    return narrowed
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _add_scope(state: ORMExecuteState) -> None:
     sight = _sight.get()
     if sight.everything or state.is_column_load:
         return
     if state.is_select or state.is_update or state.is_delete:
-        state.statement = state.statement.options(_criteria(sight))
+        state.statement = _narrow(state.statement, _criteria(sight))
 
 
 @event.listens_for(Session, "before_flush")

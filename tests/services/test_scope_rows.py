@@ -478,3 +478,14 @@ def test_jobs_and_imports_are_seen_by_whoever_asked_for_them(shop):
             session.add(stranger)
             with pytest.raises(OutOfScope):
                 session.flush()
+
+
+def test_a_statement_made_once_shows_everybody_the_own_rows_whoever_ran_it_before(shop):
+    north, south = shop.sell().id, shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR).id
+    once = select(Sale.id).order_by(Sale.id)
+    sights = [(OPERATOR, [north]), (AUDITOR, [north, south]), (SOUTH_OPERATOR, [south])]
+    for who, expected in [*sights, *reversed(sights)]:
+        with shop.session() as session, seen_by(shop.actor(who)):
+            assert session.scalars(once).all() == expected
+    with shop.session() as session, seen_by(Actor(None, "nobody", NOTHING)):
+        assert session.scalars(once).all() == []

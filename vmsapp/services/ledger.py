@@ -7,8 +7,9 @@ the customer paid for.
 
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import cache
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import Conflict
@@ -233,14 +234,20 @@ def _transfer_of(session: Session, sale: Sale) -> LedgerTransfer:
 
 def _float_debit(session: Session, sale: Sale) -> int:
     """Tell what a sale took from the float: all it charged, or nothing."""
-    taken = session.scalar(
+    return int(session.scalar(_float_debits(), {"of_sale": sale.id}) or 0)
+
+
+@cache
+def _float_debits() -> Select[int]:
+    """Make the statement once: that takes longer than to run it."""
+    of_sale: BindParameter[int] = bindparam("of_sale")
+    return (
         select(LedgerEntry.amount_minor)
         .join(LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
         .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
-        .where(LedgerTransfer.sale_id == sale.id, LedgerTransfer.kind == "sale")
+        .where(LedgerTransfer.sale_id == of_sale, LedgerTransfer.kind == "sale")
         .where(LedgerAccount.kind == AccountKind.FLOAT)
     )
-    return int(taken or 0)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
@@ -315,9 +322,14 @@ def _accounts(
 
 
 def _find(session: Session, vending_point_id: int) -> dict[AccountName, int]:
-    rows = session.execute(
-        select(LedgerAccount.kind, LedgerAccount.detail, LedgerAccount.id).where(
-            LedgerAccount.vending_point_id == vending_point_id
-        )
-    )
+    rows = session.execute(_accounts_of(), {"point_id": vending_point_id})
     return {(AccountKind(kind), detail): id_ for kind, detail, id_ in rows}
+
+
+@cache
+def _accounts_of() -> Select[str, str, int]:
+    """Make the statement once: that takes longer than to run it."""
+    point_id: BindParameter[int] = bindparam("point_id")
+    return select(LedgerAccount.kind, LedgerAccount.detail, LedgerAccount.id).where(
+        LedgerAccount.vending_point_id == point_id
+    )

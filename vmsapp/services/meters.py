@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Select, case, select
+from sqlalchemy import BindParameter, Select, bindparam, case, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.models import (
@@ -137,9 +138,20 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
 
 
 def _meter(session: Session, meter_id: int) -> _Place:
+    found = session.execute(_with_all_around(), {"meter_id": meter_id}).first()
+    if found is None:
+        raise NoSuchMeter
+    meter, point, consumer, change, key_row = found
+    return meter, point, consumer, change, key_row
+
+
+@cache
+def _with_all_around() -> Select[*tuple[Any, ...]]:
+    """Make the statement once: that takes longer than to run it."""
+    meter_id: BindParameter[int] = bindparam("meter_id")
     key = VendingKey
     dkga = case((Meter.algorithm == Algorithm.LEGACY, "02"), else_="04")
-    statement = (
+    return (
         meters_with_places()
         .add_columns(KeyChange, key)
         .outerjoin(KeyChange, KeyChange.id == newest_open())
@@ -152,11 +164,6 @@ def _meter(session: Session, meter_id: int) -> _Place:
         .where(Meter.id == meter_id)
         .options(joinedload(Meter.tariff))
     )  # fmt: skip
-    found = session.execute(statement).first()
-    if found is None:
-        raise NoSuchMeter
-    meter, point, consumer, change, key_row = found
-    return meter, point, consumer, change, key_row
 
 
 def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:

@@ -1,6 +1,7 @@
 """What several use cases do to rows: insert what is missing, lock, compare and set."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Update,
+    bindparam,
     column,
     func,
     insert,
@@ -165,6 +167,22 @@ def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row
     return session.scalars(_locking(model, *where)).one()
 
 
+def lock_keyed(
+    session: Session,
+    model: type[Row],
+    **key: Any,  # noqa: ANN401
+) -> Row:
+    """Lock one row as ``lock`` does, found by the values of its columns."""
+    row: Row = session.scalars(_locking_keyed(model, *key), key).one()
+    return row
+
+
+@cache
+def _locking_keyed(model: type[Row], *names: str) -> Select[Row]:
+    """Make the statement once: that takes longer than to run it."""
+    return _locking(model, *(getattr(model, name) == bindparam(name) for name in names))
+
+
 def _locking(model: type[Row], *where: ColumnElement[bool]) -> Select[Row]:
     fresh = select(model).where(*where).execution_options(populate_existing=True)
     return fresh.with_for_update()
@@ -184,11 +202,10 @@ def lock_or_insert(
         key: What names the row: its primary key.
         first: What a new row begins with.
     """
-    mine = [getattr(model, name) == value for name, value in key.items()]
-    row = session.scalars(_locking(model, *mine)).one_or_none()
+    row = session.scalars(_locking_keyed(model, *key), key).one_or_none()
     if row is None:
         insert_missing(session, model, **key, **first)
-        row = lock(session, model, *mine)
+        row = lock_keyed(session, model, **key)
     return row
 
 

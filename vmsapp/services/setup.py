@@ -1,8 +1,9 @@
 """The utility's settings as they are at a moment."""
 
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, Refused
@@ -24,17 +25,24 @@ def setup_at(session: Session, moment: datetime) -> Setup:
         NotSetUp: There are none yet.
     """
     row = (
-        session.scalars(
-            select(Setup)
-            .where(Setup.effective_at <= moment)
-            .order_by(Setup.effective_at.desc())
-            .limit(1)
-        ).first()
+        session.scalars(_in_force(), {"moment": moment}).first()
         or session.scalars(select(Setup).order_by(Setup.effective_at).limit(1)).first()
     )
     if row is None:
         raise NotSetUp
     return row
+
+
+@cache
+def _in_force() -> Select[Setup]:
+    """Make the statement once: that takes longer than to run it."""
+    moment: BindParameter[datetime] = bindparam("moment")
+    return (
+        select(Setup)
+        .where(Setup.effective_at <= moment)
+        .order_by(Setup.effective_at.desc())
+        .limit(1)
+    )
 
 
 def zone_at(session: Session, moment: datetime) -> str:

@@ -85,6 +85,6 @@ def sale_of(session: Session, vending_point_id: int | None, key: str) -> Sale | 
 def _underway(session: Session, meter_id: int) -> int | None:
     with unscoped("who approves may not see the meter; a pending token holds it up all the same"):
         meter = session.get(Meter, meter_id)
-    pending = None if meter is None else session.scalar(open_sale_of(meter.meter_pan))
+    pending = None if meter is None else open_sale_of(session, meter.meter_pan)
     end_reading(session)
     return pending

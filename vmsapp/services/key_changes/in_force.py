@@ -9,8 +9,10 @@ Source: SALE.md, "10. Key change".
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import BindParameter, ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import OPEN_CHANGES, Algorithm, ChangeState, KeyChange, Meter
@@ -44,16 +46,7 @@ def key_in_force(session: Session, meter: Meter) -> KeyInForce:
     Raises:
         KeyChangeUnderway: A set is being made.
     """
-    rows = session.execute(
-        select(Meter, change.id, change.state, change.new_sgc, change.new_krn, change.new_kt,
-               change.new_ti, change.new_dkga)
-        .outerjoin(
-            KeyChange.__table__,
-            (change.meter_pan == Meter.meter_pan) & change.state.in_(OPEN_CHANGES),
-        )
-        .where(Meter.id == meter.id)
-        .execution_options(populate_existing=True)
-    ).all()  # fmt: skip
+    rows = session.execute(_with_open_changes(), {"meter_id": meter.id}).all()
     if any(row.state == ChangeState.RESERVED for row in rows):
         raise KeyChangeUnderway(drn=meter.drn, meter_id=meter.id)
     row = rows[0]
@@ -61,6 +54,22 @@ def key_in_force(session: Session, meter: Meter) -> KeyInForce:
         algorithm = Algorithm(meter.algorithm)
         return KeyInForce(algorithm, meter.sgc, meter.krn, meter.kt, meter.ti)
     return KeyInForce(DKGAS[row.new_dkga], row.new_sgc, row.new_krn, row.new_kt, row.new_ti, row.id)
+
+
+@cache
+def _with_open_changes() -> Select[*tuple[Any, ...]]:
+    """Make the statement once: that takes longer than to run it."""
+    meter_id: BindParameter[int] = bindparam("meter_id")
+    return (
+        select(Meter, change.id, change.state, change.new_sgc, change.new_krn, change.new_kt,
+               change.new_ti, change.new_dkga)
+        .outerjoin(
+            KeyChange.__table__,
+            (change.meter_pan == Meter.meter_pan) & change.state.in_(OPEN_CHANGES),
+        )
+        .where(Meter.id == meter_id)
+        .execution_options(populate_existing=True)
+    )  # fmt: skip
 
 
 def newest_open() -> ScalarSelect[int]:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day
@@ -123,9 +124,13 @@ def holding(changes: Sequence[LicenceChange]) -> LicenceChange | None:
 
 def history(session: Session, most: int) -> Sequence[LicenceChange]:
     """List the last changes, the newest first."""
-    return session.scalars(
-        select(LicenceChange).order_by(LicenceChange.id.desc()).limit(most)
-    ).all()
+    return session.scalars(_newest_changes(most)).all()
+
+
+@cache
+def _newest_changes(most: int) -> Select[LicenceChange]:
+    """Make the statement once: that takes longer than to run it."""
+    return select(LicenceChange).order_by(LicenceChange.id.desc()).limit(most)
 
 
 def check_vending(session: Session, moment: datetime, zone: str, grace_days: int) -> None:

@@ -1,6 +1,8 @@
 """Which module serves a meter, and which of its keys."""
 
-from sqlalchemy import select
+from functools import cache
+
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.errors import N_, Refused
@@ -57,23 +59,35 @@ def module_and_key(
         NoModule: None serves it.
         MeterWithoutKey: It holds no such key.
     """
-    key = VendingKey
-    row = session.execute(
-        select(SecurityModule, key)
-        .join(SmAlgorithm, SmAlgorithm.module_id == SecurityModule.id)
-        .outerjoin(
-            key,
-            (key.module_id == SecurityModule.id) & (key.sgc == sgc) & (key.krn == krn)
-            & (key.kt == kt) & (key.dkga == algorithm.dkga),
-        )
-        .where(SmAlgorithm.algorithm == algorithm)
-    ).first()  # fmt: skip
+    named = {"algorithm": algorithm, "dkga": algorithm.dkga, "sgc": sgc, "krn": krn, "kt": kt}
+    row = session.execute(_serving(), named).first()
     if row is None:
         raise NoModule(algorithm=algorithm)
     module, found = row
     if found is None:
         raise MeterWithoutKey(sgc=sgc, krn=krn)
     return module, found
+
+
+@cache
+def _serving() -> Select[SecurityModule, VendingKey]:
+    """Make the statement once: that takes longer than to run it."""
+    key = VendingKey
+    sgc: BindParameter[str] = bindparam("sgc")
+    krn: BindParameter[int] = bindparam("krn")
+    kt: BindParameter[int] = bindparam("kt")
+    dkga: BindParameter[str] = bindparam("dkga")
+    algorithm: BindParameter[str] = bindparam("algorithm")
+    return (
+        select(SecurityModule, key)
+        .join(SmAlgorithm, SmAlgorithm.module_id == SecurityModule.id)
+        .outerjoin(
+            key,
+            (key.module_id == SecurityModule.id) & (key.sgc == sgc) & (key.krn == krn)
+            & (key.kt == kt) & (key.dkga == dkga),
+        )
+        .where(SmAlgorithm.algorithm == algorithm)
+    )  # fmt: skip
 
 
 def key_for(

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import NotFound
@@ -44,12 +45,23 @@ def places(session: Session, user_id: int | None) -> Sequence[tuple[VendingPoint
 
 def present(session: Session, vending_point_id: int, user_id: int | None) -> Shift | None:
     """Find the shift somebody has at a vending point, read anew; whose drawer pays and takes."""
-    return session.scalars(
+    if user_id is None:
+        return None
+    whose = {"point_id": vending_point_id, "user_id": user_id}
+    return session.scalars(_present(), whose).one_or_none()
+
+
+@cache
+def _present() -> Select[Shift]:
+    """Make the statement once: that takes longer than to run it."""
+    point_id: BindParameter[int] = bindparam("point_id")
+    user_id: BindParameter[int] = bindparam("user_id")
+    return (
         select(Shift)
-        .where(Shift.vending_point_id == vending_point_id)
+        .where(Shift.vending_point_id == point_id)
         .where(Shift.operator_id == user_id, Shift.closed_at.is_(None))
         .execution_options(populate_existing=True)
-    ).one_or_none()
+    )
 
 
 def overdue(shift: Shift, setup: Setup, moment: datetime) -> bool:

@@ -10,9 +10,10 @@ Args named ``owed`` are the debts that are not recovered yet, in the order of th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Protocol
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -45,7 +46,9 @@ class Taken:
 
 def owed_by(session: Session, consumer_id: int | None) -> Sequence[Debt]:
     """Read what a consumer owes still, for a price to be shown."""
-    return session.scalars(_open(consumer_id)).all() if consumer_id is not None else ()
+    if consumer_id is None:
+        return ()
+    return session.scalars(_open(), {"consumer_id": consumer_id}).all()
 
 
 def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Debt]:
@@ -55,11 +58,19 @@ def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Debt]:
     """
     if consumer_id is None:
         return ()
-    fresh = _open(consumer_id).with_for_update().execution_options(populate_existing=True)
-    return session.scalars(fresh).all()
+    return session.scalars(_locking_open(), {"consumer_id": consumer_id}).all()
 
 
-def _open(consumer_id: int | None) -> Select[Debt]:
+@cache
+def _locking_open() -> Select[Debt]:
+    """Make the statement once: that takes longer than to run it."""
+    return _open().with_for_update().execution_options(populate_existing=True)
+
+
+@cache
+def _open() -> Select[Debt]:
+    """Make the statement once, too."""
+    consumer_id: BindParameter[int] = bindparam("consumer_id")
     return (
         select(Debt)
         .where(

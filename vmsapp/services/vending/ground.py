@@ -6,8 +6,10 @@ sale is completed.) Everything that forbids a sale to a meter is refused here.
 """
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -28,7 +30,7 @@ from vmsapp.models import (
 from vmsapp.money import Money
 from vmsapp.scope import unscoped
 from vmsapp.services.key_changes.in_force import KeyInForce, key_in_force
-from vmsapp.services.rows import lock, lock_or_insert
+from vmsapp.services.rows import lock_keyed, lock_or_insert
 from vmsapp.services.security_modules import module_and_key
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import (
@@ -63,16 +65,15 @@ class Ground:
 def lock_ground(session: Session, request: SaleRequest) -> Ground:
     """Fetch what the sale stands on; locks are taken in the one order there is."""
     # by select, not by get: what the session holds already may not be in scope
-    seen = select(VendingPoint.name, VendingPoint.closed_at)
     point_of_sale = session.execute(
-        seen.where(VendingPoint.id == request.vending_point_id)
+        _point_of_sale(), {"point_id": request.vending_point_id}
     ).one_or_none()
     if point_of_sale is None:
         raise NoVendingPoint
     if point_of_sale.closed_at is not None:
         raise VendingPointClosed(name=point_of_sale.name)
     meter, point_id = _meter_and_point(session, request.purchase.meter_id)
-    point = lock(session, ServicePoint, ServicePoint.id == point_id)
+    point = lock_keyed(session, ServicePoint, id=point_id)
     in_force = key_in_force(session, meter)  # under the lock: from here on it stays
     if _point_of(session, meter) != point.id or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
@@ -109,12 +110,7 @@ def hold_sales(session: Session) -> None:
 
 def _meter_and_point(session: Session, meter_id: int) -> tuple[Meter, int]:
     """Fetch a meter and the id of the service point it hangs at, before either is locked."""
-    hangs = (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None)
-    found = session.execute(
-        select(Meter, MeterInstallation.service_point_id)
-        .outerjoin(MeterInstallation, hangs)
-        .where(Meter.id == meter_id)
-    ).first()
+    found = session.execute(_hanging(), {"meter_id": meter_id}).first()
     if found is None:
         raise NoSuchMeter
     meter, point_id = found
@@ -124,11 +120,7 @@ def _meter_and_point(session: Session, meter_id: int) -> tuple[Meter, int]:
 
 
 def _point_of(session: Session, meter: Meter) -> int:
-    point_id = session.scalar(
-        select(MeterInstallation.service_point_id).where(
-            MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None)
-        )
-    )
+    point_id = session.scalar(_place(), {"meter_id": meter.id})
     if point_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return point_id
@@ -144,20 +136,14 @@ def check_meter(session: Session, meter: Meter) -> None:
         raise MeterBlocked(drn=meter.drn, reason=meter.blocked_reason)
     if meter.state != MeterState.ACTIVE:
         raise MeterNotInUse(drn=meter.drn, state=meter.state)
-    pending = session.scalar(open_sale_of(meter.meter_pan))
+    pending = open_sale_of(session, meter.meter_pan)
     if pending is not None:
         raise SaleUnderway(sale_id=pending)
 
 
-def open_sale_of(meter_pan: str) -> Select[int]:
-    """Select the id of a meter's pending sale, unless its money was given back."""
-    table = Sale.__table__.c
-    return (
-        select(table.id)
-        .where(table.state == SaleState.PENDING, table.sealed_at.is_(None))
-        .where(table.meter_pan == meter_pan)
-        .limit(1)
-    )
+def open_sale_of(session: Session, meter_pan: str) -> int | None:
+    """Tell the id of a meter's pending sale, unless its money was given back."""
+    return session.scalar(_open_sale(), {"pan": meter_pan})
 
 
 def check_funds(ground: Ground, priced: Priced) -> None:
@@ -172,3 +158,43 @@ def check_funds(ground: Ground, priced: Priced) -> None:
             available=Money(account.available_minor, priced.currency.code),
             needed=Money(charged, priced.currency.code),
         )
+
+
+# Statements are made once: that takes longer than to run them.
+
+
+@cache
+def _point_of_sale() -> Select[*tuple[Any, ...]]:
+    point_id: BindParameter[int] = bindparam("point_id")
+    return select(VendingPoint.name, VendingPoint.closed_at).where(VendingPoint.id == point_id)
+
+
+@cache
+def _hanging() -> Select[Meter, int]:
+    meter_id: BindParameter[int] = bindparam("meter_id")
+    hangs = (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None)
+    return (
+        select(Meter, MeterInstallation.service_point_id)
+        .outerjoin(MeterInstallation, hangs)
+        .where(Meter.id == meter_id)
+    )
+
+
+@cache
+def _place() -> Select[int]:
+    meter_id: BindParameter[int] = bindparam("meter_id")
+    return select(MeterInstallation.service_point_id).where(
+        MeterInstallation.meter_id == meter_id, MeterInstallation.removed_at.is_(None)
+    )
+
+
+@cache
+def _open_sale() -> Select[int]:
+    table = Sale.__table__.c
+    pan: BindParameter[str] = bindparam("pan")
+    return (
+        select(table.id)
+        .where(table.state == SaleState.PENDING, table.sealed_at.is_(None))
+        .where(table.meter_pan == pan)
+        .limit(1)
+    )

@@ -6,9 +6,10 @@ sale, a definite no fails it, and silence leaves it pending for the worker.
 
 import logging
 import secrets
+from functools import cache
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -54,15 +55,11 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
         ModuleClockDiffers: By more than two minutes.
         HsmUnavailable: It cannot make a token now.
     """
-    row = session.scalars(
-        select(SmAlgorithm)
-        .join(Meter, Meter.algorithm == SmAlgorithm.algorithm)
-        .where(Meter.id == meter_id)
-    ).first()
-    if row is None:
+    module_id = session.scalar(_module_of(), {"meter_id": meter_id})
+    if module_id is None:
         return
     try:
-        module = open_module(session, registry, row.module_id)
+        module = open_module(session, registry, module_id)
         end_reading(session)
         status = module.status()
     except HsmTimeout:
@@ -72,6 +69,17 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
     ours, theirs = now_utc(), status.time_utc
     if abs(ours - theirs) > CLOCK_TOLERANCE:
         raise ModuleClockDiffers(ours=ours, theirs=theirs)
+
+
+@cache
+def _module_of() -> Select[int]:
+    """Make the statement once: that takes longer than to run it."""
+    meter_id: BindParameter[int] = bindparam("meter_id")
+    return (
+        select(SmAlgorithm.module_id)
+        .join(Meter, Meter.algorithm == SmAlgorithm.algorithm)
+        .where(Meter.id == meter_id)
+    )
 
 
 def credit_request(sale: Sale) -> CreditRequest:

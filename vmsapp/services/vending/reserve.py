@@ -6,10 +6,11 @@ written here, and from nothing else.
 
 import secrets
 from datetime import datetime, timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -67,17 +68,23 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
     Raises:
         IdempotencyConflict: The key was used for something else.
     """
-    sale = session.scalars(
-        select(Sale)
-        .where(
-            Sale.vending_point_id == request.vending_point_id,
-            Sale.idempotency_key == request.key,
-        )
-        .execution_options(populate_existing=True)
-    ).first()
+    form = {"point_id": request.vending_point_id, "key": request.key}
+    sale = session.scalars(_made_before(), form).first()
     if sale is not None and sale.body_hash != request.body_hash():
         raise IdempotencyConflict(sale_id=sale.id)
     return sale
+
+
+@cache
+def _made_before() -> Select[Sale]:
+    """Make the statement once: that takes longer than to run it."""
+    point_id: BindParameter[int] = bindparam("point_id")
+    key: BindParameter[str] = bindparam("key")
+    return (
+        select(Sale)
+        .where(Sale.vending_point_id == point_id, Sale.idempotency_key == key)
+        .execution_options(populate_existing=True)
+    )
 
 
 def reserve(
@@ -145,13 +152,11 @@ def _ask_about_repeat(
         LooksRepeated: Names the first sale.
     """
     purchase = request.purchase
-    recent = session.scalars(
-        select(Sale)
-        .where(Sale.meter_id == purchase.meter_id, Sale.operator_id == actor.user_id)
-        .where(Sale.mode == purchase.mode, Sale.kind == SaleKind.SALE)
-        .where(Sale.sold_at > moment - REPEAT_WINDOW, Sale.state != SaleState.FAILED)
-        .order_by(Sale.id.desc())
-    )
+    like_it = {
+        "meter_id": purchase.meter_id, "operator_id": actor.user_id, "mode": purchase.mode,
+        "since": moment - REPEAT_WINDOW,
+    }  # fmt: skip
+    recent = session.execute(_sales_like_it(), like_it)
     for sale in recent:  # what was asked for is compared: a banknote may be larger
         asked = (
             sale.calculation["received_minor"] == purchase.tender_minor
@@ -160,6 +165,22 @@ def _ask_about_repeat(
         )
         if asked:
             raise LooksRepeated(sale_id=sale.id, state=sale.state)
+
+
+@cache
+def _sales_like_it() -> Select[*tuple[Any, ...]]:
+    """Make the statement once: that takes longer than to run it."""
+    meter_id: BindParameter[int] = bindparam("meter_id")
+    operator_id: BindParameter[int] = bindparam("operator_id")
+    mode: BindParameter[str] = bindparam("mode")
+    since: BindParameter[datetime] = bindparam("since")
+    return (
+        select(Sale.id, Sale.state, Sale.units, Sale.calculation)
+        .where(Sale.meter_id == meter_id, Sale.operator_id == operator_id)
+        .where(Sale.mode == mode, Sale.kind == SaleKind.SALE)
+        .where(Sale.sold_at > since, Sale.state != SaleState.FAILED)
+        .order_by(Sale.id.desc())
+    )
 
 
 def write_sale(

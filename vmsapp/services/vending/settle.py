@@ -29,7 +29,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
-from vmsapp.services.rows import insert_missing, lock, rows_changed
+from vmsapp.services.rows import insert_missing, lock_keyed, rows_changed
 from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
@@ -96,7 +96,7 @@ def fail(
     try:
         with atomic(session, durable=True):
             at = now_utc()
-            lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
+            lock_keyed(session, ServicePoint, id=sale.service_point_id)
             lock_head(session, sale.meter_pan, sale.base_date)
             account = lock_account(session, sale.vending_point_id)
             move(session, sale, SaleState.FAILED, *no_doubt, failed_at=at, failure=reason)
@@ -185,7 +185,7 @@ def _complete(
         The sale as it was written; none where it was taken back with that.
     """
     at, sealed = now_utc(), sale.sealed_at
-    lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
+    lock_keyed(session, ServicePoint, id=sale.service_point_id)
     account = lock_account(session, sale.vending_point_id)
     series, number = _next_receipt(session, sale.vending_point_id)
     _check_move(sale, SaleState.ISSUED)
@@ -279,11 +279,11 @@ def _check_move(sale: Sale, to: SaleState) -> None:
 
 def _give_back(session: Session, sale: Sale) -> None:
     """Undo what reserve counted, at the service point and periods stored on the sale."""
-    counter = lock(
+    counter = lock_keyed(
         session,
         Counter,
-        Counter.service_point_id == sale.service_point_id,
-        Counter.period_start == sale.counter_period,
+        service_point_id=sale.service_point_id,
+        period_start=sale.counter_period,
     )
     counter.units -= sale.counted_units
     counter.charged_minor -= sale.charged_minor

@@ -7,9 +7,10 @@ of UTC.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
@@ -121,13 +122,19 @@ def check_clock(session: Session, moment: datetime) -> datetime:
 def newest_sale(session: Session) -> datetime | None:
     """Tell when the newest sale was made, but for those an administrator forgave."""
     with unscoped("the clock is one for all vending points"):
-        forgiven = select(func.coalesce(func.max(ClockAcceptance.newest_sale_id), 0))
-        return session.scalar(
-            select(Sale.sold_at)
-            .where(Sale.id > forgiven.scalar_subquery())
-            .order_by(Sale.sold_at.desc())
-            .limit(1)
-        )
+        return session.scalar(_newest())
+
+
+@cache
+def _newest() -> Select[datetime]:
+    """Make the statement once: that takes longer than to run it."""
+    forgiven = select(func.coalesce(func.max(ClockAcceptance.newest_sale_id), 0))
+    return (
+        select(Sale.sold_at)
+        .where(Sale.id > forgiven.scalar_subquery())
+        .order_by(Sale.sold_at.desc())
+        .limit(1)
+    )
 
 
 def _forgiven(session: Session, head: TidHead) -> bool:
