@@ -1,12 +1,13 @@
 """Receipts: what the customer takes home, made from what the sale stored."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.clock import now_utc
@@ -32,6 +33,9 @@ from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.give_back import Step, step_of
 
 PRODUCTION_TABLES: Final = "production"
+
+PRINTED: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})-([0-9]{6,9})")
+"""A receipt number as it is printed; no part of it is beyond what a column holds."""
 
 SETTLED_LATER: Final = timedelta(days=1)
 """How long a sale that was in doubt stays on the counter's list once settled."""
@@ -150,6 +154,40 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
         first_shown=first,
         free=free_token_of(session, sale),
     )
+
+
+def numbers_in(text: str) -> tuple[int, int, int] | None:
+    """Take a receipt number apart as it is printed; nothing of any other text.
+
+    Returns:
+        Vending point's id, series and number.
+
+    >>> numbers_in(" 3-1 - 000042 ")
+    (3, 1, 42)
+    >>> numbers_in("60072700001")
+    """
+    printed = PRINTED.fullmatch("".join(text.split()))
+    if printed is None:
+        return None
+    point, series, number = map(int, printed.groups())
+    return point, series, number
+
+
+def has_number(point: int, series: int, number: int) -> ColumnElement[bool]:
+    """State which sale has a receipt number."""
+    return and_(
+        Sale.vending_point_id == point,
+        Sale.receipt_series == series,
+        Sale.receipt_number == number,
+    )
+
+
+def sale_with_receipt(session: Session, text: str) -> int | None:
+    """Find the id of the sale whose receipt number was typed, in the asker's scope."""
+    numbers = numbers_in(text)
+    if numbers is None:
+        return None
+    return session.scalar(select(Sale.id).where(has_number(*numbers)))
 
 
 def free_token_of(session: Session, sale: Sale) -> FreeToken | None:
