@@ -50,7 +50,7 @@ class CounterSearch(OfficeView):
         try:
             found = meter_search.find_meters(session(), text, actor=actor(), by_card=by_card)
         except meter_search.WrongCheckDigit as error:
-            refusal = sentence(error)
+            refusal = None if receipts.numbers_in(text) else sentence(error)
         if len(found) == 1 and may_sell and not _only_a_receipts(text):
             return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
         return self.page(
