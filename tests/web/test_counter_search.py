@@ -243,17 +243,40 @@ def test_quick_amounts_of_the_setup_stand_at_the_counter_as_they_are_typed(brows
         assert re.findall(r'data-quick="([^"]+)"', page) == ["5", written]
 
 
-def test_a_receipt_number_as_printed_opens_its_sale(operator, utility, shop):
-    operator.buy(utility, DOMESTIC)
-    (sale,) = shop.rows(Sale)
-    for typed in (sale.receipt, f" {sale.receipt} ", arabic(sale.receipt)):
-        found = operator.get("/counter/", query_string={"q": typed})
-        assert found.location == f"/counter/sale/{sale.id}", typed
+def test_the_number_of_a_receipt_as_it_is_printed_opens_its_sale(browse, shop):
+    shop.sell()
+    sale = shop.sell(LEGACY_13)
+    printed = f"{sale.vending_point_id}-{sale.receipt_series}-000002"
+    opened_sale = f"/counter/sale/{sale.id}"
+    for typed in (printed, f" {printed.replace('-', ' - ')} ", arabic(printed)):
+        found = browse(OPERATOR).get("/counter/", query_string={"q": typed})
+        assert found.location == opened_sale, typed
+    assert browse(SUPERVISOR).post("/counter/find", {"q": printed}).location == opened_sale
+    assert shop.rows(AuditEvent, AuditEvent.action == "consumer.id_number_searched") == []
 
 
-def test_a_receipt_of_another_vending_point_is_not_found(operator, shop):
-    shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
-    (sale,) = shop.rows(Sale)
-    page = operator.get("/counter/", query_string={"q": sale.receipt})
+def test_a_receipt_of_another_vending_point_and_one_that_never_was_are_not_found(browse, shop):
+    sale = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    theirs = f"{sale.vending_point_id}-{sale.receipt_series}-000001"
+    for typed in (theirs, "999999999-1-000001", "1-1-999999999", "1-1-9999999999"):
+        page = browse(OPERATOR).get("/counter/", query_string={"q": typed})
+        assert page.status_code == 200, typed
+        assert "No meter or consumer here matches" in main_part(page.text)
+
+
+def test_who_opens_no_receipts_finds_none_by_number(browse, shop):
+    sale = shop.sell()
+    page = browse(ENGINEER).get("/counter/", query_string={"q": sale.receipt})
     assert page.status_code == 200
-    assert "No meter or consumer here matches" in said(page.text)
+    assert "/counter/sale/" not in main_part(page.text)
+
+
+def test_digits_of_a_receipt_open_no_meter_whose_number_holds_them(operator, shop, utility):
+    drn = shop.meter(LEGACY_13).drn
+    part = f"{drn[1:2]}-{drn[2:4]}-{drn[4:11]}"
+    page = operator.get("/counter/", query_string={"q": part})
+    assert page.status_code == 200
+    assert "No meter or consumer here matches" in main_part(page.text)
+    whole = f"{drn[:2]}-{drn[2:5]}-{drn[5:]}"
+    found = operator.get("/counter/", query_string={"q": whole})
+    assert found.location == opened(utility, LEGACY_13)

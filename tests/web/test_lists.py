@@ -13,6 +13,7 @@ from tests.factories import (
     LEGACY_11,
     MARKET,
     NOW,
+    OPERATOR,
     SOUTH_OPERATOR,
     SOUTHERN,
 )
@@ -87,6 +88,20 @@ def test_sales_are_found_by_point_consumer_meter_and_day(listed, shop, utility, 
     assert listed(path, sold_from="2026-03-17") == {fourth, south.id}
     assert listed(path, sold_from="2026-03-17", sold_to="2026-03-15") == set()
     assert listed(path, sold_from="2026-03-16", meter=utility.meters[LEGACY_11]) == {third}
+
+
+@BOTH
+def test_a_sale_is_found_by_its_receipts_number(browse, listed, shop, utility, backend):
+    first, second = shop.sell().id, shop.sell(DOMESTIC).id
+    south = shop.sell(SOUTHERN, point=MARKET, by=SOUTH_OPERATOR)
+    path, point, theirs = "/sales/list/", utility.points[HARBOUR], utility.points[MARKET]
+    assert listed(path, receipt=f"{point}-1-000001") == {first}
+    assert listed(path, receipt=f" {point} - 1 - 000002 ") == {second}
+    assert listed(path, receipt=f"{theirs}-1-000001") == {south.id}
+    assert listed(path, receipt=f"{point}-1-000003") == set()
+    assert listed(path, receipt="nonsense") == {first, second, south.id}
+    narrowed = {"receipt": f"{theirs}-1-000001"}
+    assert ids(read(browse(OPERATOR).get(path, query_string=narrowed).text)) == []
 
 
 DAYS = [

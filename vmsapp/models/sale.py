@@ -222,7 +222,8 @@ class Sale(PointScoped, Model):
         """Receipt number as it is printed: vending point, series and number."""
         if self.receipt_number is None:
             return None
-        return f"{self.vending_point_id}-{self.receipt_series}-{self.receipt_number:06d}"
+        assert self.receipt_series is not None
+        return receipt_text(self.vending_point_id, self.receipt_series, self.receipt_number)
 
     @property
     def in_money(self) -> bool:
@@ -246,6 +247,15 @@ class Sale(PointScoped, Model):
     def money_given_back(self) -> bool:
         """A supervisor handed the money back while the outcome was open."""
         return self.sealed_at is not None
+
+
+def receipt_text(vending_point_id: int, series: int, number: int) -> str:
+    """Write a receipt number as it is printed.
+
+    >>> receipt_text(3, 1, 42)
+    '3-1-000042'
+    """
+    return f"{vending_point_id}-{series}-{number:06d}"
 
 
 class SaleAttempt(Model):

@@ -34,6 +34,9 @@ from vmsapp.services.vending.give_back import Step, step_of
 
 PRODUCTION_TABLES: Final = "production"
 
+PRINTED: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})-([0-9]{6,9})")
+"""A receipt number as it is printed; no part of it is beyond what a column holds."""
+
 SETTLED_LATER: Final = timedelta(days=1)
 """How long a sale that was in doubt stays on the counter's list once settled."""
 
@@ -41,9 +44,6 @@ ITS_OWN: Final = "a sale one may see is seen whole, though its meter or consumer
 
 LISTED: Final = 500
 """The newest of so many are listed."""
-
-RECEIPT: Final = re.compile(r"([0-9]{1,9})-([0-9]{1,9})-([0-9]{6,9})")
-"""A receipt's number as printed: vending point, series, number."""
 
 LAST: Final = 10
 """So many of an operator's last sales are one key away."""
@@ -156,27 +156,25 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
     )
 
 
-def free_token_of(session: Session, sale: Sale) -> FreeToken | None:
-    """Read why a sale was given without money; nothing of a purchase."""
-    if not sale.is_free:
-        return None
-    with unscoped(ITS_OWN):
-        return session.get(FreeToken, sale.id)
-
-
-def with_receipt(text: str) -> ColumnElement[bool] | None:
-    """State which sale has a receipt number.
-
-    Args:
-        text: As printed: vending point, series and number, joined by hyphens; ASCII digits.
+def numbers_in(text: str) -> tuple[int, int, int] | None:
+    """Take a receipt number apart as it is printed; nothing of any other text.
 
     Returns:
-        ``None`` where the text is no receipt number.
+        Vending point's id, series and number.
+
+    >>> numbers_in(" 3-1 - 000042 ")
+    (3, 1, 42)
+    >>> numbers_in("60072700001")
     """
-    printed = RECEIPT.fullmatch(text.strip())
+    printed = PRINTED.fullmatch("".join(text.split()))
     if printed is None:
         return None
-    point, series, number = (int(part) for part in printed.groups())
+    point, series, number = map(int, printed.groups())
+    return point, series, number
+
+
+def has_number(point: int, series: int, number: int) -> ColumnElement[bool]:
+    """State which sale has a receipt number."""
     return and_(
         Sale.vending_point_id == point,
         Sale.receipt_series == series,
@@ -184,10 +182,20 @@ def with_receipt(text: str) -> ColumnElement[bool] | None:
     )
 
 
-def sale_of_receipt(session: Session, text: str) -> int | None:
-    """Find the sale with a receipt number, in the asker's scope."""
-    asked = with_receipt(text)
-    return None if asked is None else session.scalar(select(Sale.id).where(asked))
+def sale_with_receipt(session: Session, text: str) -> int | None:
+    """Find the id of the sale whose receipt number was typed, in the asker's scope."""
+    numbers = numbers_in(text)
+    if numbers is None:
+        return None
+    return session.scalar(select(Sale.id).where(has_number(*numbers)))
+
+
+def free_token_of(session: Session, sale: Sale) -> FreeToken | None:
+    """Read why a sale was given without money; nothing of a purchase."""
+    if not sale.is_free:
+        return None
+    with unscoped(ITS_OWN):
+        return session.get(FreeToken, sale.id)
 
 
 def open_sales(session: Session) -> list[OpenSale]:

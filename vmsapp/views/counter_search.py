@@ -1,4 +1,7 @@
-"""The box at the counter: whatever number or name the customer has, it finds the meter."""
+"""The box at the counter: whatever number or name the customer has, it finds the meter.
+
+The number of a receipt opens its sale.
+"""
 
 from typing import Final
 
@@ -39,16 +42,16 @@ class CounterSearch(OfficeView):
 
     def _find(self, typed: str, *, by_card: bool = False) -> Answer:
         text = ascii_digits(typed[:MAX_SEARCH]).strip()
-        found: list[meter_search.Found] = []
-        refusal, may_sell = None, self.may("can_sell")
-        sale_id = receipts.sale_of_receipt(session(), text) if self.may("can_receipt") else None
+        sale_id = self._sale_of(text)
         if sale_id is not None:
             return redirect(url_for("Counter.sale", sale_id=sale_id))
+        found: list[meter_search.Found] = []
+        refusal, may_sell = None, self.may("can_sell")
         try:
             found = meter_search.find_meters(session(), text, actor=actor(), by_card=by_card)
         except meter_search.WrongCheckDigit as error:
-            refusal = sentence(error)
-        if len(found) == 1 and may_sell:
+            refusal = None if receipts.numbers_in(text) else sentence(error)
+        if len(found) == 1 and may_sell and not _only_a_receipts(text):
             return redirect(url_for("Counter.purchase", meter_id=found[0].meter.id))
         return self.page(
             "counter/find.html",
@@ -64,6 +67,10 @@ class CounterSearch(OfficeView):
             alarm=alarm(),
         )
 
+    def _sale_of(self, text: str) -> int | None:
+        """Tell which sale's receipt number was typed, for who may open receipts."""
+        return receipts.sale_with_receipt(session(), text) if self.may("can_receipt") else None
+
     def _may_see_cards(self) -> bool:
         return bool(self.appbuilder.sm.has_access("can_id_number", "Consumers"))
 
@@ -74,3 +81,8 @@ class CounterSearch(OfficeView):
     def points(self) -> list[VendingPoint]:
         """List the vending points this user may sell at; an operator has the own one."""
         return [point for point, _shift in own_places() if point.closed_at is None]
+
+
+def _only_a_receipts(text: str) -> bool:
+    """Tell a receipt's number from a meter's: a part of another meter's opens nothing by itself."""
+    return receipts.numbers_in(text) is not None and not meter_search.is_meter_number(text)

@@ -25,12 +25,24 @@ from vmsapp.models import (
     TariffPlan,
     VendingPoint,
 )
+from vmsapp.models.sale import receipt_text
 from vmsapp.models.user import username_of
 from vmsapp.scope import below
+from vmsapp.services.receipts import has_number, numbers_in
 from vmsapp.services.vending.amounts import SUBCLASS
 from vmsapp.sts.credit import CURRENCY
 from vmsapp.views.base import session
-from vmsapp.views.filters import Among, Arguments, Choice, Days, Searched, YesNo, names_of
+from vmsapp.views.filters import (
+    Among,
+    Arguments,
+    Choice,
+    Days,
+    Filter,
+    Searched,
+    YesNo,
+    names_of,
+)
+from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.words import METER_TYPES
 
 MOST_NAMES: Final = 1000
@@ -110,6 +122,25 @@ class SoldBy(Among):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WithReceipt(Filter):
+    """The sale of a receipt number as it is printed."""
+
+    kind = "typed"
+
+    def read(self, arguments: Arguments) -> tuple[int, int, int] | None:
+        """Take such a number, in the digits of any script."""
+        return numbers_in(ascii_digits(arguments.get(self.name, "")))
+
+    def rows(self, value: tuple[int, int, int]) -> ColumnElement[bool]:
+        """The row that has it."""
+        return has_number(*value)
+
+    def said(self, value: tuple[int, int, int]) -> str:
+        """The number as it is printed."""
+        return receipt_text(*value)
+
+
+@dataclass(frozen=True, kw_only=True)
 class TakenBack(Days):
     """Sales that were taken back from a day to a day, by the business date of that."""
 
@@ -186,6 +217,7 @@ HOUR: Final = AtHour(
     name="hour", label=_l("Hour"), column=Sale.local_hour,
     words={str(hour): hour_text(hour) for hour in range(24)},
 )  # fmt: skip
+RECEIPT: Final = WithReceipt(name="receipt", label=_l("Receipt"), column=Sale.receipt_number)
 MADE: Final = YesNo(name="made", label=_l("Token made"), column=Sale.receipt_number.is_not(None))
 """Issued, whether or not it was taken back later: what a report counts as sold."""
 

@@ -18,7 +18,7 @@ from vmsapp.views.filters import Choice, Searched
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.reversing import REVERSAL_FILTER, ReversalPages, reversal_said
-from vmsapp.views.sale_filters import ABOUT, HOUR, MADE, SOLD, TAKEN_BACK
+from vmsapp.views.sale_filters import ABOUT, HOUR, MADE, RECEIPT, SOLD, TAKEN_BACK
 from vmsapp.views.settling import goes_back, request_link
 from vmsapp.views.slips import free_said
 from vmsapp.views.why import sale_explained
@@ -113,6 +113,7 @@ class Sales(ReversalPages, Exported):
     }  # fmt: skip
     numbers = frozenset({"units", "charged_minor", "received_minor", "change_minor"})
     filters = (
+        RECEIPT,
         SOLD,
         HOUR,
         Choice(name="state", label=_l("State"), column=Sale.state, words=SALE_STATES),
