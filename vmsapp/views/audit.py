@@ -175,7 +175,7 @@ class AuditTrail(Exported):
     def _labels(self, subject: str) -> dict[str, Any]:
         """What the columns of a table are called on its own pages."""
         views = (view for view in self.appbuilder.baseviews if isinstance(view, OfficeListView))
-        of_table = [view for view in views if view.model.__tablename__ == subject]
+        of_table = [view for view in views if view.model.__table__.name == subject]
         writing = (view for view in of_table if isinstance(view, OfficeModelView))
         view = next(writing, of_table[0] if of_table else None)
         return view.label_columns if view else {}
