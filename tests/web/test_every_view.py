@@ -202,7 +202,8 @@ def table_faults(view: OfficeListView) -> Iterator[str]:
             elif many and name not in related:
                 yield f"lists rows of some table in the field {name}"
     for one in view.filters:
-        if isinstance(one, Among) and one.model in BIG:
+        whole = isinstance(one, Among) and type(one).options is Among.options  # others say how many
+        if whole and one.model in BIG:
             yield f"lists {one.model.__name__} in the filter {one.name}"
 
 
