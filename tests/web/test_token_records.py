@@ -209,3 +209,9 @@ def test_without_a_region_nothing_is_seen(listed, shop, people):
     )
     assert listed(SALES, SUPERVISOR) == {}
     assert listed(SETS, SUPERVISOR) == {}
+
+
+def test_a_token_of_a_sale_leads_to_the_sale_for_who_sees_sales(browse, shop):
+    sale = shop.sell()
+    page = browse(OPERATOR).get("/sales-tokens/list/").text
+    assert f'<a href="/sales/show/{sale.id}">{sale.id}</a>' in page

@@ -6,8 +6,9 @@ Whoever may see the digits sees them here once they were handed out; everybody e
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flask import g
+from flask import current_app, g, url_for
 from flask_babel import gettext
+from markupsafe import Markup
 from sqlalchemy import Select
 from sqlalchemy.orm import defer, joinedload, undefer
 
@@ -66,6 +67,13 @@ def _meter(row: Any) -> Any:  # noqa: ANN401 - a piece of HTML, or words
     return digits(identifiers.drn.format(row.meter.drn)) if row.meter else _("Outside your region")
 
 
+def _sale(sale: Sale) -> int | Markup:
+    """The sale's number; for who may, the way to its page."""
+    if not current_app.extensions["appbuilder"].sm.has_access("can_show", "Sales"):
+        return sale.id
+    return Markup('<a href="{}">{}</a>').format(url_for("Sales.show", pk=sale.id), sale.id)
+
+
 def _drn(row: Any) -> str | None:  # noqa: ANN401 - a row with a meter
     return row.meter.drn if row.meter else None
 
@@ -105,12 +113,13 @@ class SalesTokens(TokenRecords):
         joinedload(Sale.token), undefer(Sale.operator_name), defer(Sale.calculation),
     )  # fmt: skip
     cells = {
+        "id": _sale,
         "consumer": lambda sale: sale.consumer or _("Outside your region"),
         "meter": _meter,
         "kind": lambda sale: _(SALE_KINDS[sale.kind]),
         "state": lambda sale: state(_(SALE_STATES[sale.state]), SALE_TONES.get(sale.state)),
     }
-    export_cells: ClassVar[Mapping[str, Any]] = {"meter": _drn}
+    export_cells: ClassVar[Mapping[str, Any]] = {"id": lambda sale: sale.id, "meter": _drn}
     empty = _l("Tokens stand here as soon as the first one is sold.")
 
     def statement(self) -> Select[Any]:
