@@ -10,7 +10,7 @@ from tests.factories import DOMESTIC, LEGACY_11, SOUTH_OPERATOR, SOUTHERN
 from tests.web.office import ADMIN, NORTH_SUPERVISOR, main_part, said
 from tests.web.records import read, rows, sent, the_form
 from tests.web.test_second_person_pages import asked, decide
-from vmsapp.models import ApprovalRequest, Sale, SaleReversal
+from vmsapp.models import ApprovalRequest, Sale, SaleReversal, Setup
 
 
 @pytest.fixture
@@ -100,6 +100,16 @@ def test_an_operator_is_offered_nothing_and_may_nothing(operator, shop, sold):
     assert "Reverse…" not in main_part(operator.get(f"/counter/sale/{sold.id}").text)
     operator.post(f"/sales/{sold.id}/reverse", {"key": "k", "reason": "test"})
     assert shop.count(ApprovalRequest) == 0
+
+
+def test_who_may_not_is_told_whom_to_ask_as_long_as_it_is_possible(
+    supervisor, operator, shop, sold
+):
+    asks = "Ask a supervisor to take the sale back; it is possible for 24 hours."
+    assert asks in main_part(operator.get(f"/counter/sale/{sold.id}").text)
+    assert asks not in main_part(supervisor.get(f"/counter/sale/{sold.id}").text)
+    shop.change(lambda session: session.query(Setup).update({"reversal_hours": 0}))
+    assert "Ask a supervisor" not in main_part(operator.get(f"/counter/sale/{sold.id}").text)
 
 
 def test_a_sale_of_the_other_region_is_an_unknown_one(second, shop):

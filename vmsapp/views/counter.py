@@ -58,7 +58,7 @@ from vmsapp.views.deeds import a_key, submit
 from vmsapp.views.free_tokens import free_url
 from vmsapp.views.lists import view_named
 from vmsapp.views.meter_deeds import MeterDeeds
-from vmsapp.views.reversing import reverse_url
+from vmsapp.views.reversing import reverse_url, whom_to_ask
 from vmsapp.views.sending import COUNTER_DEEDS, sent_of
 from vmsapp.views.settling import goes_back, next_steps, settling
 from vmsapp.views.slips import KEY_STEPS, KINDS, free_said, language_of, slip_of
@@ -241,6 +241,7 @@ class Counter(CounterSearch):
             goes_back=goes_back(receipt.sale),
             refusal=sentence(error) if error else None,
             reverse_url=reverse_url(receipt.sale),
+            whom_to_ask=whom_to_ask(receipt.sale),
             key=a_key(),
         )
 

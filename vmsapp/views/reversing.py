@@ -5,7 +5,7 @@ from typing import Final
 
 from flask import current_app
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import force_locale, gettext
+from flask_babel import force_locale, gettext, ngettext
 from sqlalchemy.orm import joinedload
 from wtforms import SelectField, StringField
 from wtforms.validators import DataRequired, Length
@@ -128,6 +128,24 @@ def reverse_url(sale: Sale) -> str | None:
     builder = current_app.extensions["appbuilder"]
     links = view_named(builder, "Sales").reversal_links(sale) if sale.token else ()
     return links[0][1] if links else None
+
+
+def whom_to_ask(sale: Sale) -> str | None:
+    """Say who takes back a sale that can be, to whoever may not."""
+    if view_named(current_app.extensions["appbuilder"], "Sales").may("reverse"):
+        return None
+    settings = utility()
+    if not (sale.token and reversal.possible(sale, now_utc(), settings.reversal_hours)):
+        return None
+    return str(
+        ngettext(
+            "Wrong meter or wrong amount? Ask a supervisor to take the sale back; it is possible"
+            " for %(num)s hour.",
+            "Wrong meter or wrong amount? Ask a supervisor to take the sale back; it is possible"
+            " for %(num)s hours.",
+            settings.reversal_hours,
+        )
+    )
 
 
 def reversal_said(sale: Sale) -> str | None:
