@@ -140,9 +140,9 @@ def whom_to_ask(sale: Sale) -> str | None:
     return str(
         ngettext(
             "Wrong meter or wrong amount? Ask a supervisor to take the sale back; it is possible"
-            " for %(num)s hour.",
+            " for %(num)s hour after it was sold.",
             "Wrong meter or wrong amount? Ask a supervisor to take the sale back; it is possible"
-            " for %(num)s hours.",
+            " for %(num)s hours after it was sold.",
             settings.reversal_hours,
         )
     )
