@@ -59,7 +59,8 @@ class SecondPerson(OfficeView):
         on = {action for action, rule in known.items() if rule.active}
         listed = [
             (action, deed_name(action), rule_said(known.get(action)),
-             (why_nobody(at_hand, action, asks=action in on), whole_said(deed, asks=action in on)))
+             (why_nobody(at_hand, action, asks=action in on),
+              whole_said(deed, asks=True) if action in on else None))
             for action, deed in RULED.items()
         ]  # fmt: skip
         return self.page(
