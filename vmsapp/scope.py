@@ -212,7 +212,17 @@ def _within(*, region: bool, point: bool, user: bool) -> _Within:
     return _Within(f"within {region} {point} {user}", parts)
 
 
+_ALL: Final = _Within("everything", ())
+"""For who sees everything: a statement is never run as it was made, but always with an option.
+
+One that was run keeps its key for the cache; who narrows it at that very moment might copy the
+key with it, and with that the compiled statement that narrows nothing.
+"""
+
+
 def _criteria(sight: Sight) -> _Within:
+    if sight.everything:
+        return _ALL
     return _within(
         region=bool(sight.region_path),
         point=sight.vending_point_id is not None,
@@ -239,7 +249,7 @@ def _narrow(statement: Executable, criteria: _Within) -> Executable:
 @event.listens_for(Session, "do_orm_execute")
 def _add_scope(state: ORMExecuteState) -> None:
     sight = _sight.get()
-    if sight.everything or state.is_column_load:
+    if state.is_column_load:
         return
     if state.is_select or state.is_update or state.is_delete:
         state.statement = _narrow(state.statement, _criteria(sight))
