@@ -149,3 +149,11 @@ def test_an_operator_writes_nothing_off(operator, shop, owing):
         f"/consumers/{owing}/debts/1/write-off", {"amount": "1", "reason": "x", "key": "k"}
     )
     assert shop.count(ApprovalRequest) == requests
+
+
+@pytest.mark.parametrize("field", ["share", "amount", "fixed"])
+@pytest.mark.parametrize("typed", ["9" * 18, "9" * 19, "9" * 4000, "-" + "9" * 400])
+def test_a_number_beyond_all_sense_is_refused_like_any_other(supervisor, shop, field, typed):
+    answer = fill(supervisor, owner(shop), **{field: typed})
+    assert answer.status_code == 422
+    assert shop.count(ApprovalRequest) == 0

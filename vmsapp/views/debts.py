@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_appbuilder import expose, has_access, permission_name
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, StringField
+from wtforms import StringField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from vmsapp.errors import NotFound, VmsError
@@ -20,7 +20,7 @@ from vmsapp.services.debt_write_offs import WRITE_OFF, WriteOff, debt_at
 from vmsapp.services.debts import ENTER, LONGEST_NAME, LONGEST_REASON, NewDebt
 from vmsapp.views.base import session, status_of, utility
 from vmsapp.views.deeds import DeedForm, a_key, after, put_refusal, readable_minor, submit
-from vmsapp.views.forms import MoneyField, tidy
+from vmsapp.views.forms import MoneyField, WholeField, tidy
 from vmsapp.views.lists import Answer, OfficeListView
 
 
@@ -32,7 +32,7 @@ class DebtForm(DeedForm):
         description=_l("It stands on receipts under this name, such as Connection fee."),
     )  # fmt: skip
     amount = MoneyField(_l("Amount"), [InputRequired(_l("Enter an amount above zero."))])
-    share = IntegerField(
+    share = WholeField(
         _l("Share of the tender, in percent"),
         [Optional(), NumberRange(1, 99, _l("Between %(min)s and %(max)s."))],
         description=_l("Taken at each purchase after fees. Give this or the fixed sum."),

@@ -7,7 +7,7 @@ keyboard and direction that suit what is typed.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from flask_appbuilder.forms import DynamicForm
 from flask_babel import ngettext
 from markupsafe import Markup
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
-from wtforms import Field, FileField, Form, ValidationError, widgets
+from wtforms import Field, FileField, Form, IntegerField, ValidationError, widgets
 from wtforms.validators import StopValidation
 from wtforms.widgets import html_params
 
@@ -30,7 +30,15 @@ from vmsapp.views.base import sentence, session, utility
 from vmsapp.views.listing import row_of
 from vmsapp.views.numbers import read_number
 
-NUMBERS: Final = {"IntegerField": "numeric", "DecimalField": "decimal", "FloatField": "decimal"}
+MOST_DIGITS: Final = 18
+"""Of a whole number that is typed; more fit into no column."""
+
+NUMBERS: Final = {
+    "IntegerField": "numeric",
+    "WholeField": "numeric",
+    "DecimalField": "decimal",
+    "FloatField": "decimal",
+}
 LATIN: Final = frozenset(
     {"email", "username", "telephone", "phone", "manufacturer_code", "number", "id_number"}
 )
@@ -105,6 +113,26 @@ class Checkboxes:
         return Markup('<div class="boxes" id="{}" tabindex="-1">{}</div>').format(
             field.id, Markup("").join(boxes)
         )
+
+
+class WholeField(IntegerField):
+    """A whole number of at most ``MOST_DIGITS`` digits.
+
+    The library compares with limits as floats, and breaks where a number is no float.
+    """
+
+    data: Any
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        """Read what was typed.
+
+        Raises:
+            ValueError: It is no such number.
+        """
+        super().process_formdata(valuelist)
+        if self.data is not None and abs(self.data) >= 10**MOST_DIGITS:
+            self.data = None
+            raise ValueError(self.gettext("Not a valid integer value."))
 
 
 class TypedField(Field):

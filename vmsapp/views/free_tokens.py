@@ -5,7 +5,7 @@ from typing import Any, Final
 from flask import current_app, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
-from wtforms import IntegerField, SelectField, StringField
+from wtforms import SelectField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from vmsapp.clock import now_utc
@@ -27,7 +27,7 @@ from vmsapp.services.vending.errors import (
 )
 from vmsapp.views.base import OfficeView, session, status_of, utility
 from vmsapp.views.deeds import DeedForm, after, put_refusal, submit
-from vmsapp.views.forms import MoneyField, UnitsField, tidy
+from vmsapp.views.forms import MoneyField, UnitsField, WholeField, tidy
 from vmsapp.views.lists import Answer
 from vmsapp.views.sending import COUNTER_DEEDS
 from vmsapp.views.shift_line import own_places
@@ -48,7 +48,7 @@ class FreeTokenForm(DeedForm):
         _l("Reason"), [DataRequired(_l("Choose why this token is given."))], choices=dict,
         validate_choice=False,
     )  # fmt: skip
-    for_sale = IntegerField(
+    for_sale = WholeField(
         _l("Makes up for sale"), [Optional(), NumberRange(1, MOST, _l("A sale has a number."))],
         description=_l("The number of the sale, where a compensation is for one."),
     )  # fmt: skip

@@ -12,7 +12,6 @@ from limits import RateLimitItemPerMinute
 from wtforms import (
     BooleanField,
     HiddenField,
-    IntegerField,
     PasswordField,
     SelectField,
     StringField,
@@ -28,7 +27,7 @@ from vmsapp.models import SecurityModule
 from vmsapp.services import audit
 from vmsapp.services.security_modules import adding, health
 from vmsapp.views.base import actor, modules, session, status_of
-from vmsapp.views.forms import OfficeForm, of_length, put_error, tidy
+from vmsapp.views.forms import OfficeForm, WholeField, of_length, put_error, tidy
 from vmsapp.views.lists import Answer, OfficeListView
 from vmsapp.views.module_advice import advice_said, why_said
 from vmsapp.views.module_words import DRIVERS, stages
@@ -82,7 +81,7 @@ class ConnectForm(OfficeForm):
         description=_l("Name or number of the computer on which the module's service runs."),
         render_kw={"dir": "ltr", "autocapitalize": "none", "spellcheck": "false"},
     )  # fmt: skip
-    port = IntegerField(
+    port = WholeField(
         _l("Port"), [DataRequired(_l("Enter a port.")),
                      NumberRange(1, 65535, _l("A port is a number from 1 to 65535."))],
         description=_l("Usually 8770 for a module server and 9443 for PrismToken."),
@@ -140,7 +139,7 @@ class ProvedForm(OfficeForm):
 
     driver = HiddenField(validators=[DataRequired()])
     host = HiddenField(validators=[DataRequired()])
-    port = IntegerField(validators=[DataRequired()])
+    port = WholeField(validators=[DataRequired()])
     client = HiddenField(validators=[DataRequired()])
     kept = HiddenField(validators=[DataRequired()])
     ticket = HiddenField(validators=[DataRequired()])

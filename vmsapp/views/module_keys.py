@@ -12,7 +12,6 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import (
     BooleanField,
     HiddenField,
-    IntegerField,
     PasswordField,
     SelectField,
     StringField,
@@ -36,7 +35,7 @@ from vmsapp.sts.tid import key_expires_at
 from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, modules, session, status_of
 from vmsapp.views.deeds import MAX_KEY, a_key, after, rule_said
-from vmsapp.views.forms import OfficeForm, put_error, tidy
+from vmsapp.views.forms import OfficeForm, WholeField, put_error, tidy
 from vmsapp.views.lists import Answer, OfficeListView
 from vmsapp.views.look import digits
 from vmsapp.views.meter_forms import BASE_YEARS
@@ -95,13 +94,13 @@ class EnterForm(OfficeForm):
     sgc = StringField(_l("Supply group code (SGC)"), [DataRequired(), Regexp(
         r"^[0-9]{6}$", message=_l("A supply group code has 6 digits.")
     )], render_kw={"dir": "ltr", "inputmode": "numeric"})  # fmt: skip
-    krn = IntegerField(_l("Key revision number (KRN)"), [
+    krn = WholeField(_l("Key revision number (KRN)"), [
         InputRequired(), NumberRange(1, 9, _l("A revision is a number from 1 to 9.")),
     ])  # fmt: skip
     kt = SelectField(_l("Key type (KT)"), coerce=int, choices=list)
     dkga = SelectField(_l("Algorithm"), choices=list)
     base_date = SelectField(_l("Base date"), choices=list)
-    ken = IntegerField(_l("Key expiry number (KEN)"), [
+    ken = WholeField(_l("Key expiry number (KEN)"), [
         InputRequired(), NumberRange(0, 255, _l("A key expiry number is from 0 to 255.")),
     ])  # fmt: skip
     kcv = StringField(

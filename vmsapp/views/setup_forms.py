@@ -12,7 +12,6 @@ from wtforms import (
     BooleanField,
     DateTimeLocalField,
     Field,
-    IntegerField,
     PasswordField,
     SelectField,
     StringField,
@@ -39,7 +38,7 @@ from vmsapp.services.setup_rules import MAIL_DOOR, NAMES
 from vmsapp.services.vending.errors import NumberUnreadable
 from vmsapp.services.world import CODE, COMMON, currencies, decimals_of, zones, zones_fitting
 from vmsapp.views.base import sentence, utility
-from vmsapp.views.forms import MoneyField, NumberField, OfficeForm, UnitsField
+from vmsapp.views.forms import MoneyField, NumberField, OfficeForm, UnitsField, WholeField
 from vmsapp.views.numbers import number_typed, read_number
 from vmsapp.views.setup_words import LABELS, SECURITIES, SETTLEMENTS, language
 
@@ -317,7 +316,7 @@ class ShiftsForm(SectionForm):
         LABELS["shifts_used"],
         description=_l("Without the tick shifts may be opened, but nobody must."),
     )  # fmt: skip
-    shift_hours = IntegerField(
+    shift_hours = WholeField(
         LABELS["shift_hours"], [DataRequired(), whole(1, 48)],
         description=_l("Where sales need a shift, nothing is sold in one that lasted longer."),
     )  # fmt: skip
@@ -340,7 +339,7 @@ class LimitsForm(SectionForm):
     largest_minor = Amount(LABELS["largest_minor"])
     smallest_units = Quantity(LABELS["smallest_units"], unit=_l("units"), places=1)
     largest_units = Quantity(LABELS["largest_units"], unit=_l("units"), places=1)
-    tokens_a_day = IntegerField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
+    tokens_a_day = WholeField(LABELS["tokens_a_day"], [Optional(), whole(1, 1000)])
     quick_amounts = AmountsField(
         LABELS["quick_amounts"], [Length(max=120)],
         description=_l("Up to six, with a space between: the counter offers each at one press."),
@@ -350,7 +349,7 @@ class LimitsForm(SectionForm):
 class PuttingRightForm(SectionForm):
     """How long a mistake at the counter may be put right there."""
 
-    reversal_hours = IntegerField(
+    reversal_hours = WholeField(
         LABELS["reversal_hours"], [InputRequired(), whole(0, MOST_REVERSAL_HOURS)],
         description=_l("Counted from the sale. Both people must be done by then; zero is never."),
     )  # fmt: skip
@@ -367,7 +366,7 @@ class FreeTokensForm(SectionForm):
         LABELS["free_value_a_month"],
         description=_l("What they are worth at the meters' prices, without fees and taxes."),
     )  # fmt: skip
-    free_tokens_a_day = IntegerField(
+    free_tokens_a_day = WholeField(
         LABELS["free_tokens_a_day"], [Optional(), whole(1, 1000)],
         description=_l("A second person approves each of them, whatever the limits."),
     )  # fmt: skip
@@ -392,7 +391,7 @@ class MailForm(SectionForm):
         [Optional(), Length(max=120), Regexp(r"[A-Za-z0-9.:_-]+\Z", 0, _l("This is no server."))],
         description=_l("Such as mail.example.org. Leave it empty and no mail is sent."),
     )  # fmt: skip
-    mail_port = IntegerField(LABELS["mail_port"], [DataRequired(), whole(1, 65535)])
+    mail_port = WholeField(LABELS["mail_port"], [DataRequired(), whole(1, 65535)])
     mail_security = SelectField(LABELS["mail_security"], choices=worded(SECURITIES))
     mail_user = StringField(
         LABELS["mail_user"], [Length(max=120)], render_kw={"autocomplete": "off"}
@@ -406,7 +405,7 @@ class MailForm(SectionForm):
         [Optional(), Email(_l("This is no e-mail address.")), Length(max=120)],
     )  # fmt: skip
 
-    def validate_mail_port(self, field: IntegerField) -> None:
+    def validate_mail_port(self, field: WholeField) -> None:
         """Say at once that mail could not be handed in there."""
         try:
             if self.mail_host.data and field.data:
