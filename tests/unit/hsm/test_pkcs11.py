@@ -87,15 +87,19 @@ def test_a_key_is_known_again_by_its_value_though_it_lies_in_the_token(driver):
 
 
 def test_eight_threads_make_the_same_tokens_as_one(driver):
-    """SoftHSM crashes the process when threads have sessions of their own."""
+    """SoftHSM crashes the process when threads have sessions of their own.
+
+    Fewer than the identifiers a meter remembers: however late a thread comes, its own is not too old.
+    """
+    count = 48
 
     def ask(number):
         return driver.module.issue_credit(request_of(f"s-{number}", tid=TID + number)).digits
 
     with ThreadPoolExecutor(8) as pool:
-        made = list(pool.map(ask, range(64)))
+        made = list(pool.map(ask, range(count)))
     assert made[0] == DIGITS
-    assert len(set(made)) == 64
+    assert len(set(made)) == count
 
 
 def test_two_keystores_in_one_process_share_the_login(driver):
