@@ -89,7 +89,8 @@ def test_a_key_is_known_again_by_its_value_though_it_lies_in_the_token(driver):
 def test_eight_threads_make_the_same_tokens_as_one(driver):
     """SoftHSM crashes the process when threads have sessions of their own.
 
-    Fewer than the identifiers a meter remembers: however late a thread comes, its own is not too old.
+    Fewer than the identifiers a meter remembers: however late a thread comes, its own is not
+    too old.
     """
     count = 48
 
