@@ -16,6 +16,7 @@ from vmsapp.i18n import _, money_text, units_text
 from vmsapp.models import Setup
 from vmsapp.services.reports import By, Key, Report, Row, Sums
 from vmsapp.services.sheets import Cell
+from vmsapp.services.sheets.pages import Column
 from vmsapp.views.look import number_text
 from vmsapp.views.report_asked import BY_WORDS, Asked
 from vmsapp.views.sale_filters import hour_text
@@ -166,14 +167,15 @@ def change_text(now: Decimal | int, before: Decimal | int) -> str:
     return format_percent(share, format="+#,##0.0%;-#,##0.0%", locale=locale)
 
 
-def header(asked: Asked, settings: Setup) -> list[str]:
+def header(asked: Asked, settings: Setup) -> list[Column]:
     """Name the columns of a file."""
     money = [f"{gettext(word)} ({settings.currency})" for _name, word in MONEY]
-    return [
-        gettext(BY_WORDS[asked.by]), gettext(N_("Meter type")), gettext(N_("Sales")),
-        gettext(N_("Units")), gettext(N_("Sales taken back")), gettext(N_("Units taken back")),
-        *money,
+    figures = [
+        gettext(N_("Sales")), gettext(N_("Units")), gettext(N_("Sales taken back")),
+        gettext(N_("Units taken back")), *money,
     ]  # fmt: skip
+    about = [Column(gettext(BY_WORDS[asked.by])), Column(gettext(N_("Meter type")))]
+    return [*about, *(Column(word, number=True) for word in figures)]
 
 
 def file_rows(lines: Iterable[Line], settings: Setup) -> Iterable[Sequence[Cell]]:

@@ -1,31 +1,28 @@
 """Reports: the sales report, narrowed and told apart as its address asks.
 
 The address holds all of it, so that a link shows another reader the same question, in that
-reader's own scope; the browser keeps the last one and opens the report with it.
+reader's own scope.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import IO, Any, Final
-from urllib.parse import parse_qsl, urlencode
+from typing import Any
+from urllib.parse import urlencode
 
-from flask import abort, make_response, redirect, request, url_for
-from flask_appbuilder import expose, has_access, permission_name
+from flask import request, url_for
+from flask_appbuilder import expose, has_access
 from flask_babel import format_date, gettext
 from werkzeug.wrappers import Response
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import InvalidInput, VmsError
-from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l, money_text
 from vmsapp.security import SALES_REPORT
-from vmsapp.services import audit
 from vmsapp.services.reports import Report, sales_report
-from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
-from vmsapp.views.exports import KINDS, handed_over, write_table
+from vmsapp.views.base import actor, sentence, session, status_of, utility
 from vmsapp.views.filters import Filter
-from vmsapp.views.lists import YEAR, Answer, names, secure_cookies
+from vmsapp.views.lists import Answer
 from vmsapp.views.report_asked import BY_WORDS, Asked, read_asked, read_filters
 from vmsapp.views.report_figures import (
     DRAWN,
@@ -38,31 +35,28 @@ from vmsapp.views.report_figures import (
     type_text,
     units_said,
 )
+from vmsapp.views.report_files import Table
+from vmsapp.views.report_pages import ReportPage
 from vmsapp.views.report_periods import PRESETS
 from vmsapp.views.sale_filters import ABOUT
 from vmsapp.views.words import METER_TYPES
 
-LONGEST_KEPT: Final = 500
-"""Signs of an address that a browser keeps."""
 
-
-class SalesReport(OfficeView):
+class SalesReport(ReportPage):
     """What was sold and taken back: amounts, units, counts; the period before beside it."""
 
+    report = "sales_report"
     route_base = "/reports/sales"
-    default_view = "show"
     class_permission_name = SALES_REPORT
-    base_permissions = names("can_show can_export")
     title = _l("Sales report")
 
     @expose("/")
     @has_access
     def show(self) -> Answer | Response:
-        """Show the report, and have the browser keep what was asked."""
-        kept = request.cookies.get(_cookie(), "")
-        if not request.args and kept:
-            wanted = urlencode(parse_qsl(kept[:LONGEST_KEPT]))
-            return redirect(f"{url_for('SalesReport.show')}?{wanted}")
+        """Show the report, at first as it was asked for last."""
+        return self.opening() or self._show()
+
+    def _show(self) -> Answer | Response:
         settings, today = utility(), _today()
         try:
             asked = read_asked(request.args, today)
@@ -75,41 +69,39 @@ class SalesReport(OfficeView):
             compared=compared(report, settings), chips=_chips(asked), facts=_facts(asked),
             before=_days(report), by_word=gettext(BY_WORDS[asked.by]),
             cut=DRAWN if not all(line.drawn for line in lines) else 0,
-            several=len(report.totals) > 1, exports=self._exports(asked), settings=settings,
+            several=len(report.totals) > 1, exports=self.exports(), settings=settings,
         )  # fmt: skip
-        answer = make_response(page)
-        answer.set_cookie(
-            _cookie(), urlencode(asked.address()), max_age=YEAR,
-            path=request.script_root + self.route_base,
-            samesite="Lax", httponly=True, secure=secure_cookies(),
-        )  # fmt: skip
-        return answer
+        return self.shown(page)
 
-    @expose("/export/<string:kind>", methods=["POST"])
-    @has_access
-    @permission_name("export")
-    def export(self, kind: str) -> Response:
-        """Hand the report over as a file, and put that on record."""
-        if kind not in KINDS:
-            abort(404)
+    def asked_query(self) -> str:
+        """What was asked, written anew: what an address says amiss is left out."""
+        return urlencode(read_asked(request.args, _today()).address())
+
+    def table(self) -> Table:
+        """The report as a table."""
         settings, today = utility(), _today()
         asked = read_asked(request.args, today)
-        lines = lines_of(asked, sales_report(session(), asked.question), today)
-        with atomic(session()) as current:
-            audit.record(
-                current, actor(), "sales_report.exported", "sales_report", None, kind=kind,
-                rows=len(lines), by=asked.by.value, first=asked.period.first.isoformat(),
-                last=asked.period.last.isoformat(),
-                filters={one.name: one.recorded(value) for one, value in asked.chosen},
-            )  # fmt: skip
-        rows = file_rows(lines, settings)
-        return handed_over(
-            lambda file: self._write(file, kind, header(asked, settings), rows), kind,
-            f"sales-report-{asked.period.first}-{asked.period.last}.{kind}",
+        report = sales_report(session(), asked.question)
+        return Table(
+            self.report_title(), questions(asked), header(asked, settings),
+            file_rows(lines_of(asked, report, today), settings),
+            list(file_rows(total_lines(report), settings)),
         )  # fmt: skip
 
-    def _write(self, file: IO[bytes], kind: str, names: Sequence[str], rows: Any) -> None:  # noqa: ANN401
-        write_table(file, kind, str(self.title), names, rows)
+    def recorded(self) -> Mapping[str, Any]:
+        """Its days, what it is told apart by, and its filters."""
+        asked = read_asked(request.args, _today())
+        return {
+            "by": asked.by.value,
+            "first": asked.period.first.isoformat(),
+            "last": asked.period.last.isoformat(),
+            "filters": {one.name: one.recorded(value) for one, value in asked.chosen},
+        }
+
+    def file_name(self, kind: str) -> str:
+        """It is called after its days."""
+        period = read_asked(request.args, _today()).period
+        return f"sales-report-{period.first}-{period.last}.{kind}"
 
     def _refused(self, error: VmsError) -> str:
         """Show the form as it was filled in, and why there is no report."""
@@ -135,15 +127,6 @@ class SalesReport(OfficeView):
             **context,
         )
 
-    def _exports(self, asked: Asked) -> Sequence[tuple[str, str]]:
-        if not self.appbuilder.sm.has_access("can_export", SALES_REPORT):
-            return ()
-        words = {"xlsx": _("Excel"), "csv": _("CSV")}
-        return [
-            (words[kind], url_for("SalesReport.export", kind=kind, **asked.address()))
-            for kind in KINDS
-        ]
-
 
 def _fields(asked: Asked | None) -> Sequence[tuple[Filter, Any]]:
     """The filters with their values, also of a report that cannot be made."""
@@ -154,11 +137,6 @@ def _fields(asked: Asked | None) -> Sequence[tuple[Filter, Any]]:
 
 def _today() -> date:
     return business_day(now_utc(), utility().time_zone)
-
-
-def _cookie() -> str:
-    """The cookie that holds what this browser last asked."""
-    return "__Secure-asked" if secure_cookies() else "asked"
 
 
 def _typed(asked: Asked | None) -> dict[str, str]:
@@ -190,11 +168,15 @@ def _chips(asked: Asked) -> Sequence[tuple[str, str, str]]:
 
 def _facts(asked: Asked) -> Sequence[tuple[str, str]]:
     """What the printed page says of the report."""
+    return [*questions(asked), (str(_("Printed by")), actor().name)]
+
+
+def questions(asked: Asked) -> Sequence[tuple[str, str]]:
+    """What was asked, in words."""
     return [
         (str(_("Period")), asked.period.said()),
         (str(_("Grouped by")), gettext(BY_WORDS[asked.by])),
         *((str(one.label), one.said(value)) for one, value in asked.chosen),
-        (str(_("Printed by")), actor().name),
     ]
 
 
