@@ -57,6 +57,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.modules",
             "vmsapp.tasks.proof",
             "vmsapp.tasks.reconcile",
+            "vmsapp.tasks.reports",
         ],
         beat_schedule={
             "reconcile": {
@@ -86,6 +87,11 @@ def init_app(app: Flask, settings: Settings) -> None:
             },
             "deliveries": {
                 "task": "vmsapp.tasks.deliveries.sweep",
+                "schedule": SWEEP_SECONDS,
+                "options": {"expires": SWEEP_SECONDS},
+            },
+            "reports": {
+                "task": "vmsapp.tasks.reports.sweep",
                 "schedule": SWEEP_SECONDS,
                 "options": {"expires": SWEEP_SECONDS},
             },
