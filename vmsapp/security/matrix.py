@@ -278,7 +278,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                looks_up=_REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
         )),
-        Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", others=(
+        Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", see=("can_list",), others=(
             Deed("schedule", N_("Have reports sent by e-mail"),
                  (("can_schedule", SAVED_REPORTS),), along=_WATCHES),
         )),

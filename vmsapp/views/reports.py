@@ -112,6 +112,7 @@ class SalesReport(ReportPage):
         typed = _typed(asked)
         return self.page(
             "reports/sales.html",
+            view=self,
             title=str(self.title),
             asked=asked,
             typed=typed,
