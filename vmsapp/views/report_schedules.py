@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from flask import flash, jsonify, redirect, request, url_for
+from flask import flash, g, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import joinedload, undefer
+from sqlalchemy.orm import joinedload, selectinload, undefer
 from werkzeug.wrappers import Response
 
 from vmsapp.errors import NotFound, VmsError
@@ -18,12 +18,13 @@ from vmsapp.models import (
     ReportSending,
     ScheduleState,
 )
-from vmsapp.scope import unscoped
+from vmsapp.scope import NOTHING, Actor, unscoped
 from vmsapp.security import SAVED_REPORTS
+from vmsapp.security.held import held_by
 from vmsapp.services.problems import error_of
 from vmsapp.services.reports import due, saving, scheduling
-from vmsapp.services.reports.sending import address_of, reader_of
-from vmsapp.services.reports.sendings import RecipientMayNot
+from vmsapp.services.reports.sending import address_of
+from vmsapp.services.reports.sendings import RecipientMayNot, RecipientSuspended
 from vmsapp.tasks import background
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of
 from vmsapp.views.forms import put_error
@@ -269,6 +270,7 @@ def _recipients(row: ReportSchedule) -> Sequence[Mapping[str, Any]]:
         people = session().scalars(
             select(OfficeUser).join(ReportRecipient, ReportRecipient.user_id == OfficeUser.id)
             .where(ReportRecipient.schedule_id == row.id).order_by(ReportRecipient.id)
+            .options(selectinload(OfficeUser.roles)).execution_options(populate_existing=True)
         ).all()  # fmt: skip
     return [
         {"id": one.id, "name": _called(one), "why": _why_not(row, one)}
@@ -280,13 +282,23 @@ def _why_not(row: ReportSchedule, person: OfficeUser) -> str | None:
     """Why somebody would get nothing if it were sent now."""
     view = reports().get(row.saved.report)
     try:
-        reader = reader_of(session(), person.id)
-        if view is None or not view.opened_by(reader):
+        if not person.active:
+            raise RecipientSuspended
+        if view is None or not view.opened_by(_reader(person)):
             raise RecipientMayNot
         address_of(person)
     except VmsError as error:
         return sentence(error)
     return None
+
+
+def _reader(person: OfficeUser) -> Actor:
+    """Somebody with what their groups permit, read once for each group."""
+    known: dict[tuple[int, ...], Any] = g.setdefault("held_by_groups", {})
+    groups = tuple(sorted(role.id for role in person.roles))
+    if groups not in known:
+        known[groups] = held_by(session(), groups)
+    return Actor(person.id, person.username, NOTHING, known[groups])
 
 
 def _sendings(row: ReportSchedule) -> Sequence[tuple[ReportSending, str | None]]:
