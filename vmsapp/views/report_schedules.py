@@ -148,12 +148,12 @@ class ReportSchedules(OfficeView):
             return self._done(pk, _("Added."))
         return self._shown(pk, form), 422
 
-    @expose("/recipients/<int:pk>/remove/<int:user_id>", methods=["POST"])
+    @expose("/recipients/<int:pk>/remove/<int:row_id>", methods=["POST"])
     @has_access
     @permission_name("schedule")
-    def remove(self, pk: int, user_id: int) -> Answer:
+    def remove(self, pk: int, row_id: int) -> Answer:
         """Have somebody not get it any more."""
-        scheduling.remove_recipient(session(), actor(), pk, user_id)
+        scheduling.remove_recipient(session(), actor(), pk, row_id)
         return self._done(pk, _("Removed."))
 
     @expose("/people")
@@ -267,14 +267,15 @@ def _last_results(schedule_ids: Sequence[int]) -> Mapping[int, Sequence[tuple[st
 def _recipients(row: ReportSchedule) -> Sequence[Mapping[str, Any]]:
     """Who gets it, and why somebody gets nothing now."""
     with unscoped("the author sees who gets the report, whatever became of them"):
-        people = session().scalars(
-            select(OfficeUser).join(ReportRecipient, ReportRecipient.user_id == OfficeUser.id)
+        people = session().execute(
+            select(ReportRecipient.id, OfficeUser)
+            .join(OfficeUser, ReportRecipient.user_id == OfficeUser.id)
             .where(ReportRecipient.schedule_id == row.id).order_by(ReportRecipient.id)
             .options(selectinload(OfficeUser.roles)).execution_options(populate_existing=True)
         ).all()  # fmt: skip
     return [
-        {"id": one.id, "name": _called(one), "why": _why_not(row, one)}
-        for one in people
+        {"id": number, "name": _called(one), "why": _why_not(row, one)}
+        for number, one in people
     ]  # fmt: skip
 
 

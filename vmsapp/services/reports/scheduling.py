@@ -213,7 +213,7 @@ def add_recipient(
         return added
 
 
-def remove_recipient(session: Session, actor: Actor, schedule_id: int, user_id: int) -> None:
+def remove_recipient(session: Session, actor: Actor, schedule_id: int, recipient_id: int) -> None:
     """Have somebody not get it any more.
 
     Raises:
@@ -223,13 +223,13 @@ def remove_recipient(session: Session, actor: Actor, schedule_id: int, user_id: 
         row = _own(session, actor, schedule_id)
         found = session.scalars(
             select(ReportRecipient).where(
-                ReportRecipient.schedule_id == row.id, ReportRecipient.user_id == user_id
+                ReportRecipient.schedule_id == row.id, ReportRecipient.id == recipient_id
             )
         ).first()
         if found is None:
             raise NotFound
         session.delete(found)
-        _note(session, actor, "recipient_removed", row, recipient_id=user_id)
+        _note(session, actor, "recipient_removed", row, recipient_id=found.user_id)
 
 
 def rhythm_of(row: ReportSchedule) -> Rhythm:
