@@ -37,7 +37,7 @@ from vmsapp.views.report_figures import (
 )
 from vmsapp.views.report_files import Table
 from vmsapp.views.report_pages import ReportPage
-from vmsapp.views.report_periods import PRESETS
+from vmsapp.views.presets import PRESETS
 from vmsapp.views.sale_filters import ABOUT
 from vmsapp.views.words import METER_TYPES
 
