@@ -23,6 +23,7 @@ from vmsapp.services.reports import Report, sales_report
 from vmsapp.views.base import actor, sentence, session, status_of, utility
 from vmsapp.views.filters import Filter
 from vmsapp.views.lists import Answer
+from vmsapp.views.presets import PRESETS
 from vmsapp.views.report_asked import BY_WORDS, Asked, read_asked, read_filters
 from vmsapp.views.report_figures import (
     DRAWN,
@@ -37,7 +38,6 @@ from vmsapp.views.report_figures import (
 )
 from vmsapp.views.report_files import Table
 from vmsapp.views.report_pages import ReportPage
-from vmsapp.views.presets import PRESETS
 from vmsapp.views.sale_filters import ABOUT
 from vmsapp.views.words import METER_TYPES
 
