@@ -184,6 +184,17 @@ def test_who_is_suspended_gets_nothing_and_the_author_is_told(schedule, browse, 
 
 
 @pytest.mark.usefixtures("sold")
+def test_what_is_narrowed_to_somebody_elses_region_is_not_sent_wider(schedule, shop, post, worker):
+    south = shop.utility.regions["south"].id
+    schedule(NORTH_SUPERVISOR, SUPERVISOR, query=f"{BY_POINT}&region={south}")
+    shop.clock.now = DUE
+    worker()
+    assert post.to(NORTH_SUPERVISOR) == []
+    assert points(post.to(SUPERVISOR)[0]) == {MARKET}
+    assert states(shop)[0] == ("failed", "report_narrowed_out_of_sight")
+
+
+@pytest.mark.usefixtures("sold")
 def test_who_may_not_export_the_report_any_more_gets_nothing(schedule, shop, post, worker):
     schedule(SUPERVISOR)
 

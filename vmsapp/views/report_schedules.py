@@ -21,12 +21,13 @@ from vmsapp.models import (
 from vmsapp.scope import NOTHING, Actor, unscoped
 from vmsapp.security import SAVED_REPORTS
 from vmsapp.security.held import held_by
+from vmsapp.services.mail import MailNotSetUp
 from vmsapp.services.problems import error_of
 from vmsapp.services.reports import due, saving, scheduling
 from vmsapp.services.reports.sending import address_of
 from vmsapp.services.reports.sendings import RecipientMayNot, RecipientSuspended
 from vmsapp.tasks import background
-from vmsapp.views.base import OfficeView, actor, sentence, session, status_of
+from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
 from vmsapp.views.forms import put_error
 from vmsapp.views.lists import FOUND, Answer, names
 from vmsapp.views.reported import reports
@@ -220,6 +221,7 @@ class ReportSchedules(OfficeView):
             sends=sends,
             mine=_mine(row),
             active=row.state == ScheduleState.ACTIVE,
+            no_mail=None if utility().mail_host else sentence(MailNotSetUp()),
             form=form,
         )
 

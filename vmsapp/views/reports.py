@@ -49,6 +49,7 @@ class SalesReport(ReportPage):
     route_base = "/reports/sales"
     class_permission_name = SALES_REPORT
     title = _l("Sales report")
+    filters = ABOUT
 
     @expose("/")
     @has_access
@@ -75,7 +76,10 @@ class SalesReport(ReportPage):
 
     def asked_query(self) -> str:
         """What was asked, written anew: what an address says amiss is left out."""
-        return urlencode(read_asked(request.args, _today()).address())
+        try:
+            return urlencode(read_asked(request.args, _today()).address())
+        except InvalidInput:
+            return ""
 
     def table(self) -> Table:
         """The report as a table."""
