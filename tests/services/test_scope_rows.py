@@ -51,8 +51,12 @@ from vmsapp.models import (
     ReceiptCounter,
     ReceiptPrint,
     Region,
+    ReportRecipient,
+    ReportSchedule,
+    ReportSending,
     Sale,
     SaleReversal,
+    SavedReport,
     ServicePoint,
     Shift,
     ShiftCash,
@@ -237,7 +241,8 @@ def test_every_model_is_scoped_or_named_with_its_reason():
     }
     scoped = set(ScopedMixin.scoped)
     assert {model.__name__ for model in ours - scoped} == set(NOT_SCOPED)
-    assert scoped == {*SEEN, AuditEvent, ImportBatch, Job, JournalFinding, OfficeUser}
+    kept = {ReportRecipient, ReportSchedule, ReportSending, SavedReport}  # see test_saved_reports
+    assert scoped == {*SEEN, *kept, AuditEvent, ImportBatch, Job, JournalFinding, OfficeUser}
 
 
 def test_an_operator_sees_the_own_side_and_nothing_of_the_other(shop, sold):
@@ -489,3 +494,30 @@ def test_a_statement_made_once_shows_everybody_the_own_rows_whoever_ran_it_befor
             assert session.scalars(once).all() == expected
     with shop.session() as session, seen_by(Actor(None, "nobody", NOTHING)):
         assert session.scalars(once).all() == []
+
+
+def test_kept_reports_and_what_is_sent_of_them_are_seen_by_whose_they_are(shop):
+    ours, theirs = (shop.utility.users[name].id for name in (OPERATOR, SOUTH_OPERATOR))
+
+    def add(session):
+        for user_id in (ours, theirs):
+            kept = SavedReport(
+                actor_id=user_id, report="x", name="x", query="", made_at=factories.NOW
+            )
+            session.add(kept)
+            session.flush()
+            row = ReportSchedule(
+                actor_id=user_id, saved_id=kept.id, every="day", hour=6, kind="csv", zone="UTC",
+                state="paused", made_at=factories.NOW,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            of_it = {"actor_id": user_id, "schedule_id": row.id, "user_id": ours}
+            moments = dict.fromkeys(("for_at", "made_at", "state_at", "due_at"), factories.NOW)
+            session.add_all([ReportRecipient(**of_it), ReportSending(**of_it, **moments)])
+
+    shop.change(add)
+    for model in (SavedReport, ReportSchedule, ReportRecipient, ReportSending):
+        assert seen(shop, OPERATOR, model) == {(1,)}
+        assert seen(shop, SOUTH_OPERATOR, model) == {(2,)}
+        assert seen(shop, Actor(None, "x", NOTHING), model) == set()

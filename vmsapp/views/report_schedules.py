@@ -38,7 +38,7 @@ from vmsapp.views.schedule_words import (
     state_said,
     when_said,
 )
-from vmsapp.views.undo import moment_to_undo, offer_undo
+from vmsapp.views.undo import moment_named, offer_undo
 
 SHOWN: Final = 200
 """Schedules listed at most, and sendings of one."""
@@ -127,7 +127,7 @@ class ReportSchedules(OfficeView):
     @permission_name("schedule")
     def restore(self, pk: int) -> Answer:
         """Undo its end."""
-        scheduling.bring_back(session(), actor(), pk, moment_to_undo())
+        scheduling.bring_back(session(), actor(), pk, moment_named())
         return self._done(pk, _("It is back, and paused. Resume it to have it sent again."))
 
     @expose("/recipients/<int:pk>", methods=["POST"])
