@@ -73,6 +73,16 @@ from vmsapp.models.product import MeterType, Product
 from vmsapp.models.proof import LedgerProof
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
+from vmsapp.models.report import (
+    SENDING_MOVES,
+    Every,
+    ReportRecipient,
+    ReportSchedule,
+    ReportSending,
+    SavedReport,
+    ScheduleState,
+    SendingState,
+)
 from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
@@ -109,6 +119,7 @@ __all__ = [
     "MOVES",
     "OPEN_CHANGES",
     "OPEN_DELIVERIES",
+    "SENDING_MOVES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -143,6 +154,7 @@ __all__ = [
     "EngineeringRefusal",
     "EngineeringState",
     "EngineeringToken",
+    "Every",
     "FeePayment",
     "FindingKind",
     "FloatMovement",
@@ -183,6 +195,9 @@ __all__ = [
     "RecoveryCode",
     "Region",
     "RegionLevel",
+    "ReportRecipient",
+    "ReportSchedule",
+    "ReportSending",
     "ReversalReason",
     "RowState",
     "Sale",
@@ -190,7 +205,10 @@ __all__ = [
     "SaleKind",
     "SaleReversal",
     "SaleState",
+    "SavedReport",
+    "ScheduleState",
     "SecurityModule",
+    "SendingState",
     "ServicePoint",
     "Setup",
     "Shift",
