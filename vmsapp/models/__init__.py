@@ -74,6 +74,14 @@ from vmsapp.models.proof import LedgerProof
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.reversal import ReversalReason, SaleReversal
+from vmsapp.models.roll_up import (
+    FIGURES,
+    SalesByHour,
+    SalesByProduct,
+    SalesByTariff,
+    Span,
+    Unsummed,
+)
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
@@ -105,6 +113,7 @@ __all__ = [
     "CHANGE_MOVES",
     "DELIVERY_MOVES",
     "ENGINEERING_MOVES",
+    "FIGURES",
     "MAY_BE_MADE",
     "MOVES",
     "OPEN_CHANGES",
@@ -190,6 +199,9 @@ __all__ = [
     "SaleKind",
     "SaleReversal",
     "SaleState",
+    "SalesByHour",
+    "SalesByProduct",
+    "SalesByTariff",
     "SecurityModule",
     "ServicePoint",
     "Setup",
@@ -197,6 +209,7 @@ __all__ = [
     "ShiftCash",
     "ShiftState",
     "SmAlgorithm",
+    "Span",
     "SpentTid",
     "SuppliedPlace",
     "Tariff",
@@ -206,6 +219,7 @@ __all__ = [
     "Token",
     "TrainingMeter",
     "TransferState",
+    "Unsummed",
     "UserSession",
     "UserState",
     "VendingKey",
