@@ -8,7 +8,7 @@ from sqlalchemy import Select, literal
 
 from vmsapp.models import SalesByHour, SalesByProduct, SalesByTariff, Span
 from vmsapp.services.roll_ups.calendar import begins
-from vmsapp.services.roll_ups.facts import Where, facts, summed
+from vmsapp.services.roll_ups.facts import Where, Zone, facts, summed
 
 ALWAYS: Final = ("vending_point_id", "subclass")
 """What all cells tell apart."""
@@ -32,7 +32,7 @@ class RollUp:
         """The primary key, in the order of ``cells``."""
         return ("span", "first_on", *ALWAYS, *self.keys)
 
-    def cells(self, span: Span, zone: str, where: Where, sign: int = 1) -> Select[Any]:
+    def cells(self, span: Span, zone: Zone, where: Where, sign: int = 1) -> Select[Any]:
         """State what cells of a span should hold by the records: keys, then figures.
 
         Args:

@@ -42,6 +42,7 @@ from vmsapp.services.roll_ups.calendar import local_hour
 from vmsapp.sts.credit import CURRENCY
 
 Columns = Mapping[str, Any]
+Zone = str | ColumnElement[str]
 Where = Callable[[Columns], Iterable[ColumnElement[bool]]]
 """Which facts are wanted, said of their columns by name."""
 
@@ -78,7 +79,7 @@ MORE: Final[Mapping[str, tuple[FromClause, ColumnElement[bool]]]] = {
 NOTHING: Final = literal_column("0", BigInteger)
 
 
-def facts(names: Collection[str], zone: str, where: Where) -> Subquery:
+def facts(names: Collection[str], zone: Zone, where: Where) -> Subquery:
     """State the facts of posted transfers of purchases.
 
     Args:
