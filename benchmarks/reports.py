@@ -7,6 +7,7 @@ same page that reads the records as if no sums were kept. Lists are asked at sev
 
     python benchmarks/reports.py           10,000,000 sales, 1,000,000 meters
     python benchmarks/reports.py --quick   200,000 sales, 20,000 meters
+    python benchmarks/reports.py --keep F  leave the instance in folder F; next time ask it again
 """
 
 import argparse
@@ -18,13 +19,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
@@ -59,44 +62,63 @@ def main() -> None:
     """Fill a new instance, ask for all, print a table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rows, fewer rounds")
-    quick = parser.parse_args().quick
+    parser.add_argument("--keep", type=Path, help="where the instance lies, or is to be left")
+    arguments = parser.parse_args()
+    quick = arguments.quick
     sales, meters, points, rounds = (
         (200_000, 20_000, 20, 3) if quick else (10_000_000, 1_000_000, 200, 5)
     )
-    with tempfile.TemporaryDirectory(prefix="vms-reports-") as folder:
-        url = os.environ["DATABASE_URL"]
-        app = create_app(Settings.from_environ(
-            {"VMS_INSTANCE": folder, "DEMO": "1", "DATABASE_URL": url}
-        ))  # fmt: skip
-        begun = time.perf_counter()
-        with app.app_context(), seen_by(SYSTEM):
-            passwords = {one.username: one.password for one in initialise()}
+    with tempfile.TemporaryDirectory(prefix="vms-reports-") as passing:
+        folder = arguments.keep or Path(passing)
+        app = create_app(Settings.from_environ({
+            "VMS_INSTANCE": str(folder), "DEMO": "1", "DATABASE_URL": os.environ["DATABASE_URL"]
+        }))  # fmt: skip
+        note = folder / "benchmark.json"
+        if not note.exists():
+            fill(app, note, sales, meters, points)
+        told = json.loads(note.read_text())
         client = app.test_client()
-        sign_in(client, "admin", passwords["admin"])
-        sell(client)
-        with app.app_context(), seen_by(SYSTEM):
-            zone = zone_at(db.session(), now_utc())
-            today = business_day(now_utc(), zone)
-            towns = million.fill(meters, lambda done: print(done, flush=True))
-            made = sold.trade(sales, points, towns, zone, today)
-            million.settle()
-            filled = time.perf_counter() - begun
-            print(f"{sales:,} sales, filled in {filled:.0f} s", flush=True)
-            begun = time.perf_counter()
-            rebuild(db.session())
-            summed = time.perf_counter() - begun
-            million.settle()
-            cells = {
-                model.__tablename__: db.session.scalar(select(func.count()).select_from(model))
-                for model in (SalesByTariff, SalesByProduct, SalesByHour)
-            }
-            print(f"all sums made in {summed:.0f} s: {cells}", flush=True)
-        taken = {one: measure(client, one, rounds) for one in pages(made, today)}
-        report(taken, sales, filled, summed, quick=quick)
+        sign_in(client, "admin", told["password"])
+        made = sold.Sold(**told["made"])
+        taken = {one: measure(client, one, rounds) for one in pages(made, told["today"])}
+        report(taken, told, quick=quick)
 
 
-def pages(made: sold.Sold, today: date) -> Iterator[Asked]:
+def fill(app: Flask, note: Path, sales: int, meters: int, points: int) -> None:
+    """Make the data set and its sums, and note what was made."""
+    begun = time.perf_counter()
+    with app.app_context(), seen_by(SYSTEM):
+        passwords = {one.username: one.password for one in initialise()}
+    client = app.test_client()
+    sign_in(client, "admin", passwords["admin"])
+    sell(client)
+    with app.app_context(), seen_by(SYSTEM):
+        zone = zone_at(db.session(), now_utc())
+        today = business_day(now_utc(), zone)
+        towns = million.fill(meters, lambda done: print(done, flush=True))
+        made = sold.trade(sales, points, towns, zone, today)
+        million.settle()
+        filled = time.perf_counter() - begun
+        print(f"{sales:,} sales, filled in {filled:.0f} s", flush=True)
+        begun = time.perf_counter()
+        rebuild(db.session())
+        summed = time.perf_counter() - begun
+        million.settle()
+        cells = {
+            model.__tablename__: db.session.scalar(select(func.count()).select_from(model))
+            for model in (SalesByTariff, SalesByProduct, SalesByHour)
+        }
+        print(f"all sums made in {summed:.0f} s: {cells}", flush=True)
+        db.session.remove()
+    note.write_text(json.dumps({
+        "password": passwords["admin"], "made": asdict(made), "today": today.isoformat(),
+        "filled_s": round(filled), "sums_made_s": round(summed), "cells": cells,
+    }))  # fmt: skip
+
+
+def pages(made: sold.Sold, day: str) -> Iterator[Asked]:
     """What is asked: every crossing that is kept, and lists near and far."""
+    today = date.fromisoformat(day)
     month = (today.replace(day=1) - timedelta(days=200)).replace(day=1)
     ends = (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     begins = today - timedelta(days=sold.DAYS - 1)
@@ -107,8 +129,11 @@ def pages(made: sold.Sold, today: date) -> Iterator[Asked]:
         for by in By:
             if not (by == By.DAY and kind == "24 months"):
                 yield Asked(kind, f"{days}&by={by.value}", raw=by in (By.VENDING_POINT, By.MONTH))
-        for more in (f"by=month&point={point}", "by=vending_point&tariff=3", "by=tariff&type=water",
-                     "by=region&product=2", "by=week&product=2", f"by=hour&point={point}"):  # fmt: skip
+        narrowed = (
+            f"by=month&point={point}", "by=vending_point&tariff=3", "by=tariff&type=water",
+            "by=region&product=2", "by=week&product=2", f"by=hour&point={point}",
+        )  # fmt: skip
+        for more in narrowed:
             yield Asked(kind, f"{days}&{more}")
     yield Asked("dashboard", "/dashboard/")
     middle, early = made.first + made.count // 2, made.first + made.count // 50
@@ -149,9 +174,8 @@ def timed(client: FlaskClient, path: str) -> float:
 
 
 def report(
-    taken: Mapping[Asked, tuple[float, float | None]], sales: int, filled: float, summed: float,
-    *, quick: bool,
-) -> None:  # fmt: skip
+    taken: Mapping[Asked, tuple[float, float | None]], told: Mapping[str, Any], *, quick: bool
+) -> None:
     """Print the table, then one line of JSON."""
     print(f"{'':74}{'ms':>9}{'aim':>7}{'raw, ms':>11}{'ratio':>8}")
     for one, (spent, raw) in taken.items():
@@ -163,8 +187,9 @@ def report(
              for kind in AIMS}  # fmt: skip
     ratios = [raw / spent for spent, raw in taken.values() if raw]
     print(json.dumps({
-        "benchmark": "reports", "quick": quick, "sales": sales, "filled_s": round(filled),
-        "sums_made_s": round(summed), "slowest_ms": worst,
+        "benchmark": "reports", "quick": quick, "sales": told["made"]["count"],
+        "filled_s": told["filled_s"], "sums_made_s": told["sums_made_s"],
+        "cells": told["cells"], "slowest_ms": worst,
         "times_raw": [round(min(ratios)), round(max(ratios))], "above_aim": slow,
         "within_aims": not slow,
     }))  # fmt: skip

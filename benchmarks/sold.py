@@ -33,6 +33,7 @@ PLACES = """
     JOIN tariff_plan p ON p.tariff_id = m.tariff_id AND p.name = 'bench'
     WHERE i.removed_at IS NULL
 """  # noqa: E501
+COUNTER = text("INSERT INTO bench_counter SELECT :n, :p, id FROM ab_user WHERE username = :u")
 ACCOUNTS = """
     INSERT INTO ledger_account (vending_point_id, kind, detail)
     SELECT p.id, a.kind, a.detail FROM vending_point p CROSS JOIN (VALUES
@@ -84,10 +85,7 @@ def trade(count: int, points: int, towns: Towns, zone: str, today: Any) -> Sold:
         run.execute(text(PLACES))
         run.execute(text("CREATE TABLE bench_counter (k int, point_id bigint, user_id int)"))
         for n, point, name in people:
-            run.execute(
-                text("INSERT INTO bench_counter SELECT :n, :p, id FROM ab_user WHERE username = :u"),
-                {"n": n, "p": point, "u": name},
-            )
+            run.execute(COUNTER, {"n": n, "p": point, "u": name})
         run.execute(text(ACCOUNTS))
         places = run.scalar(text("SELECT count(*) FROM bench_place"))
         run.execute(text("ANALYZE bench_place"))
@@ -106,9 +104,9 @@ def _series(run: Connection, table: str) -> int:
 
 def _make_plans(run: Connection) -> None:
     """Give every tariff that has none a plan: the first one's rules."""
-    _copy(run, TariffPlan, "tariff t WHERE NOT EXISTS"
-          " (SELECT 1 FROM tariff_plan p WHERE p.tariff_id = t.id)",
-          {"id": "nextval(pg_get_serial_sequence('tariff_plan', 'id'))", "tariff_id": "t.id"})  # fmt: skip
+    without = "tariff t WHERE NOT EXISTS (SELECT 1 FROM tariff_plan p WHERE p.tariff_id = t.id)"
+    number = "nextval(pg_get_serial_sequence('tariff_plan', 'id'))"
+    _copy(run, TariffPlan, without, {"id": number, "tariff_id": "t.id"})
     run.execute(text(
         "UPDATE tariff_plan SET name = 'bench' WHERE id IN"
         " (SELECT DISTINCT ON (tariff_id) id FROM tariff_plan ORDER BY tariff_id, id DESC)"
@@ -116,7 +114,7 @@ def _make_plans(run: Connection) -> None:
 
 
 def _copy(run: Connection, model: Any, source: str, changed: Mapping[str, str]) -> None:
-    """Insert the first row of a table for each row of a source, with other values in some columns."""
+    """Insert a table's first row for each row of a source, with other values in some columns."""
     names = [column.name for column in model.__table__.c]
     values = ", ".join(changed.get(name, f"a.{name}") for name in names)
     table = model.__table__.name

@@ -74,6 +74,11 @@ def faults(shop):
         return {one["check"]: one["examples"] for one in prove(session).findings}
 
 
+def batches_of(monkeypatch, most):
+    for name in ("BATCH", "BATCH_POSTGRESQL"):
+        monkeypatch.setattr(merging, name, most)
+
+
 def test_the_figures_of_a_report_are_those_that_are_kept():
     assert set(FIGURES) == set(Sums.__dataclass_fields__)
 
@@ -143,10 +148,10 @@ def test_what_is_sold_while_all_is_made_anew_counts_once(traded, monkeypatch):
     real = merging._merge_some
     sold = []
 
-    def interrupted(session):
+    def interrupted(session, most):
         if not sold:
             sold.append(traded.sell(LEGACY_11, units="11"))
-        return real(session)
+        return real(session, most)
 
     monkeypatch.setattr(merging, "_merge_some", interrupted)
     with traded.session() as session, seen_by(SYSTEM):
@@ -156,14 +161,14 @@ def test_what_is_sold_while_all_is_made_anew_counts_once(traded, monkeypatch):
 
 
 def test_many_are_added_in_parts(traded, monkeypatch):
-    monkeypatch.setattr(merging, "BATCH", 2)
+    batches_of(monkeypatch, 2)
     assert merged(traded) > 2
     assert told(traded) == raw(traded, By.VENDING_POINT, ZONE)
 
 
 @pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_two_who_add_at_once_add_everything_once(traded, monkeypatch):
-    monkeypatch.setattr(merging, "BATCH", 1)
+    batches_of(monkeypatch, 1)
     gate, added = Barrier(2), []
 
     def work():

@@ -38,8 +38,8 @@ def _differing(roll_up: RollUp) -> Iterator[Select[Any]]:
     yield _not_nothing(
         roll_up,
         _kept(roll_up, Span.DAY),
-        roll_up.cells(Span.DAY, ZONE, listed),
-        roll_up.cells(Span.DAY, ZONE, lambda _columns: [], sign=-1),
+        roll_up.cells([Span.DAY], ZONE, listed),
+        roll_up.cells([Span.DAY], ZONE, lambda _columns: [], sign=-1),
     )
     days = roll_up.model.__table__
     for span in roll_up.spans[1:]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Select, literal
+from sqlalchemy import ColumnElement, Select, String, case, literal_column, select, true, union_all
 
 from vmsapp.models import SalesByHour, SalesByProduct, SalesByTariff, Span
 from vmsapp.services.roll_ups.calendar import begins
@@ -32,23 +32,22 @@ class RollUp:
         """The primary key, in the order of ``cells``."""
         return ("span", "first_on", *ALWAYS, *self.keys)
 
-    def cells(self, span: Span, zone: Zone, where: Where, sign: int = 1) -> Select[Any]:
-        """State what cells of a span should hold by the records: keys, then figures.
+    def cells(self, spans: Sequence[Span], zone: Zone, where: Where, sign: int = 1) -> Select[Any]:
+        """State what cells of some spans should hold by the records: keys, then figures.
 
         Args:
-            span: One of its own.
+            spans: Some of its own.
             zone: The utility's.
             where: Which transfers, as ``facts`` takes it.
             sign: -1 for what takes them off.
         """
         names = (*ALWAYS, *self.keys)
         found = facts(("day", *names), zone, where)
-        keys = [
-            literal(span.value).label("span"),
-            begins(span, found.c.day).label("first_on"),
-            *(found.c[name] for name in names),
-        ]
-        return summed(found, keys, sign)
+        days = summed(found, [found.c.day, *(found.c[name] for name in names)], sign).subquery()
+        each = union_all(*(select(_word(span).label("span")) for span in spans)).subquery("spans")
+        first_on = case(*((each.c.span == _word(span), begins(span, days.c.day)) for span in spans))
+        keys = [each.c.span, first_on.label("first_on"), *(days.c[name] for name in names)]
+        return summed(days.join(each, true()), keys, of=days)
 
 
 ROLL_UPS: Final[Sequence[RollUp]] = (
@@ -57,6 +56,10 @@ ROLL_UPS: Final[Sequence[RollUp]] = (
     RollUp(SalesByHour, ("hour",), (Span.DAY, Span.MONTH)),
 )
 """In the order in which they are asked."""
+
+
+def _word(span: Span) -> ColumnElement[str]:
+    return literal_column(f"'{span.value}'", String)
 
 
 def covering(names: Collection[str]) -> RollUp | None:

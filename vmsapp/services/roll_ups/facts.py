@@ -107,16 +107,19 @@ def facts(names: Collection[str], zone: Zone, where: Where) -> Subquery:
     ).subquery("facts")
 
 
-def summed(found: FromClause, keys: Iterable[Any], sign: int = 1) -> Select[Any]:
+def summed(
+    found: FromClause, keys: Iterable[Any], sign: int = 1, *, of: FromClause | None = None
+) -> Select[Any]:
     """Add facts or cells up by some of their columns.
 
     Args:
-        found: Has the figures under their names.
+        found: What is added up.
         keys: Columns of it, labelled; the sums follow them.
         sign: -1 takes them off instead.
+        of: The part of it that has the figures, under their names.
     """
     by = list(keys)
-    sums = (func.sum(found.c[name]) for name in FIGURES)
+    sums = (func.sum((found if of is None else of).c[name]) for name in FIGURES)
     signed = ((one if sign > 0 else -one) for one in sums)
     labelled = [one.label(name) for name, one in zip(FIGURES, signed, strict=True)]
     return select(*by, *labelled).select_from(found).group_by(*by)
