@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 
-from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Insert, Select, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import Conflict
@@ -21,6 +21,7 @@ from vmsapp.models import (
     Sale,
     Shift,
     TransferState,
+    Unsummed,
     VendingPointAccount,
 )
 from vmsapp.services.rows import insert_missing, rows_changed
@@ -103,6 +104,7 @@ def reserve_free(
 def post(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
     """Make the pending transfer of a sale final."""
     _settle(session, sale, TransferState.POSTED, at)
+    session.execute(_lists_sale(), {"of_sale": sale.id})
     account.pending_minor -= sale.charged_minor
     # what was reserved from the float, however the point sells by now
     account.balance_minor -= _float_debit(session, sale)
@@ -149,6 +151,7 @@ def reverse(
     )
     answer.state = TransferState.POSTED
     answer.settled_at = at
+    session.execute(insert(Unsummed.__table__), {"transfer_id": answer.id})
     return answer
 
 
@@ -248,6 +251,14 @@ def _float_debits() -> Select[int]:
         .where(LedgerTransfer.sale_id == of_sale, LedgerTransfer.kind == "sale")
         .where(LedgerAccount.kind == AccountKind.FLOAT)
     )
+
+
+@cache
+def _lists_sale() -> Insert:
+    """Have a sale's transfer added to the roll-ups; made once, as that takes longer than to run."""
+    transfer, of_sale = LedgerTransfer.__table__.c, bindparam("of_sale")
+    posted = select(transfer.id).where(transfer.sale_id == of_sale, transfer.kind == "sale")
+    return insert(Unsummed.__table__).from_select(["transfer_id"], posted)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
