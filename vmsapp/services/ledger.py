@@ -151,7 +151,7 @@ def reverse(
     )
     answer.state = TransferState.POSTED
     answer.settled_at = at
-    session.execute(insert(Unsummed.__table__), {"transfer_id": answer.id})
+    session.execute(insert(Unsummed), {"transfer_id": answer.id})
     return answer
 
 
@@ -256,9 +256,10 @@ def _float_debits() -> Select[int]:
 @cache
 def _lists_sale() -> Insert:
     """Have a sale's transfer added to the roll-ups; made once, as that takes longer than to run."""
-    transfer, of_sale = LedgerTransfer.__table__.c, bindparam("of_sale")
+    of_sale: BindParameter[int] = bindparam("of_sale")
+    transfer = LedgerTransfer.__table__.c
     posted = select(transfer.id).where(transfer.sale_id == of_sale, transfer.kind == "sale")
-    return insert(Unsummed.__table__).from_select(["transfer_id"], posted)
+    return insert(Unsummed).from_select(["transfer_id"], posted)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
