@@ -85,6 +85,16 @@ def move(shop, sale, day):
     )  # fmt: skip
 
 
+def test_a_crossing_of_too_many_days_is_refused_in_a_sentence_at_its_last_day(browse, sold):
+    days = {"from": "2026-01-01", "to": "2026-03-31", "by": "hour"}
+    answer = browse(ADMIN).get(REPORT, query_string=days | {"operator": sold[0].operator_id})
+    assert answer.status_code == 422
+    assert "reaches over 31 days at most" in said(answer.text)
+    assert lines(page(browse(ADMIN), **days))["Total"][0] == "3"
+    short = days | {"from": "2026-03-01", "operator": sold[0].operator_id}
+    assert lines(page(browse(ADMIN), **short))["Total"][0] == "2"
+
+
 @pytest.mark.usefixtures("sold")
 def test_each_reader_sees_the_sales_of_the_own_place_alone(browse):
     sums = {
