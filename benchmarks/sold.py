@@ -46,11 +46,11 @@ PLAN = """
     CREATE UNLOGGED TABLE bench_sale AS
     SELECT n AS id, c.point_id, c.user_id, l.*, day, day + secs * interval '1 second' AS local,
            (500 + n * 7919 % 9000)::bigint AS paid
-    FROM (SELECT n, :today - :days + 1 + (n::bigint * :days / :count)::int AS day,
-                 25200 + (n::bigint * 104729 % 50400)::int AS secs,
-                 (n::bigint * 48271 % :places) AS place,
-                 (n::bigint * 7919 % :points)::int AS counter
-          FROM generate_series(0, :count - 1) AS n) AS s
+    FROM (SELECT n, :today - :days + 1 + (n * :days / :count)::int AS day,
+                 25200 + (n * 104729 % 50400)::int AS secs,
+                 (n * 48271 % :places) AS place,
+                 (n * 7919 % :points)::int AS counter
+          FROM generate_series(0::bigint, :count - 1) AS n) AS s
     JOIN bench_place l ON l.k = CASE
         WHEN place % 5 = 4 AND day > :today - 120 THEN place - 1 ELSE place END
     JOIN bench_counter c ON c.k = s.counter
@@ -198,5 +198,3 @@ def _indexes_aside(run: Connection) -> Iterator[None]:
         run.execute(text(said))
     for table, name, said in rules:
         run.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT {name} {said}"))
-
-

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from threading import Barrier, Thread
 
 import pytest
+from flask_migrate import downgrade, upgrade
 from sqlalchemy import text, update
 
 from tests import factories
@@ -43,6 +44,7 @@ from vmsapp.services.registration import meters
 from vmsapp.services.reports import By, Question, Sums
 from vmsapp.services.reports.sources import CrossingTooLong
 from vmsapp.services.roll_ups import ROLL_UPS, merging, rebuild
+from vmsapp.tasks.roll_ups import add_up
 
 CELLS = (SalesByHour, SalesByTariff, SalesByProduct)
 
@@ -265,3 +267,30 @@ def test_an_operator_reads_the_own_sums_alone(traded):
         mine = {place: sums for place, sums in expected.items() if place[0] == point}
         assert as_told(asked(traded, Question(FIRST, LAST, By.VENDING_POINT), who)) == mine != {}
     assert as_told(asked(traded, Question(FIRST, LAST, By.VENDING_POINT), AUDITOR)) == expected
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_the_worker_and_the_shell_add_what_was_sold(app, traded):
+    runner, waiting = app.test_cli_runner(), traded.count(Unsummed)
+    transfers = traded.count(LedgerTransfer, LedgerTransfer.state == "posted")
+    with app.app_context():
+        add_up()
+    assert traded.count(Unsummed) == 0 < waiting
+    traded.sell(LEGACY_11, units="11")
+    assert runner.invoke(args=["vms", "roll-ups", "merge"]).output == "1 transfers added.\n"
+    answer = runner.invoke(args=["vms", "roll-ups", "rebuild"])
+    assert answer.output == f"Made anew from {transfers + 1} transfers.\n"
+    assert told(traded) == raw(traded, By.VENDING_POINT, ZONE)
+    task = app.extensions["celery"].conf.beat_schedule["roll-ups"]
+    assert (task["task"], task["schedule"] <= 15) == (add_up.name, True)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_what_was_sold_before_the_upgrade_waits_to_be_added(app, traded):
+    merged(traded)
+    with app.app_context():
+        downgrade(revision="0038")
+        upgrade()
+    transfers = traded.count(LedgerTransfer, LedgerTransfer.state == "posted")
+    assert merged(traded) == transfers
+    assert told(traded) == raw(traded, By.VENDING_POINT, ZONE)

@@ -8,8 +8,9 @@ the customer paid for.
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
+from typing import Final, cast
 
-from sqlalchemy import BindParameter, Insert, Select, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Insert, Select, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import Conflict
@@ -28,6 +29,8 @@ from vmsapp.services.rows import insert_missing, rows_changed
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
+
+UNSUMMED: Final = cast("Table", Unsummed.__table__)
 
 
 class Unbalanced(AssertionError):
@@ -151,7 +154,7 @@ def reverse(
     )
     answer.state = TransferState.POSTED
     answer.settled_at = at
-    session.execute(insert(Unsummed.__table__), {"transfer_id": answer.id})
+    session.execute(insert(UNSUMMED), {"transfer_id": answer.id})
     return answer
 
 
@@ -256,9 +259,10 @@ def _float_debits() -> Select[int]:
 @cache
 def _lists_sale() -> Insert:
     """Have a sale's transfer added to the roll-ups; made once, as that takes longer than to run."""
-    transfer, of_sale = LedgerTransfer.__table__.c, bindparam("of_sale")
+    of_sale: BindParameter[int] = bindparam("of_sale")
+    transfer = LedgerTransfer.__table__.c
     posted = select(transfer.id).where(transfer.sale_id == of_sale, transfer.kind == "sale")
-    return insert(Unsummed.__table__).from_select(["transfer_id"], posted)
+    return insert(UNSUMMED).from_select(["transfer_id"], posted)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:

@@ -72,10 +72,11 @@ def _totals_of(session: Session, question: Question, first: date, last: date) ->
 
 def _found(session: Session, question: Question) -> Found:
     for key, subclass, *figures in session.execute(statement(session, question)):
-        sums = Sums(**{
+        found: dict[str, Any] = {
             name: figure if name in IN_UNITS else int(figure)
             for name, figure in zip(FIGURES, figures, strict=True)
-        })  # fmt: skip
+        }
+        sums = Sums(**found)
         if sums != Sums():  # what was taken out of a cell leaves it empty
             yield _place(question, key, subclass), sums
 

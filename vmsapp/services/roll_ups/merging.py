@@ -69,7 +69,7 @@ def rebuild(session: Session) -> int:
     with atomic(session, durable=True):
         _one_at_a_time(session)
         for roll_up in ROLL_UPS:
-            session.execute(delete(roll_up.model.__table__))
+            session.execute(delete(roll_up.model).execution_options(synchronize_session=False))
         _list(session, posted)
     return merge(session)
 
@@ -93,7 +93,7 @@ def take_out(session: Session, meter_ids: Sequence[int]) -> None:
         ).all()  # fmt: skip
         for those in parts(summed):
             _add(session, those, sign=-1)
-            session.execute(insert(unsummed), [{"transfer_id": one} for one in those])
+            session.execute(insert(Unsummed), [{"transfer_id": one} for one in those])
 
 
 def _merge_some(session: Session, most: int) -> int:
@@ -105,7 +105,8 @@ def _merge_some(session: Session, most: int) -> int:
         ).all()
         if those:
             _add(session, those)
-            session.execute(delete(unsummed).where(among(session, unsummed.c.transfer_id, those)))
+            done = delete(Unsummed).where(among(session, Unsummed.transfer_id, those))
+            session.execute(done.execution_options(synchronize_session=False))
         return len(those)
 
 
@@ -115,7 +116,7 @@ def _one_at_a_time(session: Session) -> None:
 
 
 def _list(session: Session, posted: Any) -> None:  # noqa: ANN401 - a select
-    session.execute(insert(unsummed).from_select(["transfer_id"], posted))
+    session.execute(insert(Unsummed).from_select(["transfer_id"], posted))
 
 
 def _add(session: Session, those: Sequence[int], sign: int = 1) -> None:
@@ -133,7 +134,7 @@ def _pour(session: Session, roll_up: RollUp, cells: Any) -> None:  # noqa: ANN40
     """Add cells to those that are there; one that is not there yet begins with them."""
     dialect = session.get_bind().dialect.name
     there = roll_up.model.__table__
-    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(there)
+    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(roll_up.model)
     filled = add.from_select([*roll_up.all_keys, *FIGURES], cells)
     sums = {name: there.c[name] + filled.excluded[name] for name in FIGURES}
     session.execute(filled.on_conflict_do_update(index_elements=[*roll_up.all_keys], set_=sums))
