@@ -361,6 +361,7 @@ SCENES: Final = (
     Scene("campaign-plan-errors", "/campaigns/new", act=shown(SAVE, "#errors"), part="main",
           status=422),
     Scene("reports", "/reports/"),
+    Scene("saved-reports", "/reports/saved/"),
     Scene("sales-report", "/reports/sales/?period=this_month"),
     Scene("sales-report-points", "/reports/sales/?period=this_month&by=vending_point", part="main"),
     Scene("sales-report-none", "/reports/sales/?from=2001-01-01&to=2001-01-31", part="main"),

@@ -368,6 +368,14 @@ ELSEWHERE = {
             "print_sheets",
         )
     },
+    **{
+        f"SavedReports.{deed}": "tests/web/test_saved_reports.py"
+        for deed in ("save", "rename", "delete", "restore")
+    },
+    **{
+        f"ReportSchedules.{deed}": "tests/web/test_report_sending.py"
+        for deed in ("plan", "change", "pause", "resume", "send", "end", "restore", "add", "remove")
+    },
     "Campaigns.report": "tests/services/test_campaign_hand_outs.py",
     "Campaigns.send": "tests/services/test_campaign_hand_outs.py",
     "Consumers.confirm_address": "tests/services/test_deliveries.py",

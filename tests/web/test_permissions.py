@@ -107,6 +107,32 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.terms", "POST"): ADMINS,
     ("ReportIndex.show", "GET"): IN_A_GROUP,
     ("SalesReport.show", "GET"): OF_FLOATS,
+    **{
+        (f"SavedReports.{route}", method): FINDS
+        for route, method in (
+            ("list", "GET"),
+            ("save", "POST"),
+            ("rename", "GET"),
+            ("rename", "POST"),
+            ("delete", "POST"),
+            ("restore", "POST"),
+        )
+    },
+    ("ReportSchedules.show", "GET"): FINDS,
+    **{
+        (f"ReportSchedules.{route}", method): SETTLES
+        for route, method in (
+            ("plan", "GET"),
+            ("plan", "POST"),
+            ("change", "GET"),
+            ("change", "POST"),
+            ("people", "GET"),
+        )
+    },
+    **{
+        (f"ReportSchedules.{route}", "POST"): SETTLES
+        for route in ("pause", "resume", "send", "end", "restore", "add", "remove")
+    },
     **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
     **{
         (f"Shifts.{route}", method): SELLS

@@ -198,3 +198,15 @@ def test_a_token_of_a_sale_leads_to_the_sale_for_who_sees_sales(browse, shop):
     sale = shop.sell()
     page = browse(OPERATOR).get("/sales-tokens/list/").text
     assert f'<a href="/sales/show/{sale.id}">{sale.id}</a>' in page
+
+
+def test_a_ready_made_period_moves_on_with_the_days(browse, shop, clock):
+    shop.sell()
+    query = {"sold": "yesterday"}
+    admin = browse(ADMIN)
+    page = admin.get(f"{SALES}/list/", query_string=query).text
+    assert "Business date: Yesterday: Mar 16, 2026" in " ".join(re.sub("<[^>]+>", "", page).split())
+    assert rows(read(page)) == []
+    clock.forward(days=1)
+    page = browse(ADMIN).get(f"{SALES}/list/", query_string=query).text
+    assert len(rows(read(page))) == 1

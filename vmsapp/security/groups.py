@@ -33,6 +33,7 @@ _FINDS: Final = frozenset(
         "Dashboard.see",
         "TokenRecords.see",
         "InactiveConsumers.see",
+        "SavedReports.see",
     }
 )
 _REGISTERS: Final = frozenset(
@@ -129,6 +130,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
+        | {"SavedReports.schedule"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(

@@ -38,6 +38,7 @@ CAMPAIGNS: Final = "Campaigns"
 TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
 INACTIVE: Final = "InactiveConsumers"
 REPORT_INDEX: Final = "ReportIndex"
+SAVED_REPORTS: Final = "SavedReports"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

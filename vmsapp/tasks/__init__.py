@@ -60,6 +60,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.proof",
             "vmsapp.tasks.reconcile",
             "vmsapp.tasks.roll_ups",
+            "vmsapp.tasks.reports",
         ],
         beat_schedule={
             "reconcile": {
@@ -96,6 +97,11 @@ def init_app(app: Flask, settings: Settings) -> None:
                 "task": "vmsapp.tasks.roll_ups.merge",
                 "schedule": MERGE_SECONDS,
                 "options": {"expires": MERGE_SECONDS},
+            },
+            "reports": {
+                "task": "vmsapp.tasks.reports.sweep",
+                "schedule": SWEEP_SECONDS,
+                "options": {"expires": SWEEP_SECONDS},
             },
             "tidy": {
                 "task": "vmsapp.tasks.background.tidy",
