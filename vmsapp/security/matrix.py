@@ -18,25 +18,32 @@ from vmsapp.security.permissions import (
     APPROVALS,
     AUDIT,
     CAMPAIGNS,
+    CASH_REPORT,
     CLOCK,
     COUNTER,
     DASHBOARD,
     ENGINEERING,
     ENGINEERING_REFUSALS,
     FIRST_STEPS,
+    FLOAT_REPORT,
     FLOATS,
+    FREE_REPORT,
     IMPORTS,
     INACTIVE,
     JOBS,
+    KEY_REPORT,
     LICENCE,
     MODULES,
     PROOF,
     REPORT_INDEX,
     SALES_REPORT,
+    SECOND_LOOKS,
     SECOND_PERSON,
     SETUP,
     SHIFTS,
+    STEP_REPORT,
     TARIFFS,
+    TAX_REPORT,
     TEST_TOKENS,
     TOKEN_DESK,
     TOKEN_JOURNAL,
@@ -160,6 +167,12 @@ _USERS: Final = "UserDBModelView"
 _WRITTEN: Final = ("add", "edit", "delete")
 
 
+def _report(code: str, title: str, looks_up: frozenset[Permission]) -> Screen:
+    """Make the row of a report without an entry in the menu: the page of all reports has it."""
+    taken = Deed("export", N_("Export it"), (("can_export", code),))
+    return Screen(code, title, see=("can_show",), others=(taken,), looks_up=_SHELF | looks_up)
+
+
 def _export(screen: str, word: str) -> Deed:
     """Taking a list away as a file."""
     return Deed("export", word, (("can_export", screen),), along=_WATCHES)
@@ -271,6 +284,13 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
             Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
         )),
+        _report(TAX_REPORT, N_("Tax report"), _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(STEP_REPORT, N_("Step statistics"), _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(CASH_REPORT, N_("Cash-up"), _REGIONS),
+        _report(FLOAT_REPORT, N_("Float statement"), _REGIONS),
+        _report(SECOND_LOOKS, N_("Copies and reversals"), _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(FREE_REPORT, N_("Free tokens"), _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(KEY_REPORT, N_("Key expiry"), _REGIONS),
         Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",),
                looks_up=_SHELF, others=(
             Deed("digits", N_("See the digits that were handed out"),

@@ -45,6 +45,7 @@ class Column:
         word: What it is called.
         said: Puts a value into words; only of ``WORDS``.
         leads: Where the rows are that a figure counts; none where that cannot be asked.
+        only: Tells the lines it says something of; others have nothing there.
         on: Where it stands.
         compared: Its total stands beside that of the period before.
     """
@@ -54,6 +55,7 @@ class Column:
     kind: Kind = Kind.WORDS
     said: Callable[[Any], str] = str
     leads: Callable[[Asked, Line[Any]], str | None] | None = None
+    only: Callable[[Line[Any]], bool] | None = None
     on: frozenset[str] = BOTH
     compared: bool = False
 
@@ -64,6 +66,8 @@ class Column:
 
     def value(self, line: Line[Any]) -> Any:  # noqa: ANN401 - a figure, a day or a code
         """Read its value from a line; ``None`` for none."""
+        if self.only is not None and not self.only(line):
+            return None
         return attrgetter(self.name)(line)
 
     def heading(self, settings: Setup) -> str:
