@@ -22,7 +22,7 @@ from vmsapp.models import (
     VendingPoint,
 )
 from vmsapp.services.free_tokens.quota import counts
-from vmsapp.services.reports.calculated import SIGN, moved
+from vmsapp.services.reports.calculated import moved
 from vmsapp.services.reports.lines import Answer, answered
 from vmsapp.services.reports.narrowing import TYPES, at_places, key_of
 from vmsapp.services.reports.question import By, Figures, Key, Question
@@ -99,7 +99,7 @@ def _found(session: Session, question: Question) -> Iterator[tuple[Key, Reason, 
         moved(
             select(
                 key, *apart, LedgerTransfer.kind, func.count(),
-                func.sum(case((Sale.subclass < CURRENCY, Sale.units)) * SIGN),
+                func.sum(case((Sale.subclass < CURRENCY, Sale.units))),
                 func.sum(LedgerEntry.amount_minor),
             ),
             question, free=True,
@@ -117,5 +117,5 @@ def _found(session: Session, question: Question) -> Iterator[tuple[Key, Reason, 
         back = moved_by == "reversal"
         yield about, Reason(TYPES[subclass % CURRENCY].value, kind, reason), FreeFigures(
             given=0 if back else count, reversed=count if back else 0,
-            units=units or Decimal(0), value_minor=int(worth or 0),
+            units=(-1 if back else 1) * (units or Decimal(0)), value_minor=int(worth or 0),
         )  # fmt: skip
