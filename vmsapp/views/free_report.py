@@ -23,15 +23,21 @@ from vmsapp.views.sale_filters import TYPE
 from vmsapp.views.sale_hands import GIVEN_FOR, WHY
 
 
+def _code(why: tuple[str, str]) -> str:
+    kind, reason = why
+    return f"{kind}.{reason}"
+
+
 def why_said(why: tuple[str, str]) -> str:
     """Name the reason."""
-    return str(gettext(WHY[".".join(why)]))
+    word = WHY[_code(why)]
+    return str(gettext(word))
 
 
 def _url(asked: Asked, line: Line[Any], days: str) -> str | None:
     return asked.sales_url(
         days, line.key,
-        **{"kind": line.apart.kind, GIVEN_FOR.name: ".".join(line.apart.why),
+        **{"kind": line.apart.kind, GIVEN_FOR.name: _code(line.apart.why),
            TYPE.name: line.meter_type},
     )  # fmt: skip
 
