@@ -167,9 +167,9 @@ _USERS: Final = "UserDBModelView"
 _WRITTEN: Final = ("add", "edit", "delete")
 
 
-def _report(code: str, title: str, looks_up: frozenset[Permission]) -> Screen:
+def _report(code: str, title: str, export: str, looks_up: frozenset[Permission]) -> Screen:
     """Make the row of a report without an entry in the menu: the page of all reports has it."""
-    taken = Deed("export", N_("Export it"), (("can_export", code),))
+    taken = Deed("export", export, (("can_export", code),))
     return Screen(code, title, see=("can_show",), others=(taken,), looks_up=_SHELF | looks_up)
 
 
@@ -284,13 +284,20 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
             Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
         )),
-        _report(TAX_REPORT, N_("Tax report"), _REGIONS | _PRODUCTS | _TARIFFS),
-        _report(STEP_REPORT, N_("Step statistics"), _REGIONS | _PRODUCTS | _TARIFFS),
-        _report(CASH_REPORT, N_("Cash-up"), _REGIONS),
-        _report(FLOAT_REPORT, N_("Float statement"), _REGIONS),
-        _report(SECOND_LOOKS, N_("Copies and reversals"), _REGIONS | _PRODUCTS | _TARIFFS),
-        _report(FREE_REPORT, N_("Free tokens"), _REGIONS | _PRODUCTS | _TARIFFS),
-        _report(KEY_REPORT, N_("Key expiry"), _REGIONS),
+        _report(TAX_REPORT, N_("Tax report"), N_("Export the tax report"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(STEP_REPORT, N_("Step statistics"), N_("Export the step statistics"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(CASH_REPORT, N_("Cash-up"), N_("Export the cash-up"),
+                _REGIONS),
+        _report(FLOAT_REPORT, N_("Float statement"), N_("Export the float statement"),
+                _REGIONS),
+        _report(SECOND_LOOKS, N_("Copies and reversals"), N_("Export copies and reversals"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(FREE_REPORT, N_("Free tokens"), N_("Export free tokens"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(KEY_REPORT, N_("Key expiry"), N_("Export key expiry"),
+                _REGIONS),
         Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",),
                looks_up=_SHELF, others=(
             Deed("digits", N_("See the digits that were handed out"),
