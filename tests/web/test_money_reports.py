@@ -221,7 +221,7 @@ def test_taxes_in_a_file_are_exact(browse, traded):
     header, row = csv.reader(io.StringIO(answer.get_data().decode("utf-8-sig")))
     assert header[6:] == ["Taxed amount, net (USD)", "Taxed units, net", "Tax charged (USD)",
                           "Tax given back (USD)", "Tax, net (USD)"]  # fmt: skip
-    assert row == ["2026-03-17", "Tax on energy", "5 %", "", "1", "0", "30.00", "", "1.50",
+    assert row == ["2026-03-17", "Tax on energy", "5\xa0%", "", "1", "0", "30.00", "", "1.50",
                    "0.00", "1.50"]  # fmt: skip
 
 

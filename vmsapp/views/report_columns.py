@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -115,6 +116,11 @@ def units_said(meter_type: str, units: Decimal) -> str:
     return f"{units_text(units)} {gettext(UNITS[meter_type])}"
 
 
+def day_text(day: date) -> str:
+    """Write a day on one line."""
+    return str(format_date(day, "medium")).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def share_text(share: Decimal) -> str:
     """Write a share of one in percent."""
     return format_percent(share, format="#,##0.0%", locale=get_locale() or Locale("en"))
@@ -136,5 +142,5 @@ def change_text(now: Decimal | int, before: Decimal | int) -> str:
 WRITTEN: Final[Mapping[Kind, Callable[[Any], str]]] = {
     Kind.COUNT: number_text,
     Kind.SHARE: share_text,
-    Kind.DAY: lambda day: str(format_date(day, "medium")),
+    Kind.DAY: day_text,
 }

@@ -14,7 +14,7 @@ from vmsapp.models import Setup
 from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By, Key
 from vmsapp.views.report_asked import Asked
-from vmsapp.views.report_columns import Column, Kind, change_text
+from vmsapp.views.report_columns import Column, Kind, change_text, day_text
 from vmsapp.views.sale_filters import hour_text
 from vmsapp.views.words import METER_TYPES
 
@@ -83,7 +83,7 @@ def time_text(by: By | None, first: date) -> str:
         case By.WEEK:
             return str(_("Week from %(day)s", day=format_date(first, "medium")))
         case _:
-            return str(format_date(first, "medium"))
+            return day_text(first)
 
 
 def in_order(

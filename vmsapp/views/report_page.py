@@ -12,10 +12,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from flask import abort, make_response, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _
@@ -24,13 +23,13 @@ from vmsapp.services import audit
 from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By
 from vmsapp.services.sheets import Cell
-from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility, zone
+from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
 from vmsapp.views.exports import KINDS, handed_over, write_table
 from vmsapp.views.filters import Filter
 from vmsapp.views.lists import YEAR, names, secure_cookies
 from vmsapp.views.lists import Answer as Page
 from vmsapp.views.report_asked import BY_WORDS, Asked, Asks, read_asked, read_filters
-from vmsapp.views.report_columns import Column
+from vmsapp.views.report_columns import Column, Kind
 from vmsapp.views.report_lines import (
     DRAWN,
     SERIES,
@@ -41,6 +40,7 @@ from vmsapp.views.report_lines import (
     written,
 )
 from vmsapp.views.report_periods import PRESETS
+from vmsapp.views.report_question import chips, cookie, days_said, facts, today, typed
 from vmsapp.views.sale_filters import ABOUT
 
 LONGEST_KEPT: Final = 500
@@ -84,9 +84,9 @@ class ReportPage(OfficeView):
         """Answer what is asked."""
         raise NotImplementedError
 
-    def called(self, line: Line[Any]) -> str:
-        """Name what tells lines apart: in totals, comparisons and the chart's legend."""
-        words = [one for one in self.columns if one.name.startswith("apart.")]
+    def called(self, line: Line[Any], columns: Sequence[Column]) -> str:
+        """Name what tells lines apart: in comparisons, and in the chart and its legend."""
+        words = [one for one in columns if one.name.startswith("apart.")]
         return " · ".join(text for one in words if (text := one.text(line, utility())))
 
     def compared(self, answer: Answer[Any], settings: Setup) -> Sequence[Compared]:
@@ -106,19 +106,19 @@ class ReportPage(OfficeView):
     @has_access
     def show(self) -> Page | Response:
         """Show the report, and have the browser keep what was asked."""
-        kept = request.cookies.get(_cookie(), "")
+        kept = request.cookies.get(cookie(), "")
         if not request.args and kept:
             wanted = urlencode(parse_qsl(kept[:LONGEST_KEPT]))
             return redirect(f"{url_for(self.asks.endpoint)}?{wanted}")
         settings = utility()
         try:
-            asked = read_asked(self.asks, request.args, _today())
+            asked = read_asked(self.asks, request.args, today())
             found = self.answer(asked)
         except VmsError as error:
             return self._refused(error), status_of(error)
         answer = make_response(self._shown(asked, found, settings))
         answer.set_cookie(
-            _cookie(), urlencode(asked.address()), max_age=YEAR,
+            cookie(), urlencode(asked.address()), max_age=YEAR,
             path=request.script_root + self.route_base,
             samesite="Lax", httponly=True, secure=secure_cookies(),
         )  # fmt: skip
@@ -131,8 +131,8 @@ class ReportPage(OfficeView):
         """Hand the report over as a file, and put that on record."""
         if kind not in KINDS:
             abort(404)
-        settings, asked = utility(), read_asked(self.asks, request.args, _today())
-        lines = in_order(asked, self.answer(asked), self.drawn, self.filled, _today())
+        settings, asked = utility(), read_asked(self.asks, request.args, today())
+        lines = in_order(asked, self.answer(asked), self.drawn, self.filled, today())
         with atomic(session()) as current:
             audit.record(
                 current, actor(), f"{self.subject}.exported", self.subject, None, kind=kind,
@@ -165,7 +165,7 @@ class ReportPage(OfficeView):
         return BY_WORDS[asked.by] if asked.by else self.heading
 
     def _shown(self, asked: Asked, found: Answer[Any], settings: Setup) -> str:
-        lines = in_order(asked, found, self.drawn, self.filled, _today())
+        lines = in_order(asked, found, self.drawn, self.filled, today())
         columns = self._columns(found)
         kinds = [line.apart for line in found.totals][:SERIES]
         drawn = {key: None for line in lines if (key := line.key) is not None}
@@ -174,7 +174,7 @@ class ReportPage(OfficeView):
         several = len(found.totals) > 1
         rows = [
             written(asked, columns, line, settings, drawn=self.drawn if line.key in keys else "",
-                    series=kinds, called=self.called(line) if several else "")
+                    series=kinds, called=self.called(line, columns) if several else "")
             for line in lines
         ]  # fmt: skip
         total = str(_("Total"))
@@ -186,12 +186,12 @@ class ReportPage(OfficeView):
             ],
             columns=[(gettext(one.word), one.is_number) for one in columns],
             compared=self.compared(found, settings) if found.before else [],
-            before=_days(found.before.first, found.before.last) if found.before else "",
-            legend=[self.called(line) for line in found.totals][:SERIES] if several else [],
+            before=days_said(found.before.first, found.before.last) if found.before else "",
+            legend=[self.called(line, columns) for line in found.totals[:SERIES] if several],
             apart=len(found.totals) > SERIES,
-            chips=_chips(asked), facts=_facts(asked, self._about(asked)),
+            chips=chips(asked), facts=facts(asked, self._about(asked)),
             about=gettext(self._about(asked)), cut=DRAWN if cut else 0,
-            chart=self._chart(asked), exports=self._exports(asked), **self.more(asked),
+            chart=self._chart(asked, found), exports=self._exports(asked), **self.more(asked),
         )  # fmt: skip
 
     def _columns(self, found: Answer[Any]) -> Sequence[Column]:
@@ -202,11 +202,13 @@ class ReportPage(OfficeView):
             if "page" in one.on and (one.name != "apart.meter_type" or len(types) > 1)
         ]  # fmt: skip
 
-    def _chart(self, asked: Asked) -> tuple[str, str] | None:
-        """How the chart is drawn, and what it shows."""
+    def _chart(self, asked: Asked, found: Answer[Any]) -> tuple[str, str] | None:
+        """How the chart is drawn, and what it shows; none of nothing."""
         if not self.drawn:
             return None
         column = next(one for one in self.columns if one.name == self.drawn)
+        if not any(column.value(line) for line in found.lines):
+            return None
         what, figure = gettext(self._about(asked)), gettext(column.word)
         title = _("%(what)s: %(figure)s", what=what, figure=figure)
         return "bar" if asked.by_time else "hbar", str(title)
@@ -220,9 +222,10 @@ class ReportPage(OfficeView):
         bys = [(by.value, gettext(BY_WORDS[by])) for by in BY_WORDS if by in self.bys]
         nothing = [gettext(text) for text in self.nothing]
         return self.page(
-            self.template, title=str(self.title), asked=asked, typed=_typed(asked), bys=bys,
+            self.template, title=str(self.title), asked=asked, typed=typed(asked), bys=bys,
             presets=self._presets(asked) if self.asks_days else (), filters=self._fields(asked),
             note_below=gettext(self.note) if self.note else "", nothing=nothing,
+            money_columns=any(one.kind is Kind.MONEY for one in self.columns),
             settings=utility(), here=self.asks.endpoint, asks_days=self.asks_days, **context,
         )  # fmt: skip
 
@@ -247,46 +250,3 @@ class ReportPage(OfficeView):
             url = asked.url(period=code) if asked else url_for(where, period=code)
             found.append((gettext(word), url, asked is not None and asked.period.code == code))
         return found
-
-
-def _today() -> date:
-    return business_day(now_utc(), zone())
-
-
-def _cookie() -> str:
-    """The cookie that holds what this browser last asked."""
-    return "__Secure-asked" if secure_cookies() else "asked"
-
-
-def _typed(asked: Asked | None) -> dict[str, str]:
-    """What stands in the form."""
-    if asked is None:
-        return {name: request.args.get(name, "")[:20] for name in ("from", "to", "by", "period")}
-    return {
-        "from": asked.period.first.isoformat(), "to": asked.period.last.isoformat(),
-        "by": asked.by.value if asked.by else "", "period": asked.period.code,
-    }  # fmt: skip
-
-
-def _chips(asked: Asked) -> Sequence[tuple[str, str, str]]:
-    """The filters in force: what each narrows, to what, and the report without it."""
-    return [
-        (str(one.label), one.said(value), asked.url(**{one.name: None}))
-        for one, value in asked.chosen
-    ]
-
-
-def _facts(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
-    """What the printed page says of the report."""
-    period = _("Period") if asked.asks.days else _("As of")
-    return [
-        (str(period), asked.period.said()),
-        *([(str(_("Grouped by")), gettext(about))] if asked.by else []),
-        *((str(one.label), one.said(value)) for one, value in asked.chosen),
-        (str(_("Printed by")), actor().name),
-    ]
-
-
-def _days(*days: date) -> str:
-    first, last = (format_date(day, "medium") for day in days)
-    return first if first == last else str(_("%(first)s to %(last)s", first=first, last=last))

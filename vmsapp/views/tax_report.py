@@ -28,7 +28,7 @@ def terms_said(terms: tuple[str, Decimal]) -> str:
     """Say how a tax is worked out."""
     how, rate = terms
     if how == PERCENT:
-        return f"{rate_text(rate)} %"
+        return f"{rate_text(rate)}\N{NO-BREAK SPACE}%"
     if how == UNIT:
         return str(_("%(price)s a unit", price=price_text(rate)))
     return str(_("a fixed sum")) if how == FLAT else ""
@@ -86,8 +86,8 @@ class TaxReport(ReportPage):
         here = {one.apart: one.figures.net_minor for one in now}
         lines = [
             money_beside(
-                self.called(Line(None, "", tax, TaxFigures())), here.get(tax, 0), was.get(tax, 0),
-                settings,
+                self.called(Line(None, "", tax, TaxFigures()), self.columns),
+                here.get(tax, 0), was.get(tax, 0), settings,
             )
             for tax in taxes
         ]  # fmt: skip
