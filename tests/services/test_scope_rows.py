@@ -56,6 +56,9 @@ from vmsapp.models import (
     ReportSending,
     Sale,
     SaleReversal,
+    SalesByHour,
+    SalesByProduct,
+    SalesByTariff,
     SavedReport,
     ServicePoint,
     Shift,
@@ -69,6 +72,7 @@ from vmsapp.models import (
 from vmsapp.models.base import Model
 from vmsapp.scope import (
     NOTHING,
+    SYSTEM,
     Actor,
     OutOfScope,
     ScopedMixin,
@@ -81,6 +85,7 @@ from vmsapp.security import NotActing, actor_for
 from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.key_changes import printing as slips_of_keys
+from vmsapp.services.roll_ups import merge
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (
@@ -106,6 +111,9 @@ AT_A_POINT = (
     ApprovalRequest,
     Shift,
     ShiftCash,
+    SalesByHour,
+    SalesByTariff,
+    SalesByProduct,
 )
 CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
 SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
@@ -118,6 +126,7 @@ NOT_SCOPED = {
     "Tariff": "reference data of the whole utility",
     "TariffPlan": "reference data of the whole utility",
     "AuditUnsealed": "numbers of events alone, for the sealer",
+    "Unsummed": "numbers of transfers alone, for who adds them up",
     "AuditSeal": "places and hashes alone; the events themselves are scoped",
     "AuditHead": "one chain for all regions; holds no secret",
     "SecurityModule": "one for all regions; holds no secret",
@@ -192,6 +201,8 @@ def sold(shop):
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
+    with shop.session() as session, seen_by(SYSTEM):
+        merge(session)
     return {"north": north, "south": south}
 
 

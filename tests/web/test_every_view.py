@@ -48,6 +48,7 @@ BIG = {Consumer, Meter, Sale, Region, OfficeUser, models.Token, models.ServicePo
 LATER = "its pages come with the work they belong to; rows are made by the services alone"
 PART = "a part of its parent, shown and written with it"
 EVIDENCE = "evidence that only services read and write; nobody may touch it by hand"
+SUMS = "made of the records by services alone, and read by the reports"
 
 NOT_SHOWN: dict[type, str] = {
     models.Setup: "seen and changed on a page of its own, by dated rows that are never rewritten",
@@ -97,6 +98,10 @@ NOT_SHOWN: dict[type, str] = {
     models.ImportRow: "shown with its import, where it has errors",
     models.NumberSeries: "the last number of a series, given by the services alone",
     models.AuditUnsealed: EVIDENCE,
+    models.Unsummed: EVIDENCE,
+    models.SalesByHour: SUMS,
+    models.SalesByTariff: SUMS,
+    models.SalesByProduct: SUMS,
     models.AuditSeal: "an event's place, shown with the event",
     models.AuditHead: "told on the page of the audit trail, as the state of its chain",
     models.ClockAcceptance: "written by the clock's page, which needs no list of them",

@@ -105,6 +105,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.move", "POST"): ADMINS,
     ("Floats.terms", "GET"): ADMINS,
     ("Floats.terms", "POST"): ADMINS,
+    ("ReportIndex.show", "GET"): IN_A_GROUP,
     ("SalesReport.show", "GET"): OF_FLOATS,
     **{
         (f"SavedReports.{route}", method): FINDS
@@ -132,6 +133,17 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         (f"ReportSchedules.{route}", "POST"): SETTLES
         for route in ("pause", "resume", "send", "end", "restore", "add", "remove")
     },
+    ("CashReport.show", "GET"): OF_FLOATS,
+    ("FloatReport.show", "GET"): OF_FLOATS,
+    **{
+        (f"{report}.{route}", method): OF_MONEY
+        for report in ("TaxReport", "StepReport", "SecondLookReport", "FreeReport")
+        for route, method in (("show", "GET"), ("export", "POST"))
+    },
+    ("CashReport.export", "POST"): OF_MONEY,
+    ("FloatReport.export", "POST"): OF_MONEY,
+    ("KeyReport.show", "GET"): OF_ENGINEERING,
+    ("KeyReport.export", "POST"): OF_ENGINEERING,
     **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
     **{
         (f"Shifts.{route}", method): SELLS

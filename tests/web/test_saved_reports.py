@@ -8,7 +8,7 @@ from tests.web.importing import work
 from tests.web.office import ADMIN, fields, main_part, said
 from tests.web.records import chips, read
 from vmsapp.models import AuditEvent, Job, ReportSchedule, SavedReport
-from vmsapp.views import report_pages
+from vmsapp.views import report_screens
 
 SALES, TOKENS, SAVED = "/reports/sales/", "/sales-tokens/list/", "/reports/saved/"
 
@@ -148,7 +148,7 @@ def test_an_arabic_pdf_file_is_made(browse, sold):
 
 @pytest.mark.usefixtures("sold")
 def test_a_long_report_is_made_in_the_background(browse, office, shop, monkeypatch):
-    monkeypatch.setattr(report_pages, "DIRECTLY", 1)
+    monkeypatch.setattr(report_screens, "DIRECTLY", 1)
     admin = browse(ADMIN)
     answer = admin.post(f"{SALES}export/csv?period=this_month&by=vending_point")
     (job,) = shop.rows(Job)

@@ -18,31 +18,14 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
-from tests.keyring import KeyShop, make_ring, ring_module
 from tests.web.office import ADMIN, BOTH, ENGINEER
 from tests.web.records import links, permit, read, rows
 from tests.web.test_digits_stay import holds
 from vmsapp.models import AuditEvent, KeyChange, KeyChangeToken, Sale
 
+pytestmark = pytest.mark.ring
+
 SALES, SETS = "/sales-tokens", "/key-change-tokens"
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
 
 
 @pytest.fixture

@@ -84,6 +84,14 @@ from vmsapp.models.report import (
     SendingState,
 )
 from vmsapp.models.reversal import ReversalReason, SaleReversal
+from vmsapp.models.roll_up import (
+    FIGURES,
+    SalesByHour,
+    SalesByProduct,
+    SalesByTariff,
+    Span,
+    Unsummed,
+)
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
@@ -115,6 +123,7 @@ __all__ = [
     "CHANGE_MOVES",
     "DELIVERY_MOVES",
     "ENGINEERING_MOVES",
+    "FIGURES",
     "MAY_BE_MADE",
     "MOVES",
     "OPEN_CHANGES",
@@ -205,6 +214,9 @@ __all__ = [
     "SaleKind",
     "SaleReversal",
     "SaleState",
+    "SalesByHour",
+    "SalesByProduct",
+    "SalesByTariff",
     "SavedReport",
     "ScheduleState",
     "SecurityModule",
@@ -215,6 +227,7 @@ __all__ = [
     "ShiftCash",
     "ShiftState",
     "SmAlgorithm",
+    "Span",
     "SpentTid",
     "SuppliedPlace",
     "Tariff",
@@ -224,6 +237,7 @@ __all__ = [
     "Token",
     "TrainingMeter",
     "TransferState",
+    "Unsummed",
     "UserSession",
     "UserState",
     "VendingKey",

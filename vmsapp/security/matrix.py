@@ -18,25 +18,33 @@ from vmsapp.security.permissions import (
     APPROVALS,
     AUDIT,
     CAMPAIGNS,
+    CASH_REPORT,
     CLOCK,
     COUNTER,
     DASHBOARD,
     ENGINEERING,
     ENGINEERING_REFUSALS,
     FIRST_STEPS,
+    FLOAT_REPORT,
     FLOATS,
+    FREE_REPORT,
     IMPORTS,
     INACTIVE,
     JOBS,
+    KEY_REPORT,
     LICENCE,
     MODULES,
     PROOF,
+    REPORT_INDEX,
     SALES_REPORT,
     SAVED_REPORTS,
+    SECOND_LOOKS,
     SECOND_PERSON,
     SETUP,
     SHIFTS,
+    STEP_REPORT,
     TARIFFS,
+    TAX_REPORT,
     TEST_TOKENS,
     TOKEN_DESK,
     TOKEN_JOURNAL,
@@ -150,12 +158,20 @@ _TARIFFS: Final = frozenset({("can_look_up", "Tariffs")})
 """The searches of fields and filters: who narrows a list by regions need not see their screen."""
 _TRIES: Final = frozenset({("can_try", TARIFFS), ("menu_access", "Price trial")})
 """Whoever sees tariffs may try their prices."""
+_SHELF: Final = frozenset({("can_show", REPORT_INDEX), ("menu_access", "Report index")})
+"""Whoever sees a report sees the page that leads to all of them."""
 _RUNS: Final = frozenset({("can_run", IMPORTS)})
 """Handing files in, applying and taking them back, of whichever kind may be imported."""
 _WATCHES: Final = frozenset({("can_show", JOBS)})
 """Following the own jobs, and fetching what they made: long lists are written in the background."""
 _USERS: Final = "UserDBModelView"
 _WRITTEN: Final = ("add", "edit", "delete")
+
+
+def _report(code: str, title: str, export: str, looks_up: frozenset[Permission]) -> Screen:
+    """Make the row of a report without an entry in the menu: the page of all reports has it."""
+    taken = Deed("export", export, (("can_export", code),))
+    return Screen(code, title, see=("can_show",), others=(taken,), looks_up=_SHELF | looks_up)
 
 
 def _export(screen: str, word: str) -> Deed:
@@ -264,18 +280,33 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         )),
     ),
     N_("Reports"): (
-        Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",)),
+        Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",), looks_up=_SHELF),
         Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
-               looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
+               looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
             _export(SALES_REPORT, N_("Export the sales report")),
         )),
-        Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",), others=(
+        _report(TAX_REPORT, N_("Tax report"), N_("Export the tax report"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(STEP_REPORT, N_("Step statistics"), N_("Export the step statistics"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(CASH_REPORT, N_("Cash-up"), N_("Export the cash-up"),
+                _REGIONS),
+        _report(FLOAT_REPORT, N_("Float statement"), N_("Export the float statement"),
+                _REGIONS),
+        _report(SECOND_LOOKS, N_("Copies and reversals"), N_("Export copies and reversals"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(FREE_REPORT, N_("Free tokens"), N_("Export free tokens"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(KEY_REPORT, N_("Key expiry"), N_("Export key expiry"),
+                _REGIONS),
+        Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",),
+               looks_up=_SHELF, others=(
             Deed("digits", N_("See the digits that were handed out"),
                  (("can_digits", TOKEN_RECORDS),)),
             _export(TOKEN_RECORDS, N_("Export token records")),
         )),
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
-               looks_up=_REGIONS, others=(
+               looks_up=_SHELF | _REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
         )),
         Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", see=("can_list",), others=(

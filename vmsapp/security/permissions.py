@@ -37,7 +37,15 @@ TRAINING: Final = "Training"
 CAMPAIGNS: Final = "Campaigns"
 TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
 INACTIVE: Final = "InactiveConsumers"
+REPORT_INDEX: Final = "ReportIndex"
 SAVED_REPORTS: Final = "SavedReports"
+CASH_REPORT: Final = "CashReport"
+FLOAT_REPORT: Final = "FloatReport"
+FREE_REPORT: Final = "FreeReport"
+KEY_REPORT: Final = "KeyReport"
+SECOND_LOOKS: Final = "CopiesAndReversals"
+STEP_REPORT: Final = "StepReport"
+TAX_REPORT: Final = "TaxReport"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

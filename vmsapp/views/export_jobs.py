@@ -20,7 +20,7 @@ from vmsapp.services import job_runs, stored_files
 from vmsapp.services.job_runs import Work
 from vmsapp.views.exports import KINDS, Exported
 from vmsapp.views.lists import view_named
-from vmsapp.views.report_pages import ReportPage
+from vmsapp.views.report_screens import ReportScreen
 
 TELL_SECONDS: Final = 0.5
 """How often it is written down how far a file is."""
@@ -39,7 +39,7 @@ def export(session: Session, actor: Actor, work: Work) -> None:
     """
     params = work.params
     view: Any = view_named(current_app.extensions["appbuilder"], params["view"])
-    assert isinstance(view, Exported | ReportPage)
+    assert isinstance(view, Exported | ReportScreen)
     if not actor.may("can_export", view.class_permission_name):
         raise NotAllowed
     settings: Settings = current_app.extensions["vms_settings"]

@@ -1,6 +1,6 @@
-"""The sales report as an address asks for it, kept by the browser, and the ways on from it."""
+"""A report as an address asks for it, kept by the browser, and the ways on from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from vmsapp.errors import N_
 from vmsapp.services.reports import By, Key, Question
 from vmsapp.views.asked import Chosen
+from vmsapp.views.filters import Filter
 from vmsapp.views.report_periods import MOST_DAYS, Period, TooManyDays, read_period
 from vmsapp.views.sale_filters import ABOUT, OPERATOR, POINT, PRODUCT, REGION, TARIFF, TYPE
 
@@ -41,15 +42,34 @@ PARAMETER: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A sales report as one address asks for it.
+class Asks:
+    """What a report can be asked.
 
     Attributes:
+        endpoint: Where it stands.
+        bys: What its lines can stand for, the usual one first; none where that is fixed.
+        filters: What it can be narrowed by.
+        days: Whether it is about some days; else it is about now.
+    """
+
+    endpoint: str
+    bys: Sequence[By] = ()
+    filters: Sequence[Filter] = ABOUT
+    days: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A report as one address asks for it.
+
+    Attributes:
+        by: What a line stands for; ``None`` where that is fixed.
         chosen: Filters in force, with their values.
     """
 
+    asks: Asks
     period: Period
-    by: By
+    by: By | None
     chosen: Chosen
 
     @property
@@ -59,7 +79,7 @@ class Asked:
         return Question(
             self.period.first,
             self.period.last,
-            self.by,
+            self.by or By.YEAR,
             meter_type=values.get(TYPE.name),
             region_id=values.get(REGION.name),
             vending_point_id=values.get(POINT.name),
@@ -79,7 +99,8 @@ class Asked:
 
     def address(self) -> dict[str, Any]:
         """The whole of it, as parameters; what they say amiss is left out."""
-        return self.period.address() | {"by": self.by.value} | self.about()
+        days = self.period.address() if self.asks.days else {}
+        return days | ({"by": self.by.value} if self.by else {}) | self.about()
 
     def url(self, **changes: str | None) -> str:
         """Address of the report with some parameters changed; ``None`` leaves one out."""
@@ -88,45 +109,38 @@ class Asked:
             wanted = {name: text for name, text in wanted.items() if name not in {"from", "to"}}
         wanted |= {name: text or "" for name, text in changes.items()}
         kept: dict[str, Any] = {name: text for name, text in wanted.items() if text}
-        return url_for("SalesReport.show", **kept)
+        return url_for(self.asks.endpoint, **kept)
 
-    def sold_url(self, key: Key | None, meter_type: str | None) -> str | None:
-        """Where the sales stand that a figure counts as sold; none for who may not see them."""
-        return self._sales_url("sold", key, meter_type)
+    def sales_url(self, days: str, key: Key | None, **more: str | None) -> str | None:
+        """Where the sales stand that a figure counts; none for who may not see them.
 
-    def back_url(self, key: Key | None, meter_type: str | None) -> str | None:
-        """Where the sales stand that a figure counts as taken back.
-
-        None for an hour: at which one a sale was taken back, the list cannot be asked.
+        Args:
+            days: The filter of days that they fit: ``sold`` or ``back``.
+            key: What the line is about; ``None`` for all of them.
+            more: Other filters of the list; ``None`` leaves one out.
         """
-        if self.by == By.HOUR and key is not None:
+        if not may_list("Sales"):
             return None
-        return self._sales_url("back", key, meter_type)
-
-    def _sales_url(self, days: str, key: Key | None, meter_type: str | None) -> str | None:
-        if not current_app.extensions["appbuilder"].sm.has_access("can_list", "Sales"):
-            return None
-        first, last = self._days_of(key)
+        first, last = self.days_of(key)
         wanted: dict[str, Any] = self.about() | {"made": "yes", "kind": "sale"}
         wanted |= {f"{days}_from": first.isoformat(), f"{days}_to": last.isoformat()}
-        if meter_type:
-            wanted[TYPE.name] = meter_type
         if key is not None and self.by in PARAMETER:
             wanted[PARAMETER[self.by]] = str(key)
-        return url_for("Sales.list", **wanted)
+        wanted |= more
+        return url_for("Sales.list", **{name: text for name, text in wanted.items() if text})
 
-    def _days_of(self, key: Key | None) -> tuple[date, date]:
+    def days_of(self, key: Key | None) -> tuple[date, date]:
         """Give the days of a line that lie in the period."""
         if not isinstance(key, date):
             return self.period.first, self.period.last
-        end = _next(self.by, key) - timedelta(days=1)
+        end = _next(self.by or By.DAY, key) - timedelta(days=1)
         return max(key, self.period.first), min(end, self.period.last)
 
-    def keys(self, today: date) -> list[Key]:
-        """List the times that have a line even if nothing was sold: none after today."""
+    def times(self, today: date) -> list[Key]:
+        """List the times that have a line even if nothing happened: none after today."""
         if self.by == By.HOUR:
             return list(range(24))
-        if self.by not in TIMES:
+        if self.by not in TIMES or self.by is None:
             return []
         found: list[Key] = []
         day = self.by.begins(self.period.first)
@@ -136,26 +150,34 @@ class Asked:
         return found
 
 
-def read_asked(arguments: MultiDict[str, str], today: date) -> Asked:
+def read_asked(asks: Asks, arguments: MultiDict[str, str], today: date) -> Asked:
     """Read a report's address; an unknown filter or value is left out.
 
     Raises:
         InvalidInput: Its days cannot be used.
     """
-    period = read_period(arguments, today)
+    chosen = read_filters(asks, arguments)
+    period = read_period(arguments, today) if asks.days else Period(today, today)
+    if not asks.bys:
+        return Asked(asks, period, None, chosen)
     wanted = arguments.get("by", "")
-    by = By(wanted) if wanted in BY_WORDS else By.DAY
+    by = By(wanted) if wanted in asks.bys else asks.bys[0]
     if by == By.DAY and period.days > MOST_DAYS:
         if wanted:
             raise TooManyDays
         by = By.MONTH
-    return Asked(period, by, read_filters(arguments))
+    return Asked(asks, period, by, chosen)
 
 
-def read_filters(arguments: MultiDict[str, str]) -> Chosen:
+def read_filters(asks: Asks, arguments: MultiDict[str, str]) -> Chosen:
     """Read the filters in force, with their values."""
-    read = ((one, one.read(arguments)) for one in ABOUT)
+    read = ((one, one.read(arguments)) for one in asks.filters)
     return [(one, value) for one, value in read if value is not None]
+
+
+def may_list(view: str) -> bool:
+    """Tell whether the reader may open a list."""
+    return bool(current_app.extensions["appbuilder"].sm.has_access("can_list", view))
 
 
 def _next(by: By, first: date) -> date:

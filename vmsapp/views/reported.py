@@ -1,10 +1,10 @@
 """What makes a screen a report: its figures as a table, kept questions, saved, sent by e-mail.
 
-A report declares itself by its class. One of figures is a ``ReportPage``, one of records a
+A report declares itself by its class. One of figures is a ``ReportScreen``, one of records a
 ``ReportList``; either names its ``report``, and tells its table. All else - files, jobs, what
 was asked last, saved reports, schedules - follows from the address:
 
-    class TaxReport(ReportPage):
+    class TaxReport(ReportScreen):
         report = "tax_report"
         ...
         def table(self) -> Table: ...
@@ -24,7 +24,6 @@ from vmsapp.security import SAVED_REPORTS
 from vmsapp.services.reports.saving import names_of
 from vmsapp.services.reports.sendings import NarrowedOutOfSight
 from vmsapp.views.base import actor, session
-from vmsapp.views.filters import Filter
 from vmsapp.views.lists import YEAR, secure_cookies
 from vmsapp.views.report_files import Follow, Table
 
@@ -40,7 +39,7 @@ NOT_ASKED: Final = frozenset({"after", "before", "last", "_l_", RESET, ASKED})
 
 
 class Reported:
-    """A screen that is a report: what ``ReportPage`` and ``ReportList`` share.
+    """A screen that is a report: what ``ReportScreen`` and ``ReportList`` share.
 
     What a reader asked last opens the report, in the same browser and for the same person; a
     link that asks anything wins.
@@ -53,7 +52,7 @@ class Reported:
 
     report: ClassVar[str]
     opens: ClassVar[str] = "show"
-    filters: ClassVar[tuple[Filter, ...]] = ()
+    filters: ClassVar[Any] = ()
 
     appbuilder: AppBuilder
     endpoint: str

@@ -1,8 +1,8 @@
-"""The base of reports of figures: ``ReportPage``.
+"""The base of reports of figures: ``ReportScreen``.
 
 A report names itself, tells its table and what of its question goes on record:
 
-    class TaxReport(ReportPage):
+    class TaxReport(ReportScreen):
         report = "tax_report"
         route_base = "/reports/tax"
         class_permission_name = TAX_REPORT
@@ -34,7 +34,7 @@ from vmsapp.views.report_files import Follow, Table, write_file
 from vmsapp.views.reported import Reported
 
 
-class ReportPage(Reported, OfficeView):
+class ReportScreen(Reported, OfficeView):
     """A report of figures, which can be had as a file, saved, and sent."""
 
     default_view = "show"
