@@ -73,6 +73,14 @@ from vmsapp.models.product import MeterType, Product
 from vmsapp.models.proof import LedgerProof
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
+from vmsapp.models.revenue import (
+    REVENUE_MOVES,
+    RevenueFinding,
+    RevenueNote,
+    RevenueOutcome,
+    RevenueRule,
+    RevenueState,
+)
 from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
@@ -109,6 +117,7 @@ __all__ = [
     "MOVES",
     "OPEN_CHANGES",
     "OPEN_DELIVERIES",
+    "REVENUE_MOVES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -183,6 +192,11 @@ __all__ = [
     "RecoveryCode",
     "Region",
     "RegionLevel",
+    "RevenueFinding",
+    "RevenueNote",
+    "RevenueOutcome",
+    "RevenueRule",
+    "RevenueState",
     "ReversalReason",
     "RowState",
     "Sale",
