@@ -83,6 +83,8 @@ _SEES_SYSTEM: Final = frozenset(
         "TokenJournal.export",
         "TokenRecords.export",
         "InactiveConsumers.export",
+        "RevenueProtection.see",
+        "RevenueProtection.export",
         "EngineeringTokens.see",
         "EngineeringTokens.export",
         "EngineeringRefusals.see",
@@ -129,6 +131,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.decide"}
+        | {"RevenueProtection.export"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(
@@ -150,6 +154,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS
         | {"InactiveConsumers.export"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.export"}
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(

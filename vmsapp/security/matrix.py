@@ -31,6 +31,7 @@ from vmsapp.security.permissions import (
     LICENCE,
     MODULES,
     PROOF,
+    REVENUE,
     SALES_REPORT,
     SECOND_PERSON,
     SETUP,
@@ -276,6 +277,15 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
                looks_up=_REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
+        )),
+        Screen(REVENUE, N_("Revenue protection"), "Revenue protection", looks_up=_REGIONS,
+               others=(
+            Deed("work", N_("Take findings on and write about them"), (("can_work", REVENUE),)),
+            Deed("decide", N_("Say what was behind findings"), (("can_decide", REVENUE),),
+                 ("work",)),
+            Deed("run", N_("Ask the rules now"), (("can_run", REVENUE),), along=_WATCHES),
+            Deed("rules", N_("Set the rules"), (("can_rules", REVENUE),)),
+            _export(REVENUE, N_("Export findings")),
         )),
     ),
     N_("System"): (

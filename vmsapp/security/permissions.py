@@ -37,6 +37,7 @@ TRAINING: Final = "Training"
 CAMPAIGNS: Final = "Campaigns"
 TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
 INACTIVE: Final = "InactiveConsumers"
+REVENUE: Final = "RevenueProtection"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -21,7 +21,8 @@ from vmsapp.services import job_runs, job_sweep
 from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
-from vmsapp.tasks import campaigns, celery, exports, imports
+from vmsapp.services.revenue_protection import running
+from vmsapp.tasks import campaigns, celery, exports, imports, revenue
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -35,6 +36,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     campaign_terms.MAKE: campaigns.make,
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,
+    running.RUN: revenue.look,
 }
 """What each kind of job does."""
 

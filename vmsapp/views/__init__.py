@@ -50,6 +50,8 @@ from vmsapp.views.products import Products
 from vmsapp.views.records import KeyChangeTokens, SalesTokens
 from vmsapp.views.regions import Regions
 from vmsapp.views.reports import SalesReport
+from vmsapp.views.revenue_findings import RevenueFindings
+from vmsapp.views.revenue_rules import RevenueRules
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
@@ -171,3 +173,5 @@ def _register_reports(builder: AppBuilder) -> None:
     builder.add_view(
         InactiveConsumers, "Inactive consumers", label=_l("Inactive consumers"), **REPORTS
     )
+    builder.add_view(RevenueRules, "Revenue protection", label=_l("Revenue protection"), **REPORTS)
+    builder.add_view_no_menu(RevenueFindings)

@@ -24,6 +24,7 @@ KINDS: Final = {
     "campaign.make": N_("Key change tokens of a campaign"),
     "campaign.send": N_("Text messages of a campaign"),
     "campaign.report": N_("Report of a campaign"),
+    "revenue.run": N_("Search for lost revenue"),
 }
 STATES: Final = {
     "waiting": N_("waiting"),

@@ -34,7 +34,7 @@ DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 
 PART_OF: Final = {
     "Printing": COUNTER, "FreeTokens": COUNTER, "CampaignMeters": CAMPAIGNS,
-    "CampaignLeftOut": CAMPAIGNS,
+    "CampaignLeftOut": CAMPAIGNS, "RevenueFindings": "RevenueRules",
 }  # fmt: skip
 """Views without an entry in the menu, and the one they belong to."""
 

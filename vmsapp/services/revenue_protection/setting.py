@@ -9,11 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, InvalidInput, NotFound
+from vmsapp.errors import NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import RevenueRule
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.services.revenue_protection.errors import (
+    MoreThanThereAre,
+    NeverClosed,
+    NumberOutOfRange,
+)
 from vmsapp.services.revenue_protection.looking import Number, Rule
 from vmsapp.services.revenue_protection.rules import REST, RULES
 from vmsapp.services.rows import lock_or_insert
@@ -32,33 +37,6 @@ class Setting:
     active: bool
     numbers: Mapping[str, int]
     ran_at: datetime | None
-
-
-class NumberOutOfRange(InvalidInput):
-    """A threshold is less or more than makes sense."""
-
-    code = "threshold_out_of_range"
-    message = N_("%(number)s cannot be: it lies between %(least)s and %(most)s.")
-
-    def __init__(self, name: str, *, number: int, least: int, most: int) -> None:
-        super().__init__(number=number, least=least, most=most)
-        self.name = name
-
-
-class MoreThanThereAre(InvalidInput):
-    """More months with a purchase are wanted than are looked at."""
-
-    code = "more_months_than_there_are"
-    message = N_("These are more months than are looked at.")
-    field = "least"
-
-
-class NeverClosed(InvalidInput):
-    """The hours begin when they end."""
-
-    code = "hours_never_end"
-    message = N_("The hours cannot end when they begin.")
-    field = "closes"
 
 
 def thresholds(rule: Rule) -> tuple[Number, ...]:
