@@ -29,6 +29,7 @@ from vmsapp.models import (
     KeyChange,
     Meter,
     OfficeUser,
+    RevenueFinding,
     Sale,
     Shift,
     UserSession,
@@ -105,8 +106,12 @@ def may_everything(shop, people):
         asked_by_id=people[SOUTH_OPERATOR].id, asked_at=NOW, state_at=NOW, due_at=NOW,
     )  # fmt: skip
 
+    lost = RevenueFinding(
+        rule="stopped", subject=f"meter {south.id}", meter_id=south.id, facts={}, found_at=NOW
+    )
+
     def promote(session):
-        session.add_all([asked, found, shift, sent, campaign])
+        session.add_all([asked, found, shift, sent, campaign, lost])
         session.flush()
         change.campaign_id = campaign.id
         session.add(change)

@@ -29,7 +29,7 @@ from vmsapp.models.mixins import PointScoped, region_table
 from vmsapp.models.types import Code, Id, Moment, Text, UtcDateTime
 from vmsapp.models.user import username_of
 from vmsapp.models.vending_point import VendingPoint
-from vmsapp.scope import Sight, below
+from vmsapp.scope import ScopedMixin, Sight, below
 
 
 class RevenueState(StrEnum):
@@ -73,6 +73,16 @@ EXPLAINED: Final = (RevenueOutcome.VACANT, RevenueOutcome.MOVED, RevenueOutcome.
 """It was as the rule says, for a reason that is none of concern."""
 
 LIVE: Final = text("live")
+
+
+def _seen(finding: Any, sight: Sight) -> ColumnElement[bool]:  # noqa: ANN401 - model or columns
+    meter, point = Meter.__table__.c, VendingPoint.__table__.c
+    regions = select(region_table.c.id).where(below(region_table.c.path, sight.region_path))
+    own = finding.meter_id.in_(select(meter.id).where(meter.region_id.in_(regions)))
+    if sight.vending_point_id is not None:
+        return or_(own, finding.vending_point_id == sight.vending_point_id)
+    points = select(point.id).where(point.region_id.in_(regions))
+    return or_(own, finding.vending_point_id.in_(points))
 
 
 class RevenueFinding(PointScoped, Model):
@@ -154,10 +164,7 @@ class RevenueFinding(PointScoped, Model):
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
         """Findings about the meters of the region, and about what was done where sales are seen."""
-        meter = Meter.__table__.c
-        regions = select(region_table.c.id).where(below(region_table.c.path, sight.region_path))
-        own = cls.meter_id.in_(select(meter.id).where(meter.region_id.in_(regions)))
-        return or_(own, super().visible_to(sight))
+        return _seen(cls, sight)
 
     def inside(self, session: Session, sight: Sight) -> bool:
         """The meter must be seen, or the vending point be the own one or lie in the region."""
@@ -166,7 +173,7 @@ class RevenueFinding(PointScoped, Model):
         return session.scalar(select(Meter.id).where(Meter.id == self.meter_id)) is not None
 
 
-class RevenueNote(Model):
+class RevenueNote(ScopedMixin, Model):
     """One step of the work on a finding, with what was written about it; rows are only added.
 
     Attributes:
@@ -195,6 +202,17 @@ class RevenueNote(Model):
     made_by: Mapped[str | None] = column_property(
         username_of(made_by_id), deferred=True, raiseload=True
     )
+
+    @classmethod
+    def visible_to(cls, sight: Sight) -> ColumnElement[bool]:
+        """Those of the findings that are seen."""
+        finding = RevenueFinding.__table__.c
+        return cls.finding_id.in_(select(finding.id).where(_seen(finding, sight)))
+
+    def inside(self, session: Session, sight: Sight) -> bool:
+        """The finding must be seen."""
+        seen = select(RevenueFinding.id).where(RevenueFinding.id == self.finding_id)
+        return session.scalar(seen) is not None
 
 
 class RevenueRule(Model):

@@ -35,6 +35,7 @@ from vmsapp.views.revenue_forms import NoteForm, decide_form
 from vmsapp.views.revenue_words import (
     DEEDS,
     OUTCOMES,
+    PERMISSIONS,
     found_said,
     is_over,
     month_text,
@@ -81,7 +82,7 @@ class RevenueFindings(Exported):
     datamodel = OfficeInterface(RevenueFinding)
     route_base = "/revenue-findings"
     class_permission_name = REVENUE
-    base_permissions = names("can_list can_show can_work can_decide can_export")
+    base_permissions = PERMISSIONS
     list_template = "revenue/list.html"
     show_template = "revenue/show.html"
 

@@ -19,10 +19,10 @@ from vmsapp.services.revenue_protection.setting import Setting, change, setting_
 from vmsapp.tasks import background
 from vmsapp.views.base import OfficeView, actor, session, status_of, zone
 from vmsapp.views.forms import put_error
-from vmsapp.views.lists import Answer, names
+from vmsapp.views.lists import Answer
 from vmsapp.views.look import number_text
 from vmsapp.views.revenue_forms import ACTIVE, NUMBER, numbers_typed, rule_form
-from vmsapp.views.revenue_words import rule_sentence, rule_word
+from vmsapp.views.revenue_words import PERMISSIONS, rule_sentence, rule_word
 from vmsapp.views.watching import watch
 
 COLUMNS: Final = (
@@ -42,7 +42,7 @@ class RevenueRules(OfficeView):
     route_base = "/revenue-protection"
     default_view = "show"
     class_permission_name = REVENUE
-    base_permissions = names("can_show can_run can_rules")
+    base_permissions = PERMISSIONS
     title = _l("Revenue protection")
 
     @expose("/")

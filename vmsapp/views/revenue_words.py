@@ -20,6 +20,11 @@ from vmsapp.views.base import utility
 from vmsapp.views.look import digits, number_text, state
 from vmsapp.views.words import unit_name
 
+PERMISSIONS: Final = [
+    "can_list", "can_show", "can_work", "can_decide", "can_run", "can_rules", "can_export",
+]  # fmt: skip
+"""Of both screens, which share one row of the matrix: each of them is told all of it."""
+
 STATES: Final = {
     "open": N_("open"),
     "taken": N_("under work"),
