@@ -215,7 +215,7 @@ def test_the_file_for_field_visits(browse, shop, mine):
     line = next(dict(zip(header, one, strict=True)) for one in lines if one[0] == str(mine.id))
     assert line["About"] == drn_of(LEGACY_11)
     assert (line["Rule"], line["Consumer number"]) == ("Stopped buying", "C0001")
-    assert (line["State"], line["Last purchase"]) == ("open", "2026-01-16")
+    assert (line["State"], line["Last purchase"]) == ("to look at", "2026-01-16")
     assert line["What was found"] == "Bought in 4 of 6 months, last on Jan 16, 2026."
     book = openpyxl.load_workbook(
         io.BytesIO(browse(SUPERVISOR).post("/revenue-findings/export/xlsx").data)

@@ -26,8 +26,8 @@ from vmsapp.views.revenue_words import OUTCOMES
 from vmsapp.views.sale_filters import MOST_NAMES
 
 STANDINGS: Final[Mapping[str, str]] = {
-    "due": N_("open or under work"),
-    "open": N_("open"),
+    "due": N_("to look at or under work"),
+    "open": N_("to look at"),
     "taken": N_("under work"),
     "right": N_("found right"),
     "explained": N_("explained"),

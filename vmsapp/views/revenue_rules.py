@@ -26,7 +26,7 @@ from vmsapp.views.revenue_words import PERMISSIONS, rule_sentence, rule_word
 from vmsapp.views.watching import watch
 
 COLUMNS: Final = (
-    ("open", N_("Open")),
+    ("open", N_("To look at")),
     ("taken", N_("Under work")),
     ("right", N_("Found right")),
     ("explained", N_("Explained")),

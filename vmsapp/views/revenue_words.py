@@ -26,7 +26,7 @@ PERMISSIONS: Final = [
 """Of both screens, which share one row of the matrix: each of them is told all of it."""
 
 STATES: Final = {
-    "open": N_("open"),
+    "open": N_("to look at"),
     "taken": N_("under work"),
     "decided": N_("decided"),
     "ceased": N_("no longer true"),

@@ -18,11 +18,11 @@ def _days(default: int, word: str = N_("Days looked at")) -> Number:
     return Number("days", word, default, 1, 366)
 
 
-def _percent(default: int, word: str = N_("Percent")) -> Number:
+def _percent(default: int, word: str) -> Number:
     return Number("percent", word, default, 1, 99)
 
 
-def _least(default: int, word: str = N_("At least so many")) -> Number:
+def _least(default: int, word: str) -> Number:
     return Number("least", word, default, 1, 1000)
 
 
