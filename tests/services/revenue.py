@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,10 @@ from vmsapp.extensions import atomic
 from vmsapp.models import RevenueFinding, RevenueRule, Sale
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.revenue_protection.running import run_rules
+
+ON_SQLITE = pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+ON_POSTGRES = pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+"""For tests of what the database has no part in, and of what only one of them can do."""
 
 
 def sold_on(shop: Shop, day: date, meter: str = LEGACY_11, **values: Any) -> int:

@@ -19,7 +19,15 @@ from tests.factories import (
 )
 from tests.services.gifts import Gifts
 from tests.services.pair import make_pair
-from tests.services.revenue import ask_rules, bought, findings, meters_found, set_rule, sold_on
+from tests.services.revenue import (
+    ON_SQLITE,
+    ask_rules,
+    bought,
+    findings,
+    meters_found,
+    set_rule,
+    sold_on,
+)
 from vmsapp.models import Meter, Sale, SaleKind, Setup
 from vmsapp.services.engineering.functions import Function
 from vmsapp.services.revenue_protection import meters as meter_rules
@@ -60,6 +68,7 @@ def test_a_meter_stopped_that_bought_regularly_and_nothing_for_sixty_days(shop, 
     assert (mine.state, mine.live, mine.vending_point_id) == ("open", True, None)
 
 
+@ON_SQLITE
 def test_twice_in_a_month_is_one_month(shop):
     bought(shop, LEGACY_11, *AUTUMN[1:], date(2025, 12, 20), QUIET)
     assert ask_rules(shop) == {}
@@ -72,6 +81,7 @@ def test_twice_in_a_month_is_one_month(shop):
         {"kind": SaleKind.FREE, "charged_minor": 0, "received_minor": 0},
     ],
 )
+@ON_SQLITE
 def test_what_was_taken_back_or_given_is_no_purchase(shop, values):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     sold_on(shop, TODAY, **values)  # else it had bought today
@@ -79,6 +89,7 @@ def test_what_was_taken_back_or_given_is_no_purchase(shop, values):
     assert meters_found(shop, "stopped") == {LEGACY_11}
 
 
+@ON_SQLITE
 def test_what_an_earlier_consumer_bought_there_is_not_the_present_ones(shop):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     other = shop.rows(Sale)[0].consumer_id + 1
@@ -87,6 +98,7 @@ def test_what_an_earlier_consumer_bought_there_is_not_the_present_ones(shop):
 
 
 @pytest.mark.parametrize("state", ["blocked", "retired", "stock"])
+@ON_SQLITE
 def test_a_meter_that_may_not_be_sold_to_did_not_stop_by_itself(shop, state):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     mine = Meter.id == shop.utility.meters[LEGACY_11]
@@ -96,6 +108,7 @@ def test_a_meter_that_may_not_be_sold_to_did_not_stop_by_itself(shop, state):
     assert [(row.state, row.live) for row in findings(shop, "stopped")] == [("ceased", False)]
 
 
+@ON_SQLITE
 def test_thresholds_are_those_that_were_set(shop):
     bought(shop, LEGACY_11, *AUTUMN[1:], QUIET)
     set_rule(shop, "stopped", least=3)
@@ -122,6 +135,7 @@ def test_a_meter_dropped_that_buys_less_than_half_of_its_own_mean(shop, backend)
     }  # fmt: skip
 
 
+@ON_SQLITE
 def test_with_a_year_of_history_the_same_months_are_compared(shop):
     bought(shop, LEGACY_11, *HALF_YEAR, units="40")
     bought(shop, LEGACY_11, date(2025, 1, 3), date(2025, 2, 3), units="200")
@@ -131,6 +145,7 @@ def test_with_a_year_of_history_the_same_months_are_compared(shop):
     assert (found.facts["seasonal"], found.facts["expected"]) == (True, "400.0")
 
 
+@ON_SQLITE
 def test_this_month_does_not_count_and_half_of_last_years_months_are_no_season(shop):
     bought(shop, LEGACY_11, *HALF_YEAR, units="100")
     bought(shop, LEGACY_11, date(2025, 2, 3), units="900")
@@ -140,12 +155,14 @@ def test_this_month_does_not_count_and_half_of_last_years_months_are_no_season(s
     assert (found.facts["now"], found.facts["seasonal"]) == ("0", False)
 
 
+@ON_SQLITE
 def test_one_that_bought_nothing_since_has_stopped_and_not_dropped(shop):
     bought(shop, LEGACY_11, *HALF_YEAR, units="100")
     ask_rules(shop)
     assert (meters_found(shop, "dropped"), meters_found(shop, "stopped")) == (set(), {LEGACY_11})
 
 
+@ON_SQLITE
 def test_a_meter_that_rates_itself_is_measured_in_money(shop):
     bought(shop, LEGACY_11, *HALF_YEAR, charged_minor=1000, received_minor=1000, credit_minor=1000)
     bought(shop, LEGACY_11, *RECENT, charged_minor=499, received_minor=499, credit_minor=499)
@@ -209,6 +226,7 @@ def test_four_smallest_purchases_in_a_week(shop, backend):
     assert meters_found(shop, "smallest") == set()
 
 
+@ON_SQLITE
 def test_a_tamper_status_that_was_cleared_twice(shop):
     engineer = Engineer(shop)
     for number, meter in enumerate((LEGACY_11, LEGACY_11, LEGACY_13)):

@@ -6,7 +6,16 @@ import pytest
 from sqlalchemy import update
 
 from tests.factories import LEGACY_11, LEGACY_13, STS6_11, SUPERVISOR, TODAY
-from tests.services.revenue import ask_rules, bought, findings, meters_found, set_rule, sold_on
+from tests.services.revenue import (
+    ON_POSTGRES,
+    ON_SQLITE,
+    ask_rules,
+    bought,
+    findings,
+    meters_found,
+    set_rule,
+    sold_on,
+)
 from tests.services.test_revenue_meters import AUTUMN, QUIET
 from tests.shop import in_threads
 from vmsapp.errors import NotFound
@@ -53,6 +62,7 @@ def test_a_second_run_finds_nothing_new(shop, backend):
 
 @pytest.mark.usefixtures("three_stopped", "one_at_once")
 @pytest.mark.parametrize("told", [1, 2, 3])
+@ON_SQLITE
 def test_a_run_that_was_killed_goes_on_from_the_beginning_and_writes_nothing_twice(shop, told):
     calls = []
 
@@ -70,6 +80,7 @@ def test_a_run_that_was_killed_goes_on_from_the_beginning_and_writes_nothing_twi
 
 
 @pytest.mark.usefixtures("three_stopped", "one_at_once")
+@ON_SQLITE
 def test_a_run_can_be_stopped_between_statements(shop):
     asked = []
 
@@ -85,7 +96,7 @@ def test_a_run_can_be_stopped_between_statements(shop):
     assert len(findings(shop, "stopped")) == 3
 
 
-@pytest.mark.postgres
+@ON_POSTGRES
 @pytest.mark.usefixtures("three_stopped")
 def test_two_runs_at_once_find_it_once(shop):
     in_threads(lambda: ask_rules(shop), lambda: ask_rules(shop))
@@ -112,6 +123,7 @@ def test_what_is_no_longer_true_is_closed_unless_somebody_works_on_it(shop, back
     assert findings(shop, "stopped")[1].ceased_at == kept.ceased_at  # since when stays
 
 
+@ON_SQLITE
 def test_what_is_true_again_under_work_is_the_same_finding(shop):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     ask_rules(shop)
@@ -127,6 +139,7 @@ def test_what_is_true_again_under_work_is_the_same_finding(shop):
     assert (again.id, again.state, again.ceased_at) == (row.id, "taken", None)
 
 
+@ON_SQLITE
 def test_what_ceased_is_found_anew_when_it_comes_again(shop):
     set_rule(shop, "hours", least=1)
     first = sold_on(shop, TODAY, local_hour=3)
@@ -153,6 +166,7 @@ def test_what_was_decided_rests_and_is_found_again_after_its_rest(shop, backend)
     assert (old.state, old.live, new.state, new.live) == ("decided", False, "open", True)
 
 
+@ON_SQLITE
 def test_a_decision_on_what_ceases_makes_room_at_once(shop):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     ask_rules(shop)
@@ -164,6 +178,7 @@ def test_a_decision_on_what_ceases_makes_room_at_once(shop):
     assert (row.state, row.outcome, row.live) == ("decided", "explained", False)
 
 
+@ON_SQLITE
 def test_a_rule_that_is_switched_off_closes_what_is_open(shop):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     ask_rules(shop)
@@ -172,6 +187,7 @@ def test_a_rule_that_is_switched_off_closes_what_is_open(shop):
     assert [row.state for row in findings(shop, "stopped")] == ["ceased"]
 
 
+@ON_SQLITE
 def test_a_run_is_on_record_and_notes_when_each_rule_was_through(shop):
     bought(shop, LEGACY_11, *AUTUMN, QUIET)
     ask_rules(shop)
@@ -182,6 +198,7 @@ def test_a_run_is_on_record_and_notes_when_each_rule_was_through(shop):
     assert set(rows.values()) == {shop.clock.now}
 
 
+@ON_SQLITE
 def test_how_far_it_is_is_told(shop):
     told = []
     ask_rules(shop, tell=lambda _s, done, total: told.append((done, total)))
@@ -224,6 +241,7 @@ def test_thresholds_are_kept_where_they_differ_and_put_on_record(shop, backend):
         ("hours", {"opens": 0, "closes": 24}, NeverClosed),
     ],
 )
+@ON_SQLITE
 def test_thresholds_that_make_no_sense_are_refused(shop, code, numbers, error):
     with pytest.raises(error):
         change(shop, code, **numbers)
@@ -239,6 +257,7 @@ def test_a_rules_sentence_names_each_of_its_thresholds_and_no_other(rule):
     assert all(one.least <= one.default <= one.most for one in rule.numbers)
 
 
+@ON_SQLITE
 def test_no_such_rule(shop):
     with pytest.raises(NotFound):
         shop.do(lambda session, _actor: setting.setting_of(session, "none"), by=SUPERVISOR)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text, update
 
 from tests.factories import HARBOUR, LEGACY_11, MARKET, OPERATOR, SOUTH_OPERATOR, SOUTHERN, TODAY
-from tests.services.revenue import ask_rules, findings, point_id, set_rule, sold_on
+from tests.services.revenue import ON_SQLITE, ask_rules, findings, point_id, set_rule, sold_on
 from vmsapp.models import PrintKind, ReceiptPrint, RevenueFinding, Sale, SaleKind
 
 SOUTH = {"meter": SOUTHERN, "point": MARKET, "by": SOUTH_OPERATOR}
@@ -49,6 +49,7 @@ def test_five_tokens_outside_the_hours(shop, sell, backend):
     assert found.facts == {"tokens": 19, "outside": 5}
 
 
+@ON_SQLITE
 def test_hours_may_reach_over_midnight(shop, sell):
     set_rule(shop, "hours", opens=18, closes=4, least=1)
     sell(1, local_hour=3)
@@ -127,11 +128,13 @@ def test_who_makes_more_copies_a_sale_than_three_times_the_others(shop, sell, ba
     assert found.facts == {"sales": 4, "copies": 13, "others_sales": 4, "others_copies": 4}
 
 
+@ON_SQLITE
 def test_who_sells_alone_is_compared_with_nobody(shop):
     printed(shop, sold_on(shop, TODAY), 30)
     assert "copies_operator" not in ask_rules(shop)
 
 
+@ON_SQLITE
 def test_a_sale_counts_by_its_business_date_and_its_hour_there(shop):
     sale = shop.sell(LEGACY_11)
     shop.change(lambda s: s.execute(update(Sale).where(Sale.id == sale.id).values(kind="sale")))

@@ -13,7 +13,7 @@ from tests.factories import (
     SUPERVISOR,
     TODAY,
 )
-from tests.services.revenue import ask_rules, bought, findings, set_rule, sold_on
+from tests.services.revenue import ON_SQLITE, ask_rules, bought, findings, set_rule, sold_on
 from tests.services.test_revenue_meters import AUTUMN, QUIET
 from vmsapp.errors import NotFound
 from vmsapp.models import AuditEvent, RevenueFinding, RevenueNote
@@ -83,6 +83,7 @@ def test_taken_on_noted_decided_and_opened_again(shop, stopped, backend):
     assert deeds(shop) == ["taken", "noted", "decided", "reopened"]
 
 
+@ON_SQLITE
 def test_given_up_it_is_open_again_and_another_may_take_it_from_somebody(shop, stopped):
     shop.do(working.take, stopped, by=OPERATOR)
     shop.do(working.take, stopped, by=OPERATOR)  # twice is once
@@ -94,6 +95,7 @@ def test_given_up_it_is_open_again_and_another_may_take_it_from_somebody(shop, s
     assert deeds(shop) == ["taken", "taken", "left"]
 
 
+@ON_SQLITE
 def test_given_up_what_is_no_longer_true_is_over(shop, stopped):
     shop.do(working.take, stopped, by=SUPERVISOR)
     sold_on(shop, TODAY, LEGACY_11)
@@ -103,6 +105,7 @@ def test_given_up_what_is_no_longer_true_is_over(shop, stopped):
     assert (row.state, row.live) == ("ceased", False)
 
 
+@ON_SQLITE
 def test_what_is_over_is_refused(shop, stopped):
     with pytest.raises(NotTaken):
         shop.do(working.leave, stopped, by=SUPERVISOR)
@@ -125,6 +128,7 @@ def test_what_is_over_is_refused(shop, stopped):
         ("faulty", "x" * 256, NoteMissing),
     ],
 )
+@ON_SQLITE
 def test_an_outcome_must_fit_and_be_said(shop, stopped, outcome, text, error):
     with pytest.raises(error):
         shop.do(working.decide, stopped, outcome, Said(text), by=SUPERVISOR)
@@ -132,6 +136,7 @@ def test_an_outcome_must_fit_and_be_said(shop, stopped, outcome, text, error):
     assert shop.rows(RevenueNote) == []
 
 
+@ON_SQLITE
 def test_what_was_found_again_keeps_an_old_decision_closed(shop, stopped):
     shop.do(working.decide, stopped, "vacant", SEEN, by=SUPERVISOR)
     set_rule(shop, "stopped", rest=1, months=12)
@@ -153,6 +158,7 @@ def both_sides(shop):
     return findings(shop, "hours")
 
 
+@ON_SQLITE
 def test_nobody_works_on_a_finding_about_oneself(shop, both_sides):
     own = next(row for row in both_sides if row.operator_id == shop.utility.users[OPERATOR].id)
     for deed, more in ((working.take, ()), (working.note, (SEEN,)),
@@ -164,6 +170,7 @@ def test_nobody_works_on_a_finding_about_oneself(shop, both_sides):
         shop.do(working.reopen, own.id, by=OPERATOR)
 
 
+@ON_SQLITE
 def test_a_finding_elsewhere_is_not_found(shop, both_sides):
     theirs = next(
         row for row in both_sides if row.operator_id == shop.utility.users[SOUTH_OPERATOR].id
@@ -175,6 +182,7 @@ def test_a_finding_elsewhere_is_not_found(shop, both_sides):
     assert now(shop, theirs.id).state == "open"
 
 
+@ON_SQLITE
 def test_counts_are_of_what_is_seen_by_what_became_of_it(shop, stopped):
     bought(shop, SOUTHERN, *AUTUMN, QUIET, **SOUTH)
     ask_rules(shop)
@@ -202,6 +210,7 @@ def test_the_history_of_a_meter_is_its_consumers_month_by_month(shop, backend):
     assert told == {date(2025, 12, 1): (2, "25.000", 200)}
 
 
+@ON_SQLITE
 def test_the_sales_a_finding_counted_are_listed_and_no_others(shop):
     set_rule(shop, "hours", least=1)
     night = sold_on(shop, TODAY, local_hour=3)
