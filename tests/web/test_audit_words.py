@@ -192,10 +192,6 @@ OPEN = {
     },
     (SUBJECT, "views/report_screens.py", "self.report"): report_pages,
     (SUBJECT, "views/exports.py", "subject"): exported,
-    (ACTION, "views/report_page.py", "f'{self.subject}.exported'"): lambda app: {
-        f"{name}.exported" for name in reports(app)
-    },
-    (SUBJECT, "views/report_page.py", "self.subject"): reports,
     (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }
 """What only the running product tells: where it stands, and what it may be."""
