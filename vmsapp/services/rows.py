@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Dialect,
+    Insert,
     Select,
     String,
     Table,
@@ -27,8 +28,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vmsapp.models.base import Model
+from vmsapp.scope import guard
 
 Row = TypeVar("Row", bound=Model)
 Value = TypeVar("Value")
@@ -51,6 +54,31 @@ def insert_missing(session: Session, model: type[Model], **values: Any) -> None:
     dialect = session.get_bind().dialect.name
     add = postgresql.insert if dialect == "postgresql" else sqlite.insert
     session.execute(add(model).values(**values).on_conflict_do_nothing())
+
+
+def insert_at_once(session: Session, row: Model) -> None:
+    """Insert one row now, past the unit of work, in a transaction that writes.
+
+    To find out what is to be written, and in which order, takes longer than to write it. The
+    scope guards the row like any other. It is given its id, and stays as it was made: the
+    session does not know it.
+
+    Raises:
+        OutOfScope: It lies outside the asker's scope.
+        IntegrityError: It breaks a rule of the database.
+    """
+    guard(session, row)
+    table = cast("Table", row.__table__)
+    values = {name: value for name, value in vars(row).items() if name in table.c}
+    result = session.connection().execute(_inserting(table), values)
+    if table.autoincrement_column is not None:
+        set_committed_value(row, table.autoincrement_column.key, result.inserted_primary_key[0])
+
+
+@cache
+def _inserting(into: Table) -> Insert:
+    """Make the statement once: that takes longer than to run it."""
+    return insert(into)
 
 
 def insert_rows(
@@ -228,10 +256,16 @@ def add_up(
     )
 
 
-def rows_changed(session: Session, statement: Update) -> int:
+def rows_changed(
+    session: Session,
+    statement: Update,
+    **values: Any,  # noqa: ANN401 - of its parameters
+) -> int:
     """Run an update and tell how many rows it changed: the compare in compare-and-set.
 
     Rows held by the session are not brought up to date; read them again.
     """
-    result = session.execute(statement.execution_options(synchronize_session=False))
+    if "synchronize_session" not in statement.get_execution_options():
+        statement = statement.execution_options(synchronize_session=False)
+    result = session.execute(statement, values)
     return cast("CursorResult[Any]", result).rowcount

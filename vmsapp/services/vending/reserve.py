@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import BindParameter, Insert, Select, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -27,7 +27,7 @@ from vmsapp.models import (
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.licence.standing import check_vending
-from vmsapp.services.rows import add_up
+from vmsapp.services.rows import add_up, insert_at_once
 from vmsapp.services.setup import installation
 from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.debts import lock_owed, recover
@@ -134,7 +134,7 @@ def reserve(
     count(session, sale, priced)
     recover(session, sale, priced.taken)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
-    audit.record(
+    audit.record_at_once(
         session, actor, "sale.reserved", "sale", sale.id,
         vending_point_id=sale.vending_point_id, meter_pan=sale.meter_pan,
         charged_minor=sale.charged_minor, units=str(sale.units), tid=sale.tid,
@@ -210,6 +210,7 @@ def write_sale(
         body_hash=request.body_hash(),
         epoch=request.epoch,
         kind=kind,
+        state=SaleState.PENDING,
         operator_id=actor.user_id,
         shift_id=shift_id,
         consumer_id=ground.point.consumer_id,
@@ -231,6 +232,7 @@ def write_sale(
         rnd=token.high if priced.in_money else secrets.randbits(RND_BITS),
         amount_field=token.low,
         request_id=request_id,
+        attempt=1,
         module_id=ground.module.id,
         key_change_id=in_force.change_id,
         plan_id=priced.plan.id,
@@ -251,14 +253,11 @@ def write_sale(
         business_date=priced.business_date,
         local_hour=moment.astimezone(ZoneInfo(ground.setup.time_zone)).hour,
     )
-    session.add(sale)
-    session.flush()
-    session.add(
-        SaleAttempt(
-            request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid,
-            asked_at=moment,
-        )
-    )  # fmt: skip
+    insert_at_once(session, sale)
+    asked = SaleAttempt(
+        request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid, asked_at=moment
+    )
+    insert_at_once(session, asked)
     return sale
 
 
@@ -266,16 +265,24 @@ def count(session: Session, sale: Sale, priced: Priced) -> None:
     """Add to the counter and mark the fees as paid, at the point and periods stored."""
     day = {"service_point_id": sale.service_point_id, "period_start": sale.counter_period}
     add_up(session, Counter, day, units=sale.counted_units, charged_minor=sale.charged_minor)
-    session.add_all(
-        FeePayment(
-            service_point_id=sale.service_point_id,
-            fee_period=fee.period.value,
-            period_start=fee.start,
-            sale_id=sale.id,
-        )
+    paid = [
+        {
+            "service_point_id": sale.service_point_id,
+            "fee_period": fee.period.value,
+            "period_start": fee.start,
+            "sale_id": sale.id,
+        }
         for fee in priced.quote.fees
         if fee.period is not FeePeriod.SALE
-    )
+    ]
+    if paid:
+        session.execute(_paying(), paid)
+
+
+@cache
+def _paying() -> Insert:
+    """Make the statement once, too."""
+    return insert(FeePayment.__table__)
 
 
 ACCOUNTS: Final = {

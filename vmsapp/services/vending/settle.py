@@ -29,7 +29,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
-from vmsapp.services.rows import insert_missing, lock_keyed, rows_changed
+from vmsapp.services.rows import insert_at_once, insert_missing, lock_keyed, rows_changed
 from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
@@ -203,9 +203,9 @@ def _complete(
     if issued is None:
         raise LostRace
     snapshot(session, issued)
-    session.add(_token_row(sale, token, at))
+    insert_at_once(session, _token_row(sale, token, at))
     ledger.post(session, sale, account, at)
-    audit.record(
+    audit.record_at_once(
         session, actor, "sale.issued", "sale", sale.id,
         vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
         units_carried=str(sale.units_carried), module=token.module_id,

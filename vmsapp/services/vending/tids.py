@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, Update, bindparam, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
 from vmsapp.scope import unscoped
-from vmsapp.services.rows import lock_or_insert
+from vmsapp.services.rows import insert_at_once, lock_or_insert
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
@@ -97,11 +98,22 @@ def spend_tid(
         raise KeyExpired(sgc=key.sgc, expired_at=key_expires_at(key.ken, key.base_date))
     if tid - max(now, head.floor) > TID_LEAD and not _forgiven(session, head):
         raise TidAhead(drn=key.drn, reached=tid_to_datetime(tid, key.base_date))
-    head.last_tid = tid
-    session.add(
-        SpentTid(meter_pan=head.meter_pan, base_date=head.base_date, tid=tid, request_id=request_id)
-    )
+    of = {"meter_pan": head.meter_pan, "base_date": head.base_date}
+    insert_at_once(session, SpentTid(**of, tid=tid, request_id=request_id))
+    session.execute(_raising(), {"of_pan": head.meter_pan, "of_base": head.base_date, "to": tid})
+    set_committed_value(head, "last_tid", tid)
     return tid
+
+
+@cache
+def _raising() -> Update:
+    """Make the statement once: that takes longer than to run it."""
+    table = TidHead.__table__
+    return (
+        update(table)
+        .where(table.c.meter_pan == bindparam("of_pan"), table.c.base_date == bindparam("of_base"))
+        .values(last_tid=bindparam("to"))
+    )
 
 
 def check_clock(session: Session, moment: datetime) -> datetime:
