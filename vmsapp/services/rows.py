@@ -51,9 +51,17 @@ def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
 
 def insert_missing(session: Session, model: type[Model], **values: Any) -> None:  # noqa: ANN401
     """Insert a row unless its key is there already, even if another inserts it now."""
-    dialect = session.get_bind().dialect.name
-    add = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    session.execute(add(model).values(**values).on_conflict_do_nothing())
+    session.execute(_inserting_missing(model, session.get_bind().dialect.name), values)
+
+
+@cache
+def _inserting_missing(model: type[Model], dialect: str) -> Insert:
+    """Make the statement once: that takes longer than to run it."""
+    return _insert(model, dialect).on_conflict_do_nothing()
+
+
+def _insert(model: type[Model], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model.__table__)
 
 
 def insert_at_once(session: Session, row: Model) -> None:
@@ -248,12 +256,17 @@ def add_up(
     Rows held by the session are not brought up to date; read them again.
     """
     dialect = session.get_bind().dialect.name
-    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model)
-    there = model.__table__.c
+    session.execute(_adding_up(model, dialect, tuple(key), tuple(amounts)), {**key, **amounts})
+
+
+@cache
+def _adding_up(
+    model: type[Model], dialect: str, key: tuple[str, ...], amounts: tuple[str, ...]
+) -> Insert:
+    """Make the statement once, too."""
+    add, there = _insert(model, dialect), model.__table__.c
     summed = {name: there[name] + add.excluded[name] for name in amounts}
-    session.execute(
-        add.values(**key, **amounts).on_conflict_do_update(index_elements=[*key], set_=summed)
-    )
+    return add.on_conflict_do_update(index_elements=key, set_=summed)
 
 
 def rows_changed(

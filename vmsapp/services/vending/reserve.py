@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BindParameter, Insert, Select, bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from vmsapp.clock import now_utc
+from vmsapp.clock import business_day
 from vmsapp.models import (
     AccountKind,
     Counter,
@@ -26,9 +26,8 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
-from vmsapp.services.licence.standing import check_vending
+from vmsapp.services.licence.standing import check_day
 from vmsapp.services.rows import add_up, insert_at_once
-from vmsapp.services.setup import installation
 from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.debts import lock_owed, recover
 from vmsapp.services.vending.errors import (
@@ -42,12 +41,13 @@ from vmsapp.services.vending.ground import (
     check_funds,
     check_meter,
     lock_ground,
+    look,
 )
 from vmsapp.services.vending.history import history_of
 from vmsapp.services.vending.limits import check_tokens_of_the_day
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import SaleRequest
-from vmsapp.services.vending.tids import MeterKey, check_clock, spend_tid
+from vmsapp.services.vending.tids import MeterKey, check_newest, spend_tid
 from vmsapp.tariffs.engine import LineKind
 from vmsapp.tariffs.plan import FeePeriod
 
@@ -69,21 +69,22 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
         IdempotencyConflict: The key was used for something else.
     """
     form = {"point_id": request.vending_point_id, "key": request.key}
-    sale = session.scalars(_made_before(), form).first()
-    if sale is not None and sale.body_hash != request.body_hash():
-        raise IdempotencyConflict(sale_id=sale.id)
-    return sale
+    made = session.execute(_made_before(), form).first()
+    if made is None:
+        return None
+    if made.body_hash != request.body_hash():
+        raise IdempotencyConflict(sale_id=made.id)
+    fresh = select(Sale).where(Sale.id == made.id).execution_options(populate_existing=True)
+    return session.scalars(fresh).one()
 
 
 @cache
-def _made_before() -> Select[Sale]:
+def _made_before() -> Select[int, str]:
     """Make the statement once: that takes longer than to run it."""
     point_id: BindParameter[int] = bindparam("point_id")
     key: BindParameter[str] = bindparam("key")
-    return (
-        select(Sale)
-        .where(Sale.vending_point_id == point_id, Sale.idempotency_key == key)
-        .execution_options(populate_existing=True)
+    return select(Sale.id, Sale.body_hash).where(
+        Sale.vending_point_id == point_id, Sale.idempotency_key == key
     )
 
 
@@ -109,13 +110,14 @@ def reserve(
     Raises:
         VmsError: One of the rules of ``vending.errors``, of the licence or of the price engine.
     """
-    if request.epoch != installation(session).epoch:
+    before = look(session, request)
+    if request.epoch != before.epoch:
         raise FormOutdated
-    ground = lock_ground(session, request)
-    moment = now_utc()  # the locks are held: from here on this is the time of the sale
-    check_meter(session, ground.meter)
-    latest = check_clock(session, moment)
-    check_vending(session, latest, ground.setup.time_zone, grace_days)
+    ground = lock_ground(session, request, before)
+    moment = ground.moment
+    check_meter(ground)
+    latest = check_newest(moment, ground.newest_sale)
+    check_day(ground.licensed_until, business_day(latest, ground.setup.time_zone), grace_days)
     shift_id = shift_for_sale(
         session, ground.setup, request.vending_point_id, actor.user_id, moment
     )
@@ -233,7 +235,7 @@ def write_sale(
         amount_field=token.low,
         request_id=request_id,
         attempt=1,
-        module_id=ground.module.id,
+        module_id=ground.module_id,
         key_change_id=in_force.change_id,
         plan_id=priced.plan.id,
         mode=request.purchase.mode,
