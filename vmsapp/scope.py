@@ -246,6 +246,11 @@ def _narrow(statement: Executable, criteria: _Within) -> Executable:
     return narrowed
 
 
+def narrowed(statement: Executable) -> Executable:
+    """Add the criteria of who asks to a statement that is run past the session."""
+    return _narrow(statement, _criteria(_sight.get()))
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _add_scope(state: ORMExecuteState) -> None:
     sight = _sight.get()

@@ -36,7 +36,7 @@ from vmsapp.models import (
     TransferState,
     VendingPointAccount,
 )
-from vmsapp.services.rows import insert_at_once, insert_missing, rows_changed
+from vmsapp.services.rows import insert_at_once, insert_missing, run
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
@@ -257,7 +257,7 @@ def _change(
     """
     changes: dict[str, int] = {"point_id": account.vending_point_id, "pending": pending_minor}
     changes |= {"balance": balance_minor} if posted is None else {"of_sale": posted.id}
-    held = session.execute(_changing(posting=posted is not None), changes).one()
+    held = run(session, _changing(posting=posted is not None), changes).one()
     set_committed_value(account, "pending_minor", held.pending_minor)
     set_committed_value(account, "balance_minor", held.balance_minor)
 
@@ -295,7 +295,7 @@ def _float_debit() -> ScalarSelect[int]:
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
-    if rows_changed(session, _settling(), of_sale=sale.id, to=state, at=at) != 1:
+    if run(session, _settling(), {"of_sale": sale.id, "to": state, "at": at}).rowcount != 1:
         raise IllegalTransferMove
 
 
@@ -310,7 +310,6 @@ def _settling() -> Update:
             LedgerTransfer.state == TransferState.PENDING,
         )
         .values(state=bindparam("to"), settled_at=bindparam("at"))
-        .execution_options(synchronize_session=False)
     )
 
 
@@ -356,7 +355,7 @@ def _write(
         if amount
     ]
     if entries:  # at the point of their transfer, which the session has looked at
-        session.execute(_entering(), entries)
+        session.connection().execute(_entering(), entries)
     return transfer
 
 
@@ -380,7 +379,7 @@ def _accounts(
 
 
 def _find(session: Session, vending_point_id: int) -> dict[AccountName, int]:
-    rows = session.execute(_accounts_of(), {"point_id": vending_point_id})
+    rows = run(session, _accounts_of(), {"point_id": vending_point_id})
     return {(AccountKind(kind), detail): id_ for kind, detail, id_ in rows}
 
 

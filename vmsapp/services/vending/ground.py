@@ -6,9 +6,9 @@ sale is completed.) Everything that forbids a sale to a meter is refused here.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BindParameter, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
@@ -22,6 +22,7 @@ from vmsapp.models import (
     SaleState,
     ServicePoint,
     Setup,
+    Shift,
     TidHead,
     VendingKey,
     VendingPoint,
@@ -31,7 +32,7 @@ from vmsapp.money import Money
 from vmsapp.scope import unscoped
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.key_changes.in_force import KeyInForce, key_in_force, told_by
-from vmsapp.services.rows import lock_keyed, lock_or_insert
+from vmsapp.services.rows import lock_keyed, lock_or_insert, run
 from vmsapp.services.security_modules import module_and_key
 from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import (
@@ -55,6 +56,10 @@ from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import lock_head
 
 
+REPEAT_WINDOW: Final = timedelta(minutes=2)
+"""How long a sale just like another asks for a second yes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What a sale stands on, locked where it is to change.
@@ -66,6 +71,9 @@ class Ground:
         open_sale_id: The meter's pending sale, unless its money was given back.
         newest_sale: When the newest sale was made, wherever, but for those forgiven.
         licensed_until: The licence's last day; ``None`` in the open edition.
+        shift: The operator's at the vending point.
+        owes: The consumer has debts that are not recovered yet.
+        sold_lately: Something was sold to the meter within ``REPEAT_WINDOW``.
     """
 
     moment: datetime
@@ -80,6 +88,9 @@ class Ground:
     open_sale_id: int | None
     newest_sale: datetime | None
     licensed_until: date | None
+    shift: Shift | None
+    owes: bool
+    sold_lately: bool
 
 
 Before = Row[*tuple[Any, ...]]
@@ -94,19 +105,25 @@ def look(session: Session, request: SaleRequest) -> Before:
     """
     which = {"vending_point_id": request.vending_point_id, "meter_id": request.purchase.meter_id}
     # by select, not by get: what the session holds already may not be in scope
-    before = session.execute(before_locks(), which).one_or_none()
+    before = run(session, before_locks(), which).one_or_none()
     if before is None:
         raise NotSetUp
     return before
 
 
-def lock_ground(session: Session, request: SaleRequest, before: Before | None = None) -> Ground:
+def lock_ground(
+    session: Session,
+    request: SaleRequest,
+    before: Before | None = None,
+    operator_id: int | None = None,
+) -> Ground:
     """Lock what the sale stands on, in the one order there is, and read it under the locks.
 
     Args:
         session: Inside the sale's transaction.
         request: What is bought, where.
         before: What ``look`` has read.
+        operator_id: Whose shift it belongs to.
 
     Raises:
         VmsError: It cannot be sold there, or to this meter.
@@ -124,9 +141,13 @@ def lock_ground(session: Session, request: SaleRequest, before: Before | None = 
         raise _without_key(session, request.purchase.meter_id)
     point, head, account = _locked(session, request, before)
     moment = now_utc()  # the locks are held: from here on this is the time of the sale
-    now = {"meter_id": request.purchase.meter_id, "moment": moment}
+    now = {
+        "meter_id": request.purchase.meter_id, "moment": moment, "since": moment - REPEAT_WINDOW,
+        "consumer_id": point.consumer_id, "vending_point_id": request.vending_point_id,
+        "operator_id": operator_id,
+    }  # fmt: skip
     found = session.execute(under_locks(), now).one()
-    meter, key, setup = found[:3]
+    meter, key, setup, shift = found[:4]
     if setup is None:
         raise NotSetUp
     if found.service_point_id != point.id or point.consumer_id is None:
@@ -147,6 +168,9 @@ def lock_ground(session: Session, request: SaleRequest, before: Before | None = 
         open_sale_id=found.open_sale_id,
         newest_sale=found.newest_sale,
         licensed_until=found.licensed_until,
+        shift=shift,
+        owes=found.owes,
+        sold_lately=found.sold_lately,
     )
 
 

@@ -8,7 +8,18 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ScalarSelect, Select, bindparam, case, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    select,
+)
 
 from vmsapp.models import (
     Algorithm,
@@ -20,6 +31,7 @@ from vmsapp.models import (
     SaleState,
     ServicePoint,
     Setup,
+    Shift,
     SmAlgorithm,
     TidHead,
     VendingKey,
@@ -29,6 +41,7 @@ from vmsapp.models import (
 from vmsapp.services.key_changes.in_force import IS_OPEN, OF_CHANGE, change
 from vmsapp.services.licence.standing import valid_until
 from vmsapp.services.setup import in_force_at
+from vmsapp.services.vending.debts import is_owed_by
 from vmsapp.services.vending.tids import newest_sold_at
 
 sale = Sale.__table__.c  # past the scope: a meter has one open sale, wherever it is made
@@ -106,22 +119,31 @@ def point_and_account() -> Select[int, VendingPointAccount]:
 def under_locks() -> Select[*tuple[Any, ...]]:
     """Read what the locks keep as it is, the meter with its place, key and open sale.
 
-    Its values: ``meter_id``, ``moment``.
+    Its values: ``meter_id``, ``vending_point_id``, ``operator_id``, ``consumer_id``,
+    ``moment``, ``since``.
     """
     moment: BindParameter[datetime] = bindparam("moment")
     columns = _with_key(
         select(
-            Meter, VendingKey, Setup,
+            Meter, VendingKey, Setup, Shift,
             MeterInstallation.service_point_id,
             SmAlgorithm.module_id,
             *OF_CHANGE,
             _open_sale().label("open_sale_id"),
             newest_sold_at().label("newest_sale"),
             valid_until().label("licensed_until"),
+            is_owed_by(bindparam("consumer_id")).label("owes"),
+            _sold_since(bindparam("since")).label("sold_lately"),
         ).select_from(Meter)
     )  # fmt: skip
+    own_shift = and_(
+        Shift.vending_point_id == bindparam("vending_point_id"),
+        Shift.operator_id == bindparam("operator_id"),
+        Shift.closed_at.is_(None),
+    )
     return (
         columns.outerjoin(Setup, Setup.id == in_force_at(moment))
+        .outerjoin(Shift, own_shift)
         .where(Meter.id == bindparam("meter_id"))
         .execution_options(populate_existing=True)
     )
@@ -160,4 +182,14 @@ def _open_sale() -> ScalarSelect[int]:
         .limit(1)
         .correlate(Meter)
         .scalar_subquery()
+    )
+
+
+def _sold_since(since: BindParameter[datetime]) -> ColumnElement[bool]:
+    """State that something was sold to the ``Meter`` a statement reads, wherever."""
+    return (
+        exists()
+        .where(sale.meter_id == Meter.id, sale.sold_at > since)
+        .where(sale.state != SaleState.FAILED)
+        .correlate(Meter)
     )

@@ -5,7 +5,7 @@ written here, and from nothing else.
 """
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ from vmsapp.models import (
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.licence.standing import check_day
-from vmsapp.services.rows import add_up, insert_at_once
+from vmsapp.services.rows import add_up, insert_at_once, run
 from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.debts import lock_owed, recover
 from vmsapp.services.vending.errors import (
@@ -37,6 +37,7 @@ from vmsapp.services.vending.errors import (
     QuoteChanged,
 )
 from vmsapp.services.vending.ground import (
+    REPEAT_WINDOW,
     Ground,
     check_funds,
     check_meter,
@@ -50,9 +51,6 @@ from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import MeterKey, check_newest, spend_tid
 from vmsapp.tariffs.engine import LineKind
 from vmsapp.tariffs.plan import FeePeriod
-
-REPEAT_WINDOW: Final = timedelta(minutes=2)
-"""How long a sale just like another asks for a second yes."""
 
 RND_BITS: Final = 4
 
@@ -69,7 +67,7 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
         IdempotencyConflict: The key was used for something else.
     """
     form = {"point_id": request.vending_point_id, "key": request.key}
-    made = session.execute(_made_before(), form).first()
+    made = run(session, _made_before(), form).first()
     if made is None:
         return None
     if made.body_hash != request.body_hash():
@@ -113,21 +111,19 @@ def reserve(
     before = look(session, request)
     if request.epoch != before.epoch:
         raise FormOutdated
-    ground = lock_ground(session, request, before)
+    ground = lock_ground(session, request, before, actor.user_id)
     moment = ground.moment
     check_meter(ground)
     latest = check_newest(moment, ground.newest_sale)
     check_day(ground.licensed_until, business_day(latest, ground.setup.time_zone), grace_days)
-    shift_id = shift_for_sale(
-        session, ground.setup, request.vending_point_id, actor.user_id, moment
-    )
+    shift_id = shift_for_sale(ground.shift, ground.setup, moment)
     history = history_of(session, ground.setup, ground.point, moment)
     check_tokens_of_the_day(session, ground.setup, ground.meter, history.today)
-    owed = lock_owed(session, ground.point.consumer_id)
+    owed = lock_owed(session, ground.point.consumer_id) if ground.owes else ()
     priced = price(session, ground.setup, ground.meter, history, request.purchase, owed)
     if priced.quote.figures() != request.quote_shown:
         raise QuoteChanged(priced.quote)
-    if not request.repeat_confirmed:
+    if ground.sold_lately and not request.repeat_confirmed:
         _ask_about_repeat(session, actor, request, moment)
     check_funds(ground, priced)
     sale = write_sale(
@@ -158,7 +154,7 @@ def _ask_about_repeat(
         "meter_id": purchase.meter_id, "operator_id": actor.user_id, "mode": purchase.mode,
         "since": moment - REPEAT_WINDOW,
     }  # fmt: skip
-    recent = session.execute(_sales_like_it(), like_it)
+    recent = run(session, _sales_like_it(), like_it)
     for sale in recent:  # what was asked for is compared: a banknote may be larger
         asked = (
             sale.calculation["received_minor"] == purchase.tender_minor
@@ -278,7 +274,7 @@ def count(session: Session, sale: Sale, priced: Priced) -> None:
         if fee.period is not FeePeriod.SALE
     ]
     if paid:
-        session.execute(_paying(), paid)
+        session.connection().execute(_paying(), paid)
 
 
 @cache

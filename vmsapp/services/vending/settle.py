@@ -6,7 +6,7 @@ request id; whoever loses reads again and obeys what stands there.
 
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Update, bindparam, delete, select, update
 from sqlalchemy.orm import Session
@@ -32,12 +32,16 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
-from vmsapp.services.rows import insert_at_once, insert_missing, lock_keyed, rows_changed
+from vmsapp.services.rows import insert_at_once, insert_missing, lock_keyed, rows_changed, run
 from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account, lock_to_settle
 from vmsapp.services.vending.tids import lock_head
+
+
+FIGURES: Final = (Sale.units, Sale.units_carried, Sale.bought_before, Sale.bought_after)
+"""What reads otherwise than it was written: with all the decimals of its column."""
 
 
 class LostRace(Exception):
@@ -197,10 +201,10 @@ def _complete(
     }  # fmt: skip
     same = {"same_id": sale.id, "same_state": sale.state, "same_request_id": sale.request_id}
     to = {f"to_{name}": value for name, value in written.items()}
-    stood = session.execute(_issuing(*written, sealed=sealed), same | to).one_or_none()
+    stood = run(session, _issuing(*written, sealed=sealed), same | to).one_or_none()
     if stood is None:
         raise LostRace
-    for name, value in (written | {"doubt_at": stood.doubt_at}).items():
+    for name, value in (written | dict(stood._mapping)).items():  # noqa: SLF001 - a row's names
         set_committed_value(sale, name, value)
     insert_at_once(session, _token_row(sale, token, at))
     ledger.post(session, sale, account, at)
@@ -216,7 +220,7 @@ def _complete(
 
 
 @cache
-def _issuing(*written: str, sealed: bool) -> ReturningUpdate[datetime | None]:
+def _issuing(*written: str, sealed: bool) -> ReturningUpdate[*tuple[Any, ...]]:
     """Make the statement once: that takes longer than to run it."""
     return (
         update(Sale)
@@ -224,8 +228,7 @@ def _issuing(*written: str, sealed: bool) -> ReturningUpdate[datetime | None]:
         .where(Sale.request_id == bindparam("same_request_id"))
         .where(Sale.sealed_at.is_not(None) if sealed else Sale.sealed_at.is_(None))
         .values({name: bindparam(f"to_{name}") for name in written})
-        .returning(Sale.doubt_at)
-        .execution_options(synchronize_session=False)
+        .returning(Sale.doubt_at, *FIGURES)
     )
 
 
@@ -311,13 +314,13 @@ def _give_back(session: Session, sale: Sale) -> None:
 def _next_receipt(session: Session, vending_point_id: int) -> tuple[int, int]:
     """Take the next number of the vending point's series; the lock keeps it gapless."""
     at_point = {"point_id": vending_point_id}
-    taken = session.execute(_taking(), at_point).one_or_none()
+    taken = run(session, _taking(), at_point).one_or_none()
     if taken is None:  # the first of the series
         insert_missing(
             session, ReceiptCounter, vending_point_id=vending_point_id,
             series=installation(session).receipt_series, last_number=0,
         )  # fmt: skip
-        taken = session.execute(_taking(), at_point).one()
+        taken = run(session, _taking(), at_point).one()
     return taken.series, taken.last_number
 
 
@@ -331,7 +334,6 @@ def _taking() -> ReturningUpdate[int, int]:
         .where(ReceiptCounter.series == present)
         .values(last_number=ReceiptCounter.last_number + 1)
         .returning(ReceiptCounter.series, ReceiptCounter.last_number)
-        .execution_options(synchronize_session=False)
     )
 
 

@@ -99,7 +99,7 @@ def spend_tid(
         raise TidAhead(drn=key.drn, reached=tid_to_datetime(tid, key.base_date))
     of = {"meter_pan": head.meter_pan, "base_date": head.base_date}
     insert_at_once(session, SpentTid(**of, tid=tid, request_id=request_id))
-    session.execute(_raising(), {"of_pan": head.meter_pan, "of_base": head.base_date, "to": tid})
+    session.connection().execute(_raising(), {"of_pan": head.meter_pan, "of_base": head.base_date, "to": tid})
     set_committed_value(head, "last_tid", tid)
     return tid
 
