@@ -30,7 +30,7 @@ TRUSTED_SECONDS = 1.0
 
 _USED = "vms_used"
 _WRITES = "vms_writes"
-_DEPTH = "vms_atomic_depth"
+_ATOMIC = "vms_atomic"
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 db = SQLA(
@@ -61,22 +61,27 @@ def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
     Raises:
         NestedDurable: ``durable`` inside another ``atomic``.
     """
-    if session.info.get(_DEPTH):
+    if session.info.get(_ATOMIC):
         if durable:
             raise NestedDurable
         yield session
         return
     end_reading(session)
-    session.info[_DEPTH] = 1
     try:
-        session.connection(execution_options={_WRITES: True})
+        session.info[_ATOMIC] = session.connection(execution_options={_WRITES: True})
         yield session
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
-        session.info.pop(_DEPTH, None)
+        session.info.pop(_ATOMIC, None)
+
+
+def connection_of(session: Session) -> Connection:
+    """The connection of a session's transaction; a new one begins where there is none."""
+    inside: Connection | None = session.info.get(_ATOMIC)
+    return session.connection() if inside is None else inside
 
 
 def end_reading(session: Session) -> None:
@@ -84,7 +89,7 @@ def end_reading(session: Session) -> None:
 
     Rows read stay as they were read; what must be fresh is read again.
     """
-    if session.info.get(_DEPTH):
+    if session.info.get(_ATOMIC):
         return
     changed = [*session.new, *session.dirty, *session.deleted]
     assert not changed, "changes outside atomic()"

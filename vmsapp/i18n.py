@@ -44,15 +44,16 @@ class _Sentences(Domain):  # type: ignore[misc]
 
     def __init__(self, domain: str) -> None:
         super().__init__(domain=domain)
-        self._known: dict[Locale, Translations] = {}
+        self._known: dict[tuple[str | None, ...], Translations] = {}
 
     def get_translations(self) -> NullTranslations:
         locale = get_locale()
         if locale is None:
             return super().get_translations()
-        if locale not in self._known:
-            self._known[locale] = super().get_translations()
-        return self._known[locale]
+        name = (locale.language, locale.script, locale.territory)
+        if name not in self._known:
+            self._known[name] = super().get_translations()
+        return self._known[name]
 
     def gettext(self, string: str, **variables: object) -> str:
         return str(super().gettext(string, **_grouped(variables)))

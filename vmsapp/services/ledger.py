@@ -26,6 +26,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from vmsapp.errors import Conflict
+from vmsapp.extensions import connection_of
 from vmsapp.models import (
     AccountKind,
     LedgerAccount,
@@ -355,7 +356,7 @@ def _write(
         if amount
     ]
     if entries:  # at the point of their transfer, which the session has looked at
-        session.connection().execute(_entering(), entries)
+        connection_of(session).execute(_entering(), entries)
     return transfer
 
 

@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
+from vmsapp.extensions import connection_of
 from vmsapp.models.base import Model
 from vmsapp.scope import guard, narrowed
 
@@ -79,7 +80,7 @@ def insert_at_once(session: Session, row: Model) -> None:
     guard(session, row)
     table = cast("Table", row.__table__)
     values = {name: value for name, value in vars(row).items() if name in table.c}
-    result = session.connection().execute(_inserting(table), values)
+    result = connection_of(session).execute(_inserting(table), values)
     if table.autoincrement_column is not None:
         set_committed_value(row, table.autoincrement_column.key, result.inserted_primary_key[0])
 
@@ -204,7 +205,7 @@ def run(
     That is more than half of what a statement takes. What the session was told and has not
     written yet, the statement does not see.
     """
-    return session.connection().execute(narrowed(statement), values)
+    return connection_of(session).execute(narrowed(statement), values)
 
 
 def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row:

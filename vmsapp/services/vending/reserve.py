@@ -14,6 +14,7 @@ from sqlalchemy import BindParameter, Insert, Select, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day
+from vmsapp.extensions import connection_of
 from vmsapp.models import (
     AccountKind,
     Counter,
@@ -274,7 +275,7 @@ def count(session: Session, sale: Sale, priced: Priced) -> None:
         if fee.period is not FeePeriod.SALE
     ]
     if paid:
-        session.connection().execute(_paying(), paid)
+        connection_of(session).execute(_paying(), paid)
 
 
 @cache

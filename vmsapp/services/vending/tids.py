@@ -14,6 +14,7 @@ from sqlalchemy import ScalarSelect, Update, bindparam, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
+from vmsapp.extensions import connection_of
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
 from vmsapp.services.rows import insert_at_once, lock_or_insert
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
@@ -99,7 +100,7 @@ def spend_tid(
         raise TidAhead(drn=key.drn, reached=tid_to_datetime(tid, key.base_date))
     of = {"meter_pan": head.meter_pan, "base_date": head.base_date}
     insert_at_once(session, SpentTid(**of, tid=tid, request_id=request_id))
-    session.connection().execute(_raising(), {"of_pan": head.meter_pan, "of_base": head.base_date, "to": tid})
+    connection_of(session).execute(_raising(), {"of_pan": head.meter_pan, "of_base": head.base_date, "to": tid})
     set_committed_value(head, "last_tid", tid)
     return tid
 
