@@ -49,7 +49,7 @@ class _Sentences(Domain):  # type: ignore[misc]
     def get_translations(self) -> NullTranslations:
         locale = get_locale()
         if locale is None:
-            return super().get_translations()
+            return NullTranslations()
         name = (locale.language, locale.script, locale.territory)
         if name not in self._known:
             self._known[name] = super().get_translations()

@@ -11,13 +11,11 @@ from functools import cache
 
 from sqlalchemy import (
     BindParameter,
-    Insert,
     ScalarSelect,
     Select,
     Update,
     bindparam,
     func,
-    insert,
     select,
     update,
 )
@@ -37,7 +35,7 @@ from vmsapp.models import (
     TransferState,
     VendingPointAccount,
 )
-from vmsapp.services.rows import insert_at_once, insert_missing, run
+from vmsapp.services.rows import insert_at_once, insert_missing, inserting, run, table_of
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
@@ -272,7 +270,7 @@ def _changing(*, posting: bool) -> ReturningUpdate[int, int]:
     balance: BindParameter[int] = bindparam("balance", type_=there.balance_minor.type)
     added = -func.coalesce(_float_debit(), 0) if posting else balance
     return (
-        update(VendingPointAccount.__table__)
+        update(table_of(VendingPointAccount))
         .where(there.vending_point_id == bindparam("point_id"))
         .values(
             pending_minor=there.pending_minor + pending,
@@ -356,14 +354,8 @@ def _write(
         if amount
     ]
     if entries:  # at the point of their transfer, which the session has looked at
-        connection_of(session).execute(_entering(), entries)
+        connection_of(session).execute(inserting(LedgerEntry), entries)
     return transfer
-
-
-@cache
-def _entering() -> Insert:
-    """Make the statement once: that takes longer than to run it."""
-    return insert(LedgerEntry.__table__)
 
 
 def _accounts(

@@ -51,6 +51,11 @@ def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
         yield values[first : first + ASKED_AT_ONCE]
 
 
+def table_of(model: type[Model]) -> Table:
+    """The bare table of a model: for statements past the scope, which say why."""
+    return cast("Table", model.__table__)
+
+
 def insert_missing(session: Session, model: type[Model], **values: Any) -> None:  # noqa: ANN401
     """Insert a row unless its key is there already, even if another inserts it now."""
     session.execute(_inserting_missing(model, session.get_bind().dialect.name), values)
@@ -63,7 +68,7 @@ def _inserting_missing(model: type[Model], dialect: str) -> Insert:
 
 
 def _insert(model: type[Model], dialect: str) -> postgresql.Insert | sqlite.Insert:
-    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model.__table__)
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table_of(model))
 
 
 def insert_at_once(session: Session, row: Model) -> None:
@@ -78,17 +83,17 @@ def insert_at_once(session: Session, row: Model) -> None:
         IntegrityError: It breaks a rule of the database.
     """
     guard(session, row)
-    table = cast("Table", row.__table__)
-    values = {name: value for name, value in vars(row).items() if name in table.c}
-    result = connection_of(session).execute(_inserting(table), values)
-    if table.autoincrement_column is not None:
-        set_committed_value(row, table.autoincrement_column.key, result.inserted_primary_key[0])
+    into = table_of(type(row))
+    values = {name: value for name, value in vars(row).items() if name in into.c}
+    key = connection_of(session).execute(inserting(type(row)), values).inserted_primary_key
+    if into.autoincrement_column is not None and key is not None:
+        set_committed_value(row, into.autoincrement_column.key, key[0])
 
 
 @cache
-def _inserting(into: Table) -> Insert:
+def inserting(model: type[Model]) -> Insert:
     """Make the statement once: that takes longer than to run it."""
-    return insert(into)
+    return insert(table_of(model))
 
 
 def insert_rows(
@@ -113,7 +118,7 @@ def insert_rows(
         _copy(session, model, rows, ids)
     else:
         numbered = [{"id": key, **row} for key, row in zip(ids, rows, strict=True)] if ids else rows
-        session.execute(insert(cast("Table", model.__table__)), list(numbered))
+        session.execute(inserting(model), list(numbered))
     return ids
 
 

@@ -55,7 +55,6 @@ from vmsapp.services.vending.reading import (
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import lock_head
 
-
 REPEAT_WINDOW: Final = timedelta(minutes=2)
 """How long a sale just like another asks for a second yes."""
 

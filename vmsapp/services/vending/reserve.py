@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BindParameter, Insert, Select, bindparam, insert, select
+from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day
@@ -28,7 +28,7 @@ from vmsapp.models import (
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
 from vmsapp.services.licence.standing import check_day
-from vmsapp.services.rows import add_up, insert_at_once, run
+from vmsapp.services.rows import add_up, insert_at_once, inserting, run
 from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.debts import lock_owed, recover
 from vmsapp.services.vending.errors import (
@@ -275,13 +275,7 @@ def count(session: Session, sale: Sale, priced: Priced) -> None:
         if fee.period is not FeePeriod.SALE
     ]
     if paid:
-        connection_of(session).execute(_paying(), paid)
-
-
-@cache
-def _paying() -> Insert:
-    """Make the statement once, too."""
-    return insert(FeePayment.__table__)
+        connection_of(session).execute(inserting(FeePayment), paid)
 
 
 ACCOUNTS: Final = {

@@ -39,7 +39,6 @@ from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account, lock_to_settle
 from vmsapp.services.vending.tids import lock_head
 
-
 FIGURES: Final = (Sale.units, Sale.units_carried, Sale.bought_before, Sale.bought_after)
 """What reads otherwise than it was written: with all the decimals of its column."""
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from vmsapp.extensions import connection_of
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
-from vmsapp.services.rows import insert_at_once, lock_or_insert
+from vmsapp.services.rows import insert_at_once, lock_or_insert, table_of
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
@@ -98,9 +98,10 @@ def spend_tid(
         raise KeyExpired(sgc=key.sgc, expired_at=key_expires_at(key.ken, key.base_date))
     if tid - max(now, head.floor) > TID_LEAD and not _forgiven(session, head):
         raise TidAhead(drn=key.drn, reached=tid_to_datetime(tid, key.base_date))
-    of = {"meter_pan": head.meter_pan, "base_date": head.base_date}
-    insert_at_once(session, SpentTid(**of, tid=tid, request_id=request_id))
-    connection_of(session).execute(_raising(), {"of_pan": head.meter_pan, "of_base": head.base_date, "to": tid})
+    pan, base = head.meter_pan, head.base_date
+    spent = SpentTid(meter_pan=pan, base_date=base, tid=tid, request_id=request_id)
+    insert_at_once(session, spent)
+    connection_of(session).execute(_raising(), {"of_pan": pan, "of_base": base, "to": tid})
     set_committed_value(head, "last_tid", tid)
     return tid
 
@@ -108,7 +109,7 @@ def spend_tid(
 @cache
 def _raising() -> Update:
     """Make the statement once: that takes longer than to run it."""
-    table = TidHead.__table__
+    table = table_of(TidHead)
     return (
         update(table)
         .where(table.c.meter_pan == bindparam("of_pan"), table.c.base_date == bindparam("of_base"))
