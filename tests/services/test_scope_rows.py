@@ -54,6 +54,8 @@ from vmsapp.models import (
     ReportRecipient,
     ReportSchedule,
     ReportSending,
+    RevenueFinding,
+    RevenueNote,
     Sale,
     SaleReversal,
     SalesByHour,
@@ -115,8 +117,9 @@ AT_A_POINT = (
     SalesByTariff,
     SalesByProduct,
 )
+REVENUE = (RevenueFinding, RevenueNote)
 CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
-SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
+SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS + REVENUE
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
@@ -149,6 +152,7 @@ NOT_SCOPED = {
     "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
+    "RevenueRule": "one rule for the whole utility",
     "LedgerProof": "of the whole utility's books; shown to who may see its page",
     "TrainingMeter": "of one signed-in browser, sealed with its session; no real meter",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
@@ -186,6 +190,7 @@ def sold(shop):
         shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
+    shop.change(lambda session: lost(session, shop.utility))
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -204,6 +209,20 @@ def sold(shop):
     with shop.session() as session, seen_by(SYSTEM):
         merge(session)
     return {"north": north, "south": south}
+
+
+def lost(session, utility):
+    """Findings of revenue protection about meters and vending points, with the work on them."""
+    now = factories.NOW
+    subjects = [
+        *({"meter_id": utility.meters[name]} for name in (LEGACY_11, SOUTHERN)),
+        *({"vending_point_id": utility.points[name]} for name in (HARBOUR, MARKET)),
+    ]
+    for subject in subjects:
+        row = RevenueFinding(rule="x", subject=str(subject), facts={}, found_at=now, **subject)
+        session.add(row)
+        session.flush()
+        session.add(RevenueNote(finding_id=row.id, deed="noted", made_at=now))
 
 
 def campaigned(session, meter):
@@ -322,6 +341,8 @@ CHANGES = {
     ReceiptPrint: {"language": "fr"},
     Delivery: {"language": "fr"},
     Shift: {"note": "x"},
+    RevenueFinding: {"rule": "y"},
+    RevenueNote: {"text": "x"},
     ShiftCash: {"note": "x"},
 }
 

@@ -28,7 +28,6 @@ from vmsapp.views.audit_words import (
 )
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.exports import Exported
-from vmsapp.views.report_page import ReportPage
 from vmsapp.views.report_screens import ReportScreen
 
 ROOT = Path(vmsapp.__file__).parent
@@ -152,11 +151,6 @@ def of_forms(app) -> Iterator[tuple[str, str]]:
             yield table(view), "deleted"
 
 
-def reports(app) -> set[str]:
-    return {view.subject for view in app.extensions["appbuilder"].baseviews
-            if isinstance(view, ReportPage)}  # fmt: skip
-
-
 def exported(app) -> set[str]:
     return {view.exported_subject() for view in views_of(app) if isinstance(view, Exported)}
 
@@ -192,10 +186,6 @@ OPEN = {
     },
     (SUBJECT, "views/report_screens.py", "self.report"): report_pages,
     (SUBJECT, "views/exports.py", "subject"): exported,
-    (ACTION, "views/report_page.py", "f'{self.subject}.exported'"): lambda app: {
-        f"{name}.exported" for name in reports(app)
-    },
-    (SUBJECT, "views/report_page.py", "self.subject"): reports,
     (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }
 """What only the running product tells: where it stands, and what it may be."""

@@ -88,6 +88,8 @@ _SEES_SYSTEM: Final = frozenset(
         "TokenJournal.export",
         "TokenRecords.export",
         "InactiveConsumers.export",
+        "RevenueProtection.see",
+        "RevenueProtection.export",
         "EngineeringTokens.see",
         "EngineeringTokens.export",
         "EngineeringRefusals.see",
@@ -137,6 +139,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
         | {"SavedReports.schedule"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.decide"}
+        | {"RevenueProtection.export"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(
@@ -158,6 +162,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS
         | {"InactiveConsumers.export", "KeyReport.see", "KeyReport.export"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.export"}
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(

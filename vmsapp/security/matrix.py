@@ -36,6 +36,7 @@ from vmsapp.security.permissions import (
     MODULES,
     PROOF,
     REPORT_INDEX,
+    REVENUE,
     SALES_REPORT,
     SAVED_REPORTS,
     SECOND_LOOKS,
@@ -312,6 +313,15 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", see=("can_list",), others=(
             Deed("schedule", N_("Have reports sent by e-mail"),
                  (("can_schedule", SAVED_REPORTS),), along=_WATCHES),
+        )),
+        Screen(REVENUE, N_("Revenue protection"), "Revenue protection", looks_up=_REGIONS,
+               others=(
+            Deed("work", N_("Take findings on and write about them"), (("can_work", REVENUE),)),
+            Deed("decide", N_("Say what was behind findings"), (("can_decide", REVENUE),),
+                 ("work",)),
+            Deed("run", N_("Ask the rules now"), (("can_run", REVENUE),), along=_WATCHES),
+            Deed("rules", N_("Set the rules"), (("can_rules", REVENUE),)),
+            _export(REVENUE, N_("Export findings")),
         )),
     ),
     N_("System"): (

@@ -46,6 +46,7 @@ KEY_REPORT: Final = "KeyReport"
 SECOND_LOOKS: Final = "CopiesAndReversals"
 STEP_REPORT: Final = "StepReport"
 TAX_REPORT: Final = "TaxReport"
+REVENUE: Final = "RevenueProtection"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

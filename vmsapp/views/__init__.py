@@ -57,6 +57,8 @@ from vmsapp.views.regions import Regions
 from vmsapp.views.report_index import ReportIndex
 from vmsapp.views.report_schedules import ReportSchedules
 from vmsapp.views.reports import SalesReport
+from vmsapp.views.revenue_findings import RevenueFindings
+from vmsapp.views.revenue_rules import RevenueRules
 from vmsapp.views.sales import Sales
 from vmsapp.views.saved_reports import SavedReports
 from vmsapp.views.second_look_report import SecondLookReport
@@ -196,3 +198,5 @@ def _register_reports(builder: AppBuilder) -> None:
     )
     builder.add_view(SavedReports, "Saved reports", label=_l("Saved reports"), **REPORTS)
     builder.add_view_no_menu(ReportSchedules)
+    builder.add_view(RevenueRules, "Revenue protection", label=_l("Revenue protection"), **REPORTS)
+    builder.add_view_no_menu(RevenueFindings)

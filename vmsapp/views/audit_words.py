@@ -25,6 +25,7 @@ FAMILIES: Final = {
     "setup": N_("Setup"),
     "licence": N_("Licence"),
     "sales": N_("Sales and tokens"),
+    "revenue": N_("Revenue protection"),
     "files": N_("Exports and prints"),
     "refusals": N_("Refusals"),
     "system": N_("System and security modules"),
@@ -225,7 +226,17 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "token.looked_up": N_("Token looked up at the token desk"),
         "training.begun": N_("Training meter begun"),
     },
+    "revenue": {
+        "revenue.looked": N_("Rules of revenue protection asked"),
+        "revenue_rule.changed": N_("Rule of revenue protection set"),
+        "revenue_finding.taken": N_("Finding taken on"),
+        "revenue_finding.left": N_("Finding given up for others"),
+        "revenue_finding.noted": N_("Note written to a finding"),
+        "revenue_finding.decided": N_("Outcome of a finding said"),
+        "revenue_finding.reopened": N_("Decided finding opened again"),
+    },
     "files": {
+        "revenue_finding.exported": N_("Findings of revenue protection exported"),
         "journal_finding.exported": N_("Token journal exported"),
         "audit_event.exported": N_("Exported"),
         "sale.exported": N_("Sales exported"),
@@ -369,6 +380,8 @@ SUBJECTS: Final = {
     "sales_tokens": N_("Sales tokens"),
     "key_change_tokens": N_("Key change tokens"),
     "inactive_consumers": N_("Inactive consumers"),
+    "revenue_finding": N_("Finding of revenue protection"),
+    "revenue_rule": N_("Rule of revenue protection"),
 }
 
 

@@ -35,6 +35,7 @@ DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 PART_OF: Final = {
     "Printing": COUNTER, "FreeTokens": COUNTER, "CampaignMeters": CAMPAIGNS,
     "CampaignLeftOut": CAMPAIGNS, "ReportSchedules": SAVED_REPORTS,
+    "RevenueFindings": "RevenueRules",
     **dict.fromkeys(
         ("TaxReport", "StepReport", "CashReport", "FloatReport", "SecondLookReport",
          "FreeReport", "KeyReport"), REPORT_INDEX,
