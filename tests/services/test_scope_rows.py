@@ -51,8 +51,13 @@ from vmsapp.models import (
     ReceiptCounter,
     ReceiptPrint,
     Region,
+    RevenueFinding,
+    RevenueNote,
     Sale,
     SaleReversal,
+    SalesByHour,
+    SalesByProduct,
+    SalesByTariff,
     ServicePoint,
     Shift,
     ShiftCash,
@@ -65,6 +70,7 @@ from vmsapp.models import (
 from vmsapp.models.base import Model
 from vmsapp.scope import (
     NOTHING,
+    SYSTEM,
     Actor,
     OutOfScope,
     ScopedMixin,
@@ -77,6 +83,7 @@ from vmsapp.security import NotActing, actor_for
 from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.key_changes import printing as slips_of_keys
+from vmsapp.services.roll_ups import merge
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (
@@ -102,9 +109,13 @@ AT_A_POINT = (
     ApprovalRequest,
     Shift,
     ShiftCash,
+    SalesByHour,
+    SalesByTariff,
+    SalesByProduct,
 )
+REVENUE = (RevenueFinding, RevenueNote)
 CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
-SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
+SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS + REVENUE
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
@@ -114,6 +125,7 @@ NOT_SCOPED = {
     "Tariff": "reference data of the whole utility",
     "TariffPlan": "reference data of the whole utility",
     "AuditUnsealed": "numbers of events alone, for the sealer",
+    "Unsummed": "numbers of transfers alone, for who adds them up",
     "AuditSeal": "places and hashes alone; the events themselves are scoped",
     "AuditHead": "one chain for all regions; holds no secret",
     "SecurityModule": "one for all regions; holds no secret",
@@ -136,6 +148,7 @@ NOT_SCOPED = {
     "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
+    "RevenueRule": "one rule for the whole utility",
     "LedgerProof": "of the whole utility's books; shown to who may see its page",
     "TrainingMeter": "of one signed-in browser, sealed with its session; no real meter",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
@@ -173,6 +186,7 @@ def sold(shop):
         shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
+    shop.change(lambda session: lost(session, shop.utility))
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -188,7 +202,23 @@ def sold(shop):
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
+    with shop.session() as session, seen_by(SYSTEM):
+        merge(session)
     return {"north": north, "south": south}
+
+
+def lost(session, utility):
+    """Findings of revenue protection about meters and vending points, with the work on them."""
+    now = factories.NOW
+    subjects = [
+        *({"meter_id": utility.meters[name]} for name in (LEGACY_11, SOUTHERN)),
+        *({"vending_point_id": utility.points[name]} for name in (HARBOUR, MARKET)),
+    ]
+    for subject in subjects:
+        row = RevenueFinding(rule="x", subject=str(subject), facts={}, found_at=now, **subject)
+        session.add(row)
+        session.flush()
+        session.add(RevenueNote(finding_id=row.id, deed="noted", made_at=now))
 
 
 def campaigned(session, meter):
@@ -306,6 +336,8 @@ CHANGES = {
     ReceiptPrint: {"language": "fr"},
     Delivery: {"language": "fr"},
     Shift: {"note": "x"},
+    RevenueFinding: {"rule": "y"},
+    RevenueNote: {"text": "x"},
     ShiftCash: {"note": "x"},
 }
 

@@ -237,6 +237,10 @@ def deeds(shop, module, utility, people, office, browse):
         "FreeReport.export": lambda b: b.post("/reports/free-tokens/export/csv"),
         "KeyReport.export": lambda b: b.post("/reports/key-expiry/export/csv"),
         "LedgerProofs.run": lambda b: b.post("/proof/run"),
+        "RevenueRules.run": lambda b: b.post("/revenue-protection/run"),
+        "RevenueRules.rule": lambda b: form(
+            b, "/revenue-protection/rule/stopped", number_days="45"
+        ),
         "TokenJournal.export": lambda b: b.post("/journal/export/csv"),
         "TokenDesk.look": lambda b: b.post("/token-desk/look", {"digits": "1" + "0" * 19}),
         "Clock.accept": lambda b: b.post("/clock/accept", {"what": "sales", "reason": "battery"}),
@@ -349,6 +353,7 @@ EVENT_ALONE = {
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
         "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
+        "RevenueFindings",
     )), "Floats.statement_file", "SalesReport.export",
     "TaxReport.export", "StepReport.export", "CashReport.export", "FloatReport.export",
     "SecondLookReport.export", "FreeReport.export", "KeyReport.export", "TokenDesk.look",
@@ -358,6 +363,10 @@ EVENT_ALONE = {
 
 
 ELSEWHERE = {
+    **{
+        f"RevenueFindings.{deed}": "tests/services/test_revenue_working.py"
+        for deed in ("take", "leave", "note", "decide", "reopen")
+    },
     "Approvals.approve": "tests/services/test_second_person.py",
     "Approvals.refuse": "tests/services/test_second_person.py",
     "Approvals.withdraw": "tests/services/test_second_person.py",
@@ -376,6 +385,14 @@ ELSEWHERE = {
             "again",
             "print_sheets",
         )
+    },
+    **{
+        f"SavedReports.{deed}": "tests/web/test_saved_reports.py"
+        for deed in ("save", "rename", "delete", "restore")
+    },
+    **{
+        f"ReportSchedules.{deed}": "tests/web/test_report_sending.py"
+        for deed in ("plan", "change", "pause", "resume", "send", "end", "restore", "add", "remove")
     },
     "Campaigns.report": "tests/services/test_campaign_hand_outs.py",
     "Campaigns.send": "tests/services/test_campaign_hand_outs.py",

@@ -29,6 +29,7 @@ from vmsapp.views.audit_words import (
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.exports import Exported
 from vmsapp.views.report_page import ReportPage
+from vmsapp.views.report_screens import ReportScreen
 
 ROOT = Path(vmsapp.__file__).parent
 ACTION, SUBJECT = 2, 3
@@ -160,6 +161,11 @@ def exported(app) -> set[str]:
     return {view.exported_subject() for view in views_of(app) if isinstance(view, Exported)}
 
 
+def report_pages(app) -> set[str]:
+    views = app.extensions["appbuilder"].baseviews
+    return {view.report for view in views if isinstance(view, ReportScreen)}
+
+
 OPEN = {
     (ACTION, "views/exports.py", "f'{subject}.exported'"): lambda app: {
         f"{name}.exported" for name in exported(app)
@@ -176,11 +182,16 @@ OPEN = {
         "receipt.sent",
         "receipt.unsure",
     },
-    (SUBJECT, "views/exports.py", "subject"): exported,
-    (ACTION, "views/report_page.py", "f'{self.subject}.exported'"): lambda app: {
-        f"{name}.exported" for name in reports(app)
+    (ACTION, "services/reports/sendings.py", "TOLD[new]"): lambda _: {
+        "report.sent",
+        "report.unsure",
+        "report.not_sent",
     },
-    (SUBJECT, "views/report_page.py", "self.subject"): reports,
+    (ACTION, "views/report_screens.py", "f'{self.report}.exported'"): lambda app: {
+        f"{name}.exported" for name in report_pages(app)
+    },
+    (SUBJECT, "views/report_screens.py", "self.report"): report_pages,
+    (SUBJECT, "views/exports.py", "subject"): exported,
     (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }
 """What only the running product tells: where it stands, and what it may be."""

@@ -32,7 +32,8 @@ from vmsapp.views.exports import Exported
 LISTS = ("Approvals", "AuditTrail", "CampaignLeftOut", "CampaignMeters", "Campaigns", "Consumers",
          "EngineeringRefusals", "EngineeringTokens",
          "TestTokens", "Floats", "Imports", "InactiveConsumers", "Jobs", "KeyChangeTokens",
-         "LedgerProofs", "Meters", "Products", "Regions", "Sales", "SalesTokens", "SecurityModules",
+         "LedgerProofs", "Meters", "Products", "Regions", "RevenueFindings", "Sales", "SalesTokens",
+         "SecurityModules",
          "Shifts", "Tariffs",
          "TokenJournal", "UserGroups", "Users", "VendingPoints")  # fmt: skip
 UNLINKED = {"SalesTokens"}
@@ -51,6 +52,7 @@ WITHOUT_ROWS = {
     "InactiveConsumers",
     "KeyChangeTokens",
     "LedgerProofs",
+    "RevenueFindings",
     "SecurityModules",
     "Shifts",
     "TokenJournal",

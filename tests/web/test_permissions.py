@@ -107,6 +107,32 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.terms", "POST"): ADMINS,
     ("ReportIndex.show", "GET"): IN_A_GROUP,
     ("SalesReport.show", "GET"): OF_FLOATS,
+    **{
+        (f"SavedReports.{route}", method): FINDS
+        for route, method in (
+            ("list", "GET"),
+            ("save", "POST"),
+            ("rename", "GET"),
+            ("rename", "POST"),
+            ("delete", "POST"),
+            ("restore", "POST"),
+        )
+    },
+    ("ReportSchedules.show", "GET"): FINDS,
+    **{
+        (f"ReportSchedules.{route}", method): SETTLES
+        for route, method in (
+            ("plan", "GET"),
+            ("plan", "POST"),
+            ("change", "GET"),
+            ("change", "POST"),
+            ("people", "GET"),
+        )
+    },
+    **{
+        (f"ReportSchedules.{route}", "POST"): SETTLES
+        for route in ("pause", "resume", "send", "end", "restore", "add", "remove")
+    },
     ("CashReport.show", "GET"): OF_FLOATS,
     ("FloatReport.show", "GET"): OF_FLOATS,
     **{
@@ -174,6 +200,25 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     },
     **{(f"{view}.export", "POST"): OF_MONEY for view in ("SalesTokens", "KeyChangeTokens")},
     ("InactiveConsumers.export", "POST"): OF_FILES,
+    ("RevenueRules.show", "GET"): OF_FILES,
+    ("RevenueRules.run", "POST"): ADMINS,
+    ("RevenueRules.rule", "GET"): ADMINS,
+    ("RevenueRules.rule", "POST"): ADMINS,
+    **{("RevenueFindings." + route, method): OF_FILES for route, method in READ},
+    ("RevenueFindings.export", "POST"): OF_FILES,
+    **{
+        (f"RevenueFindings.{route}", method): MAKES_TOKENS
+        for route, method in (
+            ("take", "POST"),
+            ("leave", "POST"),
+            ("note", "GET"),
+            ("note", "POST"),
+        )
+    },
+    **{
+        (f"RevenueFindings.{route}", method): SETTLES
+        for route, method in (("reopen", "POST"), ("decide", "GET"), ("decide", "POST"))
+    },
     ("TestTokens.make", "GET"): MAKES_TOKENS,
     ("TestTokens.make", "POST"): MAKES_TOKENS,
     ("TestTokens.card", "GET"): OF_ENGINEERING,
@@ -386,7 +431,7 @@ VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_i
           "session_id": NOWHERE, "name": "x", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none",
           "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
-          "kind": "csv", "row_id": 1, "algorithm": "sts6",
+          "kind": "csv", "row_id": 1, "algorithm": "sts6", "code": "stopped",
           "function": "clear_tamper"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"

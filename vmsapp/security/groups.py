@@ -33,6 +33,7 @@ _FINDS: Final = frozenset(
         "Dashboard.see",
         "TokenRecords.see",
         "InactiveConsumers.see",
+        "SavedReports.see",
     }
 )
 _REGISTERS: Final = frozenset(
@@ -87,6 +88,8 @@ _SEES_SYSTEM: Final = frozenset(
         "TokenJournal.export",
         "TokenRecords.export",
         "InactiveConsumers.export",
+        "RevenueProtection.see",
+        "RevenueProtection.export",
         "EngineeringTokens.see",
         "EngineeringTokens.export",
         "EngineeringRefusals.see",
@@ -135,6 +138,9 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
+        | {"SavedReports.schedule"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.decide"}
+        | {"RevenueProtection.export"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(
@@ -156,6 +162,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS
         | {"InactiveConsumers.export", "KeyReport.see", "KeyReport.export"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.export"}
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(

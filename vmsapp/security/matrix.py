@@ -36,7 +36,9 @@ from vmsapp.security.permissions import (
     MODULES,
     PROOF,
     REPORT_INDEX,
+    REVENUE,
     SALES_REPORT,
+    SAVED_REPORTS,
     SECOND_LOOKS,
     SECOND_PERSON,
     SETUP,
@@ -282,7 +284,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",), looks_up=_SHELF),
         Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
                looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
-            Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
+            _export(SALES_REPORT, N_("Export the sales report")),
         )),
         _report(TAX_REPORT, N_("Tax report"), N_("Export the tax report"),
                 _REGIONS | _PRODUCTS | _TARIFFS),
@@ -307,6 +309,19 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
                looks_up=_SHELF | _REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
+        )),
+        Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", see=("can_list",), others=(
+            Deed("schedule", N_("Have reports sent by e-mail"),
+                 (("can_schedule", SAVED_REPORTS),), along=_WATCHES),
+        )),
+        Screen(REVENUE, N_("Revenue protection"), "Revenue protection", looks_up=_REGIONS,
+               others=(
+            Deed("work", N_("Take findings on and write about them"), (("can_work", REVENUE),)),
+            Deed("decide", N_("Say what was behind findings"), (("can_decide", REVENUE),),
+                 ("work",)),
+            Deed("run", N_("Ask the rules now"), (("can_run", REVENUE),), along=_WATCHES),
+            Deed("rules", N_("Set the rules"), (("can_rules", REVENUE),)),
+            _export(REVENUE, N_("Export findings")),
         )),
     ),
     N_("System"): (

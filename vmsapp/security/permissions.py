@@ -38,6 +38,7 @@ CAMPAIGNS: Final = "Campaigns"
 TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
 INACTIVE: Final = "InactiveConsumers"
 REPORT_INDEX: Final = "ReportIndex"
+SAVED_REPORTS: Final = "SavedReports"
 CASH_REPORT: Final = "CashReport"
 FLOAT_REPORT: Final = "FloatReport"
 FREE_REPORT: Final = "FreeReport"
@@ -45,6 +46,7 @@ KEY_REPORT: Final = "KeyReport"
 SECOND_LOOKS: Final = "CopiesAndReversals"
 STEP_REPORT: Final = "StepReport"
 TAX_REPORT: Final = "TaxReport"
+REVENUE: Final = "RevenueProtection"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

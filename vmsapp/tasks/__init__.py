@@ -14,6 +14,8 @@ EXPIRY_SECONDS: Final = 300.0
 """How often requests that waited too long are written down as expired."""
 SWEEP_SECONDS: Final = 15.0
 """How often jobs and deliveries are looked for whose message was lost or whose worker died."""
+MERGE_SECONDS: Final = 10.0
+"""How often what was sold is added to the sums that reports read."""
 TIDY_MINUTE: Final = 37
 """Of every hour, when files are removed after their days."""
 SIGN_MINUTE: Final = 7
@@ -27,6 +29,10 @@ JOURNAL_MINUTE: Final = 50
 
 PROOF_MINUTE: Final = 35
 """Of the same hour, when the ledger is proved."""
+
+REVENUE_HOUR: Final = 3
+REVENUE_MINUTE: Final = 5
+"""UTC, when the rules of revenue protection are asked."""
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -57,6 +63,9 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.modules",
             "vmsapp.tasks.proof",
             "vmsapp.tasks.reconcile",
+            "vmsapp.tasks.roll_ups",
+            "vmsapp.tasks.reports",
+            "vmsapp.tasks.revenue",
         ],
         beat_schedule={
             "reconcile": {
@@ -89,6 +98,16 @@ def init_app(app: Flask, settings: Settings) -> None:
                 "schedule": SWEEP_SECONDS,
                 "options": {"expires": SWEEP_SECONDS},
             },
+            "roll-ups": {
+                "task": "vmsapp.tasks.roll_ups.merge",
+                "schedule": MERGE_SECONDS,
+                "options": {"expires": MERGE_SECONDS},
+            },
+            "reports": {
+                "task": "vmsapp.tasks.reports.sweep",
+                "schedule": SWEEP_SECONDS,
+                "options": {"expires": SWEEP_SECONDS},
+            },
             "tidy": {
                 "task": "vmsapp.tasks.background.tidy",
                 "schedule": crontab(minute=TIDY_MINUTE),
@@ -106,6 +125,10 @@ def init_app(app: Flask, settings: Settings) -> None:
             "proof": {
                 "task": "vmsapp.tasks.proof.run",
                 "schedule": crontab(hour=VERIFY_HOUR, minute=PROOF_MINUTE),
+            },
+            "revenue": {
+                "task": "vmsapp.tasks.revenue.run",
+                "schedule": crontab(hour=REVENUE_HOUR, minute=REVENUE_MINUTE),
             },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file

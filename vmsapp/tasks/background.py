@@ -21,7 +21,9 @@ from vmsapp.services import job_runs, job_sweep
 from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
-from vmsapp.tasks import campaigns, celery, exports, imports
+from vmsapp.services.reports import due
+from vmsapp.services.revenue_protection import running
+from vmsapp.tasks import campaigns, celery, exports, imports, reports, revenue
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -35,6 +37,8 @@ DEEDS: Final[Mapping[str, Deed]] = {
     campaign_terms.MAKE: campaigns.make,
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,
+    due.SEND: reports.send,
+    running.RUN: revenue.look,
 }
 """What each kind of job does."""
 

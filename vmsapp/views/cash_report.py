@@ -48,7 +48,7 @@ class CashReport(ReportPage):
 
     route_base = "/reports/cash"
     class_permission_name = CASH_REPORT
-    subject = "cash_report"
+    report = "cash_report"
     title = _l("Cash-up")
     bys = (By.DAY, By.WEEK, By.MONTH)
     filters = (REGION, POINT, OPERATOR)

@@ -34,7 +34,7 @@ class FloatReport(ReportPage):
 
     route_base = "/reports/floats"
     class_permission_name = FLOAT_REPORT
-    subject = "float_report"
+    report = "float_report"
     title = _l("Float statement")
     bys = (By.VENDING_POINT, By.REGION)
     filters = (REGION, POINT)

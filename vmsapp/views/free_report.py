@@ -58,7 +58,7 @@ class FreeReport(ReportPage):
     route_base = "/reports/free-tokens"
     template = "reports/free.html"
     class_permission_name = FREE_REPORT
-    subject = "free_report"
+    report = "free_report"
     title = _l("Free tokens")
     bys = (By.MONTH, By.DAY, By.YEAR, By.REGION, By.VENDING_POINT, By.OPERATOR)
     columns = (

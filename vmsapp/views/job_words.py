@@ -24,6 +24,8 @@ KINDS: Final = {
     "campaign.make": N_("Key change tokens of a campaign"),
     "campaign.send": N_("Text messages of a campaign"),
     "campaign.report": N_("Report of a campaign"),
+    "report.send": N_("Reports by e-mail"),
+    "revenue.run": N_("Search for lost revenue"),
 }
 STATES: Final = {
     "waiting": N_("waiting"),

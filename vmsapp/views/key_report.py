@@ -57,7 +57,7 @@ class KeyReport(ReportPage):
 
     route_base = "/reports/key-expiry"
     class_permission_name = KEY_REPORT
-    subject = "key_report"
+    report = "key_report"
     title = _l("Key expiry")
     heading = N_("Supply group")
     filters = (REGION,)

@@ -2,34 +2,33 @@
 
 A report says what it can be asked, what its columns are, and how it is answered; the rest is here.
 The address holds the whole question, so that a link shows another reader the same one, in that
-reader's own scope; the browser keeps the last one and opens the report with it.
+reader's own scope.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, ClassVar, Final
-from urllib.parse import parse_qsl, urlencode
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
-from flask import abort, make_response, redirect, request, url_for
-from flask_appbuilder import expose, has_access, permission_name
+from flask import request, url_for
+from flask_appbuilder import expose, has_access
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from vmsapp.errors import N_, InvalidInput, VmsError
-from vmsapp.extensions import atomic
 from vmsapp.i18n import _
 from vmsapp.models import Setup
-from vmsapp.services import audit
 from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By
 from vmsapp.services.sheets import Cell
-from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
-from vmsapp.views.exports import KINDS, handed_over, write_table
+from vmsapp.services.sheets.pages import Column as SheetColumn
+from vmsapp.views.base import sentence, status_of, utility
 from vmsapp.views.filters import Filter
-from vmsapp.views.lists import YEAR, names, secure_cookies
 from vmsapp.views.lists import Answer as Page
+from vmsapp.views.presets import PRESETS
 from vmsapp.views.report_asked import BY_WORDS, Asked, Asks, read_asked, read_filters
 from vmsapp.views.report_columns import Column, Kind
+from vmsapp.views.report_files import Table
 from vmsapp.views.report_lines import (
     DRAWN,
     SERIES,
@@ -39,19 +38,15 @@ from vmsapp.views.report_lines import (
     key_text,
     written,
 )
-from vmsapp.views.report_periods import PRESETS
-from vmsapp.views.report_question import chips, cookie, days_said, facts, today, typed
+from vmsapp.views.report_question import chips, days_said, facts, questions, today, typed
+from vmsapp.views.report_screens import ReportScreen
 from vmsapp.views.sale_filters import ABOUT
 
-LONGEST_KEPT: Final = 500
-"""Signs of an address that a browser keeps."""
 
-
-class ReportPage(OfficeView):
-    """A report.
+class ReportPage(ReportScreen):
+    """A report that is asked about some days, told apart and narrowed.
 
     Attributes:
-        subject: What it is called on record and in the names of files.
         bys: What its lines can stand for, the usual one first.
         heading: What its lines are, where that is fixed.
         filters: What it can be narrowed by.
@@ -63,11 +58,7 @@ class ReportPage(OfficeView):
         nothing: What is said where there are none, and what there could be.
     """
 
-    default_view = "show"
     template: ClassVar[str] = "reports/report.html"
-    base_permissions = names("can_show can_export")
-    title: ClassVar[Any]
-    subject: ClassVar[str]
     bys: ClassVar[Sequence[By]] = ()
     heading: ClassVar[str] = ""
     filters: ClassVar[Sequence[Filter]] = ABOUT
@@ -105,60 +96,53 @@ class ReportPage(OfficeView):
     @expose("/")
     @has_access
     def show(self) -> Page | Response:
-        """Show the report, and have the browser keep what was asked."""
-        kept = request.cookies.get(cookie(), "")
-        if not request.args and kept:
-            wanted = urlencode(parse_qsl(kept[:LONGEST_KEPT]))
-            return redirect(f"{url_for(self.asks.endpoint)}?{wanted}")
+        """Show the report, at first as it was asked for last."""
+        return self.opening() or self._opened()
+
+    def _opened(self) -> Page | Response:
         settings = utility()
         try:
-            asked = read_asked(self.asks, request.args, today())
+            asked = self._asked()
             found = self.answer(asked)
         except VmsError as error:
             return self._refused(error), status_of(error)
-        answer = make_response(self._shown(asked, found, settings))
-        answer.set_cookie(
-            cookie(), urlencode(asked.address()), max_age=YEAR,
-            path=request.script_root + self.route_base,
-            samesite="Lax", httponly=True, secure=secure_cookies(),
-        )  # fmt: skip
-        return answer
+        return self.shown(self._shown(asked, found, settings))
 
-    @expose("/export/<string:kind>", methods=["POST"])
-    @has_access
-    @permission_name("export")
-    def export(self, kind: str) -> Response:
-        """Hand the report over as a file, and put that on record."""
-        if kind not in KINDS:
-            abort(404)
-        settings, asked = utility(), read_asked(self.asks, request.args, today())
-        lines = in_order(asked, self.answer(asked), self.drawn, self.filled, today())
-        with atomic(session()) as current:
-            audit.record(
-                current, actor(), f"{self.subject}.exported", self.subject, None, kind=kind,
-                rows=len(lines), by=asked.by.value if asked.by else None,
-                first=asked.period.first.isoformat(), last=asked.period.last.isoformat(),
-                filters={one.name: one.recorded(value) for one, value in asked.chosen},
-            )  # fmt: skip
-        title, header = str(self.title), self._header(asked, settings)
-        rows = self._rows(asked, lines, settings)
-        stem = self.subject.replace("_", "-")
-        return handed_over(
-            lambda file: write_table(file, kind, title, header, rows), kind,
-            f"{stem}-{asked.period.first}-{asked.period.last}.{kind}",
-        )  # fmt: skip
+    def asked_query(self) -> str:
+        """What was asked, written anew: what an address says amiss is left out."""
+        return urlencode(self._asked().address())
 
-    def _header(self, asked: Asked, settings: Setup) -> list[str]:
-        filed = (one.heading(settings) for one in self.columns if "file" in one.on)
-        return [gettext(self._about(asked)), *filed]
-
-    def _rows(
-        self, asked: Asked, lines: Iterable[Line[Any]], settings: Setup
-    ) -> Iterable[Sequence[Cell]]:
+    def table(self) -> Table:
+        """The report as a table."""
+        settings, asked = utility(), self._asked()
+        found = self.answer(asked)
+        lines = in_order(asked, found, self.drawn, self.filled, today())
         filed = [one for one in self.columns if "file" in one.on]
-        for line in lines:
-            about = line.key if isinstance(line.key, date) else key_text(asked.by, line)
-            yield [about, *(one.cell(line, settings) for one in filed)]
+        columns = [SheetColumn(one.heading(settings), number=one.is_number) for one in filed]
+        about = gettext(self._about(asked))
+        return Table(
+            str(self.title), questions(asked, about), [SheetColumn(about), *columns],
+            [_filed(asked, filed, line, settings) for line in lines],
+            [_filed(asked, filed, line, settings, str(_("Total"))) for line in found.totals],
+        )  # fmt: skip
+
+    def recorded(self) -> Mapping[str, Any]:
+        """Its days, what it is told apart by, and its filters."""
+        asked = self._asked()
+        return {
+            "by": asked.by.value if asked.by else None,
+            "first": asked.period.first.isoformat(),
+            "last": asked.period.last.isoformat(),
+            "filters": {one.name: one.recorded(value) for one, value in asked.chosen},
+        }
+
+    def file_name(self, kind: str) -> str:
+        """It is called after its days."""
+        period = self._asked().period
+        return f"{self.report.replace('_', '-')}-{period.first}-{period.last}.{kind}"
+
+    def _asked(self) -> Asked:
+        return read_asked(self.asks, request.args, today())
 
     def _about(self, asked: Asked) -> str:
         """What lines are about."""
@@ -191,7 +175,7 @@ class ReportPage(OfficeView):
             apart=len(found.totals) > SERIES,
             chips=chips(asked), facts=facts(asked, self._about(asked)),
             about=gettext(self._about(asked)), cut=DRAWN if cut else 0,
-            chart=self._chart(asked, found), exports=self._exports(asked), **self.more(asked),
+            chart=self._chart(asked, found), exports=self.exports(), **self.more(asked),
         )  # fmt: skip
 
     def _columns(self, found: Answer[Any]) -> Sequence[Column]:
@@ -223,19 +207,13 @@ class ReportPage(OfficeView):
         bys = [(by.value, gettext(BY_WORDS[by])) for by in BY_WORDS if by in self.bys]
         nothing = [gettext(text) for text in self.nothing]
         return self.page(
-            self.template, title=str(self.title), asked=asked, typed=typed(asked), bys=bys,
+            self.template, view=self, title=str(self.title), asked=asked, bys=bys,
+            typed=typed(asked),
             presets=self._presets(asked) if self.asks_days else (), filters=self._fields(asked),
             note_below=gettext(self.note) if self.note else "", nothing=nothing,
             money_columns=any(one.kind is Kind.MONEY for one in self.columns),
             settings=utility(), here=self.asks.endpoint, asks_days=self.asks_days, **context,
         )  # fmt: skip
-
-    def _exports(self, asked: Asked) -> Sequence[tuple[str, str]]:
-        if not self.appbuilder.sm.has_access("can_export", self.class_permission_name):
-            return ()
-        words = {"xlsx": _("Excel"), "csv": _("CSV")}
-        where = f"{self.endpoint}.export"
-        return [(words[kind], url_for(where, kind=kind, **asked.address())) for kind in KINDS]
 
     def _fields(self, asked: Asked | None) -> Sequence[tuple[Filter, Any]]:
         """The filters with their values, also of a report that cannot be made."""
@@ -251,3 +229,11 @@ class ReportPage(OfficeView):
             url = asked.url(period=code) if asked else url_for(where, period=code)
             found.append((gettext(word), url, asked is not None and asked.period.code == code))
         return found
+
+
+def _filed(
+    asked: Asked, columns: Iterable[Column], line: Line[Any], settings: Setup, total: str = ""
+) -> Sequence[Cell]:
+    """Write a line into a file."""
+    about = total or (line.key if isinstance(line.key, date) else key_text(asked.by, line))
+    return [about, *(one.cell(line, settings) for one in columns)]

@@ -1,4 +1,4 @@
-"""The question of a report as its page shows it: typed, in chips, on paper, kept by the browser."""
+"""The question of a report as its page shows it: typed, in chips, on paper."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,18 +9,12 @@ from flask_babel import format_date, gettext
 from vmsapp.clock import business_day, now_utc
 from vmsapp.i18n import _
 from vmsapp.views.base import actor, zone
-from vmsapp.views.lists import secure_cookies
 from vmsapp.views.report_asked import Asked
 
 
 def today() -> date:
     """The business date."""
     return business_day(now_utc(), zone())
-
-
-def cookie() -> str:
-    """The cookie that holds what this browser last asked."""
-    return "__Secure-asked" if secure_cookies() else "asked"
 
 
 def typed(asked: Asked | None) -> dict[str, str]:
@@ -43,12 +37,16 @@ def chips(asked: Asked) -> Sequence[tuple[str, str, str]]:
 
 def facts(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
     """What the printed page says of the report."""
+    return [*questions(asked, gettext(about)), (str(_("Printed by")), actor().name)]
+
+
+def questions(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
+    """What was asked, in words."""
     period = _("Period") if asked.asks.days else _("As of")
     return [
         (str(period), asked.period.said()),
-        *([(str(_("Grouped by")), gettext(about))] if asked.by else []),
+        *([(str(_("Grouped by")), about)] if asked.by else []),
         *((str(one.label), one.said(value)) for one, value in asked.chosen),
-        (str(_("Printed by")), actor().name),
     ]
 
 

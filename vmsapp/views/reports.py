@@ -51,7 +51,7 @@ class SalesReport(ReportPage):
 
     route_base = "/reports/sales"
     class_permission_name = SALES_REPORT
-    subject = "sales_report"
+    report = "sales_report"
     title = _l("Sales report")
     bys = tuple(BY_WORDS)
     columns = (

@@ -29,7 +29,7 @@ class StepReport(ReportPage):
 
     route_base = "/reports/steps"
     class_permission_name = STEP_REPORT
-    subject = "step_report"
+    report = "step_report"
     title = _l("Step statistics")
     bys = (By.MONTH, By.DAY, By.WEEK, By.YEAR, By.REGION, By.VENDING_POINT, By.PRODUCT)
     columns = (

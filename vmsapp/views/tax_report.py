@@ -47,7 +47,7 @@ class TaxReport(ReportPage):
 
     route_base = "/reports/taxes"
     class_permission_name = TAX_REPORT
-    subject = "tax_report"
+    report = "tax_report"
     title = _l("Tax report")
     bys = (By.MONTH, By.DAY, By.YEAR, By.REGION, By.VENDING_POINT)
     columns = (
