@@ -26,7 +26,6 @@ READ = select(Sale.id).where(Sale.meter_pan != bindparam("pan"))
 CHANGE = update(Sale).where(Sale.meter_pan != bindparam("pan")).values(failure="seen")
 
 
-
 def on_postgres(test):
     """Have a test run there alone."""
     return pytest.mark.postgres(
@@ -40,20 +39,23 @@ def transfer(vending_point_id: int) -> LedgerTransfer:
     )
 
 
-def test_a_row_written_at_once_has_its_id_and_what_the_model_says(shop):
-    row = transfer(shop.utility.points[HARBOUR])
+def write(shop, row: LedgerTransfer) -> None:
     with shop.session() as session, seen_by(shop.actor()), atomic(session):
         insert_at_once(session, row)
         assert row not in session
+
+
+def test_a_row_written_at_once_has_its_id_and_what_the_model_says(shop):
+    row = transfer(shop.utility.points[HARBOUR])
+    write(shop, row)
     (stored,) = shop.rows(LedgerTransfer)
     assert (stored.id, stored.state, stored.reason) == (row.id, "pending", "")
 
 
 def test_a_row_of_another_vending_point_is_not_written_at_once(shop):
     row = transfer(shop.utility.points[MARKET])
-    with shop.session() as session, seen_by(shop.actor()), atomic(session):
-        with pytest.raises(OutOfScope):
-            insert_at_once(session, row)
+    with pytest.raises(OutOfScope):
+        write(shop, row)
     assert shop.rows(LedgerTransfer) == []
 
 

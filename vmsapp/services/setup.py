@@ -41,9 +41,7 @@ def in_force_at(moment: BindParameter[datetime]) -> ColumnElement[int]:
     ids = select(Setup.id)
     newest = ids.where(Setup.effective_at <= moment).order_by(Setup.effective_at.desc())
     first = ids.order_by(Setup.effective_at)
-    return func.coalesce(
-        newest.limit(1).scalar_subquery(), first.limit(1).scalar_subquery()
-    )
+    return func.coalesce(newest.limit(1).scalar_subquery(), first.limit(1).scalar_subquery())
 
 
 def zone_at(session: Session, moment: datetime) -> str:

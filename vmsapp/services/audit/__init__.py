@@ -45,9 +45,7 @@ def record_at_once(
     **details: Any,  # noqa: ANN401 - as above
 ) -> None:
     """Write one event as ``record`` does, past the unit of work: for what must be quick."""
-    insert_at_once(
-        session, _event(actor, action, subject, subject_id, vending_point_id, details)
-    )
+    insert_at_once(session, _event(actor, action, subject, subject_id, vending_point_id, details))
 
 
 def _event(
