@@ -216,7 +216,7 @@ def test_the_whole_way_of_a_request(admin, checker, shop):
         ["Date on the slip", "Mar 17, 2026"],
         ["Balance of the float", "50.00 USD", "0.00 USD"],
     ]  # fmt: skip
-    assert decide(checker, request, "approve").location == answer.location
+    assert decide(checker, request, "approve").location == f"{answer.location}#next"
     assert shop.account().balance_minor == 5000
     done = checker.get(answer.location).text
     assert "approved and done" in main_part(done)

@@ -111,7 +111,7 @@ def test_without_a_shift_the_counter_warns(operator):
     assert (
         read(operator.get("/counter/").text)
         .one("p", "shift-line-warns")
-        .text.startswith("No open shift: sales need one.")
+        .text.startswith("You cannot sell yet: sales need an open shift, and you have none.")
     )
 
 
