@@ -12,6 +12,11 @@ from tests.web.records import links, read, rows, sent, the_form
 from tests.web.test_second_person_pages import asked, decide
 from vmsapp.models import ApprovalRequest, LedgerTransfer, Sale, SaleReversal, Setup
 
+NO_DRAWER = (
+    "No drawer: neither who asks for it nor the seller has an open shift. No shift’s count will"
+    " tell of this money."
+)
+
 
 @pytest.fixture
 def sold(operator, utility, shop):
@@ -65,8 +70,7 @@ def test_a_supervisor_asks_and_another_approves_and_the_digits_are_gone(
     [
         (("operator",), "Shift 1 of operator at Harbour Street"),
         (("operator", "supervisor"), "Shift 2 of supervisor at Harbour Street"),
-        ((), "No drawer: neither who asks for it nor the seller has an open shift. No shift’s"
-             " count will tell of this money."),
+        ((), NO_DRAWER),
     ],
 )  # fmt: skip
 def test_the_second_person_sees_whose_drawer_pays_and_later_whose_did(
