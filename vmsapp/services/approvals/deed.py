@@ -76,6 +76,15 @@ class SaleNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawer:
+    """A shift from whose drawer money is paid, for a line that leads to it."""
+
+    shift_id: int
+    operator: str
+    point: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A message id, for a line that says something."""
 
