@@ -342,7 +342,7 @@ EVENT_ALONE = {
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
         "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
-    )), "Floats.statement_file", "SalesReport.export", "TokenDesk.look",
+    )), "Floats.statement_file", "Campaigns.faulty", "SalesReport.export", "TokenDesk.look",
     "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""

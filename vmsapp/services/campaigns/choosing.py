@@ -25,23 +25,10 @@ from vmsapp.models import (
     SaleState,
 )
 from vmsapp.scope import below
-from vmsapp.services.campaigns.terms import Selection
+from vmsapp.services.campaigns.terms import Kind, Selection
 from vmsapp.services.rows import among
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
-
-
-class Kind(NamedTuple):
-    """What a plan reads of a meter."""
-
-    can_become_sts6: bool
-    algorithm: str
-    sgc: str
-    krn: int
-    kt: int
-    ti: str
-    ea: int
-    tct: int
 
 
 KIND: Final = (
