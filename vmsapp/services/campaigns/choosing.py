@@ -38,15 +38,19 @@ KIND: Final = (
 """The columns of a ``Kind``."""
 
 
-class Standing(NamedTuple):
-    """A meter as it stands under the locks."""
+class Alike(NamedTuple):
+    """Meters that stand alike under the locks: as columns, for a campaign has a million of them.
 
-    id: int
-    pan: str
+    Attributes:
+        ids, pans: The meters, in the order of their ids.
+    """
+
     state: str
     in_change: bool
     busy: bool
     kind: Kind
+    ids: list[int]
+    pans: list[str]
 
 
 def chosen(session: Session, campaign: Campaign) -> list[ColumnElement[bool]]:
