@@ -24,6 +24,7 @@ from tests.web.office import ADMIN, ENGINEER, main_part, said, statements
 from tests.web.records import read, rows, sent, the_form
 from tests.web.test_digits_stay import holds
 from tests.web.test_statements import MOST, own, told
+from vmsapp.clock import now_utc
 from vmsapp.extensions import db
 from vmsapp.models import (
     ApprovalRule,
@@ -444,6 +445,26 @@ def test_a_campaign_that_was_made_tells_how_far_it_is(browse, shop, fleet):
     assert {bar["aria-label"] for bar in bars} == {
         "Tokens made", "Handed out", "Confirmed", "Overdue"
     }  # fmt: skip
+
+
+def test_a_campaign_says_how_its_meters_are_confirmed_until_all_are(browse, shop, fleet):
+    admin = browse(ADMIN)
+    address = begun(admin, fleet)
+    page = admin.get(address).text
+    steps = read(page).one("ol", "steps").all("li")
+    assert [step["aria-current"] for step in steps if "aria-current" in step.attributes] == ["step"]
+    assert "A meter is confirmed on its own page" in plain(page)
+    link = next(a["href"] for a in read(page).all("a") if a.text == "See those not confirmed yet")
+    assert len(rows(read(admin.get(link).text))) == shop.count(KeyChange)
+    left = {row[0]: row[2] for row in rows_of(page, "Reasons")}
+    assert left["The meter is blocked."] == number_of(shop, BLOCKED)
+    assert "All tokens made at" in plain(page)
+    shop.change(lambda session: session.execute(
+        update(KeyChange).values(state="confirmed", closed_at=now_utc(), proof="test_tokens")
+    ))  # fmt: skip
+    page = admin.get(address).text
+    assert "See those not confirmed yet" not in page
+    assert 'aria-current="step"' not in page.partition('class="steps"')[2].partition("</ol>")[0]
 
 
 def test_after_its_day_what_nobody_confirmed_is_overdue(browse, shop, fleet):

@@ -134,15 +134,18 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     ) -> Answer:
         """Draw the page of a campaign, with a refusal where there was one."""
         row = self.row(pk)
+        step = AT[row.state]
         planned = row.state in {CampaignState.DRAFT, CampaignState.DISCARDED}
         more = self.planned(row, shown) if row.state == CampaignState.DRAFT else {}
         if not planned:
             more = self._running(row)
+            if row.state == CampaignState.MADE and more["far"].made and not more["far"].open:
+                step = len(STEPS)  # all that were made have had their word
         if row.state in {CampaignState.DRAFT, CampaignState.MADE}:
             more |= self.approval(self.row(pk))
         row = self.row(pk)  # again: what was counted read it without who planned it
         page = self._page(
-            self.show_template, title=row.name, row=row, step=AT[row.state],
+            self.show_template, title=row.name, row=row, step=step,
             steps_said=[gettext(word) for word in STEPS], planned=planned,
             refusal=sentence(error) if error else None,
             meters_view=view_named(self.appbuilder, "CampaignMeters"), **more,
