@@ -354,7 +354,7 @@ EVENT_ALONE = {
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
         "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
         "RevenueFindings",
-    )), "Floats.statement_file", "SalesReport.export",
+    )), "Floats.statement_file", "Campaigns.faulty", "SalesReport.export",
     "TaxReport.export", "StepReport.export", "CashReport.export", "FloatReport.export",
     "SecondLookReport.export", "FreeReport.export", "KeyReport.export", "TokenDesk.look",
     "TrainingBench.begin",

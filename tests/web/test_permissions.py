@@ -193,6 +193,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for view in ("Campaigns", "CampaignMeters", "CampaignLeftOut")
     },
     ("Campaigns.report", "POST"): CHANGE_KEYS | {AUDITOR},
+    ("Campaigns.faulty", "POST"): CHANGE_KEYS | {AUDITOR},
     **{
         (f"{view}.{route}", method): FINDS
         for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers")

@@ -32,6 +32,7 @@ from tests.web.test_statements import MOST, own, told
 from vmsapp.extensions import db
 from vmsapp.models import ApprovalRequest, ApprovalRule, AuditEvent, OfficeUser, Sale
 from vmsapp.models.user import Role
+from vmsapp.services.campaigns.beginning import START
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.vending.give_back import GIVE_BACK
 
@@ -489,6 +490,23 @@ def test_a_rule_is_weakened_by_two(admin, checker, shop):
         ["From amount", "5.00 USD"],
     ]  # fmt: skip
     assert [one.from_amount_minor for one in shop.rows(ApprovalRule)] == [500]
+
+
+def test_a_deed_without_an_amount_is_asked_for_none(admin, shop):
+    """A campaign of key changes moves no money, so there is nothing to begin at."""
+    money = read(admin.get("/second-person/float.pay_in").text)
+    assert [field["id"] for field in money.all("input", name="from_amount")] == ["from_amount"]
+    page = read(admin.get("/second-person/campaign.begin").text)
+    assert page.all("input", name="from_amount") == []
+    rule(shop, START, 700)  # as an earlier release let one write it
+    said_now = dict(rows(read(admin.get("/second-person/").text)))[
+        "Begin a campaign of key changes"
+    ]
+    assert said_now.startswith("A second person must approve this.")
+    answer = fill(admin, "/second-person/campaign.begin", from_amount="5")
+    assert answer.location == "/second-person/", "it asks no less often, so one person is enough"
+    (kept,) = shop.rows(ApprovalRule)
+    assert (kept.active, kept.from_amount_minor) == (True, None)
 
 
 def test_a_rule_that_nobody_could_satisfy_is_refused(admin, shop):

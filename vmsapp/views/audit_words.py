@@ -170,6 +170,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "campaign.sending": N_("Text messages of a campaign asked for"),
         "campaign.sent": N_("Text messages of a campaign sent"),
         "campaign.report_asked": N_("Report of a campaign asked for"),
+        "campaign.faults_exported": N_("Faulty numbers of a campaign's list exported"),
     },
     "floats": {
         "float.paid_in": N_("Paid into the float"),

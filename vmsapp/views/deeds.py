@@ -98,7 +98,7 @@ def rule_said(rule: ApprovalRule | None) -> str:
     """Say from when on a rule asks for a second person; nothing where it does not."""
     if rule is None or not rule.active:
         return ""
-    if not rule.from_amount_minor:
+    if not rule.from_amount_minor or DEEDS[rule.action].amount_minor is None:
         return str(_("A second person must approve this."))
     amount = readable_minor(rule.from_amount_minor)
     return str(_("From %(amount)s on, a second person must approve this.", amount=amount))
