@@ -48,6 +48,7 @@ from vmsapp.models import (
     Meter,
     OfficeUser,
     PrintKind,
+    Purchase,
     ReceiptCounter,
     ReceiptPrint,
     Region,
@@ -81,7 +82,7 @@ from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (
     Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken,
-    KeyChangePrint, SuppliedPlace,
+    KeyChangePrint, SuppliedPlace, Purchase,
 )  # fmt: skip
 ENGINEERING = (
     EngineeringToken, EngineeringDigits, EngineeringRefusal, EngineeringPrint, TestToken,

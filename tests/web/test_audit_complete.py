@@ -229,6 +229,7 @@ def deeds(shop, module, utility, people, office, browse):
         "AuthDBView.logout": lambda b: b.post("/logout/"),
         "AuditTrail.export": lambda b: b.post("/audit/export/csv"),
         "SalesReport.export": lambda b: b.post("/reports/sales/export/csv"),
+        "PurchaseStatistics.export": lambda b: b.post("/reports/purchases/export/csv"),
         "LedgerProofs.run": lambda b: b.post("/proof/run"),
         "TokenJournal.export": lambda b: b.post("/journal/export/csv"),
         "TokenDesk.look": lambda b: b.post("/token-desk/look", {"digits": "1" + "0" * 19}),
@@ -341,8 +342,9 @@ EVENT_ALONE = {
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
-        "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
-    )), "Floats.statement_file", "SalesReport.export", "TokenDesk.look",
+        "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers", "PurchaseRecords",
+    )), "Floats.statement_file", "SalesReport.export", "PurchaseStatistics.export",
+    "TokenDesk.look",
     "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""

@@ -157,11 +157,15 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Campaigns.report", "POST"): CHANGE_KEYS | {AUDITOR},
     **{
         (f"{view}.{route}", method): FINDS
-        for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers")
+        for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers", "PurchaseRecords")
         for route, method in READ - {("show", "GET")}
     },
     **{(f"{view}.export", "POST"): OF_MONEY for view in ("SalesTokens", "KeyChangeTokens")},
     ("InactiveConsumers.export", "POST"): OF_FILES,
+    ("PurchaseRecords.statement_page", "GET"): FINDS,
+    ("PurchaseRecords.export", "POST"): OF_MONEY,
+    ("PurchaseStatistics.show", "GET"): FINDS,
+    ("PurchaseStatistics.export", "POST"): OF_MONEY,
     ("TestTokens.make", "GET"): MAKES_TOKENS,
     ("TestTokens.make", "POST"): MAKES_TOKENS,
     ("TestTokens.card", "GET"): OF_ENGINEERING,

@@ -257,6 +257,8 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
         "SalesReport.see",
         "TokenRecords.see",
         "InactiveConsumers.see",
+        "PurchaseStatistics.see",
+        "PurchaseRecords.see",
         "Training.train",
         "Sales.see",
         "Floats.see",

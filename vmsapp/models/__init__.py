@@ -71,6 +71,7 @@ from vmsapp.models.meter import (
 )
 from vmsapp.models.product import MeterType, Product
 from vmsapp.models.proof import LedgerProof
+from vmsapp.models.purchase import Purchase
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.reversal import ReversalReason, SaleReversal
@@ -178,6 +179,7 @@ __all__ = [
     "PaperSize",
     "PrintKind",
     "Product",
+    "Purchase",
     "ReceiptCounter",
     "ReceiptPrint",
     "RecoveryCode",

@@ -32,6 +32,8 @@ _FINDS: Final = frozenset(
         "Meters.see",
         "Dashboard.see",
         "TokenRecords.see",
+        "PurchaseStatistics.see",
+        "PurchaseRecords.see",
         "InactiveConsumers.see",
     }
 )
@@ -82,6 +84,8 @@ _SEES_SYSTEM: Final = frozenset(
         "TokenJournal.see",
         "TokenJournal.export",
         "TokenRecords.export",
+        "PurchaseStatistics.export",
+        "PurchaseRecords.export",
         "InactiveConsumers.export",
         "EngineeringTokens.see",
         "EngineeringTokens.export",
@@ -129,6 +133,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
+        | {"PurchaseStatistics.export", "PurchaseRecords.export"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(

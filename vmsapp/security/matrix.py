@@ -31,6 +31,8 @@ from vmsapp.security.permissions import (
     LICENCE,
     MODULES,
     PROOF,
+    PURCHASE_RECORDS,
+    PURCHASES,
     SALES_REPORT,
     SECOND_PERSON,
     SETUP,
@@ -272,6 +274,14 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("digits", N_("See the digits that were handed out"),
                  (("can_digits", TOKEN_RECORDS),)),
             _export(TOKEN_RECORDS, N_("Export token records")),
+        )),
+        Screen(PURCHASES, N_("Purchase statistics"), "Purchase statistics", see=("can_show",),
+               looks_up=_REGIONS, others=(
+            Deed("export", N_("Export purchase statistics"), (("can_export", PURCHASES),)),
+        )),
+        Screen(PURCHASE_RECORDS, N_("Purchase records"), "Purchase records", see=("can_list",),
+               looks_up=_REGIONS, others=(
+            _export(PURCHASE_RECORDS, N_("Export purchase records")),
         )),
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
                looks_up=_REGIONS, others=(

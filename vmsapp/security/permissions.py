@@ -37,6 +37,8 @@ TRAINING: Final = "Training"
 CAMPAIGNS: Final = "Campaigns"
 TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
 INACTIVE: Final = "InactiveConsumers"
+PURCHASES: Final = "PurchaseStatistics"
+PURCHASE_RECORDS: Final = "PurchaseRecords"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

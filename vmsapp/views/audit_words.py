@@ -240,6 +240,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "test_token.exported": N_("Test tokens exported"),
         "sales_tokens.exported": N_("Sales tokens exported"),
         "key_change_tokens.exported": N_("Key change tokens exported"),
+        "purchase_statistics.exported": N_("Purchase statistics exported"),
+        "purchase_records.exported": N_("Purchase records exported"),
         "inactive_consumers.exported": N_("Inactive consumers exported"),
         "ledger_proof.exported": N_("List of proofs exported"),
         "float.statement_exported": N_("Statement of a float exported"),
@@ -335,6 +337,8 @@ SUBJECTS: Final = {
     "test_token": N_("Test token"),
     "sales_tokens": N_("Sales tokens"),
     "key_change_tokens": N_("Key change tokens"),
+    "purchase_statistics": N_("Purchase statistics"),
+    "purchase_records": N_("Purchase records"),
     "inactive_consumers": N_("Inactive consumers"),
 }
 

@@ -1,9 +1,9 @@
 """The sales report as an address asks for it, kept by the browser, and the ways on from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from flask import current_app, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -11,6 +11,7 @@ from werkzeug.datastructures import MultiDict
 from vmsapp.errors import N_
 from vmsapp.services.reports import By, Key, Question
 from vmsapp.views.asked import Chosen
+from vmsapp.views.filters import Filter
 from vmsapp.views.report_periods import MOST_DAYS, Period, TooManyDays, read_period
 from vmsapp.views.sale_filters import ABOUT, OPERATOR, POINT, PRODUCT, REGION, TARIFF, TYPE
 
@@ -45,8 +46,11 @@ class Asked:
     """A sales report as one address asks for it.
 
     Attributes:
+        endpoint: Where such a report is shown.
         chosen: Filters in force, with their values.
     """
+
+    endpoint: ClassVar[str] = "SalesReport.show"
 
     period: Period
     by: By
@@ -81,6 +85,13 @@ class Asked:
         """The whole of it, as parameters; what they say amiss is left out."""
         return self.period.address() | {"by": self.by.value} | self.about()
 
+    def typed(self) -> dict[str, str]:
+        """What stands in the form."""
+        return {
+            "from": self.period.first.isoformat(), "to": self.period.last.isoformat(),
+            "by": self.by.value, "period": self.period.code,
+        }  # fmt: skip
+
     def url(self, **changes: str | None) -> str:
         """Address of the report with some parameters changed; ``None`` leaves one out."""
         wanted = self.address()
@@ -88,7 +99,7 @@ class Asked:
             wanted = {name: text for name, text in wanted.items() if name not in {"from", "to"}}
         wanted |= {name: text or "" for name, text in changes.items()}
         kept: dict[str, Any] = {name: text for name, text in wanted.items() if text}
-        return url_for("SalesReport.show", **kept)
+        return url_for(self.endpoint, **kept)
 
     def sold_url(self, key: Key | None, meter_type: str | None) -> str | None:
         """Where the sales stand that a figure counts as sold; none for who may not see them."""
@@ -106,7 +117,7 @@ class Asked:
     def _sales_url(self, days: str, key: Key | None, meter_type: str | None) -> str | None:
         if not current_app.extensions["appbuilder"].sm.has_access("can_list", "Sales"):
             return None
-        first, last = self._days_of(key)
+        first, last = self.days_of(key)
         wanted: dict[str, Any] = self.about() | {"made": "yes", "kind": "sale"}
         wanted |= {f"{days}_from": first.isoformat(), f"{days}_to": last.isoformat()}
         if meter_type:
@@ -115,7 +126,7 @@ class Asked:
             wanted[PARAMETER[self.by]] = str(key)
         return url_for("Sales.list", **wanted)
 
-    def _days_of(self, key: Key | None) -> tuple[date, date]:
+    def days_of(self, key: Key | None) -> tuple[date, date]:
         """Give the days of a line that lie in the period."""
         if not isinstance(key, date):
             return self.period.first, self.period.last
@@ -136,25 +147,43 @@ class Asked:
         return found
 
 
+A = TypeVar("A", bound=Asked)
+
+
 def read_asked(arguments: MultiDict[str, str], today: date) -> Asked:
-    """Read a report's address; an unknown filter or value is left out.
+    """Read the address of a sales report; an unknown filter or value is left out.
+
+    Raises:
+        InvalidInput: Its days cannot be used.
+    """
+    return read_as(Asked, BY_WORDS, ABOUT, arguments, today)
+
+
+def read_as(
+    kind: type[A],
+    words: Mapping[By, str],
+    filters: Sequence[Filter],
+    arguments: MultiDict[str, str],
+    today: date,
+) -> A:
+    """Read the address of a report of a kind, by what its lines stand for and its filters.
 
     Raises:
         InvalidInput: Its days cannot be used.
     """
     period = read_period(arguments, today)
     wanted = arguments.get("by", "")
-    by = By(wanted) if wanted in BY_WORDS else By.DAY
+    by = By(wanted) if wanted in words else By.DAY
     if by == By.DAY and period.days > MOST_DAYS:
         if wanted:
             raise TooManyDays
         by = By.MONTH
-    return Asked(period, by, read_filters(arguments))
+    return kind(period, by, read_filters(arguments, filters))
 
 
-def read_filters(arguments: MultiDict[str, str]) -> Chosen:
+def read_filters(arguments: MultiDict[str, str], filters: Sequence[Filter] = ABOUT) -> Chosen:
     """Read the filters in force, with their values."""
-    read = ((one, one.read(arguments)) for one in ABOUT)
+    read = ((one, one.read(arguments)) for one in filters)
     return [(one, value) for one, value in read if value is not None]
 
 

@@ -17,7 +17,7 @@ from vmsapp.models import Setup
 from vmsapp.services.reports import By, Key, Report, Row, Sums
 from vmsapp.services.sheets import Cell
 from vmsapp.views.look import number_text
-from vmsapp.views.report_asked import BY_WORDS, Asked
+from vmsapp.views.report_asked import BY_WORDS, TIMES, Asked
 from vmsapp.views.sale_filters import hour_text
 from vmsapp.views.words import METER_TYPES, UNITS
 
@@ -63,13 +63,15 @@ class Line:
 
 def key_text(by: By, row: Row) -> str:
     """Name what a line is about."""
-    key = row.key
-    if isinstance(key, date):
-        return _time_text(by, key)
-    return hour_text(key) if by == By.HOUR else row.name
+    return time_text(by, row.key) if by in TIMES else row.name
 
 
-def _time_text(by: By, first: date) -> str:
+def time_text(by: By, key: Key) -> str:
+    """Name a time by its first day, or an hour of the day."""
+    return _day_text(by, key) if isinstance(key, date) else hour_text(key)
+
+
+def _day_text(by: By, first: date) -> str:
     match by:
         case By.MONTH:
             locale = get_locale() or Locale("en")

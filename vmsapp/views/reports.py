@@ -165,10 +165,7 @@ def _typed(asked: Asked | None) -> dict[str, str]:
     """What stands in the form."""
     if asked is None:
         return {name: request.args.get(name, "")[:20] for name in ("from", "to", "by", "period")}
-    return {
-        "from": asked.period.first.isoformat(), "to": asked.period.last.isoformat(),
-        "by": asked.by.value, "period": asked.period.code,
-    }  # fmt: skip
+    return asked.typed()
 
 
 def _presets(asked: Asked | None) -> Sequence[tuple[str, str, bool]]:
