@@ -87,6 +87,7 @@ from vmsapp.models.security_module import (
 )
 from vmsapp.models.setup import Installation, Logo, Setup
 from vmsapp.models.shift import CashReason, Shift, ShiftCash, ShiftState
+from vmsapp.models.simulation import TariffSimulation
 from vmsapp.models.supplied import SuppliedPlace
 from vmsapp.models.tariff import Tariff, TariffPlan
 from vmsapp.models.token import Token
@@ -203,6 +204,7 @@ __all__ = [
     "SuppliedPlace",
     "Tariff",
     "TariffPlan",
+    "TariffSimulation",
     "TestToken",
     "TidHead",
     "Token",

@@ -6,6 +6,7 @@ where the consumer's meter hangs, wherever the consumer went to buy. Nothing of 
 
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Mapped, column_property, relationship
@@ -14,10 +15,11 @@ from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer
 from vmsapp.models.meter import Meter, ServicePoint
 from vmsapp.models.mixins import region_table
-from vmsapp.models.sale import Sale, SaleKind, SaleState, receipt_text
+from vmsapp.models.sale import PURCHASES, Sale, SaleState, receipt_text
 from vmsapp.models.vending_point import VendingPoint
 from vmsapp.scope import ScopedMixin, Sight, below
 
+# the kind in words that an index of just these is recognised by
 _sale, _place, _point = Sale.__table__.c, ServicePoint.__table__.c, VendingPoint.__table__.c
 
 _purchase = (
@@ -25,9 +27,9 @@ _purchase = (
         _sale.id, _sale.service_point_id, _sale.consumer_id, _sale.meter_id, _sale.vending_point_id,
         _sale.plan_id, _sale.subclass, _sale.state, _sale.sold_at, _sale.business_date,
         _sale.local_hour, _sale.receipt_series, _sale.receipt_number, _sale.currency,
-        _sale.exponent, _sale.charged_minor, _sale.units, _sale.credit_minor,
+        _sale.exponent, _sale.charged_minor, _sale.units, _sale.credit_minor, _sale.calculation,
     )
-    .where(_sale.kind == SaleKind.SALE, _sale.receipt_number.is_not(None))
+    .where(PURCHASES[1], _sale.receipt_number.is_not(None))
     .subquery("purchase")
 )  # fmt: skip
 
@@ -61,6 +63,7 @@ class Purchase(ScopedMixin, Model):
     charged_minor: Mapped[int]
     units: Mapped[Decimal]
     credit_minor: Mapped[int | None]
+    calculation: Mapped[dict[str, Any]] = column_property(_purchase.c.calculation, deferred=True)
 
     point_name: Mapped[str] = column_property(
         select(_point.name).where(_point.id == _purchase.c.vending_point_id).scalar_subquery(),
