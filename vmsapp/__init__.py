@@ -21,6 +21,22 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     Raises:
         SettingsError: The environment holds a setting the product cannot start with.
     """
+    import gc
+
+    collects = gc.isenabled()
+    gc.disable()  # loading makes nearly a million objects, none of them garbage
+    try:
+        app = _wired(settings)
+        if not gc.get_freeze_count():  # what stands now stays: 0.15 s a walk, amid somebody's sale
+            gc.freeze()
+    finally:
+        if collects:
+            gc.enable()
+    return app
+
+
+def _wired(settings: "Settings | None") -> "Flask":
+    """Make the application."""
     import logging
     import os
 

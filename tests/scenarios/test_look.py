@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def walking(request, product, chromium) -> Iterator[list[Future[dict[str, list[S
         look.take_pictures(chromium, product, Path(folder))
     wanted = any("walks" in item.fixturenames for item in request.session.items)
     with ThreadPoolExecutor(len(WALKS)) as pool:
-        yield [pool.submit(look.walk, names, product) for names in WALKS if wanted]
+        yield [pool.submit(look.walk, number, product) for number in range(len(WALKS)) if wanted]
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +99,11 @@ def opened(chromium: Browser, product, signed_in: Any) -> Iterator[Opens]:
 def told(walks: dict[str, list[Seen]], way: str, wrong: Callable[[Seen], list[str]]) -> str:
     """Line by line, what is wrong in which scene."""
     return "\n".join(f"{seen.scene.name}: {said}" for seen in walks[way] for said in wrong(seen))
+
+
+def every(walks: dict[str, list[Seen]]) -> Iterator[Seen]:
+    """Give all that was seen."""
+    return chain.from_iterable(walks.values())
 
 
 # the keyboard
@@ -611,6 +617,15 @@ def test_arabic_holds_on_a_phone(opened, path) -> None:
 # every page, each way
 
 
+def test_each_scene_falls_to_one_walk_and_axe_looks_in_every_way(walks) -> None:
+    for scene in SCENES:
+        goes = [(n, at) for n, names in enumerate(WALKS) for at in range(len(names))
+                if scene.falls_to(n, at)]  # fmt: skip
+        assert len(goes) == (4 if look.ALL or scene.shell else 1), scene.name
+    assert min(map(len, walks.values())) > len(SCENES) / 3
+    assert {seen.scene.name for seen in every(walks)} == {scene.name for scene in SCENES}
+
+
 @EACH_WAY
 def test_every_page_answers_as_it_should(walks, way) -> None:
     assert told(walks, way, lambda seen: [
@@ -654,8 +669,9 @@ def test_nothing_is_asked_of_another_host_nor_of_the_former_look(walks, way, pro
 
 
 def test_the_policy_allows_no_script_or_style_in_a_page_and_none_stands_there(walks) -> None:
-    assert told(walks, "light", lambda seen: look.inline_parts(seen.answer.html)) == ""
-    policies = {seen.answer.policy for seen in walks["light"]}
+    for way in ("light", "dark-arabic"):
+        assert told(walks, way, lambda seen: look.inline_parts(seen.answer.html)) == ""
+    policies = {seen.answer.policy for seen in every(walks)}
     assert len(policies) == 1
     (policy,) = policies
     parts = dict(part.split(maxsplit=1) for part in policy.split("; "))
@@ -666,7 +682,7 @@ def test_the_policy_allows_no_script_or_style_in_a_page_and_none_stands_there(wa
 
 
 def test_the_walk_leaves_out_no_page_of_the_menu(walks) -> None:
-    counter = next(seen for seen in walks["light"] if seen.scene.name == "counter")
+    counter = next(seen for seen in every(walks) if seen.scene.name == "counter")
     menu = re.findall(r'<a class="side-link side-below" href="([^"?]+)', counter.answer.html)
     assert len(menu) > 10
     assert {*menu} - {scene.path.partition("?")[0] for scene in SCENES} == set()

@@ -105,6 +105,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.move", "POST"): ADMINS,
     ("Floats.terms", "GET"): ADMINS,
     ("Floats.terms", "POST"): ADMINS,
+    ("ReportIndex.show", "GET"): IN_A_GROUP,
     ("SalesReport.show", "GET"): OF_FLOATS,
     **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
     **{

@@ -74,6 +74,16 @@ from vmsapp.models.proof import LedgerProof
 from vmsapp.models.purchase import Purchase
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
+from vmsapp.models.report import (
+    SENDING_MOVES,
+    Every,
+    ReportRecipient,
+    ReportSchedule,
+    ReportSending,
+    SavedReport,
+    ScheduleState,
+    SendingState,
+)
 from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
@@ -111,6 +121,7 @@ __all__ = [
     "MOVES",
     "OPEN_CHANGES",
     "OPEN_DELIVERIES",
+    "SENDING_MOVES",
     "AccountKind",
     "Algorithm",
     "ApprovalRequest",
@@ -145,6 +156,7 @@ __all__ = [
     "EngineeringRefusal",
     "EngineeringState",
     "EngineeringToken",
+    "Every",
     "FeePayment",
     "FindingKind",
     "FloatMovement",
@@ -186,6 +198,9 @@ __all__ = [
     "RecoveryCode",
     "Region",
     "RegionLevel",
+    "ReportRecipient",
+    "ReportSchedule",
+    "ReportSending",
     "ReversalReason",
     "RowState",
     "Sale",
@@ -193,7 +208,10 @@ __all__ = [
     "SaleKind",
     "SaleReversal",
     "SaleState",
+    "SavedReport",
+    "ScheduleState",
     "SecurityModule",
+    "SendingState",
     "ServicePoint",
     "Setup",
     "Shift",

@@ -33,6 +33,7 @@ from vmsapp.security.permissions import (
     PROOF,
     PURCHASE_RECORDS,
     PURCHASES,
+    REPORT_INDEX,
     SALES_REPORT,
     SECOND_PERSON,
     SETUP,
@@ -151,6 +152,8 @@ _TARIFFS: Final = frozenset({("can_look_up", "Tariffs")})
 """The searches of fields and filters: who narrows a list by regions need not see their screen."""
 _TRIES: Final = frozenset({("can_try", TARIFFS), ("menu_access", "Price trial")})
 """Whoever sees tariffs may try their prices."""
+_SHELF: Final = frozenset({("can_show", REPORT_INDEX), ("menu_access", "Report index")})
+"""Whoever sees a report sees the page that leads to all of them."""
 _RUNS: Final = frozenset({("can_run", IMPORTS)})
 """Handing files in, applying and taking them back, of whichever kind may be imported."""
 _WATCHES: Final = frozenset({("can_show", JOBS)})
@@ -265,26 +268,27 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         )),
     ),
     N_("Reports"): (
-        Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",)),
+        Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",), looks_up=_SHELF),
         Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
-               looks_up=_REGIONS | _PRODUCTS | _TARIFFS, others=(
+               looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
             Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
         )),
-        Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",), others=(
+        Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",),
+               looks_up=_SHELF, others=(
             Deed("digits", N_("See the digits that were handed out"),
                  (("can_digits", TOKEN_RECORDS),)),
             _export(TOKEN_RECORDS, N_("Export token records")),
         )),
         Screen(PURCHASES, N_("Purchase statistics"), "Purchase statistics", see=("can_show",),
-               looks_up=_REGIONS, others=(
+               looks_up=_SHELF | _REGIONS, others=(
             Deed("export", N_("Export purchase statistics"), (("can_export", PURCHASES),)),
         )),
         Screen(PURCHASE_RECORDS, N_("Purchase records"), "Purchase records", see=("can_list",),
-               looks_up=_REGIONS, others=(
+               looks_up=_SHELF | _REGIONS, others=(
             _export(PURCHASE_RECORDS, N_("Export purchase records")),
         )),
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
-               looks_up=_REGIONS, others=(
+               looks_up=_SHELF | _REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
         )),
     ),

@@ -39,6 +39,7 @@ TOKEN_RECORDS: Final = "TokenRecords"  # noqa: S105 - a screen
 INACTIVE: Final = "InactiveConsumers"
 PURCHASES: Final = "PurchaseStatistics"
 PURCHASE_RECORDS: Final = "PurchaseRecords"
+REPORT_INDEX: Final = "ReportIndex"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

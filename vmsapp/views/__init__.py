@@ -51,6 +51,7 @@ from vmsapp.views.purchase_statistics import PurchaseStatistics
 from vmsapp.views.purchases import PurchaseRecords
 from vmsapp.views.records import KeyChangeTokens, SalesTokens
 from vmsapp.views.regions import Regions
+from vmsapp.views.report_index import ReportIndex
 from vmsapp.views.reports import SalesReport
 from vmsapp.views.sales import Sales
 from vmsapp.views.second_person import SecondPerson
@@ -167,6 +168,7 @@ def _register_engineering(builder: AppBuilder) -> None:
 def _register_reports(builder: AppBuilder) -> None:
     """Put the reports in their places."""
     builder.add_view(Dashboard, "Dashboard", label=_l("Today"), **REPORTS)
+    builder.add_view(ReportIndex, "Report index", label=_l("All reports"), **REPORTS)
     builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORTS)
     builder.add_view(SalesTokens, "Token records", label=_l("Token records"), **REPORTS)
     builder.add_view_no_menu(KeyChangeTokens)

@@ -1,6 +1,6 @@
 """What the address of a list asks for: the rows, narrowed and in an order, and the page of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -55,7 +55,7 @@ class Listing:
     def sort_url(self, column: str) -> str:
         """Sort by a column; by the one sorted by already, the other way."""
         wanted = f"-{column}" if self.sorted_by == column else column
-        return href(sort=wanted, after=None, before=None, last=None)
+        return self.turned(sort=wanted)
 
     def sorted_as(self, column: str) -> str:
         """Tell whether a column is sorted, for ``aria-sort``."""
@@ -63,11 +63,12 @@ class Listing:
 
     def without(self, chosen: Filter) -> str:
         """The same list without a filter."""
-        return href(**dict.fromkeys(chosen.parameters), after=None, before=None, last=None)
+        return self.turned(**dict.fromkeys(chosen.parameters))
 
     def turned(self, **where: object) -> str:
         """Another page of the same list."""
-        return href(**{"after": None, "before": None, "last": None} | where)
+        whole: dict[str, object] = {"after": None, "before": None, "last": None}
+        return href(**whole | dict(self.view.standing) | where)
 
 
 class AskedList(ModelView):
@@ -78,12 +79,14 @@ class AskedList(ModelView):
         ties: Column by which rows follow that are equal in the one sorted by; by default the id.
         filters: What the list can be narrowed by.
         loads: Loader options for what ``cells`` reads beyond the row.
+        standing: Parameters that stand in every address which is asked for on the page.
     """
 
     searched: ClassVar[tuple[InstrumentedAttribute[Any], ...]] = ()
     ties: ClassVar[str | None] = None
     filters: ClassVar[tuple[Filter, ...]] = ()
     loads: ClassVar[tuple[Any, ...]] = ()
+    standing: ClassVar[Mapping[str, str]] = {}
 
     @property
     def model(self) -> Any:  # noqa: ANN401 - a mapped class

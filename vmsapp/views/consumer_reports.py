@@ -17,10 +17,11 @@ from vmsapp.security import INACTIVE
 from vmsapp.services.reports.consumers import QUIET_DAYS, bought
 from vmsapp.sts import identifiers
 from vmsapp.views.base import zone
-from vmsapp.views.exports import Exported, way_of
+from vmsapp.views.exports import way_of
 from vmsapp.views.filters import Arguments, Days, Searched, YesNo
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, number_text
+from vmsapp.views.report_lists import ReportList
 from vmsapp.views.words import METER_STATES
 
 EVER = "ever"
@@ -102,15 +103,15 @@ def _idle_said(row: SuppliedPlace) -> str | None:
     return None if days is None else number_text(days)
 
 
-class InactiveConsumers(Exported):
+class InactiveConsumers(ReportList):
     """Places in the asker's region whose consumers bought nothing for a time."""
 
     datamodel = OfficeInterface(SuppliedPlace)
     route_base = "/inactive-consumers"
     class_permission_name = INACTIVE
     base_permissions = names("can_list can_export")
-    exclude_route_methods = Exported.exclude_route_methods | {"show"}
-    export_subject = "inactive_consumers"
+    exclude_route_methods = ReportList.exclude_route_methods | {"show"}
+    report = export_subject = "inactive_consumers"
 
     list_title = _l("Inactive consumers")
     list_columns = names("number name phone address region meter meter_state bought_on idle"

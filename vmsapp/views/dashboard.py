@@ -8,7 +8,7 @@ from flask import render_template, url_for
 from flask_appbuilder import expose, has_access, permission_name
 
 from vmsapp.clock import business_day, now_utc
-from vmsapp.i18n import _
+from vmsapp.i18n import _, _l
 from vmsapp.models import JobState, SaleState
 from vmsapp.security import APPROVALS, DASHBOARD, JOBS, MODULES, SHIFTS
 from vmsapp.services import dashboard
@@ -31,6 +31,7 @@ class Dashboard(OfficeView):
     route_base = "/dashboard"
     default_view = "show"
     class_permission_name = DASHBOARD
+    title = _l("Today")
 
     @expose("/")
     @has_access

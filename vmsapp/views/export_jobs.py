@@ -1,4 +1,4 @@
-"""Long lists as files, written in the background by the lists themselves.
+"""Long lists and reports as files, written in the background by the lists themselves.
 
 A job holds the address the list was asked at. It is read again as it was then, under what
 the asker may see now, so that the file is what the page shows: one way to narrow, sort and
@@ -6,7 +6,7 @@ write a list, not two.
 """
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from flask import Flask, current_app, g
 from flask import session as cookie
@@ -18,8 +18,9 @@ from vmsapp.extensions import atomic, begin_reading
 from vmsapp.scope import Actor
 from vmsapp.services import job_runs, stored_files
 from vmsapp.services.job_runs import Work
-from vmsapp.views.exports import KINDS, Exported, Lines
+from vmsapp.views.exports import KINDS, Exported
 from vmsapp.views.lists import view_named
+from vmsapp.views.report_screens import ReportScreen
 
 TELL_SECONDS: Final = 0.5
 """How often it is written down how far a file is."""
@@ -37,24 +38,22 @@ def export(session: Session, actor: Actor, work: Work) -> None:
         NotAllowed: The asker may not take this list away any more.
     """
     params = work.params
-    view = view_named(current_app.extensions["appbuilder"], params["view"])
-    assert isinstance(view, Exported)
+    view: Any = view_named(current_app.extensions["appbuilder"], params["view"])
+    assert isinstance(view, Exported | ReportScreen)
     if not actor.may("can_export", view.class_permission_name):
         raise NotAllowed
     settings: Settings = current_app.extensions["vms_settings"]
     app: Flask = current_app.extensions["appbuilder"].app
-    address = f"{view.route_base}/list/"
+    address, kind = view.background_address(), params["kind"]
     with app.test_request_context(address, query_string=params["query"]):
         g.actor, cookie["locale"] = actor, work.locale
         begin_reading(session)
         follow = _Follow(session, work, view.rows_to_export())
-        lines = Lines(view, view.exportable(params["columns"]), None, follow)
         with stored_files.making(settings) as (stored, file):
-            view.write_export(file, params["kind"], lines)
+            count = view.make_file(file, kind, params["columns"], follow)
             with atomic(session, durable=True):
-                work.advance(session, lines.count, lines.count)
-                result = {"rows": lines.count, "mime": KINDS[params["kind"]]}
-                job_runs.note_file(session, work, stored, result)
+                work.advance(session, count, count)
+                job_runs.note_file(session, work, stored, {"rows": count, "mime": KINDS[kind]})
 
 
 class _Follow:

@@ -17,7 +17,7 @@ from typing import IO, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from flask import abort, flash, g, redirect, request, send_file, url_for
+from flask import abort, current_app, flash, g, redirect, request, send_file, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import get_locale
 from markupsafe import Markup
@@ -54,13 +54,19 @@ ALL: Final = "all"
 """In an address: all columns, whichever the reader chose for the list."""
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PDF: Final = "application/pdf"
 WRITTEN_AS_IT_IS: Final = frozenset({str, int, Decimal, type(None)})
 """Types of most cells."""
 
 KINDS: Final = {
     "xlsx": XLSX,
     "csv": "text/csv; charset=utf-8",
+    "pdf": PDF,
 }
+"""Kinds of file and their media types."""
+
+SHEETS: Final = ("xlsx", "csv")
+"""What every list can be had as; a report as a PDF file, too."""
 
 
 def way_of(region_id: int) -> str:
@@ -81,6 +87,40 @@ def write_table(
     write_xlsx(file, title, header, rows, Look(rtl=rtl))
 
 
+def kind_words() -> dict[str, str]:
+    """What the kinds of file are called."""
+    return {"xlsx": str(_("Excel")), "csv": str(_("CSV")), "pdf": str(_("PDF"))}
+
+
+def may_wait() -> bool:
+    """Tell whether the asker may have a file made in the background, and fetch it there."""
+    return bool(current_app.extensions["appbuilder"].sm.has_access("can_show", JOBS))
+
+
+def ask_file(view: str, kind: str, title: str, name: str, columns: Sequence[str] = ()) -> Answer:
+    """Have a file made in the background, and lead to where it can be watched.
+
+    Args:
+        view: Class name of the view that writes it, from the address that is asked now.
+        kind: Of file.
+        title: What the reader calls it.
+        name: Of the file.
+        columns: What stands in it, where that can be chosen.
+    """
+    end_reading(session())
+    with atomic(session()) as current:
+        job = job_runs.ask(
+            current, actor(), EXPORT,
+            {"view": view, "kind": kind, "title": title,
+             "query": request.query_string.decode("utf-8", "replace"), "columns": [*columns]},
+            locale=str(get_locale() or "en"), file_name=name,
+        )  # fmt: skip
+    background.send(job.id)
+    watch(job.id)
+    flash(_("The list is long, so its file is made in the background."), "info")
+    return redirect(url_for("Jobs.show", pk=job.id))
+
+
 def handed_over(write: Callable[[IO[bytes]], None], kind: str, name: str) -> Response:
     """Hand over a file while it is asked for."""
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - sent below
@@ -98,6 +138,7 @@ class Exported(OfficeListView):
         export_cells: How a column is written there, where it differs from the page.
         finds_people: A search names people: on record is only that there was one.
         export_subject: What is exported, in the words of the audit trail; by default the table.
+        files: The kinds of file there are.
     """
 
     base_permissions: ClassVar[list[str] | None] = ["can_list", "can_show", "can_export"]
@@ -106,6 +147,7 @@ class Exported(OfficeListView):
     export_cells: ClassVar[Mapping[str, Any]] = {}
     finds_people: ClassVar[bool] = False
     export_subject: ClassVar[str | None] = None
+    files: ClassVar[Sequence[str]] = SHEETS
 
     @classmethod
     def exported_subject(cls) -> str:
@@ -124,12 +166,14 @@ class Exported(OfficeListView):
         """The kinds of file the reader may take: words and addresses."""
         if not self.may("export"):
             return ()
-        words = {"xlsx": _("Excel"), "csv": _("CSV")}
-        offered = [(words[kind], self._export_url(kind)) for kind in KINDS]
+        words = kind_words()
+        offered = [(words[kind], self._export_url(kind)) for kind in self.files]
         if not self._chosen_columns():
             return offered
-        whole = {"xlsx": _("Excel, all columns"), "csv": _("CSV, all columns")}
-        return [*offered, *((whole[kind], self._export_url(kind, columns=ALL)) for kind in KINDS)]
+        whole = {"xlsx": _("Excel, all columns"), "csv": _("CSV, all columns"),
+                 "pdf": _("PDF, all columns")}  # fmt: skip
+        more = ((whole[kind], self._export_url(kind, columns=ALL)) for kind in self.files)
+        return [*offered, *more]
 
     def export_limit(self) -> int | None:
         """Rows a file holds at most; no such limit for who may have it made in the background."""
@@ -140,7 +184,7 @@ class Exported(OfficeListView):
     @permission_name("export")
     def export(self, kind: str) -> Answer:
         """Hand the list over as a file, or have a long one made in the background."""
-        if kind not in KINDS:
+        if kind not in self.files:
             abort(404)
         begin_reading(session())
         if self._background() and self.rows_to_export(DIRECTLY + 1) > DIRECTLY:
@@ -152,9 +196,30 @@ class Exported(OfficeListView):
 
     def write_export(self, file: IO[bytes], kind: str, lines: "Lines") -> None:
         """Write the list as the address asks for it, and put that on record."""
+        self.write_lines(file, kind, lines)
+        self._note_export(kind, lines)
+
+    def write_lines(self, file: IO[bytes], kind: str, lines: "Lines") -> None:
+        """Write the lines of a file."""
         header = [self.label(name) for name in lines.columns]
         write_table(file, kind, str(self.list_title), header, lines)
-        self._note_export(kind, lines)
+
+    def lines_at_most(self, kind: str) -> int | None:
+        """How many rows a file made in the background holds; there is no limit to sheets."""
+        return None
+
+    def background_address(self) -> str:
+        """The path under which the list is asked when its file is made in the background."""
+        return f"{self.route_base}/list/"
+
+    def make_file(
+        self, file: IO[bytes], kind: str, columns: Sequence[str],
+        follow: Callable[[int], None] | None = None,
+    ) -> int:  # fmt: skip
+        """Write the whole list in the background, as the address asks; gives how many rows."""
+        lines = Lines(self, self.exportable(columns), self.lines_at_most(kind), follow)
+        self.write_export(file, kind, lines)
+        return lines.count
 
     def columns_to_export(self) -> list[str]:
         """The columns of the file: those the reader chose for the list, else all there are."""
@@ -177,24 +242,13 @@ class Exported(OfficeListView):
         return session().scalar(select(func.count()).select_from(keys.subquery())) or 0
 
     def _background(self) -> bool:
-        return bool(self.appbuilder.sm.has_access("can_show", JOBS))
+        return may_wait()
 
     def _ask(self, kind: str) -> Answer:
         """Have the file made in the background, and lead to where it can be watched."""
-        end_reading(session())
         name = self._file_name(kind)
-        with atomic(session()) as current:
-            job = job_runs.ask(
-                current, actor(), EXPORT,
-                {"view": type(self).__name__, "kind": kind, "title": str(self.list_title),
-                 "query": request.query_string.decode("utf-8", "replace"),
-                 "columns": self.columns_to_export()},
-                locale=str(get_locale() or "en"), file_name=name,
-            )  # fmt: skip
-        background.send(job.id)
-        watch(job.id)
-        flash(_("The list is long, so its file is made in the background."), "info")
-        return redirect(url_for("Jobs.show", pk=job.id))
+        return ask_file(type(self).__name__, kind, str(self.list_title), name,
+                        self.columns_to_export())  # fmt: skip
 
     def _export_url(self, kind: str, **more: str) -> str:
         wanted = href(after=None, before=None, last=None, size=None, **more).partition("?")[2]

@@ -37,7 +37,7 @@ from vmsapp.views.deeds import (
     said_beforehand,
     submit,
 )
-from vmsapp.views.exports import KINDS, LIMIT, Exported, handed_over, way_of, write_table
+from vmsapp.views.exports import LIMIT, SHEETS, Exported, handed_over, way_of, write_table
 from vmsapp.views.filters import Days, Searched
 from vmsapp.views.float_forms import MoveForm, TermsForm
 from vmsapp.views.forms import tidy
@@ -148,7 +148,7 @@ class Floats(Exported):
     def statement_file(self, pk: int, kind: str) -> Answer:
         """Hand over a float's statement of some days."""
         point = self.row(pk)
-        if kind not in KINDS:
+        if kind not in SHEETS:
             abort(404)
         first, last = _days()
         statement = float_statements.statement(session(), pk, first, last, LIMIT)

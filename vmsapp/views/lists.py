@@ -328,6 +328,10 @@ class OfficeListView(AskedList):
         """What a row is called, for use among words of any language."""
         return groups_in_order(self.name_of(row))
 
+    def cleared_url(self) -> str:
+        """The list without search and filters."""
+        return self.url("list")
+
     def way(self, deed: str) -> str:
         """The address of a deed that the asker may do to rows, but for the row's id at its end."""
         return self.url(deed, pk=0).removesuffix("0") if self.may(deed) else ""

@@ -113,12 +113,13 @@ def _menu() -> list[MenuGroup]:
         (item for item in builder.menu.get_list() if item.name in MENU),
         key=lambda item: MENU.index(item.name),
     )
-    drawn = (_group(builder.sm, item) for item in groups)
+    opens = builder.sm.get_user_menu_access()
+    drawn = (_group(item, opens) for item in groups)
     return [group for group in drawn if group.links]
 
 
-def _group(permissions: Any, group: MenuItem) -> MenuGroup:  # noqa: ANN401 - the framework's
-    items = [item for item in group.childs if permissions.has_access("menu_access", item.name)]
+def _group(group: MenuItem, opens: set[str]) -> MenuGroup:
+    items = [item for item in group.childs if item.name in opens]
     current = _current(items)
     links = [MenuLink(str(item.label), item.get_url(), item is current) for item in items]
     return MenuGroup(group.name, str(group.label), group.icon, links)

@@ -24,14 +24,15 @@ from vmsapp.sts import identifiers
 from vmsapp.sts.credit import CURRENCY
 from vmsapp.views.asked import Listing
 from vmsapp.views.base import actor, sentence, session, status_of, utility
-from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Searched, YesNo
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.purchase_asked import ABOUT, DAYS
-from vmsapp.views.report_figures import type_text, units_said
+from vmsapp.views.report_columns import units_said
+from vmsapp.views.report_lists import ReportList
 from vmsapp.views.report_periods import PRESETS, Period, read_period
+from vmsapp.views.reports import type_text
 from vmsapp.views.words import SALE_STATES
 
 NARROW = frozenset({"bought", "consumer", "meter"})
@@ -69,16 +70,16 @@ def _meter(row: Purchase) -> Any:  # noqa: ANN401 - a piece of HTML, or words
     return digits(identifiers.drn.format(row.meter.drn)) if row.meter else _("Outside your region")
 
 
-class PurchaseRecords(Exported):
+class PurchaseRecords(ReportList):
     """Purchases for the places in the asker's region, wherever they were made."""
 
     datamodel = OfficeInterface(Purchase)
     route_base = "/purchase-records"
     class_permission_name = PURCHASE_RECORDS
     base_permissions = names("can_list can_export")
-    exclude_route_methods = Exported.exclude_route_methods | {"show"}
+    exclude_route_methods = ReportList.exclude_route_methods | {"show"}
     list_template = "records/purchases.html"
-    export_subject = "purchase_records"
+    report = export_subject = "purchase_records"
 
     list_title = _l("Purchase records")
     list_columns = names("id sold_at consumer meter meter_type units charged_minor receipt"

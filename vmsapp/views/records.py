@@ -26,12 +26,12 @@ from vmsapp.services.reports.records import (
 )
 from vmsapp.sts import identifiers
 from vmsapp.views.base import session
-from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.lists import OfficeInterface, names, view_named
 from vmsapp.views.look import digits, state
 from vmsapp.views.meter_key_forms import TONES
 from vmsapp.views.mine import Mine
+from vmsapp.views.report_lists import ReportList
 from vmsapp.views.sales import TONES as SALE_TONES
 from vmsapp.views.words import CHANGE_STATES, SALE_KINDS, SALE_STATES, masked, token_groups
 
@@ -45,12 +45,12 @@ KINDS_OF_TOKENS = (
 """The lists of tokens that were made, and of what was refused."""
 
 
-class TokenRecords(Exported):
+class TokenRecords(ReportList):
     """A list of tokens of one kind, with the ways to the other kinds."""
 
     class_permission_name = TOKEN_RECORDS
     base_permissions = names("can_list can_digits can_export")
-    exclude_route_methods = Exported.exclude_route_methods | {"show"}
+    exclude_route_methods = ReportList.exclude_route_methods | {"show"}
     list_template = "records/tokens.html"
 
     def kinds(self) -> Sequence[tuple[str, str, bool]]:
@@ -83,7 +83,7 @@ class SalesTokens(TokenRecords):
 
     datamodel = OfficeInterface(Sale)
     route_base = "/sales-tokens"
-    export_subject = "sales_tokens"
+    report = export_subject = "sales_tokens"
 
     list_title = _l("Sales tokens")
     list_columns = names("id issued_at digits meter consumer kind state vending_point"
@@ -144,7 +144,7 @@ class KeyChangeTokens(TokenRecords):
 
     datamodel = OfficeInterface(KeyChange)
     route_base = "/key-change-tokens"
-    export_subject = "key_change_tokens"
+    report = export_subject = "key_change_tokens"
 
     list_title = _l("Key change tokens")
     list_columns = names("id completed_at digits meter old new state reserved_by")

@@ -1,9 +1,9 @@
-"""The sales report as an address asks for it, kept by the browser, and the ways on from it."""
+"""A report as an address asks for it, kept by the browser, and the ways on from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final
 
 from flask import current_app, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -42,18 +42,34 @@ PARAMETER: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A sales report as one address asks for it.
+class Asks:
+    """What a report can be asked.
 
     Attributes:
-        endpoint: Where such a report is shown.
+        endpoint: Where it stands.
+        bys: What its lines can stand for, the usual one first; none where that is fixed.
+        filters: What it can be narrowed by.
+        days: Whether it is about some days; else it is about now.
+    """
+
+    endpoint: str
+    bys: Sequence[By] = ()
+    filters: Sequence[Filter] = ABOUT
+    days: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A report as one address asks for it.
+
+    Attributes:
+        by: What a line stands for; ``None`` where that is fixed.
         chosen: Filters in force, with their values.
     """
 
-    endpoint: ClassVar[str] = "SalesReport.show"
-
+    asks: Asks
     period: Period
-    by: By
+    by: By | None
     chosen: Chosen
 
     @property
@@ -63,7 +79,7 @@ class Asked:
         return Question(
             self.period.first,
             self.period.last,
-            self.by,
+            self.by or By.YEAR,
             meter_type=values.get(TYPE.name),
             region_id=values.get(REGION.name),
             vending_point_id=values.get(POINT.name),
@@ -83,14 +99,8 @@ class Asked:
 
     def address(self) -> dict[str, Any]:
         """The whole of it, as parameters; what they say amiss is left out."""
-        return self.period.address() | {"by": self.by.value} | self.about()
-
-    def typed(self) -> dict[str, str]:
-        """What stands in the form."""
-        return {
-            "from": self.period.first.isoformat(), "to": self.period.last.isoformat(),
-            "by": self.by.value, "period": self.period.code,
-        }  # fmt: skip
+        days = self.period.address() if self.asks.days else {}
+        return days | ({"by": self.by.value} if self.by else {}) | self.about()
 
     def url(self, **changes: str | None) -> str:
         """Address of the report with some parameters changed; ``None`` leaves one out."""
@@ -99,45 +109,38 @@ class Asked:
             wanted = {name: text for name, text in wanted.items() if name not in {"from", "to"}}
         wanted |= {name: text or "" for name, text in changes.items()}
         kept: dict[str, Any] = {name: text for name, text in wanted.items() if text}
-        return url_for(self.endpoint, **kept)
+        return url_for(self.asks.endpoint, **kept)
 
-    def sold_url(self, key: Key | None, meter_type: str | None) -> str | None:
-        """Where the sales stand that a figure counts as sold; none for who may not see them."""
-        return self._sales_url("sold", key, meter_type)
+    def sales_url(self, days: str, key: Key | None, **more: str | None) -> str | None:
+        """Where the sales stand that a figure counts; none for who may not see them.
 
-    def back_url(self, key: Key | None, meter_type: str | None) -> str | None:
-        """Where the sales stand that a figure counts as taken back.
-
-        None for an hour: at which one a sale was taken back, the list cannot be asked.
+        Args:
+            days: The filter of days that they fit: ``sold`` or ``back``.
+            key: What the line is about; ``None`` for all of them.
+            more: Other filters of the list; ``None`` leaves one out.
         """
-        if self.by == By.HOUR and key is not None:
-            return None
-        return self._sales_url("back", key, meter_type)
-
-    def _sales_url(self, days: str, key: Key | None, meter_type: str | None) -> str | None:
-        if not current_app.extensions["appbuilder"].sm.has_access("can_list", "Sales"):
+        if not may_list("Sales"):
             return None
         first, last = self.days_of(key)
         wanted: dict[str, Any] = self.about() | {"made": "yes", "kind": "sale"}
         wanted |= {f"{days}_from": first.isoformat(), f"{days}_to": last.isoformat()}
-        if meter_type:
-            wanted[TYPE.name] = meter_type
         if key is not None and self.by in PARAMETER:
             wanted[PARAMETER[self.by]] = str(key)
-        return url_for("Sales.list", **wanted)
+        wanted |= more
+        return url_for("Sales.list", **{name: text for name, text in wanted.items() if text})
 
     def days_of(self, key: Key | None) -> tuple[date, date]:
         """Give the days of a line that lie in the period."""
         if not isinstance(key, date):
             return self.period.first, self.period.last
-        end = _next(self.by, key) - timedelta(days=1)
+        end = _next(self.by or By.DAY, key) - timedelta(days=1)
         return max(key, self.period.first), min(end, self.period.last)
 
-    def keys(self, today: date) -> list[Key]:
-        """List the times that have a line even if nothing was sold: none after today."""
+    def times(self, today: date) -> list[Key]:
+        """List the times that have a line even if nothing happened: none after today."""
         if self.by == By.HOUR:
             return list(range(24))
-        if self.by not in TIMES:
+        if self.by not in TIMES or self.by is None:
             return []
         found: list[Key] = []
         day = self.by.begins(self.period.first)
@@ -147,44 +150,34 @@ class Asked:
         return found
 
 
-A = TypeVar("A", bound=Asked)
-
-
-def read_asked(arguments: MultiDict[str, str], today: date) -> Asked:
-    """Read the address of a sales report; an unknown filter or value is left out.
+def read_asked(asks: Asks, arguments: MultiDict[str, str], today: date) -> Asked:
+    """Read a report's address; an unknown filter or value is left out.
 
     Raises:
         InvalidInput: Its days cannot be used.
     """
-    return read_as(Asked, BY_WORDS, ABOUT, arguments, today)
-
-
-def read_as(
-    kind: type[A],
-    words: Mapping[By, str],
-    filters: Sequence[Filter],
-    arguments: MultiDict[str, str],
-    today: date,
-) -> A:
-    """Read the address of a report of a kind, by what its lines stand for and its filters.
-
-    Raises:
-        InvalidInput: Its days cannot be used.
-    """
-    period = read_period(arguments, today)
+    chosen = read_filters(asks, arguments)
+    period = read_period(arguments, today) if asks.days else Period(today, today)
+    if not asks.bys:
+        return Asked(asks, period, None, chosen)
     wanted = arguments.get("by", "")
-    by = By(wanted) if wanted in words else By.DAY
+    by = By(wanted) if wanted in asks.bys else asks.bys[0]
     if by == By.DAY and period.days > MOST_DAYS:
         if wanted:
             raise TooManyDays
         by = By.MONTH
-    return kind(period, by, read_filters(arguments, filters))
+    return Asked(asks, period, by, chosen)
 
 
-def read_filters(arguments: MultiDict[str, str], filters: Sequence[Filter] = ABOUT) -> Chosen:
+def read_filters(asks: Asks, arguments: MultiDict[str, str]) -> Chosen:
     """Read the filters in force, with their values."""
-    read = ((one, one.read(arguments)) for one in filters)
+    read = ((one, one.read(arguments)) for one in asks.filters)
     return [(one, value) for one, value in read if value is not None]
+
+
+def may_list(view: str) -> bool:
+    """Tell whether the reader may open a list."""
+    return bool(current_app.extensions["appbuilder"].sm.has_access("can_list", view))
 
 
 def _next(by: By, first: date) -> date:

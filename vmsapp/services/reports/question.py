@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Self
 
 Key = date | int
 """What a line is about: the first day of its time, the hour, or the id of a row."""
@@ -58,8 +59,18 @@ class Question:
     product_id: int | None = None
 
 
+class Figures:
+    """A frozen dataclass of numbers that add up, one by one."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Self) -> Self:
+        names = [one.name for one in fields(self)]  # type: ignore[arg-type]
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
 @dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(Figures):
     """Figures of purchases; what was given without money is none.
 
     Attributes:
@@ -78,9 +89,6 @@ class Sums:
     tax_minor: int = 0
     fee_minor: int = 0
     penalty_minor: int = 0
-
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     @property
     def net_minor(self) -> int:

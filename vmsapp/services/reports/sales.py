@@ -20,19 +20,11 @@ from vmsapp.models import (
     LedgerAccount,
     LedgerEntry,
     LedgerTransfer,
-    Meter,
     MeterType,
-    OfficeUser,
-    Product,
-    Region,
     Sale,
-    SaleKind,
-    Tariff,
-    TariffPlan,
     TransferState,
-    VendingPoint,
 )
-from vmsapp.scope import below
+from vmsapp.services.reports.narrowing import TYPES, key_of, names_of, narrowed
 from vmsapp.services.reports.question import (
     Before,
     By,
@@ -47,7 +39,6 @@ from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.amounts import SUBCLASS
 from vmsapp.sts.credit import CURRENCY
 
-TYPES: Final = {subclass: kind for kind, subclass in SUBCLASS.items()}
 PARTS: Final[Mapping[AccountKind, Callable[[int], Sums]]] = {
     AccountKind.TAX: lambda minor: Sums(tax_minor=minor),
     AccountKind.FEE: lambda minor: Sums(fee_minor=minor),
@@ -58,31 +49,13 @@ PARTS: Final[Mapping[AccountKind, Callable[[int], Sums]]] = {
 
 Found = Iterator[tuple[tuple[Key, str], Sums]]
 
-meters, points, plans = Meter.__table__.c, VendingPoint.__table__.c, TariffPlan.__table__.c
-regions = Region.__table__.c
-
-KEYS: Final[Mapping[By, Any]] = {
-    By.VENDING_POINT: Sale.vending_point_id,
-    By.OPERATOR: Sale.operator_id,
-    By.REGION: select(points.region_id).where(points.id == Sale.vending_point_id),
-    By.TARIFF: select(plans.tariff_id).where(plans.id == Sale.plan_id),
-    By.PRODUCT: select(meters.product_id).where(meters.id == Sale.meter_id),
-}
-NAMES: Final[Mapping[By, tuple[Any, Any]]] = {
-    By.VENDING_POINT: (points.id, points.name),
-    By.OPERATOR: (OfficeUser.__table__.c.id, OfficeUser.__table__.c.username),
-    By.REGION: (regions.id, regions.name),
-    By.TARIFF: (Tariff.__table__.c.id, Tariff.__table__.c.name),
-    By.PRODUCT: (Product.__table__.c.id, Product.__table__.c.model),
-}
-
 
 def sales_report(session: Session, question: Question) -> Report:
     """Answer a question about sales, as far as the asker sees them."""
     sums: dict[tuple[Key, str], Sums] = {}
     for place, more in _found(session, question):
         sums[place] = sums.get(place, Sums()) + more
-    names = _names(session, question.by, {key for key, _kind in sums})
+    names = names_of(session, question.by, {key for key, _kind in sums})
     rows = [
         Row(key, names.get(key, ""), kind, found)
         for (key, kind), found in sorted(sums.items(), key=lambda item: _order(*item[0]))
@@ -122,8 +95,8 @@ def _found(session: Session, question: Question) -> Found:
 
 def _sold(session: Session, question: Question) -> Found:
     hour = question.by == By.HOUR
-    key = Sale.local_hour if hour else _key(question, Sale.business_date)
-    statement = _narrowed(
+    key = Sale.local_hour if hour else key_of(question, Sale.business_date)
+    statement = narrowed(
         select(key, Sale.subclass, func.count(), func.sum(Sale.charged_minor), _units())
         .where(Sale.receipt_number.is_not(None))
         .where(Sale.business_date.between(question.first, question.last)),
@@ -140,7 +113,7 @@ def _taken_back(session: Session, question: Question) -> Found:
     if question.by == By.HOUR:
         yield from _taken_back_by_hour(session, question)
         return
-    key = _key(question, LedgerTransfer.business_date)
+    key = key_of(question, LedgerTransfer.business_date)
     columns = (key, Sale.subclass, func.count(), func.sum(Sale.charged_minor), _units())
     statement = _reversals(select(*columns), question).group_by(key, Sale.subclass)
     for key_found, subclass, count, money, units in session.execute(statement):
@@ -162,7 +135,7 @@ def _taken_back_by_hour(session: Session, question: Question) -> Found:
 
 def _reversals(statement: Any, question: Question) -> Select[Any]:  # noqa: ANN401 - any select
     """Narrow to what answered sales, those given back while in doubt included."""
-    return _narrowed(
+    return narrowed(
         statement.join_from(LedgerTransfer, Sale, Sale.id == LedgerTransfer.sale_id)
         .where(LedgerTransfer.kind == "reversal")
         .where(LedgerTransfer.business_date.between(question.first, question.last)),
@@ -173,10 +146,10 @@ def _reversals(statement: Any, question: Question) -> Select[Any]:  # noqa: ANN4
 def _parts(session: Session, question: Question) -> Found:
     """Read from the ledger what the money was for; a reversal's entries take it off again."""
     by_hour = question.by == By.HOUR
-    key = LedgerTransfer.settled_at if by_hour else _key(question, LedgerTransfer.business_date)
+    key = LedgerTransfer.settled_at if by_hour else key_of(question, LedgerTransfer.business_date)
     hour = Sale.local_hour
     columns = (key, hour, LedgerTransfer.kind) if by_hour else (key,)
-    statement = _narrowed(
+    statement = narrowed(
         select(*columns, Sale.subclass, LedgerAccount.kind, func.sum(LedgerEntry.amount_minor))
         .join_from(LedgerTransfer, LedgerEntry, LedgerEntry.transfer_id == LedgerTransfer.id)
         .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
@@ -194,11 +167,6 @@ def _parts(session: Session, question: Question) -> Found:
         yield _place(question, found, subclass), PARTS[AccountKind(account)](-int(amount))
 
 
-def _key(question: Question, day: Any) -> Any:  # noqa: ANN401 - a column or a select
-    key = KEYS.get(question.by, day)
-    return key.scalar_subquery() if isinstance(key, Select) else key
-
-
 def _units() -> ColumnElement[Decimal]:
     """Units sold; money on a token is none."""
     return func.sum(case((Sale.subclass < CURRENCY, Sale.units)))
@@ -207,35 +175,3 @@ def _units() -> ColumnElement[Decimal]:
 def _place(question: Question, key: Any, subclass: int) -> tuple[Key, str]:  # noqa: ANN401
     kind = TYPES[subclass % CURRENCY].value
     return (question.by.begins(key) if isinstance(key, date) else key), kind
-
-
-def _narrowed(statement: Select[Any], question: Question) -> Select[Any]:
-    clauses: list[ColumnElement[bool]] = [Sale.kind == SaleKind.SALE]
-    if question.meter_type is not None:
-        service = SUBCLASS[MeterType(question.meter_type)]
-        clauses.append(Sale.subclass.in_((service, CURRENCY + service)))
-    if question.region_id is not None:
-        top = select(regions.path).where(regions.id == question.region_id).scalar_subquery()
-        inside = select(regions.id).where(below(regions.path, top))
-        clauses.append(
-            Sale.vending_point_id.in_(select(points.id).where(points.region_id.in_(inside)))
-        )
-    if question.vending_point_id is not None:
-        clauses.append(Sale.vending_point_id == question.vending_point_id)
-    if question.operator_id is not None:
-        clauses.append(Sale.operator_id == question.operator_id)
-    if question.tariff_id is not None:
-        theirs = select(plans.id).where(plans.tariff_id == question.tariff_id)
-        clauses.append(Sale.plan_id.in_(theirs))
-    if question.product_id is not None:
-        theirs = select(meters.id).where(meters.product_id == question.product_id)
-        clauses.append(Sale.meter_id.in_(theirs))
-    return statement.where(*clauses)
-
-
-def _names(session: Session, by: By, keys: set[Key]) -> dict[Key, str]:
-    if by not in NAMES:
-        return {}
-    key, name = NAMES[by]
-    rows = session.execute(select(key, name).where(key.in_(keys)))
-    return dict(rows.all())

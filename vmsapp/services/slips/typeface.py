@@ -4,6 +4,7 @@ They come with the product (``fonts/README.md``), so that a file reads the same 
 opened. The Chinese one is large and is read only where a text has its characters.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,24 +24,42 @@ UNSEEN: Final = frozenset("\u200b\u200c\u200d\u200e\u200f\u2060\u2066\u2067\u206
 """Characters that need no picture: joiners, directions, line ends."""
 
 
+FONTS_OF: Final[Mapping[str, Mapping[str, Path]]] = {
+    name: {"B" if weight == "Bold" else "": FONTS / f"{name}-{weight}.ttf" for weight in weights}
+    for name, weights in FACES.items()
+}
+"""The file of each style of a font."""
+
+
 def take_up(pdf: FPDF, texts: str) -> None:
     """Give a file the fonts that its texts need; what one lacks comes from the next."""
-    fallbacks = [name for name in (ARABIC, CHINESE) if not _marks(LATIN).issuperset(texts) and
-                 not _marks(name).isdisjoint(texts)]  # fmt: skip
+    fallbacks = fallbacks_for(texts)
     for name in (LATIN, *fallbacks):
-        for weight in FACES[name]:
-            style = "B" if weight == "Bold" else ""
-            pdf.add_font(name, style, FONTS / f"{name}-{weight}.ttf")
+        for style, path in FONTS_OF[name].items():
+            pdf.add_font(name, style, path)
     pdf.set_fallback_fonts(fallbacks, exact_match=False)
+
+
+def fallbacks_for(text: str) -> list[str]:
+    """Name the fonts that a text needs besides the Latin one."""
+    if text.isascii():
+        return []
+    lacking = set(text) - _known(LATIN)
+    return [name for name in (ARABIC, CHINESE) if not _marks(name).isdisjoint(lacking)]
 
 
 def drawable(text: str) -> str:
     """Put a sign in the place of each character that no font has."""
-    known = UNSEEN | _marks(LATIN)
-    if known.issuperset(text):
+    if _known(LATIN).issuperset(text):
         return text
-    known |= _marks(ARABIC) | _marks(CHINESE)
+    known = _known(LATIN, ARABIC, CHINESE)
     return "".join(mark if mark in known else UNKNOWN for mark in text)
+
+
+@cache
+def _known(*names: str) -> frozenset[str]:
+    """The characters that some fonts have, and those that need none."""
+    return UNSEEN.union(*map(_marks, names))
 
 
 @cache

@@ -1,0 +1,276 @@
+"""A page of a report: the question, the figures beside those before, a chart, the lines, files.
+
+A report says what it can be asked, what its columns are, and how it is answered; the rest is here.
+The address holds the whole question, so that a link shows another reader the same one, in that
+reader's own scope.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from flask import request, url_for
+from flask_appbuilder import expose, has_access
+from flask_babel import format_date, gettext
+from werkzeug.wrappers import Response
+
+from vmsapp.clock import business_day, now_utc
+from vmsapp.errors import N_, InvalidInput, VmsError
+from vmsapp.i18n import _
+from vmsapp.models import Setup
+from vmsapp.services.reports.lines import Answer, Line
+from vmsapp.services.reports.question import By
+from vmsapp.services.sheets import Cell
+from vmsapp.services.sheets.pages import Column as SheetColumn
+from vmsapp.views.base import actor, sentence, status_of, utility, zone
+from vmsapp.views.filters import Filter
+from vmsapp.views.lists import Answer as Page
+from vmsapp.views.report_asked import BY_WORDS, Asked, Asks, read_asked, read_filters
+from vmsapp.views.report_columns import Column
+from vmsapp.views.report_files import Table
+from vmsapp.views.report_lines import (
+    DRAWN,
+    SERIES,
+    Compared,
+    compared,
+    in_order,
+    key_text,
+    written,
+)
+from vmsapp.views.report_periods import PRESETS
+from vmsapp.views.report_screens import ReportScreen
+from vmsapp.views.sale_filters import ABOUT
+
+
+class ReportPage(ReportScreen):
+    """A report that is asked about some days, told apart and narrowed.
+
+    Attributes:
+        bys: What its lines can stand for, the usual one first.
+        heading: What its lines are, where that is fixed.
+        filters: What it can be narrowed by.
+        asks_days: Whether it is about some days.
+        columns: In their order, after what a line is about.
+        drawn: Name of the column that the chart draws; none without a chart.
+        filled: Times without a figure have a line, too.
+        note: What the figures are, below them.
+        nothing: What is said where there are none, and what there could be.
+    """
+
+    template: ClassVar[str] = "reports/report.html"
+    bys: ClassVar[Sequence[By]] = ()
+    heading: ClassVar[str] = ""
+    filters: ClassVar[Sequence[Filter]] = ABOUT
+    asks_days: ClassVar[bool] = True
+    columns: ClassVar[Sequence[Column]] = ()
+    drawn: ClassVar[str] = ""
+    filled: ClassVar[Any] = None
+    note: ClassVar[str] = ""
+    nothing: ClassVar[tuple[str, str]] = (
+        N_("Nothing in this period"), N_("Nothing fits this period and these filters."),
+    )  # fmt: skip
+
+    def answer(self, asked: Asked) -> Answer[Any]:
+        """Answer what is asked."""
+        raise NotImplementedError
+
+    def called(self, line: Line[Any]) -> str:
+        """Name what tells lines apart: in totals, comparisons and the chart's legend."""
+        words = [one for one in self.columns if one.name.startswith("apart.")]
+        return " · ".join(text for one in words if (text := one.text(line, utility())))
+
+    def compared(self, answer: Answer[Any], settings: Setup) -> Sequence[Compared]:
+        """Put totals beside those of the period before."""
+        return compared(self.columns, answer, settings)
+
+    def more(self, asked: Asked) -> Mapping[str, Any]:
+        """What else the page shows, for a template of its own."""
+        return {}
+
+    @property
+    def asks(self) -> Asks:
+        """What it can be asked."""
+        return Asks(f"{self.endpoint}.show", self.bys, self.filters, self.asks_days)
+
+    @expose("/")
+    @has_access
+    def show(self) -> Page | Response:
+        """Show the report, at first as it was asked for last."""
+        return self.opening() or self._opened()
+
+    def _opened(self) -> Page | Response:
+        settings = utility()
+        try:
+            asked = self._asked()
+            found = self.answer(asked)
+        except VmsError as error:
+            return self._refused(error), status_of(error)
+        return self.shown(self._shown(asked, found, settings))
+
+    def asked_query(self) -> str:
+        """What was asked, written anew: what an address says amiss is left out."""
+        return urlencode(self._asked().address())
+
+    def table(self) -> Table:
+        """The report as a table."""
+        settings, asked = utility(), self._asked()
+        found = self.answer(asked)
+        lines = in_order(asked, found, self.drawn, self.filled, _today())
+        filed = [one for one in self.columns if "file" in one.on]
+        columns = [SheetColumn(one.heading(settings), number=one.is_number) for one in filed]
+        about = gettext(self._about(asked))
+        return Table(
+            str(self.title), _questions(asked, about), [SheetColumn(about), *columns],
+            [_filed(asked, filed, line, settings) for line in lines],
+            [_filed(asked, filed, line, settings, str(_("Total"))) for line in found.totals],
+        )  # fmt: skip
+
+    def recorded(self) -> Mapping[str, Any]:
+        """Its days, what it is told apart by, and its filters."""
+        asked = self._asked()
+        return {
+            "by": asked.by.value if asked.by else None,
+            "first": asked.period.first.isoformat(),
+            "last": asked.period.last.isoformat(),
+            "filters": {one.name: one.recorded(value) for one, value in asked.chosen},
+        }
+
+    def file_name(self, kind: str) -> str:
+        """It is called after its days."""
+        period = self._asked().period
+        return f"{self.report.replace('_', '-')}-{period.first}-{period.last}.{kind}"
+
+    def _asked(self) -> Asked:
+        return read_asked(self.asks, request.args, _today())
+
+    def _about(self, asked: Asked) -> str:
+        """What lines are about."""
+        return BY_WORDS[asked.by] if asked.by else self.heading
+
+    def _shown(self, asked: Asked, found: Answer[Any], settings: Setup) -> str:
+        lines = in_order(asked, found, self.drawn, self.filled, _today())
+        columns = self._columns(found)
+        kinds = [line.apart for line in found.totals][:SERIES]
+        drawn = {key: None for line in lines if (key := line.key) is not None}
+        cut = not asked.by_time and len(drawn) > DRAWN
+        keys = set(list(drawn)[:DRAWN]) if cut else set(drawn)
+        several = len(found.totals) > 1
+        rows = [
+            written(asked, columns, line, settings, drawn=self.drawn if line.key in keys else "",
+                    series=kinds, called=self.called(line) if several else "")
+            for line in lines
+        ]  # fmt: skip
+        total = str(_("Total"))
+        return self._page(
+            asked,
+            rows=rows if found.totals else [],
+            totals=[
+                written(asked, columns, line, settings, total=total) for line in found.totals
+            ],
+            columns=[(gettext(one.word), one.is_number) for one in columns],
+            compared=self.compared(found, settings) if found.before else [],
+            before=_days(found.before.first, found.before.last) if found.before else "",
+            legend=[self.called(line) for line in found.totals][:SERIES] if several else [],
+            apart=len(found.totals) > SERIES,
+            chips=_chips(asked), facts=_facts(asked, self._about(asked)),
+            about=gettext(self._about(asked)), cut=DRAWN if cut else 0,
+            chart=self._chart(asked), exports=self.exports(), **self.more(asked),
+        )  # fmt: skip
+
+    def _columns(self, found: Answer[Any]) -> Sequence[Column]:
+        """Those of the page; the type of meter is left out where there is one alone."""
+        types = {line.meter_type for line in found.totals}
+        return [
+            one for one in self.columns
+            if "page" in one.on and (one.name != "apart.meter_type" or len(types) > 1)
+        ]  # fmt: skip
+
+    def _chart(self, asked: Asked) -> tuple[str, str] | None:
+        """How the chart is drawn, and what it shows."""
+        if not self.drawn:
+            return None
+        column = next(one for one in self.columns if one.name == self.drawn)
+        what, figure = gettext(self._about(asked)), gettext(column.word)
+        title = _("%(what)s: %(figure)s", what=what, figure=figure)
+        return "bar" if asked.by_time else "hbar", str(title)
+
+    def _refused(self, error: VmsError) -> str:
+        """Show the form as it was filled in, and why there is no report."""
+        field = error.field if isinstance(error, InvalidInput) else None
+        return self._page(None, refusal=sentence(error), wrong=field)
+
+    def _page(self, asked: Asked | None, **context: Any) -> str:  # noqa: ANN401 - the template's
+        bys = [(by.value, gettext(BY_WORDS[by])) for by in BY_WORDS if by in self.bys]
+        nothing = [gettext(text) for text in self.nothing]
+        return self.page(
+            self.template, title=str(self.title), asked=asked, typed=_typed(asked), bys=bys,
+            presets=self._presets(asked) if self.asks_days else (), filters=self._fields(asked),
+            note_below=gettext(self.note) if self.note else "", nothing=nothing,
+            settings=utility(), here=self.asks.endpoint, asks_days=self.asks_days, **context,
+        )  # fmt: skip
+
+    def _fields(self, asked: Asked | None) -> Sequence[tuple[Filter, Any]]:
+        """The filters with their values, also of a report that cannot be made."""
+        chosen = asked.chosen if asked else read_filters(self.asks, request.args)
+        values = {one.name: value for one, value in chosen}
+        return [(one, values.get(one.name)) for one in self.filters]
+
+    def _presets(self, asked: Asked | None) -> Sequence[tuple[str, str, bool]]:
+        """The ready-made periods: words, addresses, and which is shown."""
+        where = self.asks.endpoint
+        found = []
+        for code, (word, _days_of) in PRESETS.items():
+            url = asked.url(period=code) if asked else url_for(where, period=code)
+            found.append((gettext(word), url, asked is not None and asked.period.code == code))
+        return found
+
+
+def _today() -> date:
+    return business_day(now_utc(), zone())
+
+
+def _typed(asked: Asked | None) -> dict[str, str]:
+    """What stands in the form."""
+    if asked is None:
+        return {name: request.args.get(name, "")[:20] for name in ("from", "to", "by", "period")}
+    return {
+        "from": asked.period.first.isoformat(), "to": asked.period.last.isoformat(),
+        "by": asked.by.value if asked.by else "", "period": asked.period.code,
+    }  # fmt: skip
+
+
+def _chips(asked: Asked) -> Sequence[tuple[str, str, str]]:
+    """The filters in force: what each narrows, to what, and the report without it."""
+    return [
+        (str(one.label), one.said(value), asked.url(**{one.name: None}))
+        for one, value in asked.chosen
+    ]
+
+
+def _facts(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
+    """What the printed page says of the report."""
+    return [*_questions(asked, gettext(about)), (str(_("Printed by")), actor().name)]
+
+
+def _questions(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
+    """What was asked, in words."""
+    period = _("Period") if asked.asks.days else _("As of")
+    return [
+        (str(period), asked.period.said()),
+        *([(str(_("Grouped by")), about)] if asked.by else []),
+        *((str(one.label), one.said(value)) for one, value in asked.chosen),
+    ]
+
+
+def _filed(
+    asked: Asked, columns: Iterable[Column], line: Line[Any], settings: Setup, total: str = ""
+) -> Sequence[Cell]:
+    """Write a line into a file."""
+    about = total or (line.key if isinstance(line.key, date) else key_text(asked.by, line))
+    return [about, *(one.cell(line, settings) for one in columns)]
+
+
+def _days(*days: date) -> str:
+    first, last = (format_date(day, "medium") for day in days)
+    return first if first == last else str(_("%(first)s to %(last)s", first=first, last=last))

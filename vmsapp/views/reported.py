@@ -1,0 +1,125 @@
+"""What makes a screen a report: its figures as a table, kept questions, saved, sent by e-mail.
+
+A report declares itself by its class. One of figures is a ``ReportScreen``, one of records a
+``ReportList``; either names its ``report``, and tells its table. All else - files, jobs, what
+was asked last, saved reports, schedules - follows from the address:
+
+    class TaxReport(ReportScreen):
+        report = "tax_report"
+        ...
+        def table(self) -> Table: ...
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qsl, urlencode
+
+from flask import current_app, redirect, request, url_for
+from flask_appbuilder import AppBuilder
+from werkzeug.wrappers import Response
+
+from vmsapp.scope import Actor
+from vmsapp.views.base import actor
+from vmsapp.views.lists import YEAR, secure_cookies
+from vmsapp.views.report_files import Follow, Table
+
+LONGEST_QUESTION: Final = 1000
+"""Signs of an address that are kept."""
+
+RESET: Final = "reset"
+ASKED: Final = "asked"
+"""In an address: it was asked for on the page, also where nothing narrows it any more."""
+
+NOT_ASKED: Final = frozenset({"after", "before", "last", "_l_", RESET})
+"""Parameters that say where in a report the reader is, not what was asked."""
+
+
+class Reported:
+    """A screen that is a report: what ``ReportScreen`` and ``ReportList`` share.
+
+    What a reader asked last opens the report, in the same browser and for the same person; a
+    link that asks anything wins.
+
+    Attributes:
+        report: Its name in rows and on record, which never changes.
+        opens: The deed that shows it, and its route.
+    """
+
+    report: ClassVar[str]
+    opens: ClassVar[str] = "show"
+
+    appbuilder: AppBuilder
+    endpoint: str
+    route_base: str
+    title: Any
+    class_permission_name: str
+
+    def report_table(self, limit: int | None, follow: Follow | None = None) -> Table:
+        """Make the table that the address asks for, in the reader's scope and language.
+
+        Args:
+            limit: Rows at most, where there may be many.
+            follow: Told how far it is.
+        """
+        raise NotImplementedError
+
+    def background_address(self) -> str:
+        """The path under which it is asked without a browser."""
+        raise NotImplementedError
+
+    def opened_by(self, reader: Actor) -> bool:
+        """Tell whether somebody may see it and take it away."""
+        screen = self.class_permission_name
+        return reader.may(f"can_{self.opens}", screen) and reader.may("can_export", screen)
+
+    def report_title(self) -> str:
+        """What it is called, in the reader's language."""
+        return str(self.title)
+
+    def report_url(self, query: str = "") -> str:
+        """Where it stands, asked something."""
+        url = url_for(f"{self.endpoint}.{self.opens}")
+        return f"{url}?{query}" if query else url
+
+    def asked_query(self) -> str:
+        """What was asked, as it is kept; nothing where it is too long for that."""
+        found = [(n, text) for n, text in request.args.items(multi=True) if n not in NOT_ASKED]
+        query = urlencode([(name, text) for name, text in found if text])
+        return query if len(query) <= LONGEST_QUESTION else ""
+
+    # what was asked last
+
+    def opening(self) -> Response | None:
+        """Lead to what the reader asked last, where the address asks nothing."""
+        if RESET in request.args:
+            answer: Response = redirect(self.report_url())
+            answer.delete_cookie(_cookie(), path=request.script_root + self.route_base)
+            return answer
+        who, _point, query = request.cookies.get(_cookie(), "").partition(".")
+        if request.args or not query or who != str(actor().user_id):
+            return None
+        return redirect(self.report_url(urlencode(parse_qsl(query[:LONGEST_QUESTION]))))
+
+    def remember(self, answer: Response) -> Response:
+        """Have the browser keep what was asked, for who asked it."""
+        answer.set_cookie(
+            _cookie(), f"{actor().user_id}.{self.asked_query()}", max_age=YEAR,
+            path=request.script_root + self.route_base,
+            samesite="Lax", httponly=True, secure=secure_cookies(),
+        )  # fmt: skip
+        return answer
+
+    def reset_url(self) -> str:
+        """The report as it opens for the first time."""
+        return self.report_url(f"{RESET}=yes")
+
+
+def reports() -> Mapping[str, Reported]:
+    """All reports of the product, by their names on record, in the order of the menu."""
+    views = current_app.extensions["appbuilder"].baseviews
+    return {view.report: view for view in views if isinstance(view, Reported)}
+
+
+def _cookie() -> str:
+    """The cookie that holds what this browser last asked of a report."""
+    return "__Secure-asked" if secure_cookies() else "asked"
