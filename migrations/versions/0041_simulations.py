@@ -1,14 +1,14 @@
 """Simulations of plans over real sales.
 
 Revision: 0041
-Follows: 0038
+Follows: 0042
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0041"
-down_revision = "0038"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 

@@ -307,6 +307,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(TARIFFS, N_("Tariffs"), "Tariffs list", deeds=_WRITTEN,
                looks_up=_TARIFFS | _TRIES, others=(
             Deed("plan", N_("Write plans"), (("can_plan", TARIFFS),)),
+            Deed("simulate", N_("Try plans over real sales"), (("can_simulate", TARIFFS),),
+                 along=_WATCHES | _REGIONS),
             _export(TARIFFS, N_("Export tariffs and plans")),
         )),
         Screen(MODULES, N_("Security modules"), "Security modules", deeds=("add",), others=(

@@ -21,7 +21,8 @@ from vmsapp.services import job_runs, job_sweep
 from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
-from vmsapp.tasks import campaigns, celery, exports, imports
+from vmsapp.services.tariffs.simulating import SIMULATE
+from vmsapp.tasks import campaigns, celery, exports, imports, simulations
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -32,6 +33,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     batches.APPLY: imports.apply,
     batches.UNDO: imports.undo,
     exports.EXPORT: exports.export,
+    SIMULATE: simulations.simulate,
     campaign_terms.MAKE: campaigns.make,
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,

@@ -96,6 +96,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "tariff_plan.imported": N_("Plan imported from a file"),
         "tariff_plan.changed": N_("Plan changed"),
         "tariff_plan.removed": N_("Plan removed"),
+        "tariff_plan.simulated": N_("Plan tried over real sales"),
     },
     "consumers": {
         "meter.import_unbound": N_("Import of meters undone: taken off their places"),
@@ -258,6 +259,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "meter.exported": N_("Meters exported"),
         "security_module.exported": N_("Exported"),
         "tariff_plan.exported": N_("Tariff plan exported"),
+        "tariff_plan.simulation_exported": N_("Simulation of a tariff plan exported"),
         "receipt.printed": N_("Receipt printed"),
         "receipt.not_sent": N_("Receipt could not be sent"),
         "receipt.sent": N_("Receipt sent"),

@@ -96,11 +96,16 @@ class Jobs(Exported):
             ("Imports", "batch_id", _("Open the import")),
             ("Campaigns", "campaign_id", _("Open the campaign")),
         )
-        return [
+        found = [
             (word, view.url("show", pk=row.params[name]))
             for screen, name, word in ways
             if name in row.params and (view := view_named(self.appbuilder, screen)).may("show")
         ]
+        tariffs = view_named(self.appbuilder, "Tariffs")
+        if "simulation" in row.params and tariffs.may("show"):
+            where = {"pk": row.params["simulated_tariff"], "simulation_id": row.params["simulation"]}
+            found.append((_("Open the simulation"), tariffs.url("simulation", **where)))
+        return found
 
     @expose("/progress/<int:pk>")
     @has_access
