@@ -59,7 +59,7 @@ def enlarge(environ: Mapping[str, str], meters: int, points: int) -> Estate:
     app = create_app(Settings.from_environ({**environ, "VMS_MODULE_SERVER": "0"}))
     with app.app_context(), seen_by(SYSTEM):
         country = db.session.scalars(select(Region).where(Region.parent_id.is_(None))).one().id
-        operators = [_staffed(country, number) for number in range(points)]
+        operators = [staffed(country, number) for number in range(points)]
         first = {
             model: (db.session.scalar(select(func.max(model.id))) or 0) + 1
             for model in (Consumer, Meter, ServicePoint, MeterInstallation)
@@ -76,7 +76,7 @@ def enlarge(environ: Mapping[str, str], meters: int, points: int) -> Estate:
     return Estate(operators, range(first[Meter], first[Meter] + meters))
 
 
-def _staffed(region_id: int, number: int) -> Operator:
+def staffed(region_id: int, number: int) -> Operator:
     """Open a vending point, and give it an operator."""
     with atomic(db.session()) as session:
         point = VendingPoint(name=f"Counter {number:03}", region_id=region_id)

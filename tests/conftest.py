@@ -26,13 +26,13 @@ from tests import factories
 from tests.debug_log import KNOWN, report
 from tests.factories import FrozenClock, Utility
 from tests.faults import FaultyModule
+from tests.fleet import Fleet
+from tests.keyring import KeyShop, make_ring, soft_module
 from tests.shop import Shop
 from tests.traces import found_in_database
 from vmsapp.clock import clock_reads
 from vmsapp.extensions import atomic, db, migrate
-from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.keystore import Keystore
-from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.registry import Registry
 from vmsapp.hsm.results import Results
 from vmsapp.scope import unscoped
@@ -284,13 +284,29 @@ def blank_record(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def ring_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the keystore lies whose keys lead to one another."""
+    return tmp_path_factory.mktemp("ring")
+
+
+@pytest.fixture(scope="session")
+def ring(ring_folder: Path) -> Iterator[Keystore]:
+    """The keystore whose keys lead to one another."""
+    store = make_ring(ring_folder)
+    yield store
+    store.close()
+
+
 @pytest.fixture
-def module(keystore: Keystore, blank_record: Path, tmp_path: Path) -> Iterator[FaultyModule]:
-    """The embedded module with a record of its own, no limits, and faults to plan."""
-    shutil.copyfile(blank_record, tmp_path / "results.sqlite")
-    results = Results(tmp_path / "results.sqlite")
-    yield FaultyModule(SoftModule(keystore, results, limits=Limits(None, None)))
-    results.close()
+def module(
+    request: pytest.FixtureRequest, blank_record: Path, tmp_path: Path
+) -> Iterator[FaultyModule]:
+    """The embedded module; in tests marked ``ring`` its meters can change their keys."""
+    ringed = request.node.get_closest_marker("ring") is not None
+    store = request.getfixturevalue("ring" if ringed else "keystore")
+    with soft_module(store, blank_record, tmp_path) as module:
+        yield module
 
 
 @pytest.fixture
@@ -303,6 +319,18 @@ def registry(module: FaultyModule) -> Registry:
 def shop(engine: Engine, registry: Registry, utility: Utility, clock: FrozenClock) -> Shop:
     """Sell from the utility."""
     return Shop(engine, registry, utility, clock)
+
+
+@pytest.fixture
+def keys(shop: Shop) -> KeyShop:
+    """Change keys in the shop."""
+    return KeyShop(shop, factories.SUPERVISOR)
+
+
+@pytest.fixture
+def fleet(shop: Shop) -> Fleet:
+    """Take many meters of the shop to other keys."""
+    return Fleet(shop)
 
 
 @pytest.fixture

@@ -83,11 +83,11 @@ def make_ring(folder: Path) -> Keystore:
 
 
 @contextmanager
-def ring_module(ring: Keystore, blank_record: Path, folder: Path) -> Iterator[FaultyModule]:
-    """The embedded module with this ring, a record of its own, no limits, and faults to plan."""
-    shutil.copyfile(blank_record, folder / "ring.sqlite")
-    results = Results(folder / "ring.sqlite")
-    yield FaultyModule(SoftModule(ring, results, limits=Limits(None, None)))
+def soft_module(store: Keystore, blank_record: Path, folder: Path) -> Iterator[FaultyModule]:
+    """The embedded module with some keys, a record of its own, no limits, and faults to plan."""
+    shutil.copyfile(blank_record, folder / "results.sqlite")
+    results = Results(folder / "results.sqlite")
+    yield FaultyModule(SoftModule(store, results, limits=Limits(None, None)))
     results.close()
 
 

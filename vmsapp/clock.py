@@ -29,6 +29,11 @@ def business_day(moment: datetime, zone: str) -> date:
     return moment.astimezone(ZoneInfo(zone)).date()
 
 
+def local_hour(moment: datetime, zone: str) -> int:
+    """Name the hour, 0 to 23, that the utility's clocks show at ``moment``."""
+    return moment.astimezone(ZoneInfo(zone)).hour
+
+
 class NoSuchLocalTime(ValueError):
     """The clocks of a zone leave this time out, when they are put forward."""
 

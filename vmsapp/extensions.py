@@ -9,6 +9,7 @@ never queue behind a writer.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import has_request_context, request
@@ -17,6 +18,8 @@ from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
+
+from vmsapp.clock import local_hour
 
 BUSY_SECONDS = 30
 """How long a writer on SQLite waits for the one before it."""
@@ -106,6 +109,14 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
         "foreign_keys = ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("local_hour", 2, _hour_of, deterministic=True)
+
+
+def _hour_of(moment: str | None, zone: str) -> int | None:
+    """Tell the hour in a time zone, which SQLite knows nothing of; it keeps moments in UTC."""
+    if moment is None:
+        return None
+    return local_hour(datetime.fromisoformat(moment).replace(tzinfo=UTC), zone)
 
 
 @event.listens_for(Engine, "connect")

@@ -10,7 +10,6 @@ from sqlalchemy import update
 from config import Settings
 from tests.factories import LEGACY_11, LEGACY_SGC, OPERATOR, SOUTH_OPERATOR, SOUTHERN
 from tests.fleet import LEGACY, Fleet
-from tests.keyring import make_ring, ring_module
 from tests.services.pair import CHECKER, MAKER, make_pair
 from vmsapp.errors import NotFound
 from vmsapp.models import (
@@ -26,28 +25,10 @@ from vmsapp.services.campaigns import errors as wrong
 from vmsapp.services.campaigns.terms import Selection, Target
 from vmsapp.services.delivery.senders import Message, Senders
 
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
+pytestmark = [pytest.mark.parametrize("backend", ["sqlite"]), pytest.mark.ring]
 
 TO_2 = Target(krn=2)
 FIRST_GROUP = Selection(sgcs=(LEGACY_SGC,), krns=(1,))
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def fleet(shop):
-    return Fleet(shop)
 
 
 class Gateway:

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from config import ROOT
 from tests.fleet import KINDS, LEGACY, Fleet
-from tests.keyring import OTHER_SGC, make_ring, ring_module
+from tests.keyring import OTHER_SGC
 from vmsapp.clock import now_utc
 from vmsapp.models import CampaignChunk, Job, JournalFinding, KeyChange, Meter
 from vmsapp.scope import SYSTEM, seen_by
@@ -23,27 +23,11 @@ from vmsapp.services.campaigns.terms import Target
 from vmsapp.services.security_modules.journal_check import compare
 from vmsapp.sts.identifiers.krn import MAX as KRN_MAX
 
+pytestmark = pytest.mark.ring
+
 METERS = 1_000
 CHUNK = 170
 """Six chunks, each with every kind of meter."""
-
-
-@pytest.fixture(scope="session")
-def ring_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("ring")
-
-
-@pytest.fixture(scope="session")
-def ring(ring_folder):
-    store = make_ring(ring_folder)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
 
 
 class Workers:
@@ -53,7 +37,7 @@ class Workers:
         self.fleet, self.campaign_id = fleet, campaign_id
         user = fleet.shop.utility.users[fleet.by].id
         self.job_id = fleet.campaign(campaign_id).job_id
-        self.told = [url, str(ring_folder / "ring.json"), str(folder / "ring.sqlite"),
+        self.told = [url, str(ring_folder / "ring.json"), str(folder / "results.sqlite"),
                      str(self.job_id), str(user), str(CHUNK)]  # fmt: skip
 
     def start(self, where: str, nth: int) -> subprocess.Popen[str]:
@@ -117,7 +101,7 @@ def test_a_campaign_whose_worker_is_killed_twice_takes_every_meter_once(
     taken = fleet.enter_all(draft) | fleet.enter_all(three)
     assert sorted(taken) == sorted(row.meter_id for row in changes)
     assert {meter.krn for meter in taken.values()} <= set(range(1, KRN_MAX + 1))
-    _no_set_was_made_twice(tmp_path / "ring.sqlite", changes)
+    _no_set_was_made_twice(tmp_path / "results.sqlite", changes)
     _ten_again(shop, fleet)
     shop.at(now_utc() + timedelta(minutes=10))
     with shop.session() as session, seen_by(SYSTEM):

@@ -4,8 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.factories import LEGACY_SGC
-from tests.fleet import LEGACY, Fleet
-from tests.keyring import make_ring, ring_module
+from tests.fleet import LEGACY
 from vmsapp.models import (
     AuditEvent,
     CampaignNotice,
@@ -20,26 +19,10 @@ from vmsapp.services.campaigns import sheets
 from vmsapp.services.campaigns.rows import read
 from vmsapp.services.campaigns.terms import Selection, Target
 
+pytestmark = pytest.mark.ring
+
 TO_2 = Target(krn=2)
 FIRST_GROUP = Selection(sgcs=(LEGACY_SGC,), krns=(1,))
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def fleet(shop):
-    return Fleet(shop)
 
 
 def printed(fleet, campaign_id, **options):

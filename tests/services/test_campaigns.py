@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from tests.factories import LEGACY_11, LEGACY_SGC
 from tests.faults import answer_lost, down
-from tests.fleet import LEGACY, LONG, STS6, Fleet
-from tests.keyring import OTHER_SGC, make_ring, ring_module
+from tests.fleet import LEGACY, LONG, STS6
+from tests.keyring import OTHER_SGC
 from vmsapp.models import (
     AuditEvent,
     Campaign,
@@ -30,25 +30,9 @@ from vmsapp.services.campaigns.terms import Selection, Target
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.security_modules.journal_check import compare
 
+pytestmark = pytest.mark.ring
+
 TO_2 = Target(krn=2)
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def fleet(shop):
-    return Fleet(shop)
 
 
 @pytest.fixture

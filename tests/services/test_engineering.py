@@ -19,7 +19,7 @@ from tests.factories import (
     WATER,
 )
 from tests.faults import answer_lost, down, put_off, request_lost
-from tests.keyring import KeyShop, make_ring, meter_in_the_field, ring_module
+from tests.keyring import KeyShop, meter_in_the_field
 from tests.services.changes import credit_of, enter
 from tests.services.pair import MAKER
 from vmsapp.hsm.errors import HsmUnavailable
@@ -42,25 +42,7 @@ from vmsapp.services.security_modules.finding import MeterWithoutKey
 from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.sts.meter import Result
 
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
+pytestmark = [pytest.mark.parametrize("backend", ["sqlite"]), pytest.mark.ring]
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from sqlalchemy import delete, func, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.faults import down
-from tests.fleet import LEGACY, Fleet
-from tests.keyring import make_ring, ring_module
+from tests.fleet import LEGACY
 from vmsapp.clock import now_utc
 from vmsapp.models import (
     Campaign,
@@ -23,30 +22,14 @@ from vmsapp.models import (
 from vmsapp.services.campaigns import making
 from vmsapp.services.campaigns.terms import Target
 
+pytestmark = pytest.mark.ring
+
 POSTGRES = pytest.mark.parametrize(
     "backend", [pytest.param("postgres", marks=pytest.mark.postgres)]
 )
 NONE = 999_999
 """An id that no row has."""
 CHANGES, TOKENS = KeyChange.__table__, KeyChangeToken.__table__
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def fleet(shop):
-    return Fleet(shop)
 
 
 @pytest.fixture(autouse=True)

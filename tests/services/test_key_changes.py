@@ -6,16 +6,9 @@ from itertools import permutations
 import pytest
 from sqlalchemy import delete
 
-from tests.factories import LEGACY_11, LEGACY_SGC, STS6_11, STS6_SGC, SUPERVISOR
+from tests.factories import LEGACY_11, LEGACY_SGC, STS6_11, STS6_SGC
 from tests.faults import answer_lost, down, during, request_lost
-from tests.keyring import (
-    FACTORY_SGC,
-    OTHER_SGC,
-    KeyShop,
-    make_ring,
-    meter_in_the_field,
-    ring_module,
-)
+from tests.keyring import FACTORY_SGC, OTHER_SGC, meter_in_the_field
 from tests.services.changes import credit_of, enter
 from vmsapp.models import (
     AuditEvent,
@@ -34,25 +27,7 @@ from vmsapp.services.vending.errors import NoSuchMeter
 from vmsapp.services.vending.reconcile import Patience
 from vmsapp.sts.meter import Result
 
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
+pytestmark = [pytest.mark.parametrize("backend", ["sqlite"]), pytest.mark.ring]
 
 
 def again(shop, change):

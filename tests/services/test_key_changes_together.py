@@ -3,9 +3,8 @@
 import pytest
 from sqlalchemy import delete, select
 
-from tests.factories import LEGACY_11, SUPERVISOR
+from tests.factories import LEGACY_11
 from tests.faults import answer_lost
-from tests.keyring import KeyShop, make_ring, ring_module
 from tests.shop import in_threads
 from vmsapp.hsm.requests import KeyRef
 from vmsapp.models import (
@@ -25,23 +24,7 @@ from vmsapp.services.security_modules.changing import StillAsked, StillServes, r
 from vmsapp.services.security_modules.importing import KeyInChange, remove_key
 from vmsapp.services.security_modules.journal_check import compare
 
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
+pytestmark = pytest.mark.ring
 
 
 def test_a_sale_and_a_change_at_once_never_cross(shop, keys):

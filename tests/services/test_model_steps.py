@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.factories import DOMESTIC, STS6_11
-from tests.keyring import make_ring
 from tests.services.pair import CHECKER, MAKER
 from tests.steps.beginning import worlds
 from tests.steps.checks import check_always, check_settled
@@ -38,13 +37,6 @@ TAKEN = (
     "refused: clock_behind", "refused: sale_underway",
 )  # fmt: skip
 """Kinds of steps, and what became of them."""
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -120,6 +120,7 @@ BREAKS = {
         "UPDATE shift SET over_short_minor = over_short_minor + 1,"
         " counted_minor = counted_minor + 1"
     ),
+    "roll_ups": (f"DELETE FROM ledger_unsummed WHERE transfer_id IN ({TRANSFER})"),
 }  # fmt: skip
 ALSO = {"token_without_sale": {"sale_without_token", "token_differs"}}
 """What else such a break is."""

@@ -28,13 +28,15 @@ from vmsapp.models import (
     LedgerTransfer,
     Meter,
     Sale,
+    SalesByHour,
     Setup,
     TariffPlan,
     VendingPoint,
 )
-from vmsapp.scope import seen_by
+from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.reports import By, Question, Sums, sales_report
 from vmsapp.services.reports.question import period_before
+from vmsapp.services.roll_ups import merge
 from vmsapp.services.vending import reversal
 from vmsapp.services.vending.reversal import REVERSE
 
@@ -53,7 +55,13 @@ def take_back(pair, sale, key):
     assert pair.approve(pair.ask(REVERSE, key, params=wanted)).state == "approved"
 
 
-def raw(shop, by, zone, first=FIRST, last=LAST):
+def merged(shop):
+    """Add what is listed to the roll-ups, as the worker does; how many transfers."""
+    with shop.session() as session, seen_by(SYSTEM):
+        return merge(session)
+
+
+def raw(shop, by, zone, first=FIRST, last=LAST, **only):
     """The same figures from every row there is, by whom or when each counts."""
     points = {row.id: row for row in shop.rows(VendingPoint)}
     plans = {row.id: row for row in shop.rows(TariffPlan)}
@@ -72,15 +80,17 @@ def raw(shop, by, zone, first=FIRST, last=LAST):
         day = local.date()
         if not first <= day <= last:
             continue
-        key = {
+        keys = {
             By.HOUR: local.hour, By.DAY: day, By.WEEK: day - timedelta(days=day.weekday()),
             By.MONTH: day.replace(day=1), By.YEAR: day.replace(month=1, day=1),
             By.REGION: points[sale.vending_point_id].region_id,
             By.VENDING_POINT: sale.vending_point_id, By.OPERATOR: sale.operator_id,
             By.TARIFF: plans[sale.plan_id].tariff_id,
             By.PRODUCT: meters[sale.meter_id].product_id,
-        }[by]  # fmt: skip
-        found = sums[key, meters[sale.meter_id].meter_type]
+        }  # fmt: skip
+        if any(keys[By(name)] != value for name, value in only.items()):
+            continue
+        found = sums[keys[by], meters[sale.meter_id].meter_type]
         if back:
             found["reversed"] += 1
             found["reversed_minor"] += sale.charged_minor
@@ -109,6 +119,7 @@ def as_told(report):
 )
 @pytest.mark.parametrize("seed", range(2))
 def test_every_figure_is_the_sum_of_its_rows(shop, zone, begins, seed):
+    """However much of it is in the roll-ups already."""
     dice = random.Random(seed)
     pair = make_pair(shop)
     shop.clock.now = begins
@@ -126,6 +137,9 @@ def test_every_figure_is_the_sum_of_its_rows(shop, zone, begins, seed):
         if dice.random() < 0.3:
             shop.clock.forward(minutes=dice.choice([5, 90]))
             take_back(pair, sales.pop(dice.randrange(len(sales))), f"back-{number}")
+        if dice.random() < 0.5 * seed:
+            merged(shop)
+    assert (shop.count(SalesByHour) > 0) == (seed > 0)
     assert shop.count(LedgerTransfer, LedgerTransfer.kind == "reversal") > 0
     for by in By:
         told = asked(shop, Question(FIRST, LAST, by))

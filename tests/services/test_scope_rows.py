@@ -54,10 +54,15 @@ from vmsapp.models import (
     Region,
     Sale,
     SaleReversal,
+    SalesByHour,
+    SalesByProduct,
+    SalesByTariff,
     ServicePoint,
     Shift,
     ShiftCash,
     SuppliedPlace,
+    TariffPlan,
+    TariffSimulation,
     TestToken,
     Token,
     VendingPoint,
@@ -66,6 +71,7 @@ from vmsapp.models import (
 from vmsapp.models.base import Model
 from vmsapp.scope import (
     NOTHING,
+    SYSTEM,
     Actor,
     OutOfScope,
     ScopedMixin,
@@ -78,11 +84,12 @@ from vmsapp.security import NotActing, actor_for
 from vmsapp.services import prints, receipts
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.key_changes import printing as slips_of_keys
+from vmsapp.services.roll_ups import merge
 from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (
     Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken,
-    KeyChangePrint, SuppliedPlace, Purchase,
+    KeyChangePrint, SuppliedPlace, Purchase, TariffSimulation,
 )  # fmt: skip
 ENGINEERING = (
     EngineeringToken, EngineeringDigits, EngineeringRefusal, EngineeringPrint, TestToken,
@@ -103,6 +110,9 @@ AT_A_POINT = (
     ApprovalRequest,
     Shift,
     ShiftCash,
+    SalesByHour,
+    SalesByTariff,
+    SalesByProduct,
 )
 CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
 SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
@@ -115,6 +125,7 @@ NOT_SCOPED = {
     "Tariff": "reference data of the whole utility",
     "TariffPlan": "reference data of the whole utility",
     "AuditUnsealed": "numbers of events alone, for the sealer",
+    "Unsummed": "numbers of transfers alone, for who adds them up",
     "AuditSeal": "places and hashes alone; the events themselves are scoped",
     "AuditHead": "one chain for all regions; holds no secret",
     "SecurityModule": "one for all regions; holds no secret",
@@ -174,6 +185,9 @@ def sold(shop):
         shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
+    for region in ("north", "south"):
+        tried_in = shop.utility.regions[region].id
+        shop.change(lambda session, one=tried_in: session.add(simulated(session, one)))
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -189,7 +203,18 @@ def sold(shop):
     pair.rule(PAY_IN)
     for point in (HARBOUR, MARKET):
         pair.ask(key=f"asked at {point}", reference="SLIP 8", point=point)
+    with shop.session() as session, seen_by(SYSTEM):
+        merge(session)
     return {"north": north, "south": south}
+
+
+def simulated(session, region_id):
+    """A plan tried over the sales of a region."""
+    plan = session.scalars(select(TariffPlan).order_by(TariffPlan.id).limit(1)).one()
+    return TariffSimulation(
+        plan_id=plan.id, plan_version="0" * 64, rules=plan.rules, tariff_id=plan.tariff_id,
+        month=factories.THIS_MONTH, region_id=region_id, basis="units", made_at=factories.NOW,
+    )  # fmt: skip
 
 
 def campaigned(session, meter):

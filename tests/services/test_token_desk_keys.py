@@ -4,7 +4,7 @@ import pytest
 
 from tests.engineer import Engineer
 from tests.factories import LEGACY_11, LEGACY_SGC, NOW, STS6_11, SUPERVISOR
-from tests.keyring import FACTORY_SGC, OTHER_SGC, KeyShop, make_ring, ring_module, value_of
+from tests.keyring import FACTORY_SGC, OTHER_SGC, make_ring, value_of
 from tests.services.pair import MAKER
 from tests.services.test_key_changes import tokens_of
 from vmsapp.hsm.keystore import NewKey
@@ -24,7 +24,7 @@ from vmsapp.sts.meter import Result, VirtualMeter
 from vmsapp.sts.secret import SecretBytes
 from vmsapp.sts.tid import tid_from_datetime
 
-pytestmark = pytest.mark.parametrize("backend", ["sqlite"])
+pytestmark = [pytest.mark.parametrize("backend", ["sqlite"]), pytest.mark.ring]
 
 DEFAULT = KeyRef(FACTORY_SGC, 1, 1, "02")
 DEFAULT_VALUE = value_of(KeyRef(FACTORY_SGC, 1, 0, "02"))[::-1]
@@ -39,17 +39,6 @@ def ring(tmp_path_factory):
     )  # fmt: skip
     yield store
     store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
 
 
 @pytest.fixture

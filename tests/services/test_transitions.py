@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests.factories import LEGACY_11, SUPERVISOR
 from tests.faults import down, request_lost
-from tests.keyring import KeyShop, make_ring, ring_module
+from tests.keyring import KeyShop, soft_module
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import CHANGE_MOVES, MOVES, ChangeState, KeyChange, Sale, SaleState
 from vmsapp.scope import SYSTEM, seen_by
@@ -126,17 +126,10 @@ def test_a_settled_sale_is_neither_completed_nor_failed_again(shop, module, stat
 # key changes
 
 
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
 @pytest.fixture
 def set_in(shop, ring, blank_record, tmp_path):
     """Give a key change that stands in a state."""
-    with ring_module(ring, blank_record, tmp_path) as module:
+    with soft_module(ring, blank_record, tmp_path) as module:
         shop.registry = Registry((), {"soft": lambda _: module.inner}, wrap=lambda _: module)
         keys = KeyShop(shop, SUPERVISOR)
 

@@ -16,6 +16,7 @@ from tests.factories import (
     HARBOUR,
     LEGACY_11,
     OPERATOR,
+    THIS_MONTH,
     drn_of,
 )
 from tests.faults import request_lost
@@ -33,6 +34,7 @@ from vmsapp.models import (
     Sale,
     Tariff,
     TariffPlan,
+    TariffSimulation,
     Token,
     UserSession,
     VendingPoint,
@@ -40,6 +42,7 @@ from vmsapp.models import (
 from vmsapp.models.base import Model
 from vmsapp.scope import SYSTEM
 from vmsapp.services.audit.notes import REMEMBERED, Note, Notes
+from vmsapp.services.tariffs.simulation_sums import Sums
 from vmsapp.services.vending import new_key
 
 NEW_PASSWORD = "Sideways-Backward-88"
@@ -125,6 +128,11 @@ def deeds(shop, module, utility, people, office, browse):
     later = shop.rows(TariffPlan, TariffPlan.name == "Future")[0]
     tariff, future = later.tariff_id, f"/tariffs/{later.tariff_id}/plans/{later.id}"
     mistake = unused(Tariff, name="Mistake", meter_type="gas")
+    simulated = unused(
+        TariffSimulation, plan_id=later.id, plan_version="0" * 64, rules=later.rules,
+        tariff_id=tariff, month=THIS_MONTH, basis="units", made_at=shop.clock(),
+        finished_at=shop.clock(), kept=Sums("units", []).as_json(),
+    )  # fmt: skip
     plan = {"name": "Dear", "effective_on": "2028-01-01", "steps-0-price": "0.5"}
 
     def retired_meter():
@@ -290,6 +298,12 @@ def deeds(shop, module, utility, people, office, browse):
         "Tariffs.copy_plan": lambda b: form(b, f"{future}/copy", effective_on="2029-01-01"),
         "Tariffs.remove_plan": lambda b: b.post(f"{future}/remove"),
         "Tariffs.export_plan": lambda b: b.post(f"{future}/export"),
+        "Tariffs.simulate": lambda b: b.post(
+            f"{future}/simulate", {"month": "2026-03-01", "tariff": tariff, "basis": "units"}
+        ),
+        "Tariffs.export_simulation": lambda b: b.post(
+            f"/tariffs/{tariff}/simulations/{simulated}/export/csv"
+        ),
         "Tariffs.import_plan": lambda b: b.post(
             f"/tariffs/{tariff}/plans/import",
             {
@@ -338,7 +352,7 @@ QUIET = {
 EVENT_ALONE = {
     "Consumers.find_id_number", "Consumers.id_number", "Consumers.person", "Counter.find_person",
     "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
-    "Tariffs.export_plan", *(f"{view}.export" for view in (
+    "Tariffs.export_plan", "Tariffs.export_simulation", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
@@ -369,6 +383,14 @@ ELSEWHERE = {
             "again",
             "print_sheets",
         )
+    },
+    **{
+        f"SavedReports.{deed}": "tests/web/test_saved_reports.py"
+        for deed in ("save", "rename", "delete", "restore")
+    },
+    **{
+        f"ReportSchedules.{deed}": "tests/web/test_report_sending.py"
+        for deed in ("plan", "change", "pause", "resume", "send", "end", "restore", "add", "remove")
     },
     "Campaigns.report": "tests/services/test_campaign_hand_outs.py",
     "Campaigns.send": "tests/services/test_campaign_hand_outs.py",

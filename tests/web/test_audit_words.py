@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
+from vmsapp.views.report_screens import ReportScreen
 
 import vmsapp
 from tests.web.office import LANGUAGES
@@ -154,6 +155,11 @@ def exported(app) -> set[str]:
     return {view.exported_subject() for view in views_of(app) if isinstance(view, Exported)}
 
 
+def report_pages(app) -> set[str]:
+    views = app.extensions["appbuilder"].baseviews
+    return {view.report for view in views if isinstance(view, ReportScreen)}
+
+
 OPEN = {
     (ACTION, "views/exports.py", "f'{subject}.exported'"): lambda app: {
         f"{name}.exported" for name in exported(app)
@@ -170,6 +176,15 @@ OPEN = {
         "receipt.sent",
         "receipt.unsure",
     },
+    (ACTION, "services/reports/sendings.py", "TOLD[new]"): lambda _: {
+        "report.sent",
+        "report.unsure",
+        "report.not_sent",
+    },
+    (ACTION, "views/report_screens.py", "f'{self.report}.exported'"): lambda app: {
+        f"{name}.exported" for name in report_pages(app)
+    },
+    (SUBJECT, "views/report_screens.py", "self.report"): report_pages,
     (SUBJECT, "views/exports.py", "subject"): exported,
     (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }

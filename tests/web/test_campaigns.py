@@ -19,7 +19,7 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
-from tests.keyring import KeyShop, make_ring, ring_module
+from tests.keyring import KeyShop
 from tests.web.office import ADMIN, ENGINEER, main_part, said, statements
 from tests.web.records import read, rows, sent, the_form
 from tests.web.test_digits_stay import holds
@@ -43,24 +43,13 @@ from vmsapp.services import job_runs
 from vmsapp.services.campaigns import making
 from vmsapp.sts import identifiers
 
+pytestmark = pytest.mark.ring
+
 PLAN = {"name": "To revision 2", "reason": "the first revision ends", "due_on": "2026-06-30",
         "sgcs": [LEGACY_SGC], "key": "own-2-14", "hand_out": "next_sale"}  # fmt: skip
 
 MOST_COUNTING = 24
 """Statements of a page that counts a whole campaign; none is asked once a meter."""
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
 
 
 class Worker:

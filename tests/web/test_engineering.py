@@ -6,7 +6,7 @@ import pytest
 
 from tests.factories import AUDITOR, LEGACY_11, OPERATOR, RETIRED, SOUTHERN, SUPERVISOR, WATER
 from tests.faults import request_lost
-from tests.keyring import KeyShop, make_ring, meter_in_the_field, ring_module
+from tests.keyring import meter_in_the_field
 from tests.web.office import ADMIN, ENGINEER, fields, main_part, said, statements
 from tests.web.records import read, sent, the_form
 from tests.web.test_statements import MOST, own, told
@@ -24,23 +24,7 @@ from vmsapp.models import (
 from vmsapp.sts.meter import Result, VirtualMeter
 from vmsapp.sts.secret import SecretBytes
 
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
+pytestmark = pytest.mark.ring
 
 
 @pytest.fixture

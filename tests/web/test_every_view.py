@@ -48,6 +48,7 @@ BIG = {Consumer, Meter, Sale, Region, OfficeUser, models.Token, models.ServicePo
 LATER = "its pages come with the work they belong to; rows are made by the services alone"
 PART = "a part of its parent, shown and written with it"
 EVIDENCE = "evidence that only services read and write; nobody may touch it by hand"
+SUMS = "made of the records by services alone, and read by the reports"
 
 NOT_SHOWN: dict[type, str] = {
     models.Setup: "seen and changed on a page of its own, by dated rows that are never rewritten",
@@ -56,6 +57,10 @@ NOT_SHOWN: dict[type, str] = {
     models.LedgerAccount: LATER,
     models.ServicePoint: LATER,
     models.VendingPointAccount: "a vending point's money, shown with its float; never typed",
+    models.SavedReport: "listed on a page of its reader's own, beside its schedules",
+    models.ReportSchedule: "listed beside the saved reports, and shown on a page of its own",
+    models.ReportRecipient: "a part of its schedule, shown and written with it",
+    models.ReportSending: "a part of its schedule, shown with it",
     models.FreeToken: "why a sale was given without money, shown with it",
     models.SaleReversal: "how a sale was taken back, shown with it",
     models.ShiftCash: "a part of its shift, shown and written with it",
@@ -65,6 +70,7 @@ NOT_SHOWN: dict[type, str] = {
     models.FloatMovement: "a part of a float's statement",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,
+    models.TariffSimulation: "what a plan was tried over, shown with it",
     models.LedgerEntry: PART,
     models.MeterInstallation: PART,
     models.SmAlgorithm: PART,
@@ -93,6 +99,10 @@ NOT_SHOWN: dict[type, str] = {
     models.ImportRow: "shown with its import, where it has errors",
     models.NumberSeries: "the last number of a series, given by the services alone",
     models.AuditUnsealed: EVIDENCE,
+    models.Unsummed: EVIDENCE,
+    models.SalesByHour: SUMS,
+    models.SalesByTariff: SUMS,
+    models.SalesByProduct: SUMS,
     models.AuditSeal: "an event's place, shown with the event",
     models.AuditHead: "told on the page of the audit trail, as the state of its chain",
     models.ClockAcceptance: "written by the clock's page, which needs no list of them",

@@ -29,7 +29,9 @@ from vmsapp.models import (
     KeyChange,
     Meter,
     OfficeUser,
+    ReportSchedule,
     Sale,
+    SavedReport,
     Shift,
     UserSession,
 )
@@ -44,11 +46,13 @@ NOT_LISTS = {
     "Sessions.session_id": UserSession,
     "Meters.consumer_id": Consumer,
     "EngineeringTokens.meter_id": Meter,
+    "SavedReports.pk": SavedReport, "ReportSchedules.pk": ReportSchedule,
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
 
 PARTS = {
     "Consumers.debt_id": "of its consumer, whose id is asked with it: test_debt_pages",
+    "ReportSchedules.row_id": "of its schedule, whose id is asked with it: test_report_sending",
     "Meters.change_id": "of its meter, whose id is asked with it: test_meter_keys",
 }
 """Ids that mean nothing by themselves, and where they are tried."""
@@ -105,9 +109,18 @@ def may_everything(shop, people):
         asked_by_id=people[SOUTH_OPERATOR].id, asked_at=NOW, state_at=NOW, due_at=NOW,
     )  # fmt: skip
 
+    kept = SavedReport(
+        report="sales_report", name="Far", query="", made_at=NOW,
+        actor_id=people[SOUTH_OPERATOR].id,
+    )  # fmt: skip
+
     def promote(session):
-        session.add_all([asked, found, shift, sent, campaign])
+        session.add_all([asked, found, shift, sent, campaign, kept])
         session.flush()
+        session.add(ReportSchedule(
+            saved_id=kept.id, every="day", hour=6, kind="csv", zone="UTC", made_at=NOW,
+            state="paused", actor_id=people[SOUTH_OPERATOR].id,
+        ))  # fmt: skip
         change.campaign_id = campaign.id
         session.add(change)
         role = session.scalars(select(Role).where(Role.name == "Administrator")).one()

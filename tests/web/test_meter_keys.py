@@ -16,7 +16,7 @@ from tests.factories import (
     SUPERVISOR,
 )
 from tests.faults import answer_lost, request_lost
-from tests.keyring import KeyShop, make_ring, meter_in_the_field, ring_module
+from tests.keyring import meter_in_the_field
 from tests.web.office import ENGINEER, main_part, said, statements
 from tests.web.records import links, read, sent, the_form
 from tests.web.test_digits_stay import holds
@@ -35,23 +35,7 @@ from vmsapp.models import (
 )
 from vmsapp.sts.meter import Result
 
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
+pytestmark = pytest.mark.ring
 
 
 @pytest.fixture

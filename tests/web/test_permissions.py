@@ -107,6 +107,32 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Floats.terms", "POST"): ADMINS,
     ("ReportIndex.show", "GET"): IN_A_GROUP,
     ("SalesReport.show", "GET"): OF_FLOATS,
+    **{
+        (f"SavedReports.{route}", method): FINDS
+        for route, method in (
+            ("list", "GET"),
+            ("save", "POST"),
+            ("rename", "GET"),
+            ("rename", "POST"),
+            ("delete", "POST"),
+            ("restore", "POST"),
+        )
+    },
+    ("ReportSchedules.show", "GET"): FINDS,
+    **{
+        (f"ReportSchedules.{route}", method): SETTLES
+        for route, method in (
+            ("plan", "GET"),
+            ("plan", "POST"),
+            ("change", "GET"),
+            ("change", "POST"),
+            ("people", "GET"),
+        )
+    },
+    **{
+        (f"ReportSchedules.{route}", "POST"): SETTLES
+        for route in ("pause", "resume", "send", "end", "restore", "add", "remove")
+    },
     **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
     **{
         (f"Shifts.{route}", method): SELLS
@@ -277,6 +303,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Tariffs.lookup", "GET"): FINDS,
     ("Tariffs.plan", "GET"): AUDITS,
     ("Tariffs.export_plan", "POST"): AUDITS,
+    ("Tariffs.simulation", "GET"): AUDITS,
+    ("Tariffs.export_simulation", "POST"): AUDITS,
+    ("Tariffs.simulate", "GET"): ADMINS,
+    ("Tariffs.simulate", "POST"): ADMINS,
     ("Tariffs.check_plan", "POST"): ADMINS,
     ("Tariffs.remove_plan", "POST"): ADMINS,
     **{
@@ -378,7 +408,7 @@ VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_i
           "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "change_id": 1, "pk": 2,
           "session_id": NOWHERE, "name": "x", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none",
-          "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
+          "plan_id": NOWHERE, "simulation_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
           "kind": "csv", "row_id": 1, "algorithm": "sts6",
           "function": "clear_tamper"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(

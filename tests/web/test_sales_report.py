@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-from datetime import date
 
 import pytest
 
@@ -16,11 +15,12 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
+from tests.services.test_proof import broken
 from tests.web.office import ADMIN, ENGINEER, LANGUAGES, NORTH_SUPERVISOR, contents, main_part, said
 from tests.web.records import read
 from tests.web.test_reversal_pages import fill
 from tests.web.test_second_person_pages import asked, decide
-from vmsapp.models import AuditEvent, Sale
+from vmsapp.models import AuditEvent
 
 REPORT = "/reports/sales/"
 FIFTEENTH = "2026-02-15"
@@ -61,7 +61,7 @@ def links_of(found, name):
 
 
 def test_figures_of_this_month_stand_beside_as_much_of_the_month_before(browse, shop, sold):
-    shop.change(lambda session: move(session, sold[1], FIFTEENTH))
+    move(shop, sold[1], FIFTEENTH)
     found = page(browse(ADMIN))
     figures = compared(found)
     assert figures["Sales"] == ["2", "1", "+100.0%"]
@@ -76,10 +76,23 @@ def test_figures_of_this_month_stand_beside_as_much_of_the_month_before(browse, 
     assert len(told) == 17 + 1  # the days of the month so far, and the total
 
 
-def move(session, sale, day):
+def move(shop, sale, day):
     """Put a sale on another business date, as if it had been made then."""
-    row = session.get_one(Sale, sale.id)
-    row.business_date = date.fromisoformat(day)
+    wanted = f"SET business_date = '{day}' WHERE"
+    broken(
+        shop, f"UPDATE sale {wanted} id = {sale.id}",
+        f"UPDATE ledger_transfer {wanted} sale_id = {sale.id}",
+    )  # fmt: skip
+
+
+def test_a_crossing_of_too_many_days_is_refused_in_a_sentence_at_its_last_day(browse, sold):
+    days = {"from": "2026-01-01", "to": "2026-03-31", "by": "hour"}
+    answer = browse(ADMIN).get(REPORT, query_string=days | {"operator": sold[0].operator_id})
+    assert answer.status_code == 422
+    assert "reaches over 31 days at most" in said(answer.text)
+    assert lines(page(browse(ADMIN), **days))["Total"][0] == "3"
+    short = days | {"from": "2026-03-01", "operator": sold[0].operator_id}
+    assert lines(page(browse(ADMIN), **short))["Total"][0] == "2"
 
 
 @pytest.mark.usefixtures("sold")

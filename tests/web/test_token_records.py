@@ -18,31 +18,14 @@ from tests.factories import (
     SOUTHERN,
     SUPERVISOR,
 )
-from tests.keyring import KeyShop, make_ring, ring_module
 from tests.web.office import ADMIN, BOTH, ENGINEER
 from tests.web.records import links, permit, read, rows
 from tests.web.test_digits_stay import holds
 from vmsapp.models import AuditEvent, KeyChange, KeyChangeToken, Sale
 
+pytestmark = pytest.mark.ring
+
 SALES, SETS = "/sales-tokens", "/key-change-tokens"
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def keys(shop):
-    return KeyShop(shop, SUPERVISOR)
 
 
 @pytest.fixture
@@ -215,3 +198,15 @@ def test_a_token_of_a_sale_leads_to_the_sale_for_who_sees_sales(browse, shop):
     sale = shop.sell()
     page = browse(OPERATOR).get("/sales-tokens/list/").text
     assert f'<a href="/sales/show/{sale.id}">{sale.id}</a>' in page
+
+
+def test_a_ready_made_period_moves_on_with_the_days(browse, shop, clock):
+    shop.sell()
+    query = {"sold": "yesterday"}
+    admin = browse(ADMIN)
+    page = admin.get(f"{SALES}/list/", query_string=query).text
+    assert "Business date: Yesterday: Mar 16, 2026" in " ".join(re.sub("<[^>]+>", "", page).split())
+    assert rows(read(page)) == []
+    clock.forward(days=1)
+    page = browse(ADMIN).get(f"{SALES}/list/", query_string=query).text
+    assert len(rows(read(page))) == 1

@@ -21,6 +21,7 @@ from config import Settings
 from vmsapp.cli.audit import audit
 from vmsapp.cli.campaigns import campaigns
 from vmsapp.cli.journal import journal
+from vmsapp.cli.roll_ups import roll_ups
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
@@ -52,6 +53,7 @@ class SpokenGroup(AppGroup):
 vms = SpokenGroup("vms", help="Look after this installation.")
 vms.add_command(audit)
 vms.add_command(campaigns)
+vms.add_command(roll_ups)
 journal_here = AppGroup(
     "journal", help="Check what security modules issued.", commands=dict(journal.commands)
 )

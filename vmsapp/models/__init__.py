@@ -85,6 +85,14 @@ from vmsapp.models.report import (
     SendingState,
 )
 from vmsapp.models.reversal import ReversalReason, SaleReversal
+from vmsapp.models.roll_up import (
+    FIGURES,
+    SalesByHour,
+    SalesByProduct,
+    SalesByTariff,
+    Span,
+    Unsummed,
+)
 from vmsapp.models.sale import MOVES, ClockAcceptance, Sale, SaleAttempt, SaleKind, SaleState
 from vmsapp.models.security_module import (
     FindingKind,
@@ -117,6 +125,7 @@ __all__ = [
     "CHANGE_MOVES",
     "DELIVERY_MOVES",
     "ENGINEERING_MOVES",
+    "FIGURES",
     "MAY_BE_MADE",
     "MOVES",
     "OPEN_CHANGES",
@@ -208,6 +217,9 @@ __all__ = [
     "SaleKind",
     "SaleReversal",
     "SaleState",
+    "SalesByHour",
+    "SalesByProduct",
+    "SalesByTariff",
     "SavedReport",
     "ScheduleState",
     "SecurityModule",
@@ -218,6 +230,7 @@ __all__ = [
     "ShiftCash",
     "ShiftState",
     "SmAlgorithm",
+    "Span",
     "SpentTid",
     "SuppliedPlace",
     "Tariff",
@@ -228,6 +241,7 @@ __all__ = [
     "Token",
     "TrainingMeter",
     "TransferState",
+    "Unsummed",
     "UserSession",
     "UserState",
     "VendingKey",

@@ -61,6 +61,7 @@ def actor_for(session: Session, user_id: int) -> Actor:
         user = session.get(
             OfficeUser, user_id,
             options=(joinedload(OfficeUser.region), selectinload(OfficeUser.roles)),
+            populate_existing=True,
         )  # fmt: skip
         if user is None or not user.active:
             raise NotActing

@@ -35,6 +35,7 @@ _FINDS: Final = frozenset(
         "PurchaseStatistics.see",
         "PurchaseRecords.see",
         "InactiveConsumers.see",
+        "SavedReports.see",
     }
 )
 _REGISTERS: Final = frozenset(
@@ -134,6 +135,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
         | {"PurchaseStatistics.export", "PurchaseRecords.export"}
+        | {"SavedReports.schedule"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(

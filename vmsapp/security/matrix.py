@@ -35,6 +35,7 @@ from vmsapp.security.permissions import (
     PURCHASES,
     REPORT_INDEX,
     SALES_REPORT,
+    SAVED_REPORTS,
     SECOND_PERSON,
     SETUP,
     SHIFTS,
@@ -271,7 +272,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(DASHBOARD, N_("Today"), "Dashboard", see=("can_show",), looks_up=_SHELF),
         Screen(SALES_REPORT, N_("Sales report"), "Sales report", see=("can_show",),
                looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
-            Deed("export", N_("Export the sales report"), (("can_export", SALES_REPORT),)),
+            _export(SALES_REPORT, N_("Export the sales report")),
         )),
         Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",),
                looks_up=_SHELF, others=(
@@ -290,6 +291,10 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
                looks_up=_SHELF | _REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
+        )),
+        Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", see=("can_list",), others=(
+            Deed("schedule", N_("Have reports sent by e-mail"),
+                 (("can_schedule", SAVED_REPORTS),), along=_WATCHES),
         )),
     ),
     N_("System"): (

@@ -40,6 +40,7 @@ INACTIVE: Final = "InactiveConsumers"
 PURCHASES: Final = "PurchaseStatistics"
 PURCHASE_RECORDS: Final = "PurchaseRecords"
 REPORT_INDEX: Final = "ReportIndex"
+SAVED_REPORTS: Final = "SavedReports"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -8,8 +8,9 @@ the customer paid for.
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
+from typing import Final, cast
 
-from sqlalchemy import BindParameter, Select, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Insert, Select, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import Conflict
@@ -21,12 +22,15 @@ from vmsapp.models import (
     Sale,
     Shift,
     TransferState,
+    Unsummed,
     VendingPointAccount,
 )
 from vmsapp.services.rows import insert_missing, rows_changed
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
+
+UNSUMMED: Final = cast("Table", Unsummed.__table__)
 
 
 class Unbalanced(AssertionError):
@@ -103,6 +107,7 @@ def reserve_free(
 def post(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
     """Make the pending transfer of a sale final."""
     _settle(session, sale, TransferState.POSTED, at)
+    session.execute(_lists_sale(), {"of_sale": sale.id})
     account.pending_minor -= sale.charged_minor
     # what was reserved from the float, however the point sells by now
     account.balance_minor -= _float_debit(session, sale)
@@ -149,6 +154,7 @@ def reverse(
     )
     answer.state = TransferState.POSTED
     answer.settled_at = at
+    session.execute(insert(UNSUMMED), {"transfer_id": answer.id})
     return answer
 
 
@@ -248,6 +254,15 @@ def _float_debits() -> Select[int]:
         .where(LedgerTransfer.sale_id == of_sale, LedgerTransfer.kind == "sale")
         .where(LedgerAccount.kind == AccountKind.FLOAT)
     )
+
+
+@cache
+def _lists_sale() -> Insert:
+    """Have a sale's transfer added to the roll-ups; made once, as that takes longer than to run."""
+    of_sale: BindParameter[int] = bindparam("of_sale")
+    transfer = LedgerTransfer.__table__.c
+    posted = select(transfer.id).where(transfer.sale_id == of_sale, transfer.kind == "sale")
+    return insert(UNSUMMED).from_select(["transfer_id"], posted)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:

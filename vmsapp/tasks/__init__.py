@@ -14,6 +14,8 @@ EXPIRY_SECONDS: Final = 300.0
 """How often requests that waited too long are written down as expired."""
 SWEEP_SECONDS: Final = 15.0
 """How often jobs and deliveries are looked for whose message was lost or whose worker died."""
+MERGE_SECONDS: Final = 10.0
+"""How often what was sold is added to the sums that reports read."""
 TIDY_MINUTE: Final = 37
 """Of every hour, when files are removed after their days."""
 SIGN_MINUTE: Final = 7
@@ -57,6 +59,8 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.modules",
             "vmsapp.tasks.proof",
             "vmsapp.tasks.reconcile",
+            "vmsapp.tasks.roll_ups",
+            "vmsapp.tasks.reports",
         ],
         beat_schedule={
             "reconcile": {
@@ -86,6 +90,16 @@ def init_app(app: Flask, settings: Settings) -> None:
             },
             "deliveries": {
                 "task": "vmsapp.tasks.deliveries.sweep",
+                "schedule": SWEEP_SECONDS,
+                "options": {"expires": SWEEP_SECONDS},
+            },
+            "roll-ups": {
+                "task": "vmsapp.tasks.roll_ups.merge",
+                "schedule": MERGE_SECONDS,
+                "options": {"expires": MERGE_SECONDS},
+            },
+            "reports": {
+                "task": "vmsapp.tasks.reports.sweep",
                 "schedule": SWEEP_SECONDS,
                 "options": {"expires": SWEEP_SECONDS},
             },

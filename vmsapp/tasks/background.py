@@ -21,8 +21,9 @@ from vmsapp.services import job_runs, job_sweep
 from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
+from vmsapp.services.reports import due
 from vmsapp.services.tariffs.simulating import SIMULATE
-from vmsapp.tasks import campaigns, celery, exports, imports, simulations
+from vmsapp.tasks import campaigns, celery, exports, imports, reports, simulations
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -37,6 +38,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     campaign_terms.MAKE: campaigns.make,
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,
+    due.SEND: reports.send,
 }
 """What each kind of job does."""
 

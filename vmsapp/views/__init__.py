@@ -17,6 +17,7 @@ from vmsapp.views import (
     letters,
     line_words,
     look,
+    report_letters,
     shift_line,
     wire,
     words,
@@ -52,8 +53,10 @@ from vmsapp.views.purchases import PurchaseRecords
 from vmsapp.views.records import KeyChangeTokens, SalesTokens
 from vmsapp.views.regions import Regions
 from vmsapp.views.report_index import ReportIndex
+from vmsapp.views.report_schedules import ReportSchedules
 from vmsapp.views.reports import SalesReport
 from vmsapp.views.sales import Sales
+from vmsapp.views.saved_reports import SavedReports
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
 from vmsapp.views.sending import Sending
@@ -110,6 +113,7 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     jobs.init_app(app)
     export_jobs.init_app(app)
     letters.init_app(app)
+    report_letters.init_app(app)
     shift_line.init_app(app)
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
     builder.add_view_no_menu(Printing)
@@ -181,3 +185,5 @@ def _register_reports(builder: AppBuilder) -> None:
     builder.add_view(
         InactiveConsumers, "Inactive consumers", label=_l("Inactive consumers"), **REPORTS
     )
+    builder.add_view(SavedReports, "Saved reports", label=_l("Saved reports"), **REPORTS)
+    builder.add_view_no_menu(ReportSchedules)

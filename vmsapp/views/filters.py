@@ -19,12 +19,14 @@ from sqlalchemy.sql.operators import custom_op
 from sqlalchemy.sql.visitors import replacement_traverse
 from werkzeug.datastructures import MultiDict
 
+from vmsapp.clock import business_day, now_utc
 from vmsapp.i18n import _
 from vmsapp.models import Consumer
 from vmsapp.models.base import Model
 from vmsapp.models.types import UtcDateTime
 from vmsapp.views.base import session, zone
 from vmsapp.views.listing import row_of
+from vmsapp.views.presets import PRESETS
 
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
@@ -129,13 +131,18 @@ class Days(Filter):
     kind = "days"
 
     @property
+    def ends(self) -> tuple[str, str]:
+        """The parameters of the first day and the last."""
+        return (f"{self.name}_from", f"{self.name}_to")
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The first day and the last."""
-        return (f"{self.name}_from", f"{self.name}_to")
+        return self.ends
 
     def read(self, arguments: Arguments) -> tuple[date | None, date | None] | None:
         """Take one day or both."""
-        first, last = (read_day(arguments.get(name)) for name in self.parameters)
+        first, last = (read_day(arguments.get(name)) for name in self.ends)
         return (first, last) if first or last else None
 
     def rows(self, value: tuple[date | None, date | None]) -> ColumnElement[bool]:
@@ -156,6 +163,49 @@ class Days(Filter):
         if first and last:
             return str(_("%(first)s to %(last)s", first=first, last=last))
         return str(_("from %(day)s", day=first) if first else _("until %(day)s", day=last))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovingDays(Days):
+    """The same, or a ready-made period, which moves on: a kept report asks for that of its time.
+
+    The name of a period wins over days that stand beside it.
+    """
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The period's name, the first day and the last."""
+        return (self.name, *self.ends)
+
+    def read(self, arguments: Arguments) -> tuple[date | None, date | None] | None:
+        """Take a period by its name, or one day or both."""
+        code = arguments.get(self.name, "")
+        if code not in PRESETS:
+            return super().read(arguments)
+        return _Named(*PRESETS[code][1](business_day(now_utc(), zone())), code)
+
+    def said(self, value: tuple[date | None, date | None]) -> str:
+        """The days, after the name of the period."""
+        days = super().said(value)
+        if not isinstance(value, _Named):
+            return days
+        word = gettext(PRESETS[value.code][0])
+        return str(_("%(period)s: %(days)s", period=word, days=days))
+
+    def periods(self) -> list[tuple[str, str]]:
+        """The ready-made periods: names and words."""
+        return [(code, str(gettext(word))) for code, (word, _days) in PRESETS.items()]
+
+
+class _Named(tuple[date | None, date | None]):
+    """Days of a ready-made period, which keep its name."""
+
+    code: str
+
+    def __new__(cls, first: date, last: date, code: str) -> "_Named":
+        made = super().__new__(cls, (first, last))
+        made.code = code
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)

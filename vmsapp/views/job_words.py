@@ -25,6 +25,7 @@ KINDS: Final = {
     "campaign.make": N_("Key change tokens of a campaign"),
     "campaign.send": N_("Text messages of a campaign"),
     "campaign.report": N_("Report of a campaign"),
+    "report.send": N_("Reports by e-mail"),
 }
 STATES: Final = {
     "waiting": N_("waiting"),

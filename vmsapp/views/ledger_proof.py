@@ -83,10 +83,15 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Differences of shifts posted otherwise than counted"),
         N_("Shift %(shift_id)s: %(found)s were posted, the count came to %(expected)s."),
     ),
+    "roll_ups": (
+        N_("Sums kept of sales that are not those of their records"),
+        N_("Vending point %(vending_point_id)s: %(number)s of the sums that reports read are"
+           " wrong. Make them anew: flask vms roll-ups rebuild."),
+    ),
 }  # fmt: skip
 """What each check finds: a heading, and the sentence of one finding."""
 
-COUNTED: Final = {"sale_without_token": "found", "receipts": "found"}
+COUNTED: Final = {"sale_without_token": "found", "receipts": "found", "roll_ups": "found"}
 """Where a figure is a number of things, not money, and its name."""
 
 LINKS: Final = (

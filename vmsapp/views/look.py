@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.i18n import _, moment_text
-from vmsapp.security import CAMPAIGNS, COUNTER
+from vmsapp.security import CAMPAIGNS, COUNTER, SAVED_REPORTS
 from vmsapp.views.assets import asset, shape
 from vmsapp.views.base import zone
 from vmsapp.views.forms import control, shown_fields
@@ -34,7 +34,7 @@ DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 
 PART_OF: Final = {
     "Printing": COUNTER, "FreeTokens": COUNTER, "CampaignMeters": CAMPAIGNS,
-    "CampaignLeftOut": CAMPAIGNS,
+    "CampaignLeftOut": CAMPAIGNS, "ReportSchedules": SAVED_REPORTS,
 }  # fmt: skip
 """Views without an entry in the menu, and the one they belong to."""
 

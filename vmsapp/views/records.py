@@ -26,7 +26,7 @@ from vmsapp.services.reports.records import (
 )
 from vmsapp.sts import identifiers
 from vmsapp.views.base import session
-from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
+from vmsapp.views.filters import Among, Choice, MovingDays, Searched, names_of
 from vmsapp.views.lists import OfficeInterface, names, view_named
 from vmsapp.views.look import digits, state
 from vmsapp.views.meter_key_forms import TONES
@@ -98,7 +98,7 @@ class SalesTokens(TokenRecords):
         "operator_name": _l("Operator"),
     }  # fmt: skip
     filters = (
-        Days(name="sold", label=_l("Business date"), column=Sale.business_date),
+        MovingDays(name="sold", label=_l("Business date"), column=Sale.business_date),
         Choice(name="kind", label=_l("Kind"), column=Sale.kind, words=SALE_KINDS),
         Searched(name="meter", label=_l("Meter number"), column=Sale.meter_id, model=Meter,
                  endpoint="Meters.lookup"),
@@ -158,7 +158,7 @@ class KeyChangeTokens(TokenRecords):
         "reserved_by": _l("Made by"),
     }  # fmt: skip
     filters = (
-        Days(name="made", label=_l("Made at"), column=KeyChange.completed_at),
+        MovingDays(name="made", label=_l("Made at"), column=KeyChange.completed_at),
         Choice(name="state", label=_l("State"), column=KeyChange.state,
                words={code: CHANGE_STATES[code] for code in SETS_MADE}),
         Searched(name="meter", label=_l("Meter number"), column=KeyChange.meter_id, model=Meter,

@@ -26,6 +26,7 @@ class ReportList(Reported, Exported):
     """A report of records."""
 
     opens: ClassVar[str] = "list"
+    list_template = "reports/list.html"
     files: ClassVar[Sequence[str]] = tuple(KINDS)
     standing: ClassVar[Mapping[str, str]] = {ASKED: "yes"}
 

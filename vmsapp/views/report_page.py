@@ -26,6 +26,7 @@ from vmsapp.services.sheets.pages import Column as SheetColumn
 from vmsapp.views.base import actor, sentence, status_of, utility, zone
 from vmsapp.views.filters import Filter
 from vmsapp.views.lists import Answer as Page
+from vmsapp.views.presets import PRESETS
 from vmsapp.views.report_asked import BY_WORDS, Asked, Asks, read_asked, read_filters
 from vmsapp.views.report_columns import Column
 from vmsapp.views.report_files import Table
@@ -38,7 +39,6 @@ from vmsapp.views.report_lines import (
     key_text,
     written,
 )
-from vmsapp.views.report_periods import PRESETS
 from vmsapp.views.report_screens import ReportScreen
 from vmsapp.views.sale_filters import ABOUT
 
@@ -204,7 +204,8 @@ class ReportPage(ReportScreen):
         bys = [(by.value, gettext(BY_WORDS[by])) for by in BY_WORDS if by in self.bys]
         nothing = [gettext(text) for text in self.nothing]
         return self.page(
-            self.template, title=str(self.title), asked=asked, typed=_typed(asked), bys=bys,
+            self.template, view=self, title=str(self.title), asked=asked, bys=bys,
+            typed=_typed(asked),
             presets=self._presets(asked) if self.asks_days else (), filters=self._fields(asked),
             note_below=gettext(self.note) if self.note else "", nothing=nothing,
             settings=utility(), here=self.asks.endpoint, asks_days=self.asks_days, **context,

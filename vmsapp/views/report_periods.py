@@ -1,8 +1,7 @@
 """The days a report is about: a ready-made period, or from a day to a day."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from flask_babel import format_date, gettext
@@ -11,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _
 from vmsapp.views.filters import read_day
+from vmsapp.views.presets import PRESETS
 
 LONGEST_YEARS: Final = 10
 MOST_DAYS: Final = 400
@@ -57,26 +57,6 @@ class TooManyDays(InvalidInput):
 
     def __init__(self) -> None:
         super().__init__(days=MOST_DAYS)
-
-
-def _month(day: date) -> date:
-    return day.replace(day=1)
-
-
-def _last_month(today: date) -> tuple[date, date]:
-    last = _month(today) - timedelta(days=1)
-    return _month(last), last
-
-
-PRESETS: Final[Mapping[str, tuple[str, Callable[[date], tuple[date, date]]]]] = {
-    "today": (N_("Today"), lambda today: (today, today)),
-    "yesterday": (N_("Yesterday"), lambda today: (today - timedelta(1), today - timedelta(1))),
-    "this_week": (N_("This week"), lambda today: (today - timedelta(today.weekday()), today)),
-    "this_month": (N_("This month"), lambda today: (_month(today), today)),
-    "last_month": (N_("Last month"), _last_month),
-    "this_year": (N_("This year"), lambda today: (today.replace(month=1, day=1), today)),
-}
-"""Words of the ready-made periods, and their days seen from today; weeks begin on Monday."""
 
 
 @dataclass(frozen=True, slots=True)

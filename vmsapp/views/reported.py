@@ -10,7 +10,7 @@ was asked last, saved reports, schedules - follows from the address:
         def table(self) -> Table: ...
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,8 +18,11 @@ from flask import current_app, redirect, request, url_for
 from flask_appbuilder import AppBuilder
 from werkzeug.wrappers import Response
 
+from vmsapp.models import SavedReport
 from vmsapp.scope import Actor
-from vmsapp.views.base import actor
+from vmsapp.security import SAVED_REPORTS
+from vmsapp.services.reports.saving import names_of
+from vmsapp.views.base import actor, session
 from vmsapp.views.lists import YEAR, secure_cookies
 from vmsapp.views.report_files import Follow, Table
 
@@ -108,6 +111,21 @@ class Reported:
             samesite="Lax", httponly=True, secure=secure_cookies(),
         )  # fmt: skip
         return answer
+
+    def opened_here(self) -> bool:
+        """Tell whether the reader may open it."""
+        may = self.appbuilder.sm.has_access
+        return bool(may(f"can_{self.opens}", self.class_permission_name))
+
+    # what was kept under a name
+
+    def keeps(self) -> bool:
+        """Tell whether the reader may keep questions."""
+        return bool(self.appbuilder.sm.has_access("can_list", SAVED_REPORTS))
+
+    def kept(self) -> Sequence[SavedReport]:
+        """What the reader kept of this report."""
+        return names_of(session(), actor(), self.report)
 
     def reset_url(self) -> str:
         """The report as it opens for the first time."""

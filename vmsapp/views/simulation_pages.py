@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
-from flask import flash, redirect, request
+from flask import abort, flash, redirect, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import get_locale, gettext
 from wtforms import SelectField
@@ -20,7 +20,7 @@ from vmsapp.services.tariffs import simulations
 from vmsapp.services.tariffs.simulations import Wish
 from vmsapp.tasks import background
 from vmsapp.views.base import actor, session, status_of, utility
-from vmsapp.views.exports import handed_over, kind_words
+from vmsapp.views.exports import KINDS, handed_over, kind_words
 from vmsapp.views.forms import LookupField, OfficeForm, put_error, tidy
 from vmsapp.views.lists import Answer, view_named
 from vmsapp.views.plan_pages import PlanPages
@@ -102,14 +102,13 @@ class SimulationPages(PlanPages):
             exports=self._simulation_files(row) if row.finished_at else (),
         )  # fmt: skip
 
-    @expose(
-        "/<int:pk>/simulations/<int:simulation_id>/export/<any(xlsx, csv, pdf):kind>",
-        methods=["POST"],
-    )
+    @expose("/<int:pk>/simulations/<int:simulation_id>/export/<string:kind>", methods=["POST"])
     @has_access
     @permission_name("export")
     def export_simulation(self, pk: int, simulation_id: int, kind: str) -> Answer:
         """Hand the result over as a file, and put that on record."""
+        if kind not in KINDS:
+            abort(404)
         tariff, row = self.row(pk), simulations.found(session(), pk, simulation_id)
         sums = simulations.sums_of(row)
         if sums is None or row.finished_at is None:

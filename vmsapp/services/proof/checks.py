@@ -39,6 +39,7 @@ from vmsapp.models import (
     TransferState,
     VendingPointAccount,
 )
+from vmsapp.services.proof.roll_ups import roll_ups_differ
 
 sale = Sale.__table__.c
 token = Token.__table__.c
@@ -360,5 +361,6 @@ CHECKS: Final[Sequence[Check]] = (
     Check("receipts", _receipts),
     Check("float_paper", _float_paper),
     Check("shift_difference", _shift_difference),
+    Check("roll_ups", roll_ups_differ),
 )
 """In the order of the page."""

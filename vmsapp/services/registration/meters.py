@@ -53,6 +53,7 @@ from vmsapp.services.registration.meter_locks import hung, lock_both, why_busy
 from vmsapp.services.registration.meter_numbers import number_of
 from vmsapp.services.registration.meter_states import put
 from vmsapp.services.registration.number_errors import NumberTaken, NumberTwice
+from vmsapp.services.roll_ups import take_out
 from vmsapp.services.rows import insert_rows
 from vmsapp.services.setup import zone_at
 from vmsapp.services.vending.errors import NoSuchMeter
@@ -242,7 +243,8 @@ def _bring_back(
         meters = session.scalars(
             select(Meter).where(Meter.id.in_(some)).order_by(Meter.id)
             .with_for_update().execution_options(populate_existing=True)
-        )  # fmt: skip
+        ).all()  # fmt: skip
+        take_out(session, _of_another_product((one, wanted[one.id]) for one in meters))
         for meter in meters:
             for name, value in wanted[meter.id].items():
                 setattr(meter, name, value)
@@ -313,6 +315,7 @@ def change(
         ]
         _refuse_busy(session, [meter for meter, _ in changed], list(meters), batch_id)
         today = today_of(session)
+        take_out(session, _of_another_product(changed))
         for meter, row in changed:
             before = {name: getattr(meter, name) for name in COLUMNS}
             write(meter, row, points.get(meter.id), today)
@@ -328,6 +331,11 @@ def change(
             )  # fmt: skip
         session.flush()
     return [meter.id for meter, _ in changed]
+
+
+def _of_another_product(changed: Iterable[tuple[Meter, Mapping[str, Any]]]) -> list[int]:
+    """Meters whose product changes: what was sold for them is summed by it."""
+    return [meter.id for meter, row in changed if row["product_id"] != meter.product_id]
 
 
 def _refuse_busy(

@@ -8,12 +8,11 @@ import secrets
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from vmsapp.clock import now_utc
+from vmsapp.clock import local_hour, now_utc
 from vmsapp.models import (
     AccountKind,
     Counter,
@@ -249,7 +248,7 @@ def write_sale(
         calculation=priced.calculation,
         sold_at=moment,
         business_date=priced.business_date,
-        local_hour=moment.astimezone(ZoneInfo(ground.setup.time_zone)).hour,
+        local_hour=local_hour(moment, ground.setup.time_zone),
     )
     session.add(sale)
     session.flush()

@@ -1,0 +1,140 @@
+"""Keeping the roll-ups: adding what was posted, taking it out again, making them anew.
+
+A transfer is on the list of the unsummed or in the cells, never in both: whoever moves it does
+both in one transaction. Movers come one after the other, so that none waits for another's cells
+while it holds some.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import delete, exists, insert, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from vmsapp.clock import now_utc
+from vmsapp.extensions import atomic, end_reading
+from vmsapp.models import FIGURES, LedgerTransfer, Sale, TransferState, Unsummed
+from vmsapp.services.roll_ups.cells import ROLL_UPS, RollUp
+from vmsapp.services.rows import ASKED_AT_ONCE, among, parts
+from vmsapp.services.setup import zone_at
+
+BATCH: Final = ASKED_AT_ONCE
+"""Transfers a transaction adds."""
+
+BATCH_POSTGRESQL: Final = 10 * BATCH
+"""There they are one value, however many; the more, the fewer times a cell is written."""
+
+MOVERS_LOCK: Final = 0x53554D53
+"""Advisory lock of whoever moves; on SQLite the write transaction is the lock."""
+
+unsummed = Unsummed.__table__
+transfer, sale = LedgerTransfer.__table__.c, Sale.__table__.c
+
+
+def merge(session: Session) -> int:
+    """Add what is committed and in no cell yet.
+
+    Args:
+        session: Outside any transaction.
+
+    Returns:
+        How many transfers were added.
+    """
+    total, most = 0, BATCH
+    if session.get_bind().dialect.name == "postgresql":
+        most = BATCH_POSTGRESQL
+    while session.scalar(select(unsummed.c.transfer_id).limit(1)) is not None:
+        added = _merge_some(session, most)
+        total += added
+        if added < most:
+            break
+    end_reading(session)
+    return total
+
+
+def rebuild(session: Session) -> int:
+    """Make all cells anew from the records, while sales go on.
+
+    The cells are emptied and everything is listed, in one transaction; then it is merged.
+    Meanwhile reports read the records of what is listed still: they are slower, and right.
+
+    Returns:
+        How many transfers were added.
+    """
+    listed = exists().where(unsummed.c.transfer_id == transfer.id)
+    posted = select(transfer.id).where(
+        transfer.state == TransferState.POSTED, transfer.sale_id.is_not(None), ~listed
+    )
+    with atomic(session, durable=True):
+        _one_at_a_time(session)
+        for roll_up in ROLL_UPS:
+            session.execute(delete(roll_up.model).execution_options(synchronize_session=False))
+        _list(session, posted)
+    return merge(session)
+
+
+def take_out(session: Session, meter_ids: Sequence[int]) -> None:
+    """Take what was sold for meters out of the cells, to be added as it is from now on.
+
+    Args:
+        session: Inside the transaction that changes what cells tell apart, before it does.
+        meter_ids: Meters whose product is about to change.
+    """
+    if not meter_ids:
+        return
+    _one_at_a_time(session)
+    for some in parts(meter_ids):
+        listed = exists().where(unsummed.c.transfer_id == transfer.id)
+        summed = session.scalars(
+            select(transfer.id).join(Sale.__table__, sale.id == transfer.sale_id)
+            .where(among(session, sale.meter_id, some))
+            .where(transfer.state == TransferState.POSTED, ~listed)
+        ).all()  # fmt: skip
+        for those in parts(summed):
+            _add(session, those, sign=-1)
+            session.execute(insert(Unsummed), [{"transfer_id": one} for one in those])
+
+
+def _merge_some(session: Session, most: int) -> int:
+    with atomic(session, durable=True):
+        _one_at_a_time(session)
+        # these and no others: what is committed from now on waits for the next
+        those = session.scalars(
+            select(unsummed.c.transfer_id).order_by(unsummed.c.transfer_id).limit(most)
+        ).all()
+        if those:
+            _add(session, those)
+            done = delete(Unsummed).where(among(session, Unsummed.transfer_id, those))
+            session.execute(done.execution_options(synchronize_session=False))
+        return len(those)
+
+
+def _one_at_a_time(session: Session) -> None:
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": MOVERS_LOCK})
+
+
+def _list(session: Session, posted: Any) -> None:  # noqa: ANN401 - a select
+    session.execute(insert(Unsummed).from_select(["transfer_id"], posted))
+
+
+def _add(session: Session, those: Sequence[int], sign: int = 1) -> None:
+    """Add the figures of transfers to the cells of all roll-ups, or take them off."""
+    zone = zone_at(session, now_utc())
+    for roll_up in ROLL_UPS:
+        cells = roll_up.cells(
+            roll_up.spans, zone, lambda columns: [among(session, columns["transfer_id"], those)],
+            sign,
+        )  # fmt: skip
+        _pour(session, roll_up, cells)
+
+
+def _pour(session: Session, roll_up: RollUp, cells: Any) -> None:  # noqa: ANN401 - a select
+    """Add cells to those that are there; one that is not there yet begins with them."""
+    dialect = session.get_bind().dialect.name
+    there = roll_up.model.__table__
+    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(roll_up.model)
+    filled = add.from_select([*roll_up.all_keys, *FIGURES], cells)
+    sums = {name: there.c[name] + filled.excluded[name] for name in FIGURES}
+    session.execute(filled.on_conflict_do_update(index_elements=[*roll_up.all_keys], set_=sums))
