@@ -54,9 +54,7 @@ def raw(shop, by):
         found["amount_minor"] += sale.charged_minor
         found["units"] += sale.units
         buyers[key, meters[sale.meter_id].meter_type].add(sale.consumer_id)
-    return {
-        place: Bought(**found, consumers=len(buyers[place])) for place, found in sums.items()
-    }
+    return {place: Bought(**found, consumers=len(buyers[place])) for place, found in sums.items()}
 
 
 def test_every_figure_is_the_sum_of_its_rows(shop):

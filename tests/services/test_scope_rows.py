@@ -185,9 +185,7 @@ def sold(shop):
         shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
-    for region in ("north", "south"):
-        tried_in = shop.utility.regions[region].id
-        shop.change(lambda session, one=tried_in: session.add(simulated(session, one)))
+    shop.change(lambda session: session.add_all(simulated(session, shop.utility.regions)))
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -208,13 +206,17 @@ def sold(shop):
     return {"north": north, "south": south}
 
 
-def simulated(session, region_id):
-    """A plan tried over the sales of a region."""
+def simulated(session, regions):
+    """A plan tried over the sales of each region."""
     plan = session.scalars(select(TariffPlan).order_by(TariffPlan.id).limit(1)).one()
-    return TariffSimulation(
-        plan_id=plan.id, plan_version="0" * 64, rules=plan.rules, tariff_id=plan.tariff_id,
-        month=factories.THIS_MONTH, region_id=region_id, basis="units", made_at=factories.NOW,
-    )  # fmt: skip
+    return [
+        TariffSimulation(
+            plan_id=plan.id, plan_version="0" * 64, rules=plan.rules, tariff_id=plan.tariff_id,
+            month=factories.THIS_MONTH, region_id=regions[name].id, basis="units",
+            made_at=factories.NOW,
+        )
+        for name in ("north", "south")
+    ]  # fmt: skip
 
 
 def campaigned(session, meter):

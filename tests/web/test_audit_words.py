@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from vmsapp.views.report_screens import ReportScreen
 
 import vmsapp
 from tests.web.office import LANGUAGES
@@ -29,6 +28,7 @@ from vmsapp.views.audit_words import (
 )
 from vmsapp.views.crud import OfficeModelView
 from vmsapp.views.exports import Exported
+from vmsapp.views.report_screens import ReportScreen
 
 ROOT = Path(vmsapp.__file__).parent
 ACTION, SUBJECT = 2, 3

@@ -32,7 +32,8 @@ from vmsapp.views.exports import Exported
 LISTS = ("Approvals", "AuditTrail", "CampaignLeftOut", "CampaignMeters", "Campaigns", "Consumers",
          "EngineeringRefusals", "EngineeringTokens",
          "TestTokens", "Floats", "Imports", "InactiveConsumers", "Jobs", "KeyChangeTokens",
-         "LedgerProofs", "Meters", "Products", "PurchaseRecords", "Regions", "Sales", "SalesTokens", "SecurityModules",
+         "LedgerProofs", "Meters", "Products", "PurchaseRecords", "Regions", "Sales", "SalesTokens",
+         "SecurityModules",
          "Shifts", "Tariffs",
          "TokenJournal", "UserGroups", "Users", "VendingPoints")  # fmt: skip
 UNLINKED = {"PurchaseRecords", "SalesTokens"}

@@ -179,9 +179,7 @@ def _register_reports(builder: AppBuilder) -> None:
     builder.add_view(
         PurchaseStatistics, "Purchase statistics", label=_l("Purchase statistics"), **REPORTS
     )
-    builder.add_view(
-        PurchaseRecords, "Purchase records", label=_l("Purchase records"), **REPORTS
-    )
+    builder.add_view(PurchaseRecords, "Purchase records", label=_l("Purchase records"), **REPORTS)
     builder.add_view(
         InactiveConsumers, "Inactive consumers", label=_l("Inactive consumers"), **REPORTS
     )

@@ -103,8 +103,11 @@ class Jobs(Exported):
         ]
         tariffs = view_named(self.appbuilder, "Tariffs")
         if "simulation" in row.params and tariffs.may("show"):
-            where = {"pk": row.params["simulated_tariff"], "simulation_id": row.params["simulation"]}
-            found.append((_("Open the simulation"), tariffs.url("simulation", **where)))
+            url = tariffs.url(
+                "simulation", pk=row.params["simulated_tariff"],
+                simulation_id=row.params["simulation"],
+            )  # fmt: skip
+            found.append((_("Open the simulation"), url))
         return found
 
     @expose("/progress/<int:pk>")

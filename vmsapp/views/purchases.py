@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from flask import current_app, g, request, url_for
+from flask import g, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 from markupsafe import Markup
@@ -117,9 +117,7 @@ class PurchaseRecords(ReportList):
         "units": _units,
         "charged_minor": _paid,
         "receipt": lambda row: digits(row.receipt),
-        "state": lambda row: state(
-            gettext(SALE_STATES[row.state]), "good" if row.stands else None
-        ),
+        "state": lambda row: state(gettext(SALE_STATES[row.state]), "good" if row.stands else None),
     }
     export_columns = names("id sold_at business_date consumer_number consumer_name meter meter_type"
                            " units credit charged currency receipt point_name state")  # fmt: skip

@@ -260,4 +260,3 @@ def _sale_url(sale_id: int) -> str | None:
 
 def _may(deed: str, view: str) -> bool:
     return bool(current_app.extensions["appbuilder"].sm.has_access(deed, view))
-

@@ -10,7 +10,7 @@ from flask_babel import get_locale, gettext
 from wtforms import SelectField
 from wtforms.validators import Optional
 
-from vmsapp.errors import N_, VmsError
+from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
 from vmsapp.models import Region, Tariff, TariffPlan, TariffSimulation

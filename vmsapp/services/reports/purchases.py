@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, extract, func, literal, select
@@ -68,14 +69,17 @@ class Bought:
     @property
     def mean_minor(self) -> int | None:
         """Money a consumer paid in the mean; none where nobody did."""
-        return round_half_up(Decimal(self.amount_minor) / self.consumers) if self.consumers else None
+        if not self.consumers:
+            return None
+        return round_half_up(Fraction(self.amount_minor, self.consumers))
 
     @property
     def mean_units(self) -> Decimal | None:
         """Units a consumer bought in the mean, to a tenth."""
         if not self.consumers:
             return None
-        return Decimal(round_half_up(self.units * 10 / self.consumers)).scaleb(-1)
+        tenths = Fraction(self.units) * 10 / self.consumers
+        return Decimal(round_half_up(tenths)).scaleb(-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ def purchase_statistics(session: Session, question: PurchaseQuestion) -> Purchas
 
 
 def _figures(
-    session: Session, question: PurchaseQuestion, key: Any  # noqa: ANN401 - any expression
+    session: Session,
+    question: PurchaseQuestion,
+    key: Any,  # noqa: ANN401 - any expression
 ) -> list[tuple[Any, str, Bought]]:
     """Add up by a key and the type of meter: for each consumer first, to count whom there are."""
     stands = Purchase.state == SaleState.ISSUED

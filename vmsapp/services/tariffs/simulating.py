@@ -184,9 +184,7 @@ def _next_places(session: Session, trying: Trying, after: int) -> Sequence[Place
     return [Place(*row) for row in session.execute(wanted)]
 
 
-def walk(
-    session: Session, trying: Trying, places: Sequence[Place], sums: Sums
-) -> Iterator[int]:
+def walk(session: Session, trying: Trying, places: Sequence[Place], sums: Sums) -> Iterator[int]:
     """Price the sales of some places into the sums; tells the id of each sale as it is through."""
     if not places:
         return
@@ -215,9 +213,7 @@ def _sales(session: Session, trying: Trying, between: tuple[int, int]) -> Iterat
         yield from found
 
 
-def _walk_place(
-    trying: Trying, place: Place, sales: Iterator[Any], sums: Sums
-) -> Iterator[int]:
+def _walk_place(trying: Trying, place: Place, sales: Iterator[Any], sums: Sums) -> Iterator[int]:
     figures, last = Figures(), None
     days: dict[date, Used] = {}
     ever = trying.terms.plan.accumulation is Accumulation.EVER

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -11,15 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import N_, InvalidInput, NotFound
 from vmsapp.extensions import atomic
-from vmsapp.models import (
-    Consumer,
-    Meter,
-    Product,
-    Region,
-    Tariff,
-    TariffPlan,
-    TariffSimulation,
-)
+from vmsapp.models import Consumer, Meter, Product, Region, Tariff, TariffPlan, TariffSimulation
 from vmsapp.models.simulation import Basis
 from vmsapp.scope import Actor
 from vmsapp.services import audit, job_runs
@@ -29,6 +21,8 @@ from vmsapp.services.tariffs.errors import OtherMeterType
 from vmsapp.services.tariffs.reading import version_of
 from vmsapp.services.tariffs.simulating import SIMULATE
 from vmsapp.services.tariffs.simulation_sums import Named, Sums
+
+Row = TypeVar("Row", Consumer, Meter)
 
 MOST_LISTED: Final = 20
 """Simulations of a plan that its page lists, the newest first."""
@@ -186,17 +180,15 @@ def moved(session: Session, named: Sequence[Named]) -> Sequence[Moved]:
     """Name places that win or lose, as far as the reader sees them."""
     consumers = _rows(session, Consumer, [one.consumer_id for one in named])
     meters = _rows(session, Meter, [one.meter_id for one in named])
-    return [
-        Moved(one, consumers.get(one.consumer_id), meters.get(one.meter_id)) for one in named
-    ]
+    return [Moved(one, consumers.get(one.consumer_id), meters.get(one.meter_id)) for one in named]
 
 
 def product_names(session: Session, ids: Sequence[int]) -> dict[int, str]:
     """Name products."""
     rows = session.execute(select(Product.id, Product.model).where(among(session, Product.id, ids)))
-    return {number: model for number, model in rows}
+    return dict(rows.all())
 
 
-def _rows(session: Session, model: type[Consumer] | type[Meter], ids: Sequence[int]) -> dict:
-    rows = session.scalars(select(model).where(among(session, model.id, ids)))
-    return {row.id: row for row in rows}
+def _rows(session: Session, model: type[Row], ids: Sequence[int]) -> dict[int, Row]:
+    found = session.scalars(select(model).where(among(session, model.id, ids)))
+    return {row.id: row for row in found}
