@@ -16,7 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
@@ -128,7 +128,8 @@ _TABLES: Final[dict[type[Row], str]] = {
     Head: "head",
 }
 _NAMES: Final[dict[type[Row], tuple[str, ...]]] = {
-    kind: BatchRow._fields if kind is BatchRow else tuple(kind.__slots__) for kind in _TABLES
+    BatchRow: BatchRow._fields,
+    **{kind: tuple(field.name for field in fields(kind)) for kind in (Record, Line, Head)},
 }
 _READ: Final[dict[type[Row], Callable[[Row], tuple[Any, ...]]]] = {
     kind: attrgetter(*_NAMES[kind]) for kind in _TABLES

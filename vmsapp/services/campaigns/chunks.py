@@ -9,13 +9,13 @@ Source: SALE.md 7 "Reconcile and cancel", 10 "Key change".
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Table, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -122,7 +122,7 @@ def asked_of(session: Session, chunk: CampaignChunk) -> Asked:
     )  # fmt: skip
 
 
-def _way_of(row: Mapping[str, Any]) -> tuple[Side, Side, int, int, bool]:
+def _way_of(row: RowMapping) -> tuple[Side, Side, int, int, bool]:
     old, new = (Side(**{name: row[f"{which}_{name}"] for name in SIDE}) for which in ("old", "new"))
     return old, new, row["ea"], row["tct"], row["three_tokens"]
 
