@@ -2,10 +2,11 @@
 
 import pytest
 
-from tests.fleet import LEGACY, Fleet
-from tests.keyring import make_ring, ring_module
+from tests.fleet import LEGACY
 from vmsapp.models import AuditEvent, Meter
 from vmsapp.services.campaigns.terms import Target
+
+pytestmark = pytest.mark.ring
 
 TO_2 = Target(krn=2)
 
@@ -14,24 +15,6 @@ TO_2 = Target(krn=2)
 def backend():
     """SQLite: what differs between databases is tested with the services."""
     return "sqlite"
-
-
-@pytest.fixture(scope="session")
-def ring(tmp_path_factory):
-    store = make_ring(tmp_path_factory.mktemp("ring"))
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def module(ring, blank_record, tmp_path):
-    with ring_module(ring, blank_record, tmp_path) as module:
-        yield module
-
-
-@pytest.fixture
-def fleet(shop):
-    return Fleet(shop)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.campaign_forms import SECTIONS, CampaignForm
 from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, ending_said, warnings_said
 from vmsapp.views.deeds import a_key, after, request_url, said_beforehand, submit
-from vmsapp.views.exports import KINDS, handed_over, write_table
+from vmsapp.views.exports import SHEETS, handed_over, write_table
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.left_out import left_out_url
 from vmsapp.views.lists import Answer, OfficeListView
