@@ -126,7 +126,7 @@ class CampaignPlanning(OfficeListView):
     def faulty(self, pk: int, kind: str) -> Answer:
         """Hand over all numbers of a list that name no meter, with what is wrong with each."""
         row = self.row(pk)
-        if kind not in KINDS:
+        if kind not in SHEETS:
             abort(404)
         with atomic(session()) as current:
             faults = faults_of(current, row)
