@@ -1,47 +1,30 @@
 """Reports on taxes, steps, drawers, floats, second looks and gifts, beside sums over raw rows."""
 
-import random  # noqa: TID251 - the same figures each time, and no secret
 from dataclasses import astuple
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from itertools import product
 
 import pytest
 
 from tests.factories import (
     AUDITOR,
-    DOMESTIC,
-    ENDED_SGC,
-    EXPIRED_SGC,
     HARBOUR,
-    LEGACY_11,
     LEGACY_13,
-    LEGACY_SGC,
     MARKET,
-    MISSING_SGC,
     OPERATOR,
     SOUTH_OPERATOR,
-    SOUTHERN,
-    STS6_11,
-    STS6_SGC,
     SUPERVISOR,
     TODAY,
-    WATER,
     ZONE,
-    add_tariff,
-    step,
 )
 from tests.faults import request_lost
 from tests.services import raw_sums
 from tests.services.gifts import Gifts
 from tests.services.pair import make_pair
+from tests.services.trading import World
 from tests.till import Till
 from vmsapp.models import (
     LedgerTransfer,
-    Meter,
-    ReceiptPrint,
-    SecurityModule,
-    Setup,
     VendingPointAccount,
 )
 from vmsapp.scope import Actor, seen_by
@@ -50,111 +33,18 @@ from vmsapp.services.reports import By, Question
 from vmsapp.services.reports.cash import cash_report
 from vmsapp.services.reports.floats import float_report
 from vmsapp.services.reports.free import free_report, quotas_used
-from vmsapp.services.reports.key_expiry import key_report
 from vmsapp.services.reports.second_looks import second_looks
 from vmsapp.services.reports.steps import step_report
 from vmsapp.services.reports.taxes import rounded, tax_report
 from vmsapp.services.vending import reversal
 from vmsapp.services.vending.reversal import REVERSE
-from vmsapp.tariffs.levies import Base, FlatLevy, PercentLevy, UnitLevy
 
 PLACES = (By.REGION, By.VENDING_POINT)
 TIMES = (By.DAY, By.MONTH, By.YEAR)
-LEVIES = (
-    FlatLevy("Stamp", 7),
-    UnitLevy("Lighting", Decimal("0.013")),
-    PercentLevy("VAT", Decimal("16"), frozenset({Base.ENERGY}), of_levies=("Lighting",)),
-    PercentLevy("Fund", Decimal("2.5"), frozenset({Base.TENDER})),
-)
 WORLDS = [
     (ZONE, datetime(2026, 3, 30, 18, 0, tzinfo=UTC)),  # a month's end; three hours ahead
     ("America/New_York", datetime(2026, 10, 31, 18, 0, tzinfo=UTC)),  # put back in the night
 ]
-
-
-class World:
-    """A utility that trades for a few days, as the dice fall."""
-
-    def __init__(self, shop, zone, begins):
-        self.shop, self.zone, self.begins = shop, zone, begins
-        self.dice, self.pair, self.till = random.Random(zone), make_pair(shop), Till(shop)
-        self.gifts = Gifts(shop, self.pair)
-        shop.clock.now = begins
-        shop.change(self.prepare)
-
-    def prepare(self, session):
-        session.query(Setup).update({"time_zone": self.zone})
-        meters = self.shop.utility.meters
-        levied = add_tariff(
-            session, "Levied", step("0", "30", "0.0931"), step("30", None, "0.217", "5"),
-            levies=LEVIES,
-        )  # fmt: skip
-        gross = add_tariff(
-            session, "Gross", step("0", "40", "0.11", "7"), step("40", None, "0.17", "9"),
-            levies=LEVIES[1:3], tax_inclusive=True,
-        )  # fmt: skip
-        water = add_tariff(
-            session, "Water", step("0", "3", "1.25"), step("3", None, "2", "5"), levies=LEVIES,
-            meter_type="water",
-        )  # fmt: skip
-        priced = {WATER: water, LEGACY_11: levied, SOUTHERN: levied, STS6_11: gross}
-        for name, tariff in priced.items():
-            session.get_one(Meter, meters[name]).tariff_id = tariff.id
-        point = self.shop.utility.points[MARKET]
-        session.add(
-            VendingPointAccount(vending_point_id=point, limited=True, credit_limit_minor=10**6)
-        )
-
-    def trade(self):
-        """Sell, take back, print again, give, move money; over three days."""
-        shop, dice, shift, sales = self.shop, self.dice, None, []
-        for number in range(12):
-            shop.clock.forward(minutes=dice.choice([65, 190, 400]))
-            if number % 4 == 0:
-                shift = self.cash_up(shift)
-            meter = dice.choice([LEGACY_11, DOMESTIC, STS6_11, SOUTHERN, WATER])
-            south = {"point": MARKET, "by": SOUTH_OPERATOR} if meter == SOUTHERN else {}
-            sales.append(shop.sell(meter, units=f"{dice.randint(50, 2900) / 10}", **south))
-            for nth in range(1, dice.choice([1, 1, 2, 4])):
-                self.print(sales[-1], nth)
-            if number % 3 == 1:
-                self.take_back(sales.pop(dice.randrange(len(sales))), f"back-{number}")
-        self.give()
-        shop.clock.forward(minutes=30)
-        return self
-
-    def cash_up(self, shift):
-        """Count the drawer and open another one."""
-        if shift is not None:
-            self.till.move(shift, self.dice.randint(1, 900))
-            self.till.move(shift, self.dice.randint(1, 900), out=False, reason="change")
-            self.till.count(shift, self.dice.randint(1000, 9000))
-            if self.till.again(shift).closed_at is None:
-                self.till.finish(shift, "counted twice")
-        return self.till.open(self.dice.randint(0, 3000))
-
-    def print(self, sale, nth):
-        who = self.dice.choice([OPERATOR, SUPERVISOR])
-        at = self.shop.clock.forward(minutes=self.dice.choice([1, 90]))
-        self.shop.change(lambda session: session.add(ReceiptPrint(
-            vending_point_id=sale.vending_point_id, sale_id=sale.id, nth=nth, kind="paper",
-            language="en", printed_at=at, printed_by_id=self.shop.utility.users[who].id,
-        )))  # fmt: skip
-
-    def take_back(self, sale, key):
-        wanted = reversal.Reversal(sale.id, sale.charged_minor, "wrong_meter", "")
-        asked = self.pair.ask(REVERSE, key, params=wanted)
-        assert self.pair.approve(asked).state == "approved"
-
-    def give(self):
-        self.gifts.give(units="12.5")
-        social = self.gifts.give(LEGACY_13, kind="free", reason="social", units="30")
-        self.gifts.give(WATER, kind="free", reason="social", units="4")
-        self.shop.clock.forward(minutes=200)
-        self.take_back(social, "back-gift")
-
-    def rows(self, first, last):
-        return raw_sums.Rows(self.shop, self.zone, first, last)
 
 
 def asked(shop, report, question, who=AUDITOR, *more):
@@ -319,43 +209,6 @@ def drawers_of(shop):
     with shop.session() as session, seen_by(actor):
         answer = cash_report(session, actor, Question(TODAY, TODAY, By.DAY))
     return [line.figures for line in answer.lines]
-
-
-KEYS = {
-    # supply group: meters of all regions, of the north, of the south
-    MISSING_SGC: (1, 1, 0), EXPIRED_SGC: (1, 1, 0), ENDED_SGC: (1, 1, 0), LEGACY_SGC: (11, 10, 1),
-    STS6_SGC: (2, 2, 0),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("who", "place"), [(AUDITOR, 0), (OPERATOR, 1), (SOUTH_OPERATOR, 2)])
-def test_keys_are_told_with_the_meters_that_the_reader_sees(shop, who, place):
-    meters = shop.rows(Meter, Meter.state != "retired")
-    region = {0: None, 1: "north", 2: "south"}[place]
-    ids = {row.id for name, row in shop.utility.regions.items() if region in {None, name}}
-    counted = {sgc: sum(one.sgc == sgc and one.region_id in ids for one in meters) for sgc in KEYS}
-    assert counted == {sgc: counts[place] for sgc, counts in KEYS.items()}
-    answer = asked(shop, key_report, Question(TODAY, TODAY, By.YEAR), who)
-    found = {line.apart.sgc: line.figures.meters for line in answer.lines}
-    assert found == {sgc: count for sgc, count in counted.items() if count}
-
-
-def test_keys_that_end_first_stand_first_and_those_that_are_missing_before_them(shop):
-    answer = asked(shop, key_report, Question(TODAY, TODAY, By.YEAR))
-    order = [(line.apart.sgc, line.apart.ends_on and line.apart.ends_on.year)
-             for line in answer.lines]  # fmt: skip
-    assert order == [(MISSING_SGC, None), (EXPIRED_SGC, 2020), (ENDED_SGC, 2024),
-                     (LEGACY_SGC, 2045), (STS6_SGC, 2045)]  # fmt: skip
-
-    def retire(session):
-        session.query(SecurityModule).one().retired_at = shop.clock.now
-
-    shop.change(retire)
-    answer = asked(shop, key_report, Question(TODAY, TODAY, By.YEAR))
-    assert {line.apart.ends_on for line in answer.lines} == {None}
-    south = Question(TODAY, TODAY, By.YEAR, region_id=shop.utility.regions["south"].id)
-    (line,) = asked(shop, key_report, south).lines
-    assert (line.apart.sgc, line.figures.meters) == (LEGACY_SGC, 1)
 
 
 def test_quotas_count_what_may_be_in_somebodys_hands(shop):

@@ -48,6 +48,7 @@ from vmsapp.models import (
     Meter,
     OfficeUser,
     PrintKind,
+    Purchase,
     ReceiptCounter,
     ReceiptPrint,
     Region,
@@ -66,6 +67,8 @@ from vmsapp.models import (
     Shift,
     ShiftCash,
     SuppliedPlace,
+    TariffPlan,
+    TariffSimulation,
     TestToken,
     Token,
     VendingPoint,
@@ -92,7 +95,7 @@ from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 REGIONAL = (
     Region, VendingPoint, Consumer, Meter, ServicePoint, KeyChange, KeyChangeToken,
-    KeyChangePrint, SuppliedPlace,
+    KeyChangePrint, SuppliedPlace, Purchase, TariffSimulation,
 )  # fmt: skip
 ENGINEERING = (
     EngineeringToken, EngineeringDigits, EngineeringRefusal, EngineeringPrint, TestToken,
@@ -191,6 +194,7 @@ def sold(shop):
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
     shop.change(lambda session: lost(session, shop.utility))
+    shop.change(lambda session: session.add_all(simulated(session, shop.utility.regions)))
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
         wrong = Reversal(sale.id, sale.charged_minor, "test")
@@ -223,6 +227,19 @@ def lost(session, utility):
         session.add(row)
         session.flush()
         session.add(RevenueNote(finding_id=row.id, deed="noted", made_at=now))
+
+
+def simulated(session, regions):
+    """A plan tried over the sales of each region."""
+    plan = session.scalars(select(TariffPlan).order_by(TariffPlan.id).limit(1)).one()
+    return [
+        TariffSimulation(
+            plan_id=plan.id, plan_version="0" * 64, rules=plan.rules, tariff_id=plan.tariff_id,
+            month=factories.THIS_MONTH, region_id=regions[name].id, basis="units",
+            made_at=factories.NOW,
+        )
+        for name in ("north", "south")
+    ]  # fmt: skip
 
 
 def campaigned(session, meter):

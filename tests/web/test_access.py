@@ -38,7 +38,8 @@ from vmsapp.security import READY_MADE
 TABLE = Path(__file__).with_name("access.tsv")
 SCOPES = ("own", "other", "none")
 LAST = ("Sessions.end_others", "AuthDBView.logout", "ResetMyPasswordView.this_form_post")
-OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "name": "suspend", "filename": "none.css",
+OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "simulation_id": NOWHERE,
+          "name": "suspend", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none", "way": "pay-in",
           "action": "float.pay_in", "kind": "csv", "sheet": "consumers", "hold": "block",
           "move": "activate", "row_id": 1, "algorithm": "sts6", "code": "stopped",

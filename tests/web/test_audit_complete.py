@@ -16,6 +16,7 @@ from tests.factories import (
     HARBOUR,
     LEGACY_11,
     OPERATOR,
+    THIS_MONTH,
     drn_of,
 )
 from tests.faults import request_lost
@@ -33,6 +34,7 @@ from vmsapp.models import (
     Sale,
     Tariff,
     TariffPlan,
+    TariffSimulation,
     Token,
     UserSession,
     VendingPoint,
@@ -40,6 +42,7 @@ from vmsapp.models import (
 from vmsapp.models.base import Model
 from vmsapp.scope import SYSTEM
 from vmsapp.services.audit.notes import REMEMBERED, Note, Notes
+from vmsapp.services.tariffs.simulation_sums import Sums
 from vmsapp.services.vending import new_key
 
 NEW_PASSWORD = "Sideways-Backward-88"
@@ -125,6 +128,11 @@ def deeds(shop, module, utility, people, office, browse):
     later = shop.rows(TariffPlan, TariffPlan.name == "Future")[0]
     tariff, future = later.tariff_id, f"/tariffs/{later.tariff_id}/plans/{later.id}"
     mistake = unused(Tariff, name="Mistake", meter_type="gas")
+    simulated = unused(
+        TariffSimulation, plan_id=later.id, plan_version="0" * 64, rules=later.rules,
+        tariff_id=tariff, month=THIS_MONTH, basis="units", made_at=shop.clock(),
+        finished_at=shop.clock(), kept=Sums("units", []).as_json(),
+    )  # fmt: skip
     plan = {"name": "Dear", "effective_on": "2028-01-01", "steps-0-price": "0.5"}
 
     def retired_meter():
@@ -236,6 +244,7 @@ def deeds(shop, module, utility, people, office, browse):
         "SecondLookReport.export": lambda b: b.post("/reports/copies-and-reversals/export/csv"),
         "FreeReport.export": lambda b: b.post("/reports/free-tokens/export/csv"),
         "KeyReport.export": lambda b: b.post("/reports/key-expiry/export/csv"),
+        "PurchaseStatistics.export": lambda b: b.post("/reports/purchases/export/csv"),
         "LedgerProofs.run": lambda b: b.post("/proof/run"),
         "RevenueRules.run": lambda b: b.post("/revenue-protection/run"),
         "RevenueRules.rule": lambda b: form(
@@ -300,6 +309,12 @@ def deeds(shop, module, utility, people, office, browse):
         "Tariffs.copy_plan": lambda b: form(b, f"{future}/copy", effective_on="2029-01-01"),
         "Tariffs.remove_plan": lambda b: b.post(f"{future}/remove"),
         "Tariffs.export_plan": lambda b: b.post(f"{future}/export"),
+        "Tariffs.simulate": lambda b: b.post(
+            f"{future}/simulate", {"month": "2026-03-01", "tariff": tariff, "basis": "units"}
+        ),
+        "Tariffs.export_simulation": lambda b: b.post(
+            f"/tariffs/{tariff}/simulations/{simulated}/export/csv"
+        ),
         "Tariffs.import_plan": lambda b: b.post(
             f"/tariffs/{tariff}/plans/import",
             {
@@ -348,13 +363,14 @@ QUIET = {
 EVENT_ALONE = {
     "Consumers.find_id_number", "Consumers.id_number", "Consumers.person", "Counter.find_person",
     "AuditTrail.export", "SecurityModules.export", "TokenJournal.export",
-    "Tariffs.export_plan", *(f"{view}.export" for view in (
+    "Tariffs.export_plan", "Tariffs.export_simulation", *(f"{view}.export" for view in (
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
         "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
-        "RevenueFindings",
-    )), "Floats.statement_file", "SalesReport.export",
+        "RevenueFindings", "PurchaseRecords",
+    )), "Floats.statement_file", "Campaigns.faulty", "SalesReport.export",
+    "PurchaseStatistics.export",
     "TaxReport.export", "StepReport.export", "CashReport.export", "FloatReport.export",
     "SecondLookReport.export", "FreeReport.export", "KeyReport.export", "TokenDesk.look",
     "TrainingBench.begin",

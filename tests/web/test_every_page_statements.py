@@ -73,7 +73,7 @@ def test_no_page_takes_more_than_a_few_statements(office, browse, utility, busy,
     browser = browse(who)
     values = {"meter_id": utility.meters[LEGACY_11], "sale_id": busy[0].id, "locale": "en",
               "debt_id": 1, "delivery_id": 1, "change_id": 1,
-              "section": "currency", "plan_id": 1, "digest": "none",
+              "section": "currency", "plan_id": 1, "simulation_id": 1, "digest": "none",
               "sheet": "consumers", "way": "pay-in", "hold": "block", "move": "activate",
               "consumer_id": 1, "action": "float.pay_in", "row_id": 1,
               "algorithm": "sts6", "code": "stopped", "function": "clear_tamper"}  # fmt: skip

@@ -72,6 +72,7 @@ NOT_SHOWN: dict[type, str] = {
     models.RevenueRule: "listed by rule, whether or not there is a row",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,
+    models.TariffSimulation: "what a plan was tried over, shown with it",
     models.LedgerEntry: PART,
     models.MeterInstallation: PART,
     models.SmAlgorithm: PART,

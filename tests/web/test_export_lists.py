@@ -32,12 +32,13 @@ from vmsapp.views.exports import Exported
 LISTS = ("Approvals", "AuditTrail", "CampaignLeftOut", "CampaignMeters", "Campaigns", "Consumers",
          "EngineeringRefusals", "EngineeringTokens",
          "TestTokens", "Floats", "Imports", "InactiveConsumers", "Jobs", "KeyChangeTokens",
-         "LedgerProofs", "Meters", "Products", "Regions", "RevenueFindings", "Sales", "SalesTokens",
+         "LedgerProofs", "Meters", "Products", "PurchaseRecords", "Regions", "RevenueFindings",
+         "Sales", "SalesTokens",
          "SecurityModules",
          "Shifts", "Tariffs",
          "TokenJournal", "UserGroups", "Users", "VendingPoints")  # fmt: skip
-UNLINKED = {"SalesTokens"}
-"""Lists whose rows have no page of their own: a token's is its sale's."""
+UNLINKED = {"PurchaseRecords", "SalesTokens"}
+"""Lists whose rows have no page of their own: a token's is its sale's, and so is a purchase's."""
 
 EVERY_LIST = pytest.mark.parametrize("name", LISTS)
 SCOPED = ("Consumers", "Floats", "Meters", "Regions", "Sales", "Users", "VendingPoints")

@@ -193,9 +193,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for view in ("Campaigns", "CampaignMeters", "CampaignLeftOut")
     },
     ("Campaigns.report", "POST"): CHANGE_KEYS | {AUDITOR},
+    ("Campaigns.faulty", "POST"): CHANGE_KEYS | {AUDITOR},
     **{
         (f"{view}.{route}", method): FINDS
-        for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers")
+        for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers", "PurchaseRecords")
         for route, method in READ - {("show", "GET")}
     },
     **{(f"{view}.export", "POST"): OF_MONEY for view in ("SalesTokens", "KeyChangeTokens")},
@@ -219,6 +220,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         (f"RevenueFindings.{route}", method): SETTLES
         for route, method in (("reopen", "POST"), ("decide", "GET"), ("decide", "POST"))
     },
+    ("PurchaseRecords.statement_page", "GET"): FINDS,
+    ("PurchaseRecords.export", "POST"): OF_MONEY,
+    ("PurchaseStatistics.show", "GET"): FINDS,
+    ("PurchaseStatistics.export", "POST"): OF_MONEY,
     ("TestTokens.make", "GET"): MAKES_TOKENS,
     ("TestTokens.make", "POST"): MAKES_TOKENS,
     ("TestTokens.card", "GET"): OF_ENGINEERING,
@@ -329,6 +334,10 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     ("Tariffs.lookup", "GET"): FINDS,
     ("Tariffs.plan", "GET"): AUDITS,
     ("Tariffs.export_plan", "POST"): AUDITS,
+    ("Tariffs.simulation", "GET"): AUDITS,
+    ("Tariffs.export_simulation", "POST"): AUDITS,
+    ("Tariffs.simulate", "GET"): ADMINS,
+    ("Tariffs.simulate", "POST"): ADMINS,
     ("Tariffs.check_plan", "POST"): ADMINS,
     ("Tariffs.remove_plan", "POST"): ADMINS,
     **{
@@ -430,7 +439,7 @@ VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_i
           "meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "change_id": 1, "pk": 2,
           "session_id": NOWHERE, "name": "x", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none",
-          "plan_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
+          "plan_id": NOWHERE, "simulation_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
           "kind": "csv", "row_id": 1, "algorithm": "sts6", "code": "stopped",
           "function": "clear_tamper"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(

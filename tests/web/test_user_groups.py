@@ -259,6 +259,8 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
         "FloatReport.see",
         "TokenRecords.see",
         "InactiveConsumers.see",
+        "PurchaseStatistics.see",
+        "PurchaseRecords.see",
         "SavedReports.see",
         "Training.train",
         "Sales.see",

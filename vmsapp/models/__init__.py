@@ -71,6 +71,7 @@ from vmsapp.models.meter import (
 )
 from vmsapp.models.product import MeterType, Product
 from vmsapp.models.proof import LedgerProof
+from vmsapp.models.purchase import Purchase
 from vmsapp.models.receipt_print import PrintKind, ReceiptPrint
 from vmsapp.models.region import Region, RegionLevel
 from vmsapp.models.report import (
@@ -112,6 +113,7 @@ from vmsapp.models.security_module import (
 )
 from vmsapp.models.setup import Installation, Logo, Setup
 from vmsapp.models.shift import CashReason, Shift, ShiftCash, ShiftState
+from vmsapp.models.simulation import TariffSimulation
 from vmsapp.models.supplied import SuppliedPlace
 from vmsapp.models.tariff import Tariff, TariffPlan
 from vmsapp.models.token import Token
@@ -208,6 +210,7 @@ __all__ = [
     "PaperSize",
     "PrintKind",
     "Product",
+    "Purchase",
     "ReceiptCounter",
     "ReceiptPrint",
     "RecoveryCode",
@@ -246,6 +249,7 @@ __all__ = [
     "SuppliedPlace",
     "Tariff",
     "TariffPlan",
+    "TariffSimulation",
     "TestToken",
     "TidHead",
     "Token",

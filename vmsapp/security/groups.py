@@ -32,6 +32,8 @@ _FINDS: Final = frozenset(
         "Meters.see",
         "Dashboard.see",
         "TokenRecords.see",
+        "PurchaseStatistics.see",
+        "PurchaseRecords.see",
         "InactiveConsumers.see",
         "SavedReports.see",
     }
@@ -87,6 +89,8 @@ _SEES_SYSTEM: Final = frozenset(
         "TokenJournal.see",
         "TokenJournal.export",
         "TokenRecords.export",
+        "PurchaseStatistics.export",
+        "PurchaseRecords.export",
         "InactiveConsumers.export",
         "RevenueProtection.see",
         "RevenueProtection.export",
@@ -138,6 +142,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Meters.confirm_key", "Meters.refuse_key", "Campaigns.see"}
         | {"TokenDesk.look", "Training.train"}
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
+        | {"PurchaseStatistics.export", "PurchaseRecords.export"}
         | {"SavedReports.schedule"}
         | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.decide"}
         | {"RevenueProtection.export"}

@@ -35,6 +35,8 @@ from vmsapp.security.permissions import (
     LICENCE,
     MODULES,
     PROOF,
+    PURCHASE_RECORDS,
+    PURCHASES,
     REPORT_INDEX,
     REVENUE,
     SALES_REPORT,
@@ -306,6 +308,14 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                  (("can_digits", TOKEN_RECORDS),)),
             _export(TOKEN_RECORDS, N_("Export token records")),
         )),
+        Screen(PURCHASES, N_("Purchase statistics"), "Purchase statistics", see=("can_show",),
+               looks_up=_SHELF | _REGIONS, others=(
+            Deed("export", N_("Export purchase statistics"), (("can_export", PURCHASES),)),
+        )),
+        Screen(PURCHASE_RECORDS, N_("Purchase records"), "Purchase records", see=("can_list",),
+               looks_up=_SHELF | _REGIONS, others=(
+            _export(PURCHASE_RECORDS, N_("Export purchase records")),
+        )),
         Screen(INACTIVE, N_("Inactive consumers"), "Inactive consumers", see=("can_list",),
                looks_up=_SHELF | _REGIONS, others=(
             _export(INACTIVE, N_("Export inactive consumers")),
@@ -339,6 +349,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(TARIFFS, N_("Tariffs"), "Tariffs list", deeds=_WRITTEN,
                looks_up=_TARIFFS | _TRIES, others=(
             Deed("plan", N_("Write plans"), (("can_plan", TARIFFS),)),
+            Deed("simulate", N_("Try plans over real sales"), (("can_simulate", TARIFFS),),
+                 along=_WATCHES | _REGIONS),
             _export(TARIFFS, N_("Export tariffs and plans")),
         )),
         Screen(MODULES, N_("Security modules"), "Security modules", deeds=("add",), others=(

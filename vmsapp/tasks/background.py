@@ -23,7 +23,8 @@ from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
 from vmsapp.services.reports import due
 from vmsapp.services.revenue_protection import running
-from vmsapp.tasks import campaigns, celery, exports, imports, reports, revenue
+from vmsapp.services.tariffs.simulating import SIMULATE
+from vmsapp.tasks import campaigns, celery, exports, imports, reports, revenue, simulations
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -34,6 +35,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     batches.APPLY: imports.apply,
     batches.UNDO: imports.undo,
     exports.EXPORT: exports.export,
+    SIMULATE: simulations.simulate,
     campaign_terms.MAKE: campaigns.make,
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,

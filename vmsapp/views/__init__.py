@@ -52,6 +52,8 @@ from vmsapp.views.parts import Parts
 from vmsapp.views.people import ScreensSecurityManager
 from vmsapp.views.printing import Printing
 from vmsapp.views.products import Products
+from vmsapp.views.purchase_statistics import PurchaseStatistics
+from vmsapp.views.purchases import PurchaseRecords
 from vmsapp.views.records import KeyChangeTokens, SalesTokens
 from vmsapp.views.regions import Regions
 from vmsapp.views.report_index import ReportIndex
@@ -193,6 +195,10 @@ def _register_reports(builder: AppBuilder) -> None:
         builder.add_view_no_menu(report)
     builder.add_view(SalesTokens, "Token records", label=_l("Token records"), **REPORTS)
     builder.add_view_no_menu(KeyChangeTokens)
+    builder.add_view(
+        PurchaseStatistics, "Purchase statistics", label=_l("Purchase statistics"), **REPORTS
+    )
+    builder.add_view(PurchaseRecords, "Purchase records", label=_l("Purchase records"), **REPORTS)
     builder.add_view(
         InactiveConsumers, "Inactive consumers", label=_l("Inactive consumers"), **REPORTS
     )

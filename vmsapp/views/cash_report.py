@@ -39,6 +39,10 @@ def open_url(asked: Asked, line: Line[Any]) -> str | None:
     return _shifts(asked, line, "not_closed")
 
 
+def _some_open(line: Line[Any]) -> bool:
+    return bool(line.figures.open)
+
+
 class CashReport(ReportPage):
     """What drawers held, took, gave, should hold and did hold."""
 
@@ -52,7 +56,13 @@ class CashReport(ReportPage):
         Column(name="apart.point", word=N_("Vending point")),
         Column(name="apart.operator", word=N_("Operator")),
         Column(name="figures.shifts", word=N_("Shifts"), kind=Kind.COUNT, leads=closed_url),
-        Column(name="figures.open", word=N_("Not closed"), kind=Kind.COUNT, leads=open_url),
+        Column(
+            name="figures.open",
+            word=N_("Not closed"),
+            kind=Kind.COUNT,
+            leads=open_url,
+            only=_some_open,
+        ),
         Column(name="figures.float_minor", word=N_("Cash at the beginning"), kind=Kind.MONEY),
         Column(name="figures.sold_minor", word=N_("Sold"), kind=Kind.MONEY),
         Column(name="figures.back_minor", word=N_("Taken back"), kind=Kind.MONEY),

@@ -114,14 +114,15 @@ class InactiveConsumers(ReportList):
     report = export_subject = "inactive_consumers"
 
     list_title = _l("Inactive consumers")
-    list_columns = names("number name phone address region meter meter_state bought_on idle"
+    list_columns = names("number name phone address region_id meter meter_state bought_on idle"
                          " installed_at")  # fmt: skip
     show_columns = list_columns
-    order_columns = names("bought_on installed_at")
-    base_order = ("bought_on", "asc")
+    order_columns = names("region_id bought_on installed_at")
+    # region by region, as they are visited; who is longest without a purchase is one press away
+    base_order = ("region_id", "asc")
     label_columns = {
         "number": _l("Consumer number"), "name": _l("Name"), "phone": _l("Telephone"),
-        "address": _l("Address"), "region": _l("Region"), "meter": _l("Meter number"),
+        "address": _l("Address"), "region_id": _l("Region"), "meter": _l("Meter number"),
         "meter_state": _l("Meter state"), "bought_on": _l("Last purchase"),
         "idle": _l("Days since"), "installed_at": _l("Meter since"),
     }  # fmt: skip
@@ -145,7 +146,7 @@ class InactiveConsumers(ReportList):
         "name": lambda row: _consumer(row, "name"),
         "phone": _phone,
         "address": lambda row: row.address or _consumer(row, "address"),
-        "region": lambda row: row.region.name,
+        "region_id": lambda row: row.region.name,
         "meter": _meter,
         "meter_state": _meter_state,
         "bought_on": lambda row: row.bought_on or _("Never"),
@@ -155,7 +156,7 @@ class InactiveConsumers(ReportList):
     export_cells: ClassVar[Mapping[str, Any]] = {
         "number": lambda row: _consumer(row, "number"),
         "phone": lambda row: _consumer(row, "phone"),
-        "region": lambda row: way_of(row.region_id),
+        "region_id": lambda row: way_of(row.region_id),
         "meter": lambda row: row.meter.drn if row.meter else None,
         "idle": _idle,
     }

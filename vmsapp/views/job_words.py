@@ -21,6 +21,7 @@ KINDS: Final = {
     "import.apply": N_("Import"),
     "import.undo": N_("Undoing of an import"),
     "export": N_("Export"),
+    "tariff.simulate": N_("Simulation of a plan"),
     "campaign.make": N_("Key change tokens of a campaign"),
     "campaign.send": N_("Text messages of a campaign"),
     "campaign.report": N_("Report of a campaign"),

@@ -96,11 +96,19 @@ class Jobs(Exported):
             ("Imports", "batch_id", _("Open the import")),
             ("Campaigns", "campaign_id", _("Open the campaign")),
         )
-        return [
+        found = [
             (word, view.url("show", pk=row.params[name]))
             for screen, name, word in ways
             if name in row.params and (view := view_named(self.appbuilder, screen)).may("show")
         ]
+        tariffs = view_named(self.appbuilder, "Tariffs")
+        if "simulation" in row.params and tariffs.may("show"):
+            url = tariffs.url(
+                "simulation", pk=row.params["simulated_tariff"],
+                simulation_id=row.params["simulation"],
+            )  # fmt: skip
+            found.append((_("Open the simulation"), url))
+        return found
 
     @expose("/progress/<int:pk>")
     @has_access

@@ -37,6 +37,8 @@ SHELF: Final[Mapping[str, Sequence[Entry]]] = {
         ("KeyReport", N_("Which vending keys end when, and how many meters need them?")),
     ),
     N_("Consumers"): (
+        ("PurchaseStatistics", N_("How much do consumers buy, how many of them, in which time?")),
+        ("PurchaseRecords", N_("What did a consumer buy, for which meter, when and where?")),
         ("InactiveConsumers", N_("Who has a meter and has bought nothing for a while?")),
     ),
 }  # fmt: skip

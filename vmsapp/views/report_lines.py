@@ -72,12 +72,16 @@ def key_text(by: By | None, line: Line[Any]) -> str:
     return hour_text(key) if by == By.HOUR and key is not None else line.name
 
 
+def month_text(first: date) -> str:
+    """Name a month by its first day."""
+    return str(format_pattern(first, "LLLL y", locale=get_locale() or Locale("en")))
+
+
 def time_text(by: By | None, first: date) -> str:
     """Name a day, or the time that begins with it."""
     match by:
         case By.MONTH:
-            locale = get_locale() or Locale("en")
-            return str(format_pattern(first, "LLLL y", locale=locale))
+            return month_text(first)
         case By.YEAR:
             return f"{first.year}"
         case By.WEEK:

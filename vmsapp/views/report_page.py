@@ -182,11 +182,12 @@ class ReportPage(ReportScreen):
         )  # fmt: skip
 
     def _columns(self, found: Answer[Any]) -> Sequence[Column]:
-        """Those of the page; the type of meter is left out where there is one alone."""
+        """Those of the page, without those that say nothing of any line."""
         types = {line.meter_type for line in found.totals}
         return [
             one for one in self.columns
             if "page" in one.on and (one.name != "apart.meter_type" or len(types) > 1)
+            and (one.only is None or any(map(one.only, found.lines)))
         ]  # fmt: skip
 
     def _chart(self, asked: Asked, found: Answer[Any]) -> tuple[str, str] | None:

@@ -62,7 +62,7 @@ ACCOUNTS: Final = {
     AccountKind.ROUNDING: N_("Rounding"),
 }
 """What customers pay for."""
-TYPED: Final = ("mode", "value", "key", "vending_point")
+TYPED: Final = ("mode", "value", "key", "vending_point", "received")
 """What the counter's form holds, in the address of the form that opens a shift."""
 
 

@@ -26,8 +26,8 @@ from vmsapp.views.lists import ACTING, Answer, OfficeInterface, names, view_name
 from vmsapp.views.look import number_text, state
 from vmsapp.views.numbers import ascii_digits
 from vmsapp.views.plan_editor import today
-from vmsapp.views.plan_pages import PlanPages
 from vmsapp.views.plan_words import plan_state
+from vmsapp.views.simulation_pages import SimulationPages
 from vmsapp.views.try_price import TARIFF_DEEDS
 from vmsapp.views.words import METER_TYPES
 
@@ -88,7 +88,7 @@ def _state(tariff: Tariff) -> Markup:
     return state(_("In use"), "good")
 
 
-class Tariffs(Exported, PlanPages, OfficeModelView):
+class Tariffs(Exported, SimulationPages, OfficeModelView):
     """Reference data of the utility."""
 
     datamodel = OfficeInterface(Tariff)

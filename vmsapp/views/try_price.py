@@ -134,7 +134,7 @@ class Priced:
 
 TARIFF_DEEDS: Final = (
     "can_list", "can_show", "can_add", "can_edit", "can_delete", "can_export", "can_look_up",
-    "can_plan", "can_try",
+    "can_plan", "can_try", "can_simulate",
 )  # fmt: skip
 """The permissions of tariffs, whichever view asks for them: the framework takes away all others."""
 

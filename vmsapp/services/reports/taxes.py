@@ -8,6 +8,7 @@ report is told apart by. A tax per unit is of units, a flat one of purchases: th
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import select
@@ -85,26 +86,28 @@ def _found(session: Session, question: Question) -> Iterator[tuple[Key, Tax, Tax
         ),
         question,
     ).where(line["kind"].as_string().in_(("tax", "levy")))  # fmt: skip
+    sums: dict[tuple[Key, Tax], list[Any]] = {}
     seen: set[tuple[int, Tax]] = set()
     for key, transfer, kind, subclass, name, rate, percent, base, units, minor in session.execute(
         statement
     ):
-        tax = _tax(name, rate, subclass, is_percent=bool(percent))
-        back, first = kind == "reversal", (transfer, tax) not in seen
-        seen.add((transfer, tax))
-        sign, count = -1 if back else 1, int(first)
-        of = rounded(base) if tax.how == PERCENT and base else 0
-        yield key, tax, TaxFigures(
-            sold=0 if back else count,
-            reversed=count if back else 0,
-            base_minor=sign * of,
-            units=sign * Decimal(units) if tax.how == UNIT else Decimal(0),
-            charged_minor=0 if back else minor,
-            back_minor=minor if back else 0,
-        )  # fmt: skip
+        tax = _tax(name, rate, subclass, bool(percent))
+        mine = sums.setdefault((key, tax), [0, 0, 0, Decimal(0), 0, 0])
+        back, sign = (1, -1) if kind == "reversal" else (0, 1)
+        if (transfer, tax) not in seen:  # steps of one rate are lines of one purchase
+            seen.add((transfer, tax))
+            mine[back] += 1
+        if tax.how == PERCENT and base:
+            mine[2] += sign * rounded(base)
+        elif tax.how == UNIT:
+            mine[3] += sign * Decimal(units)
+        mine[4 + back] += minor
+    for (key, tax), mine in sums.items():
+        yield key, tax, TaxFigures(*mine)
 
 
-def _tax(name: str | None, rate: str | None, subclass: int, *, is_percent: bool) -> Tax:
+@cache
+def _tax(name: str | None, rate: str | None, subclass: int, is_percent: bool) -> Tax:  # noqa: FBT001 - read so
     if rate is None:
         return Tax(name or "", FLAT, NOT_KNOWN, "")
     if is_percent:
