@@ -392,6 +392,25 @@ def test_paused_it_sends_nothing_and_resumed_what_comes_next(schedule, browse, s
     assert len(post.messages) == 1
 
 
+def test_who_cancels_the_job_stops_what_it_was_to_send(schedule, browse, shop, post, worker, told):
+    number, admin = schedule(SUPERVISOR), browse(ADMIN)
+    admin.post(f"{SCHEDULES}send/{number}")
+    admin.post(f"/jobs/cancel/{told.pop()}")
+    worker()
+    worker()
+    assert post.messages == []
+    assert states(shop) == [("failed", "report_sending_cancelled")]
+    assert len(shop.rows(Job)) == 1
+
+
+def test_an_author_without_a_region_has_them_sent_all_the_same(schedule, shop, post, worker):
+    schedule(NORTH_SUPERVISOR, who=SUPERVISOR)
+    person(shop, SUPERVISOR, region_id=None)
+    shop.clock.now = DUE
+    worker()
+    assert len(post.messages) == 1
+
+
 def test_it_is_sent_now_when_somebody_wants_it(schedule, browse, office, shop, post, told):
     number, admin = schedule(SUPERVISOR), browse(ADMIN)
     admin.post(f"{SCHEDULES}send/{number}")

@@ -67,9 +67,11 @@ def test_a_saved_report_is_its_owners_alone(browse, shop):
     assert keep(supervisor).location == f"{SALES}?period=last_month&by=operator"
     assert "Mine" in supervisor.get(SAVED).text
     assert "Mine" in supervisor.get(SALES, follow_redirects=True).text
+    assert "Mine" in main_part(supervisor.get("/reports/").text)
     (row,) = shop.rows(SavedReport)
     admin = browse(ADMIN)
     assert "Mine" not in main_part(admin.get(SAVED).text)
+    assert "Mine" not in main_part(admin.get("/reports/").text)
     for way in ("rename", "delete", "restore"):
         assert admin.post(f"{SAVED}{way}/{row.id}", {"name": "x"}).status_code in {404, 409}
     assert [one.name for one in shop.rows(SavedReport)] == ["Mine"]

@@ -17,8 +17,9 @@ from vmsapp.tasks.deliveries import senders
 
 
 def send(session: Session, _actor: Actor, work: Work) -> None:
-    """Send what a schedule's due time sends."""
-    send_all(session, work, senders(), current_app.extensions["vms_report_letters"])
+    """Send what a schedule's due time sends: its books are kept whatever the author sees now."""
+    with seen_by(SYSTEM):
+        send_all(session, work, senders(), current_app.extensions["vms_report_letters"])
 
 
 @shared_task(name="vmsapp.tasks.reports.sweep")

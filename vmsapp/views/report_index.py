@@ -12,9 +12,11 @@ from flask_babel import gettext
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _l
-from vmsapp.security import REPORT_INDEX
-from vmsapp.views.base import OfficeView
+from vmsapp.security import REPORT_INDEX, SAVED_REPORTS
+from vmsapp.services.reports.saving import saved_of
+from vmsapp.views.base import OfficeView, actor, session
 from vmsapp.views.lists import names
+from vmsapp.views.reported import reports
 
 Entry = tuple[str, str]
 """A view's class name, and what the report answers."""
@@ -61,8 +63,18 @@ class ReportIndex(OfficeView):
         shelf = ((gettext(about), self._open(entries)) for about, entries in SHELF.items())
         return self.page(
             "reports/index.html", title=str(self.title),
-            shelf=[(about, found) for about, found in shelf if found],
+            shelf=[(about, found) for about, found in shelf if found], kept=self._kept(),
         )  # fmt: skip
+
+    def _kept(self) -> list[tuple[str, str, str]]:
+        """What the reader kept: names, addresses, and of which report it is."""
+        if not self.appbuilder.sm.has_access("can_list", SAVED_REPORTS):
+            return []
+        known = reports()
+        return [
+            (row.name, known[row.report].report_url(row.query), known[row.report].report_title())
+            for row in session().scalars(saved_of(actor())) if row.report in known
+        ]  # fmt: skip
 
     def _open(self, entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
         """Names, addresses and sentences of those the reader may open."""

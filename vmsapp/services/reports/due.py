@@ -29,7 +29,7 @@ from vmsapp.scope import Actor
 from vmsapp.security import SAVED_REPORTS, NotActing, actor_for
 from vmsapp.services import audit, job_runs
 from vmsapp.services.delivery.terms import KEPT_FOR, STALE_AFTER
-from vmsapp.services.problems import problem_of
+from vmsapp.services.problems import error_of, problem_of
 from vmsapp.services.reports.due_times import next_due
 from vmsapp.services.reports.scheduling import locked, rhythm_of
 from vmsapp.services.reports.sendings import (
@@ -47,6 +47,8 @@ from vmsapp.services.setup import NotSetUp, setup_at
 SEND: Final = "report.send"
 SWEPT_AT_ONCE: Final = 200
 
+ENDED_BADLY: Final = (JobState.CANCELLED, JobState.FAILED)
+"""Jobs after which what they were to send is not tried again."""
 OPEN_JOBS: Final = (JobState.WAITING, JobState.RUNNING)
 
 
@@ -127,7 +129,7 @@ def ask_jobs(session: Session, now: datetime, *where: ColumnElement[bool]) -> li
     """Ask for a job for each schedule with something to send that no open job is at."""
     rows = session.execute(
         select(ReportSending.id, ReportSending.schedule_id, ReportSending.actor_id,
-               ReportSending.job_id, Job.state)
+               ReportSending.job_id, Job.state, Job.problem)
         .outerjoin(Job, Job.id == ReportSending.job_id)
         .where(ReportSending.state == SendingState.WAITING, ReportSending.due_at <= now, *where)
         .where(or_(ReportSending.job_id.is_(None), Job.state.not_in(OPEN_JOBS)))
@@ -137,9 +139,11 @@ def ask_jobs(session: Session, now: datetime, *where: ColumnElement[bool]) -> li
     asked = []
     for schedule_id, group in groupby(rows, lambda row: int(row.schedule_id)):
         waiting = list(group)
-        cancelled = [row.id for row in waiting if row.state == JobState.CANCELLED]
-        _fail(session, cancelled, SendingCancelled())
-        left = [(row.id, row.job_id) for row in waiting if row.state != JobState.CANCELLED]
+        for row in waiting:
+            if row.state in ENDED_BADLY:
+                kept = row.state == JobState.FAILED and row.problem
+                _fail(session, [row.id], error_of(kept) if kept else SendingCancelled())
+        left = [(row.id, row.job_id) for row in waiting if row.state not in ENDED_BADLY]
         author = _author(session, waiting[0].actor_id) if left else None
         if author is None:
             _fail(session, [number for number, _job in left], AuthorMayNot())

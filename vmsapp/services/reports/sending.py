@@ -78,7 +78,7 @@ def send_all(session: Session, work: Work, senders: Senders, write: Writer) -> N
     """Send what a job is to send.
 
     Args:
-        session: In the scope of the schedule's author, with no transaction open.
+        session: In the product's own scope, with no transaction open.
         work: The job.
         senders: Of this installation.
         write: The doors' writer.

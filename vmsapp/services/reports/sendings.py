@@ -11,6 +11,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Refused, Unavailable, Uncertain, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.models import SENDING_MOVES, ReportSending, SendingState
+from vmsapp.models.user import username_of
 from vmsapp.scope import EVERYTHING, Actor
 from vmsapp.services import audit
 from vmsapp.services.problems import problem_of
@@ -107,11 +108,13 @@ class Parcel:
     actor_id: int
     for_at: datetime
     attempts: int
+    author: str
 
 
 def parcels(session: Session, *where: ColumnElement[bool], limit: int = 1000) -> list[Parcel]:
     """Read sendings, the first ones first."""
-    columns = (getattr(ReportSending, each.name) for each in fields(Parcel))
+    columns = [getattr(ReportSending, one.name) for one in fields(Parcel) if one.name != "author"]
+    columns.append(username_of(ReportSending.actor_id).label("author"))
     rows = session.execute(select(*columns).where(*where).order_by(ReportSending.id).limit(limit))
     return [Parcel(**dict(row)) for row in rows.mappings()]
 
@@ -165,7 +168,7 @@ def move(
         )  # fmt: skip
         if changed == 1 and new in TOLD:
             audit.record(
-                session, Actor(parcel.actor_id, "schedule", EVERYTHING), TOLD[new],
+                session, Actor(parcel.actor_id, parcel.author, EVERYTHING), TOLD[new],
                 "report_schedule", parcel.schedule_id, recipient_id=parcel.user_id,
                 why=error.code if error else None,
             )  # fmt: skip
