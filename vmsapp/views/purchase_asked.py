@@ -57,4 +57,5 @@ def records_url(asked: Asked, line: Line[Any]) -> str | None:
     first, last = asked.days_of(line.key)
     days = dict(zip(DAYS.parameters, (first.isoformat(), last.isoformat()), strict=True))
     narrowed = asked.about() | {TYPE.name: line.meter_type, "stands": "yes"}
-    return url_for("PurchaseRecords.list", **narrowed, **days)
+    wanted: dict[str, Any] = narrowed | days
+    return url_for("PurchaseRecords.list", **wanted)
