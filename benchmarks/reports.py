@@ -40,6 +40,7 @@ from vmsapp.clock import business_day, now_utc
 from vmsapp.extensions import db
 from vmsapp.models import SalesByHour, SalesByProduct, SalesByTariff
 from vmsapp.scope import SYSTEM, seen_by
+from vmsapp.services.proof.roll_ups import roll_ups_differ
 from vmsapp.services.reports import By, sources
 from vmsapp.services.roll_ups import rebuild
 from vmsapp.services.setup import zone_at
@@ -109,10 +110,16 @@ def fill(app: Flask, note: Path, sales: int, meters: int, points: int) -> None:
             for model in (SalesByTariff, SalesByProduct, SalesByHour)
         }
         print(f"all sums made in {summed:.0f} s: {cells}", flush=True)
+        begun = time.perf_counter()
+        wrong = db.session.execute(roll_ups_differ()).all()
+        proved = time.perf_counter() - begun
+        print(f"compared with the records in {proved:.0f} s: {len(wrong)} differ", flush=True)
+        assert not wrong
         db.session.remove()
     note.write_text(json.dumps({
         "password": passwords["admin"], "made": asdict(made), "today": today.isoformat(),
-        "filled_s": round(filled), "sums_made_s": round(summed), "cells": cells,
+        "filled_s": round(filled), "sums_made_s": round(summed), "proved_s": round(proved),
+        "cells": cells,
     }))  # fmt: skip
 
 
@@ -189,6 +196,7 @@ def report(
     print(json.dumps({
         "benchmark": "reports", "quick": quick, "sales": told["made"]["count"],
         "filled_s": told["filled_s"], "sums_made_s": told["sums_made_s"],
+        "proved_s": told["proved_s"],
         "cells": told["cells"], "slowest_ms": worst,
         "times_raw": [round(min(ratios)), round(max(ratios))], "above_aim": slow,
         "within_aims": not slow,

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from vmsapp.extensions import _DEPTH
+from vmsapp.extensions import _ATOMIC
 from vmsapp.hsm.answers import (
     Cancelled,
     IssuedToken,
@@ -208,7 +208,7 @@ class WeatherySession(Session):
 
         Only commits of ``atomic`` count, not the end of a transaction that only read.
         """
-        weather = self.weather.pop(0) if self.weather and self.info.get(_DEPTH) else "fine"
+        weather = self.weather.pop(0) if self.weather and self.info.get(_ATOMIC) else "fine"
         if weather == "broken":
             raise _no_connection()
         super().commit()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import permutations
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -167,13 +168,19 @@ class Fleet:
             found.setdefault(meter_id, []).append(digits)
         return found
 
-    def enter_all(self, campaign_id: int) -> dict[int, Any]:
-        """Enter every set at its meter, and give the meters that took the last token of one."""
+    def enter_all(self, campaign_id: int, *, turned: bool = False) -> dict[int, Any]:
+        """Enter every set at its meter, and give the meters that took the last token of one.
+
+        Args:
+            campaign_id: Whose sets.
+            turned: Each meter in another order, all orders there are by turns.
+        """
         rows = {row.id: row for row in self.shop.rows(Meter)}
         meters = {}
-        for meter_id, digits in self.sets(campaign_id).items():
+        for nth, (meter_id, digits) in enumerate(self.sets(campaign_id).items()):
             meter = meter_in_the_field(rows[meter_id])
-            if [meter.enter(each) for each in digits][-1] is Result.ACCEPT:
+            orders = list(permutations(digits)) if turned else [digits]
+            if [meter.enter(each) for each in orders[nth % len(orders)]][-1] is Result.ACCEPT:
                 meters[meter_id] = meter
         return meters
 

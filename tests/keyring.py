@@ -4,7 +4,7 @@ The keys of ``factories`` cannot change into anything; these can, each as its na
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +45,8 @@ VALUES = {
     KeyRef(STS6_SGC, 3, 2, "04"): "ffeeddccbbaa99887766554433221100fedcba98",
     KeyRef(LEGACY_SGC, 1, 2, "04"): "0102030405060708090a0b0c0d0e0f1011121314",
 }
+BECOME_STS6 = {KeyRef(LEGACY_SGC, 2, 2, "04"): "1f1e1d1c1b1a191817161514131211100f0e0d0c"}
+"""Where Legacy meters become STS6 under a new revision at once; not in every ring."""
 LATER = {KeyRef(STS6_SGC, 3, 2, "04"): BaseDate.Y2035}
 LEADS = {
     KeyRef(LEGACY_SGC, 1, 2, "02"): ((LEGACY_SGC, 2), (OTHER_SGC, 1), (LEGACY_SGC, 1)),
@@ -55,6 +57,7 @@ LEADS = {
     KeyRef(STS6_SGC, 2, 2, "04"): ((STS6_SGC, 1),),
     KeyRef(STS6_SGC, 3, 2, "04"): ((STS6_SGC, 1),),
     KeyRef(LEGACY_SGC, 1, 2, "04"): ((LEGACY_SGC, 1),),
+    KeyRef(LEGACY_SGC, 2, 2, "04"): ((LEGACY_SGC, 1),),
 }
 
 
@@ -65,14 +68,14 @@ def odd(value: bytes) -> bytes:
 
 def value_of(ref: KeyRef) -> bytes:
     """The vending key of a name."""
-    value = bytes.fromhex(VALUES[ref])
+    value = bytes.fromhex((VALUES | BECOME_STS6)[ref])
     return odd(value) if ref.dkga == "02" else value
 
 
-def make_ring(folder: Path) -> Keystore:
-    """A keystore of all these keys."""
+def make_ring(folder: Path, more: Iterable[KeyRef] = ()) -> Keystore:
+    """A keystore of all these keys, and some more."""
     store = Keystore.create(folder / "ring.json", SecretBytes(PASSPHRASE), scrypt_n=CHEAP_N)
-    for ref in VALUES:
+    for ref in (*VALUES, *more):
         store.add(
             NewKey(
                 ref, LATER.get(ref, BaseDate.Y2014), 255, f"Group {ref}", demo=False,

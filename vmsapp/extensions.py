@@ -7,31 +7,38 @@ never queue behind a writer.
 """
 
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from flask import has_request_context, request
 from flask_appbuilder.models.sqla.base import SQLA
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, Pool, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from vmsapp.clock import local_hour
 
 BUSY_SECONDS = 30
 """How long a writer on SQLite waits for the one before it."""
 
+TRUSTED_SECONDS = 1.0
+"""How long after its last use a connection is taken without asking whether it still stands."""
+
+_USED = "vms_used"
 _WRITES = "vms_writes"
-_DEPTH = "vms_atomic_depth"
+_ATOMIC = "vms_atomic"
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 db = SQLA(
     session_options={"expire_on_commit": False, "autoflush": True},
     engine_options={
-        "pool_pre_ping": True,
         "hide_parameters": True,  # an error's text must not hold a token's digits
     },
 )
@@ -57,22 +64,27 @@ def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
     Raises:
         NestedDurable: ``durable`` inside another ``atomic``.
     """
-    if session.info.get(_DEPTH):
+    if session.info.get(_ATOMIC):
         if durable:
             raise NestedDurable
         yield session
         return
     end_reading(session)
-    session.info[_DEPTH] = 1
     try:
-        session.connection(execution_options={_WRITES: True})
+        session.info[_ATOMIC] = session.connection(execution_options={_WRITES: True})
         yield session
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
-        session.info.pop(_DEPTH, None)
+        session.info.pop(_ATOMIC, None)
+
+
+def connection_of(session: Session) -> Connection:
+    """The connection of a session's transaction; a new one begins where there is none."""
+    inside: Connection | None = session.info.get(_ATOMIC)
+    return session.connection() if inside is None else inside
 
 
 def end_reading(session: Session) -> None:
@@ -80,7 +92,7 @@ def end_reading(session: Session) -> None:
 
     Rows read stay as they were read; what must be fresh is read again.
     """
-    if session.info.get(_DEPTH):
+    if session.info.get(_ATOMIC):
         return
     changed = [*session.new, *session.dirty, *session.deleted]
     assert not changed, "changes outside atomic()"
@@ -119,6 +131,36 @@ def _hour_of(moment: str | None, zone: str) -> int | None:
     return local_hour(datetime.fromisoformat(moment).replace(tzinfo=UTC), zone)
 
 
+@event.listens_for(Pool, "checkin")
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+@event.listens_for(Pool, "checkout")
+def _ask_after_rest(
+    connection: Any,  # noqa: ANN401 - any driver's
+    record: ConnectionPoolEntry,
+    _proxy: object,
+) -> None:
+    """Ask a connection whether its server is still there, if it rested for a while.
+
+    A sale takes one three times over; to ask each time takes as long as a statement of its own.
+
+    Raises:
+        InvalidatePoolError: It is not; others that rested are not asked any more.
+    """
+    rested = time.monotonic() - record.info.get(_USED, 0.0)
+    if rested < TRUSTED_SECONDS or not type(connection).__module__.startswith("psycopg"):
+        return
+    from psycopg import Error  # noqa: PLC0415 - one machine alone needs no driver
+
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Error as error:
+        raise InvalidatePoolError from error
+
+
 @event.listens_for(Engine, "connect")
 def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's
     """Have PostgreSQL compile no statement: it guesses a list's work so high that it would.
@@ -130,6 +172,38 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN4
     connection.autocommit = True  # kept by the session, whatever becomes of its transactions
     connection.execute("SET jit = off")
     connection.autocommit = False
+    connection.cursor_factory = _cursors()
+
+
+@cache
+def _cursors() -> type[Any]:
+    """Make cursors that describe the columns of an answer when they are asked which they are.
+
+    The library asks after each statement whether there are any, and which only after the first
+    of its kind; to describe a row of fifty takes longer than to fetch it.
+    """
+    from psycopg import Column, Cursor  # noqa: PLC0415 - one machine alone needs no driver
+
+    class Columns(Sequence[Column]):
+        def __init__(self, cursor: "Late", count: int) -> None:
+            self._cursor, self._all = cursor, range(count)
+
+        def __len__(self) -> int:
+            return len(self._all)
+
+        def __getitem__(self, which: Any) -> Any:  # noqa: ANN401 - one, or a list of some
+            found = self._all[which]
+            if isinstance(found, int):
+                return Column(self._cursor, found)
+            return [Column(self._cursor, n) for n in found]
+
+    class Late(Cursor[Any]):
+        @property
+        def description(self) -> Any:  # noqa: ANN401 - as the driver's
+            count = self.pgresult.nfields if self.pgresult else 0
+            return Columns(self, count) if count else super().description
+
+    return Late
 
 
 @event.listens_for(Engine, "begin")

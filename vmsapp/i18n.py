@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
+from babel.support import NullTranslations, Translations
 from flask import Flask, current_app, has_request_context, request, session
 from flask_babel import Babel, Domain, force_locale, get_locale, gettext, lazy_gettext
 from jinja2 import pass_context
@@ -34,7 +36,24 @@ _BETWEEN_GROUPS: Final = re.compile(r"(?<=[0-9]) (?=[0-9])")
 
 
 class _Sentences(Domain):  # type: ignore[misc]
-    """Sentences in which the groups of a number stay in their order."""
+    """Sentences in which the groups of a number stay in their order.
+
+    The library makes a domain for each request, and with it reads all sentences of a language
+    anew. This one is made once.
+    """
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(domain=domain)
+        self._known: dict[tuple[str | None, ...], Translations] = {}
+
+    def get_translations(self) -> NullTranslations:
+        locale = get_locale()
+        if locale is None:
+            return NullTranslations()
+        name = (locale.language, locale.script, locale.territory)
+        if name not in self._known:
+            self._known[name] = super().get_translations()
+        return self._known[name]
 
     def gettext(self, string: str, **variables: object) -> str:
         return str(super().gettext(string, **_grouped(variables)))
@@ -44,9 +63,9 @@ class _Sentences(Domain):  # type: ignore[misc]
 
 
 class _Babel(Babel):  # type: ignore[misc]
-    @property
+    @cached_property
     def domain_instance(self) -> Domain:
-        return _Sentences(domain=self.domain)
+        return _Sentences(self.domain)
 
 
 def init_app(app: Flask) -> None:

@@ -246,6 +246,11 @@ def _narrow(statement: Executable, criteria: _Within) -> Executable:
     return narrowed
 
 
+def narrowed(statement: Executable) -> Executable:
+    """Add the criteria of who asks to a statement that is run past the session."""
+    return _narrow(statement, _criteria(_sight.get()))
+
+
 @event.listens_for(Session, "do_orm_execute")
 def _add_scope(state: ORMExecuteState) -> None:
     sight = _sight.get()
@@ -257,14 +262,24 @@ def _add_scope(state: ORMExecuteState) -> None:
 
 @event.listens_for(Session, "before_flush")
 def _guard_writes(session: Session, _context: object, _instances: object) -> None:
-    sight = _sight.get()
-    if sight.everything:
+    if _sight.get().everything:
         return
     dirty = (row for row in session.dirty if session.is_modified(row))
     changed = [*session.new, *dirty, *session.deleted]
     for row in changed:
-        if isinstance(row, ScopedMixin):
-            with session.no_autoflush:
-                inside = row.inside(session, sight)
-            if not inside:
-                raise OutOfScope
+        guard(session, row)
+
+
+def guard(session: Session, row: object) -> None:
+    """Refuse to write a row outside the scope: for whoever writes past the session.
+
+    Raises:
+        OutOfScope: It is.
+    """
+    sight = _sight.get()
+    if sight.everything or not isinstance(row, ScopedMixin):
+        return
+    with session.no_autoflush:
+        inside = row.inside(session, sight)
+    if not inside:
+        raise OutOfScope

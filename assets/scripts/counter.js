@@ -2,6 +2,7 @@
 
 const STILL_TYPING = 150;
 const LOOK_AGAIN = 2000;
+const TYPED = ['mode', 'value', 'received', 'vending_point'];
 
 function followPrice(form) {
   const value = document.getElementById('value');
@@ -11,7 +12,28 @@ function followPrice(form) {
   let timer = 0;
   let latest = 0;
 
+  function write(address) {
+    const kept = new FormData(form);
+    TYPED.forEach((name) => {
+      if (kept.get(name)) address.searchParams.set(name, kept.get(name));
+      else address.searchParams.delete(name);
+    });
+    return address;
+  }
+
+  // What is typed stands in the page's address, too: nothing is lost when the page is loaded anew or
+  // its language changes, and the next purchase has an address of its own. A form that came back with
+  // a refusal stands where it can only be sent to: it gets the address of its page.
+  function keep() {
+    const address = new URL(form.dataset.purchase, location.href);
+    address.searchParams.set('key', new FormData(form).get('key'));
+    try {
+      history.replaceState(history.state, '', write(address));
+    } catch { /* asked too often by a fast typist; the price is asked for later, and this with it */ }
+  }
+
   async function ask() {
+    keep();
     latest += 1;
     const mine = latest;
     if (!value.value.trim()) {
@@ -38,26 +60,29 @@ function followPrice(form) {
   }
 
   function changed() {
+    keep();
     clearTimeout(timer);
     sell.disabled = Boolean(value.value.trim()); // until the price belongs to what is typed
     timer = setTimeout(ask, STILL_TYPING);
   }
 
   document.querySelectorAll('[data-keeps-typed]').forEach((link) => link.addEventListener('click', () => {
-    const kept = new FormData(form);
-    const address = new URL(link.href);
-    ['mode', 'value', 'vending_point', 'received'].forEach((name) => {
-      if (kept.get(name)) address.searchParams.set(name, kept.get(name));
-    });
-    link.href = address;
+    link.href = write(new URL(link.href));
   }));
   [value, received].forEach((field) => field.addEventListener('input', changed));
   form.querySelectorAll('[name=mode]').forEach((mode) => mode.addEventListener('change', changed));
+  form.querySelector('select')?.addEventListener('change', keep);
   form.addEventListener('keydown', (event) => { // Enter before the price is there asks for it at once
-    if (event.key !== 'Enter' || !sell.disabled || event.target.matches('a, button')) return;
+    if (event.key !== 'Enter' || event.target.matches('a, button')) return;
+    if (sell.matches('a')) {
+      sell.click(); // to the shift that must be open first
+    } else if (sell.disabled) {
+      clearTimeout(timer);
+      ask();
+    } else {
+      return;
+    }
     event.preventDefault();
-    clearTimeout(timer);
-    ask();
   });
   form.addEventListener('click', (event) => {
     const quick = event.target.closest('[data-quick]');
@@ -73,6 +98,7 @@ function followPrice(form) {
   });
   window.addEventListener('pageshow', () => { // typed before this script ran, or before coming back
     sell.disabled = false;
+    if (new URL(form.action).pathname === location.pathname) keep();
     if (value.value.trim() && !quote.children.length) ask();
   });
 }

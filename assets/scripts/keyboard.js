@@ -35,6 +35,19 @@ document.addEventListener('keydown', (event) => {
   }
 });
 
+// In a form[data-enter-next] Enter goes on to the next field that is still empty, and sends the form
+// only from where none follows. What the browser filled in by itself is not empty, though it may
+// keep it from us.
+document.addEventListener('keydown', (event) => {
+  const form = event.target.closest?.('form[data-enter-next]');
+  if (event.key !== 'Enter' || event.isComposing || !form || !event.target.matches('input')) return;
+  const fields = [...form.querySelectorAll('input:not([type=hidden])')];
+  const next = fields.slice(fields.indexOf(event.target) + 1).find((field) => !field.value && !field.matches(':autofill'));
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+
 // The arrow keys go through what a search found, from the search box down and back up. Whatever is
 // typed or scanned meanwhile is the next search, and Escape goes back to the box.
 document.addEventListener('keydown', (event) => {

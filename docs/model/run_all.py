@@ -2,6 +2,7 @@
 
 import sys
 
+import campaign
 import core
 import house
 import keychange
@@ -14,7 +15,7 @@ import takeback
 import tid
 from engine import run
 
-PARTS = (core, prism, keychange, setback, tid, spending, restore, house, takeback, shift)
+PARTS = (core, prism, keychange, setback, tid, spending, restore, house, takeback, shift, campaign)
 
 
 def main() -> int:

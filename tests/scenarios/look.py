@@ -37,6 +37,7 @@ from tests.scenarios.keys_seen import (
     change_looked_at,
     make_tokens,
 )
+from tests.scenarios.revenue_seen import TAKEN, add_findings
 from tests.scenarios.waiting import until
 from vmsapp.services.approvals.deed import Deed
 from vmsapp.services.delivery.sweep import NoAnswer
@@ -356,6 +357,13 @@ SCENES: Final = (
     Scene("sales-tokens", "/sales-tokens/list/?size=10"),
     Scene("key-change-tokens", "/key-change-tokens/list/?size=10"),
     Scene("inactive-consumers", "/inactive-consumers/list/?size=10&ever=no"),
+    Scene("revenue-rules", "/revenue-protection/"),
+    Scene("revenue-rule", "/revenue-protection/rule/dropped", part="main"),
+    Scene("revenue-findings", "/revenue-findings/list/?size=10"),
+    Scene("revenue-finding", f"/revenue-findings/show/{TAKEN}"),
+    Scene("revenue-finding-of-somebody", f"/revenue-findings/show/{TAKEN + 2}", part="main"),
+    Scene("revenue-decide-errors", f"/revenue-findings/{TAKEN}/decide",
+          act=shown(SAVE, "#errors"), part="main", status=422),
     Scene("plan-simulate", "/tariffs/1/plans/1/simulate"),
     Scene("purchase-statistics", "/reports/purchases/?period=this_month"),
     Scene("purchase-statistics-none", "/reports/purchases/?from=2001-01-01&to=2001-01-31",
@@ -368,6 +376,13 @@ SCENES: Final = (
           status=422),
     Scene("reports", "/reports/"),
     Scene("saved-reports", "/reports/saved/"),
+    Scene("tax-report", "/reports/taxes/?period=this_year"),
+    Scene("step-report", "/reports/steps/?period=this_year", part="main"),
+    Scene("cash-report", "/reports/cash/?period=this_year", part="main"),
+    Scene("float-report", "/reports/floats/?period=this_year", part="main"),
+    Scene("copies-and-reversals", "/reports/copies-and-reversals/?period=this_year", part="main"),
+    Scene("free-report", "/reports/free-tokens/?period=this_year", part="main"),
+    Scene("key-expiry", "/reports/key-expiry/", part="main"),
     Scene("sales-report", "/reports/sales/?period=this_month"),
     Scene("sales-report-points", "/reports/sales/?period=this_month&by=vending_point", part="main"),
     Scene("sales-report-none", "/reports/sales/?from=2001-01-01&to=2001-01-31", part="main"),
@@ -834,6 +849,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
         )
         add_imports(database, now)
         add_campaigns(database, now)
+        add_findings(database, now)
         database.execute(
             "INSERT INTO debt (consumer_id, name, amount_minor, recovered_minor, written_off_minor,"
             " share_percent, reason, entered_at, key) VALUES (2, 'Connection fee', 20000, 0, 2500,"

@@ -189,7 +189,7 @@ def test_from_signing_in_to_the_token_without_a_mouse(chromium, product) -> None
     page = look.new_context(chromium, product, Way()).new_page()
     page.goto(product.address)
     page.keyboard.type("operator")
-    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # to what is still empty
     page.keyboard.type(product.passwords()["operator"])
     page.keyboard.press("Enter")
     page.wait_for_url("**/counter/")
@@ -211,6 +211,15 @@ def test_from_signing_in_to_the_token_without_a_mouse(chromium, product) -> None
     page.wait_for_url("**/counter/")
     expect(page.locator("#q")).to_be_focused()
     page.context.close()
+
+
+@pytest.mark.parametrize("phone", [True, False])
+def test_keys_are_told_to_who_has_some(opened, phone) -> None:
+    page = opened(COUNTER, Way(), is_mobile=phone, has_touch=phone)
+    expect(page.locator("#value")).to_be_visible()
+    told = page.locator("kbd").evaluate_all("keys => keys.filter((key) => key.checkVisibility())")
+    assert bool(told) is not phone
+    expect(page.locator(".keys")).to_be_visible(visible=not phone)
 
 
 def test_the_first_tab_offers_the_way_past_the_menu(opened) -> None:

@@ -26,6 +26,8 @@ PLAIN, BANKNOTE, ARABIC, LARGE, KEYED, OWING, SCANNED = range(40, 47)
 WATER, GAS, TIME, MONEY, WRONG = range(47, 52)
 """Meters of the north, by their place in its list."""
 
+SMALL_SCREEN = {"width": 1366, "height": 768}
+
 OTHER_KINDS = ("water", "gas", "time")
 
 AS_SQL = (
@@ -72,6 +74,7 @@ class Morning:
     pages: dict[str, Page]
     taken: Decimal = FLOAT
     sales: dict[str, int] = field(default_factory=dict)
+    most_lines: int = 0
 
     @property
     def counter(self) -> Page:
@@ -90,12 +93,28 @@ class Morning:
         expect(page.get_by_role("button", name="Sell", exact=True)).to_be_enabled()
         expect(page.locator("#quote .total").first).to_be_visible()
         paid = money(page.locator("#quote tr.total", has_text="To pay").first.inner_text())
+        self.sees_it_all()
         page.get_by_label("How much").press("Enter")
         expect(page.locator(".slip")).to_be_visible()
         assert money(fact(page, "Total")) == paid
         self.taken += paid
         self.sales[name] = int(page.url.rsplit("/", 1)[1])
         return page
+
+    def sees_it_all(self) -> None:
+        """The search, whose meter it is, the amount, its price and Sell: without scrolling."""
+        page = self.counter
+        assert page.viewport_size == SMALL_SCREEN
+        assert page.evaluate("scrollY") == 0
+        foot = page.locator("form[data-purchase] .card-foot").bounding_box()
+        assert foot, "there is a button to sell with"
+        assert foot["y"] + foot["height"] <= SMALL_SCREEN["height"]
+        lines = page.locator("#quote tr").count()
+        for part in ("#top-q", ".who", "#value", "#received", "#quote .lines"):
+            box = page.locator(part).bounding_box()
+            assert box, part
+            assert 0 <= box["y"] <= box["y"] + box["height"] <= foot["y"] + 1, (part, lines)
+        self.most_lines = max(self.most_lines, page.locator("#quote tbody tr").count())
 
     def second_person(self, request: Page) -> None:
         """Have the administrator approve what is asked for on a page."""
@@ -126,7 +145,8 @@ def tokens(page: Page) -> list[str]:
 def morning(product, kinds, chromium: Browser) -> Iterator[Morning]:
     pages = {}
     for name in ("operator", "supervisor", "engineer", "admin"):
-        page = chromium.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        screen = SMALL_SCREEN if name == "operator" else {"width": 1280, "height": 900}
+        page = chromium.new_context(viewport=screen).new_page()
         page.add_init_script("window.print = () => sessionStorage.setItem('printed', 'yes')")
         sign_in(page, product, name, product.passwords()[name])
         pages[name] = page
@@ -207,6 +227,31 @@ def sell_of_every_kind(m: Morning) -> None:
     page = m.sell("money", MONEY, "15")
     expect(page.locator(".slip")).to_contain_text("Credit bought")
     assert len(m.sales) == 10
+    assert m.most_lines >= 4
+
+
+def lose_nothing_typed(m: Morning) -> None:
+    """Loading the page anew and another language keep the purchase; the next one begins empty."""
+    page = m.counter
+    find(page, m.product, m.product.meter(SCANNED))
+    page.wait_for_url("**/counter/meter/**")
+    page.locator("[name=mode][value=amount]").check()
+    page.get_by_label("How much").fill("12.50")
+    page.get_by_label("Received").fill("20")
+    expect(page.locator("#quote .total").first).to_be_visible()
+    page.reload()
+    for language in ("ar", "en"):
+        page.locator(".top-end summary").first.click()
+        page.locator(f"[href='/lang/{language}']").click()
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(page.locator("[name=mode][value=amount]")).to_be_checked()
+        expect(page.locator("#value")).to_have_value("12.50")
+        expect(page.locator("#received")).to_have_value("20")
+        expect(page.locator("#quote .total").first).to_be_visible()
+    page.get_by_role("link", name="Begin a new purchase").click()
+    expect(page.locator("#value")).to_have_value("")
+    page.reload()
+    expect(page.locator("#received")).to_have_value("")
 
 
 def notice_the_wrong_meter(m: Morning) -> None:
@@ -286,6 +331,7 @@ def test_a_morning_at_the_counter(morning: Morning) -> None:
         open_the_shift,
         prepare_key_and_debt,
         sell_of_every_kind,
+        lose_nothing_typed,
         notice_the_wrong_meter,
         print_and_reprint,
         take_one_back,

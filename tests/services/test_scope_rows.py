@@ -52,11 +52,17 @@ from vmsapp.models import (
     ReceiptCounter,
     ReceiptPrint,
     Region,
+    ReportRecipient,
+    ReportSchedule,
+    ReportSending,
+    RevenueFinding,
+    RevenueNote,
     Sale,
     SaleReversal,
     SalesByHour,
     SalesByProduct,
     SalesByTariff,
+    SavedReport,
     ServicePoint,
     Shift,
     ShiftCash,
@@ -114,8 +120,9 @@ AT_A_POINT = (
     SalesByTariff,
     SalesByProduct,
 )
+REVENUE = (RevenueFinding, RevenueNote)
 CAMPAIGNS = (Campaign, CampaignMeter, CampaignChunk, CampaignRefusal, CampaignNotice)
-SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS
+SEEN = REGIONAL + AT_A_POINT + ENGINEERING + CAMPAIGNS + REVENUE
 
 NOT_SCOPED = {
     "Setup": "one utility; every screen names it",
@@ -148,6 +155,7 @@ NOT_SCOPED = {
     "NumberSeries": "one series over all regions; holds a number alone",
     "RecoveryCode": "reached through its user; asked for by the owner's id alone",
     "ApprovalRule": "one rule for the whole utility",
+    "RevenueRule": "one rule for the whole utility",
     "LedgerProof": "of the whole utility's books; shown to who may see its page",
     "TrainingMeter": "of one signed-in browser, sealed with its session; no real meter",
     "UserSession": "everybody's own; the service asks for those of the asker alone",
@@ -185,6 +193,7 @@ def sold(shop):
         shop.change(lambda session, one=meter_id: campaigned(session, session.get_one(Meter, one)))
     for meter, who in ((LEGACY_11, OPERATOR), (SOUTHERN, SOUTH_OPERATOR)):
         engineered(shop, meter, who)
+    shop.change(lambda session: lost(session, shop.utility))
     shop.change(lambda session: session.add_all(simulated(session, shop.utility.regions)))
     pair = make_pair(shop)
     for number, sale in enumerate((north, south)):
@@ -204,6 +213,20 @@ def sold(shop):
     with shop.session() as session, seen_by(SYSTEM):
         merge(session)
     return {"north": north, "south": south}
+
+
+def lost(session, utility):
+    """Findings of revenue protection about meters and vending points, with the work on them."""
+    now = factories.NOW
+    subjects = [
+        *({"meter_id": utility.meters[name]} for name in (LEGACY_11, SOUTHERN)),
+        *({"vending_point_id": utility.points[name]} for name in (HARBOUR, MARKET)),
+    ]
+    for subject in subjects:
+        row = RevenueFinding(rule="x", subject=str(subject), facts={}, found_at=now, **subject)
+        session.add(row)
+        session.flush()
+        session.add(RevenueNote(finding_id=row.id, deed="noted", made_at=now))
 
 
 def simulated(session, regions):
@@ -265,7 +288,8 @@ def test_every_model_is_scoped_or_named_with_its_reason():
     }
     scoped = set(ScopedMixin.scoped)
     assert {model.__name__ for model in ours - scoped} == set(NOT_SCOPED)
-    assert scoped == {*SEEN, AuditEvent, ImportBatch, Job, JournalFinding, OfficeUser}
+    kept = {ReportRecipient, ReportSchedule, ReportSending, SavedReport}  # see test_saved_reports
+    assert scoped == {*SEEN, *kept, AuditEvent, ImportBatch, Job, JournalFinding, OfficeUser}
 
 
 def test_an_operator_sees_the_own_side_and_nothing_of_the_other(shop, sold):
@@ -334,6 +358,8 @@ CHANGES = {
     ReceiptPrint: {"language": "fr"},
     Delivery: {"language": "fr"},
     Shift: {"note": "x"},
+    RevenueFinding: {"rule": "y"},
+    RevenueNote: {"text": "x"},
     ShiftCash: {"note": "x"},
 }
 
@@ -517,3 +543,30 @@ def test_a_statement_made_once_shows_everybody_the_own_rows_whoever_ran_it_befor
             assert session.scalars(once).all() == expected
     with shop.session() as session, seen_by(Actor(None, "nobody", NOTHING)):
         assert session.scalars(once).all() == []
+
+
+def test_kept_reports_and_what_is_sent_of_them_are_seen_by_whose_they_are(shop):
+    ours, theirs = (shop.utility.users[name].id for name in (OPERATOR, SOUTH_OPERATOR))
+
+    def add(session):
+        for user_id in (ours, theirs):
+            kept = SavedReport(
+                actor_id=user_id, report="x", name="x", query="", made_at=factories.NOW
+            )
+            session.add(kept)
+            session.flush()
+            row = ReportSchedule(
+                actor_id=user_id, saved_id=kept.id, every="day", hour=6, kind="csv", zone="UTC",
+                state="paused", made_at=factories.NOW,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            of_it = {"actor_id": user_id, "schedule_id": row.id, "user_id": ours}
+            moments = dict.fromkeys(("for_at", "made_at", "state_at", "due_at"), factories.NOW)
+            session.add_all([ReportRecipient(**of_it), ReportSending(**of_it, **moments)])
+
+    shop.change(add)
+    for model in (SavedReport, ReportSchedule, ReportRecipient, ReportSending):
+        assert seen(shop, OPERATOR, model) == {(1,)}
+        assert seen(shop, SOUTH_OPERATOR, model) == {(2,)}
+        assert seen(shop, Actor(None, "x", NOTHING), model) == set()

@@ -111,8 +111,15 @@ def test_a_key_change_takes_as_many_tokens_as_the_key_is_long(ea, count):
     assert words[-1] == "Accept"
     assert set(words[:-1]) <= {"1stKCT", "2ndKCT", "3rdKCT", "4thKCT"}
     assert bench.meter.key.reveal() != key
-    assert ("ti", "01", "42") in bench.entered[0].changes
-    assert ("krn", "1", "2") in bench.entered[0].changes
+    assert (offered.value, bench.entered[0].changes) == ("TI 42", (("ti", "01", "42"),))
+
+
+@pytest.mark.parametrize("ti", ["", "01"])
+def test_a_key_of_the_same_index_has_the_next_revision(bench, ti):
+    offered = training.make(bench, Wish(Lesson.KEY_CHANGE, ti=ti), NOW)
+    for digits in offered.digits:
+        training.enter(bench, digits)
+    assert (offered.value, bench.entered[0].changes) == ("KRN 2", (("krn", "1", "2"),))
 
 
 def test_a_token_of_the_former_key_fails_its_checksum_and_a_new_one_is_taken(bench):

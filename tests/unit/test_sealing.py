@@ -53,6 +53,20 @@ def test_mac_is_the_one_of_rfc_4231():
     assert code.hex() == expected
 
 
+def test_many_macs_are_those_of_rfc_4231_too():
+    """Test cases 1 and 2, and 6, whose key is longer than a block."""
+    (first,) = sealing.macs(b"\x0b" * 20, [b"Hi There"])
+    assert first.hex() == "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+    asked = b"what do ya want for nothing?"
+    known = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert [one.hex() for one in sealing.macs(b"Jefe", [asked, asked])] == [known, known]
+    (long,) = sealing.macs(
+        b"\xaa" * 131, [b"Test Using Larger Than Block-Size Key - Hash Key First"]
+    )  # fmt: skip
+    assert long.hex() == "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+    assert sealing.macs(b"Jefe", []) == []
+
+
 def test_keys_for_two_purposes_differ():
     assert sealing.expand(KEY, "one") != sealing.expand(KEY, "two")
     assert sealing.expand(KEY, "one") == sealing.expand(KEY, "one")

@@ -31,7 +31,7 @@ from tests.keyring import failed_change
 from tests.till import Till
 from tests.web.office import NOWHERE, Browser, contents
 from tests.web.test_permissions import FRAMEWORKS_OWN, routes
-from vmsapp.models import Campaign, Debt, Delivery, Tariff
+from vmsapp.models import Campaign, Debt, Delivery, RevenueFinding, Tariff
 from vmsapp.models.user import Role
 from vmsapp.security import READY_MADE
 
@@ -42,7 +42,7 @@ OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "simulation_id": NOWHERE,
           "name": "suspend", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none", "way": "pay-in",
           "action": "float.pay_in", "kind": "csv", "sheet": "consumers", "hold": "block",
-          "move": "activate", "row_id": 1, "algorithm": "sts6",
+          "move": "activate", "row_id": 1, "algorithm": "sts6", "code": "stopped",
           "function": "clear_tamper"}  # fmt: skip
 """What stands in an address besides whose it is."""
 
@@ -97,6 +97,16 @@ def things(shop, utility, people) -> dict[str, Thing]:
         session.flush()
         return Thing(*(row.id for row in rows))
 
+    def findings(session) -> Thing:
+        rows = [
+            RevenueFinding(rule="stopped", subject=f"meter {key}", meter_id=key, facts={},
+                           found_at=north.sold_at)
+            for key in meters
+        ]  # fmt: skip
+        session.add_all(rows)
+        session.flush()
+        return Thing(*(row.id for row in rows))
+
     till = Till(shop)
     shifts = Thing(*(
         till.open(by=by, point=point).id
@@ -115,6 +125,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "delivery": shop.change(deliveries),
         "debt": shop.change(debts),
         "Campaigns": shop.change(campaigns),
+        "RevenueFindings": shop.change(findings),
         "Sales": Thing(north.id, south.id),
         "Meters": Thing(*meters),
         "Consumers": shop.change(consumers),

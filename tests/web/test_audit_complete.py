@@ -237,8 +237,19 @@ def deeds(shop, module, utility, people, office, browse):
         "AuthDBView.logout": lambda b: b.post("/logout/"),
         "AuditTrail.export": lambda b: b.post("/audit/export/csv"),
         "SalesReport.export": lambda b: b.post("/reports/sales/export/csv"),
+        "TaxReport.export": lambda b: b.post("/reports/taxes/export/csv"),
+        "StepReport.export": lambda b: b.post("/reports/steps/export/csv"),
+        "CashReport.export": lambda b: b.post("/reports/cash/export/csv"),
+        "FloatReport.export": lambda b: b.post("/reports/floats/export/csv"),
+        "SecondLookReport.export": lambda b: b.post("/reports/copies-and-reversals/export/csv"),
+        "FreeReport.export": lambda b: b.post("/reports/free-tokens/export/csv"),
+        "KeyReport.export": lambda b: b.post("/reports/key-expiry/export/csv"),
         "PurchaseStatistics.export": lambda b: b.post("/reports/purchases/export/csv"),
         "LedgerProofs.run": lambda b: b.post("/proof/run"),
+        "RevenueRules.run": lambda b: b.post("/revenue-protection/run"),
+        "RevenueRules.rule": lambda b: form(
+            b, "/revenue-protection/rule/stopped", number_days="45"
+        ),
         "TokenJournal.export": lambda b: b.post("/journal/export/csv"),
         "TokenDesk.look": lambda b: b.post("/token-desk/look", {"digits": "1" + "0" * 19}),
         "Clock.accept": lambda b: b.post("/clock/accept", {"what": "sales", "reason": "battery"}),
@@ -356,15 +367,22 @@ EVENT_ALONE = {
         "Consumers", "Meters", "Sales", "Regions", "Products", "VendingPoints", "Tariffs", "Users",
         "UserGroups", "Imports", "Jobs", "Approvals", "Floats", "Shifts", "LedgerProofs",
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
-        "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers", "PurchaseRecords",
-    )), "Floats.statement_file", "SalesReport.export", "PurchaseStatistics.export",
-    "TokenDesk.look",
+        "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
+        "RevenueFindings", "PurchaseRecords",
+    )), "Floats.statement_file", "Campaigns.faulty", "SalesReport.export",
+    "PurchaseStatistics.export",
+    "TaxReport.export", "StepReport.export", "CashReport.export", "FloatReport.export",
+    "SecondLookReport.export", "FreeReport.export", "KeyReport.export", "TokenDesk.look",
     "TrainingBench.begin",
 }  # fmt: skip
 """Routes that change nothing but leave an event all the same."""
 
 
 ELSEWHERE = {
+    **{
+        f"RevenueFindings.{deed}": "tests/services/test_revenue_working.py"
+        for deed in ("take", "leave", "note", "decide", "reopen")
+    },
     "Approvals.approve": "tests/services/test_second_person.py",
     "Approvals.refuse": "tests/services/test_second_person.py",
     "Approvals.withdraw": "tests/services/test_second_person.py",

@@ -24,6 +24,7 @@ from tests.web.office import ADMIN, ENGINEER, main_part, said, statements
 from tests.web.records import read, rows, sent, the_form
 from tests.web.test_digits_stay import holds
 from tests.web.test_statements import MOST, own, told
+from vmsapp.clock import now_utc
 from vmsapp.extensions import db
 from vmsapp.models import (
     ApprovalRule,
@@ -40,7 +41,7 @@ from vmsapp.models import (
 from vmsapp.scope import Actor, seen_by
 from vmsapp.security import sight_of
 from vmsapp.services import job_runs
-from vmsapp.services.campaigns import making
+from vmsapp.services.campaigns import making, preview
 from vmsapp.sts import identifiers
 
 pytestmark = pytest.mark.ring
@@ -209,6 +210,60 @@ def test_a_list_of_numbers_chooses_and_says_which_are_none(engineer, shop):
         ["2", spaced, "stands in the list twice"],
         ["3", "07000000999", "no meter that you see has this number"],
     ]
+
+
+def test_all_numbers_that_are_none_can_be_had_as_a_file(engineer, browse, shop):
+    """The page shows the first of them alone."""
+    wrong = [f"9900000{n:04}" for n in range(60)]
+    page = planned(engineer, file=a_list(shop.meter(LEGACY_11).drn, *wrong)).location
+    shown = engineer.get(page).text
+    assert len(rows_of(shown, "Numbers")) == 50
+    assert "These are the first 50; a file holds them all." in plain(shown)
+    number = int(page.rpartition("/")[2])
+    form = read(shown).one("form", action=f"/campaigns/{number}/faulty/xlsx")
+    answer = engineer.post(form["action"], sent(form))
+    told = list(openpyxl.load_workbook(io.BytesIO(answer.data)).active.values)
+    assert told[0] == ("Place in the list", "Number", "What is wrong")
+    unknown = "no meter that you see has this number"
+    assert told[1:] == [(n, drn, unknown) for n, drn in enumerate(wrong, start=2)]
+    (event,) = shop.rows(AuditEvent, AuditEvent.action == "campaign.faults_exported")
+    assert (event.subject_id, event.details["rows"], event.details["kind"]) == (
+        str(number), 60, "xlsx"
+    )  # fmt: skip
+    assert engineer.post(f"/campaigns/{number}/faulty/pdf").status_code == 404
+    assert browse(OPERATOR).post(form["action"]).status_code == 403
+    whole = planned(engineer).location.rpartition("/")[2]
+    lines = engineer.post(f"/campaigns/{whole}/faulty/csv").data.decode("utf-8-sig").splitlines()
+    assert lines == ["Place in the list,Number,What is wrong"], "it has no list"
+
+
+@pytest.mark.parametrize("path", ["", "/list/?campaign={0}&reason=campaign_meter_blocked"])
+def test_what_a_plan_would_do_is_counted_once(engineer, monkeypatch, path):
+    """Among a million meters it takes a second or two."""
+    page = planned(engineer).location
+    number, counted, real = page.rpartition("/")[2], [], preview.groups_of
+
+    def noted(session, campaign):
+        counted.append(campaign.id)
+        return real(session, campaign)
+
+    monkeypatch.setattr(preview, "groups_of", noted)
+    answer = engineer.get("/campaign-left-out" + path.format(number) if path else page)
+    assert answer.status_code == 200
+    assert "Meters" in answer.text
+    assert counted == [int(number)]
+
+
+def test_a_plan_that_is_not_begun_is_counted_once_too(engineer, monkeypatch):
+    page = planned(engineer).location
+    counted, real = [], preview.groups_of
+    form = read(engineer.get(page).text).one("form", action=page.replace("/show", "") + "/begin")
+    monkeypatch.setattr(
+        preview, "groups_of", lambda *asked: (counted.append(1), real(*asked))[1]
+    )  # fmt: skip
+    answer = engineer.post(form["action"], sent(form) | {"digest": "another"})
+    assert "What it will do" in answer.text
+    assert len(counted) == 1
 
 
 def rows_of(page, label):
@@ -380,6 +435,26 @@ def test_a_campaign_that_was_made_tells_how_far_it_is(browse, shop, fleet):
     assert {bar["aria-label"] for bar in bars} == {
         "Tokens made", "Handed out", "Confirmed", "Overdue"
     }  # fmt: skip
+
+
+def test_a_campaign_says_how_its_meters_are_confirmed_until_all_are(browse, shop, fleet):
+    admin = browse(ADMIN)
+    address = begun(admin, fleet)
+    page = admin.get(address).text
+    steps = read(page).one("ol", "steps").all("li")
+    assert [step["aria-current"] for step in steps if "aria-current" in step.attributes] == ["step"]
+    assert "A meter is confirmed on its own page" in plain(page)
+    link = next(a["href"] for a in read(page).all("a") if a.text == "See those not confirmed yet")
+    assert len(rows(read(admin.get(link).text))) == shop.count(KeyChange)
+    left = {row[0]: row[2] for row in rows_of(page, "Reasons")}
+    assert left["The meter is blocked."] == number_of(shop, BLOCKED)
+    assert "All tokens made at" in plain(page)
+    shop.change(lambda session: session.execute(
+        update(KeyChange).values(state="confirmed", closed_at=now_utc(), proof="test_tokens")
+    ))  # fmt: skip
+    page = admin.get(address).text
+    assert "See those not confirmed yet" not in page
+    assert 'aria-current="step"' not in page.partition('class="steps"')[2].partition("</ol>")[0]
 
 
 def test_after_its_day_what_nobody_confirmed_is_overdue(browse, shop, fleet):

@@ -76,7 +76,7 @@ def test_no_page_takes_more_than_a_few_statements(office, browse, utility, busy,
               "section": "currency", "plan_id": 1, "simulation_id": 1, "digest": "none",
               "sheet": "consumers", "way": "pay-in", "hold": "block", "move": "activate",
               "consumer_id": 1, "action": "float.pay_in", "row_id": 1,
-              "algorithm": "sts6", "function": "clear_tamper"}  # fmt: skip
+              "algorithm": "sts6", "code": "stopped", "function": "clear_tamper"}  # fmt: skip
     with office.app_context():
         engine = db.engine
     too_many, answered = [], 0

@@ -68,6 +68,8 @@ NOT_SHOWN: dict[type, str] = {
     models.DebtPayment: "a line of the statement of debts",
     models.DebtWriteOff: "a line of the statement of debts",
     models.FloatMovement: "a part of a float's statement",
+    models.RevenueNote: "a step of the work on a finding, shown with it",
+    models.RevenueRule: "listed by rule, whether or not there is a row",
     models.ApprovalRule: "listed by deed, whether or not there is a row",
     models.TariffPlan: PART,
     models.TariffSimulation: "what a plan was tried over, shown with it",

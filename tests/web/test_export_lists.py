@@ -32,7 +32,8 @@ from vmsapp.views.exports import Exported
 LISTS = ("Approvals", "AuditTrail", "CampaignLeftOut", "CampaignMeters", "Campaigns", "Consumers",
          "EngineeringRefusals", "EngineeringTokens",
          "TestTokens", "Floats", "Imports", "InactiveConsumers", "Jobs", "KeyChangeTokens",
-         "LedgerProofs", "Meters", "Products", "PurchaseRecords", "Regions", "Sales", "SalesTokens",
+         "LedgerProofs", "Meters", "Products", "PurchaseRecords", "Regions", "RevenueFindings",
+         "Sales", "SalesTokens",
          "SecurityModules",
          "Shifts", "Tariffs",
          "TokenJournal", "UserGroups", "Users", "VendingPoints")  # fmt: skip
@@ -52,6 +53,7 @@ WITHOUT_ROWS = {
     "InactiveConsumers",
     "KeyChangeTokens",
     "LedgerProofs",
+    "RevenueFindings",
     "SecurityModules",
     "Shifts",
     "TokenJournal",

@@ -30,6 +30,7 @@ from vmsapp.models import (
     Meter,
     OfficeUser,
     ReportSchedule,
+    RevenueFinding,
     Sale,
     SavedReport,
     Shift,
@@ -114,8 +115,12 @@ def may_everything(shop, people):
         actor_id=people[SOUTH_OPERATOR].id,
     )  # fmt: skip
 
+    lost = RevenueFinding(
+        rule="stopped", subject=f"meter {south.id}", meter_id=south.id, facts={}, found_at=NOW
+    )
+
     def promote(session):
-        session.add_all([asked, found, shift, sent, campaign, kept])
+        session.add_all([asked, found, shift, sent, campaign, kept, lost])
         session.flush()
         session.add(ReportSchedule(
             saved_id=kept.id, every="day", hour=6, kind="csv", zone="UTC", made_at=NOW,

@@ -80,6 +80,23 @@ def test_the_language_chosen_wins_over_the_browsers(browse):
     assert frame(operator.get("/counter/").text) == ("ar", "rtl")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_language_in_use_is_marked_where_one_is_chosen(browse, language):
+    for who, path, place in ((None, "/login/", "door-languages"), ("operator", "/counter/", "top")):
+        page = browse(who, language).get(path).text
+        links = re.findall(r'<a lang="(\w+)" href="/lang/\1"([^>]*)>', page[page.index(place) :])
+        assert {code for code, _ in links} == set(LANGUAGES)
+        assert [code for code, marks in links if 'aria-current="true"' in marks] == [language]
+
+
+def test_each_step_of_a_breadcrumb_runs_in_its_own_direction(browse):
+    page = browse("operator", "ar").get("/shifts/open").text
+    crumbs = re.search(r'<nav class="crumbs".*?</nav>', page, re.DOTALL)[0]
+    steps = re.findall(r"<li[^>]*>(.*?)</li>", crumbs)
+    assert len(steps) == 3
+    assert all(re.fullmatch(r"(<a [^>]*>)?<bdi>[^<]+</bdi>(</a>)?", step) for step in steps)
+
+
 def test_a_users_own_language_is_taken_when_signing_in(browse, shop, people):
     shop.change(
         lambda session: setattr(

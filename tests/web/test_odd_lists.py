@@ -121,7 +121,8 @@ FOR_FILTERS = {"/regions", "/products", "/tariffs"}
 CLOSED = FOR_FILTERS | {
     "/approvals", "/audit", "/campaigns", "/campaign-meters", "/campaign-left-out",
     "/engineering", "/engineering-refusals", "/imports", "/jobs",
-    "/journal", "/modules", "/proof", "/roles", "/test-tokens", "/users", "/vending-points",
+    "/journal", "/modules", "/proof", "/revenue-findings", "/roles", "/test-tokens", "/users",
+    "/vending-points",
 }  # fmt: skip
 """Lists no operator opens."""
 

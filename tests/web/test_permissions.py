@@ -133,6 +133,17 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         (f"ReportSchedules.{route}", "POST"): SETTLES
         for route in ("pause", "resume", "send", "end", "restore", "add", "remove")
     },
+    ("CashReport.show", "GET"): OF_FLOATS,
+    ("FloatReport.show", "GET"): OF_FLOATS,
+    **{
+        (f"{report}.{route}", method): OF_MONEY
+        for report in ("TaxReport", "StepReport", "SecondLookReport", "FreeReport")
+        for route, method in (("show", "GET"), ("export", "POST"))
+    },
+    ("CashReport.export", "POST"): OF_MONEY,
+    ("FloatReport.export", "POST"): OF_MONEY,
+    ("KeyReport.show", "GET"): OF_ENGINEERING,
+    ("KeyReport.export", "POST"): OF_ENGINEERING,
     **{("Shifts." + route, method): OF_FLOATS for route, method in READ},
     **{
         (f"Shifts.{route}", method): SELLS
@@ -182,6 +193,7 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
         for view in ("Campaigns", "CampaignMeters", "CampaignLeftOut")
     },
     ("Campaigns.report", "POST"): CHANGE_KEYS | {AUDITOR},
+    ("Campaigns.faulty", "POST"): CHANGE_KEYS | {AUDITOR},
     **{
         (f"{view}.{route}", method): FINDS
         for view in ("SalesTokens", "KeyChangeTokens", "InactiveConsumers", "PurchaseRecords")
@@ -189,6 +201,25 @@ MAY: dict[tuple[str, str], frozenset[str | None]] = {
     },
     **{(f"{view}.export", "POST"): OF_MONEY for view in ("SalesTokens", "KeyChangeTokens")},
     ("InactiveConsumers.export", "POST"): OF_FILES,
+    ("RevenueRules.show", "GET"): OF_FILES,
+    ("RevenueRules.run", "POST"): ADMINS,
+    ("RevenueRules.rule", "GET"): ADMINS,
+    ("RevenueRules.rule", "POST"): ADMINS,
+    **{("RevenueFindings." + route, method): OF_FILES for route, method in READ},
+    ("RevenueFindings.export", "POST"): OF_FILES,
+    **{
+        (f"RevenueFindings.{route}", method): MAKES_TOKENS
+        for route, method in (
+            ("take", "POST"),
+            ("leave", "POST"),
+            ("note", "GET"),
+            ("note", "POST"),
+        )
+    },
+    **{
+        (f"RevenueFindings.{route}", method): SETTLES
+        for route, method in (("reopen", "POST"), ("decide", "GET"), ("decide", "POST"))
+    },
     ("PurchaseRecords.statement_page", "GET"): FINDS,
     ("PurchaseRecords.export", "POST"): OF_MONEY,
     ("PurchaseStatistics.show", "GET"): FINDS,
@@ -409,7 +440,7 @@ VALUES = {"sheet": "consumers", "hold": "block", "move": "activate", "consumer_i
           "session_id": NOWHERE, "name": "x", "filename": "none.css",
           "locale": "fr", "section": "currency", "digest": "none",
           "plan_id": NOWHERE, "simulation_id": NOWHERE, "way": "pay-in", "action": "float.pay_in",
-          "kind": "csv", "row_id": 1, "algorithm": "sts6",
+          "kind": "csv", "row_id": 1, "algorithm": "sts6", "code": "stopped",
           "function": "clear_tamper"}  # fmt: skip
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"

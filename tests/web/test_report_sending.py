@@ -5,6 +5,7 @@ import io
 import re
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from zipfile import ZipFile
 
 import pypdfium2
@@ -32,10 +33,15 @@ from vmsapp.models import (
 )
 from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, seen_by
+from vmsapp.security import actor_for
 from vmsapp.services.delivery.terms import STALE_AFTER
 from vmsapp.services.reports import due, sending
+from vmsapp.services.reports.sending import Order
 from vmsapp.tasks import background
 from vmsapp.tasks import reports as tasks
+from vmsapp.views import report_letters
+from vmsapp.views.report_files import Table, guarded
+from vmsapp.views.reported import reports
 
 SAVED, SCHEDULES = "/reports/saved/", "/reports/schedules/"
 BY_POINT = "period=this_month&by=vending_point"
@@ -181,6 +187,17 @@ def test_who_is_suspended_gets_nothing_and_the_author_is_told(schedule, browse, 
     assert states(shop)[0] == ("failed", "report_recipient_suspended")
     page = browse(ADMIN).get(f"{SCHEDULES}show/{number}").text
     assert "This person is suspended, so nothing was sent." in page
+
+
+@pytest.mark.usefixtures("sold")
+def test_what_is_narrowed_to_somebody_elses_region_is_not_sent_wider(schedule, shop, post, worker):
+    south = shop.utility.regions["south"].id
+    schedule(NORTH_SUPERVISOR, SUPERVISOR, query=f"{BY_POINT}&region={south}")
+    shop.clock.now = DUE
+    worker()
+    assert post.to(NORTH_SUPERVISOR) == []
+    assert points(post.to(SUPERVISOR)[0]) == {MARKET}
+    assert states(shop)[0] == ("failed", "report_narrowed_out_of_sight")
 
 
 @pytest.mark.usefixtures("sold")
@@ -431,3 +448,41 @@ def test_no_figure_is_in_the_job_or_on_the_disk(schedule, office, sold, shop, po
     assert set(job.params) == {"title", "schedule_id"}
     after = {path for path in folder.rglob("*") if path.is_file()}
     assert not [path for path in after - before if "download" in str(path)]
+
+
+@pytest.mark.usefixtures("sold")
+def test_every_report_of_the_product_can_be_sent_as_every_kind_of_file(office, people):
+    """Whoever declares a report gets this for it; what it shows is its own tests' affair."""
+    with office.app_context():
+        reader = actor_for(db.session(), people[ADMIN].id)
+        known = list(reports())
+        assert {"sales_report", "sales_tokens", "key_change_tokens", "inactive_consumers"} <= {
+            *known
+        }
+        for report in known:
+            for kind, begins in (("csv", b"\xef\xbb\xbf"), ("xlsx", b"PK"), ("pdf", b"%PDF")):
+                order = Order(
+                    report=report, query="period=this_month", name="x", kind=kind, every="day",
+                    reader=reader, language="ar", author="a", to="b@test",
+                )  # fmt: skip
+                with seen_by(reader):
+                    letter = report_letters.letter(order, "r")
+                (file,) = letter.message.attached
+                assert file.content.startswith(begins), (report, kind)
+        db.session.remove()
+
+
+def test_what_looks_like_a_whole_token_is_hidden_whatever_a_report_does():
+    whole = "12345678901234567890"
+    rows = [
+        ["1234 5678 9012 3456 7890", f"a {whole} b", whole + "1", "600727 0700 0000 0001 2"],
+        [int(whole), None, Decimal("1.5"), "1234-5678-9012-3456-7890, 1111 2222 3333 4444 5555"],
+    ]
+    table = guarded(Table("t", [("Token", whole)], [], rows, [[whole]]))
+    hidden = "•" * 16 + "7890"
+    assert list(table.rows) == [
+        [hidden, f"a {hidden} b", whole + "1", "600727 0700 0000 0001 2"],
+        [hidden, None, Decimal("1.5"), f"{hidden}, {'•' * 16}5555"],
+    ]
+    assert table.totals == [[hidden]]
+    assert table.asked == [("Token", hidden)]

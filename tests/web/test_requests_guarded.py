@@ -28,7 +28,8 @@ VALUES = {"meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "session_
           "name": "copyrole", "locale": "fr", "filename": "vms/counter.css", "section": "mail",
           "plan_id": 1, "simulation_id": 1,
           "digest": "none", "way": "pay-in", "action": "float.pay_in",
-          "kind": "csv", "row_id": 1, "algorithm": "sts6", "consumer_id": 1, "hold": "block",
+          "kind": "csv", "row_id": 1, "algorithm": "sts6", "code": "stopped",
+          "consumer_id": 1, "hold": "block",
           "move": "activate", "sheet": "consumers", "function": "clear_tamper"}  # fmt: skip
 
 

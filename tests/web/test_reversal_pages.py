@@ -6,11 +6,16 @@ from datetime import timedelta
 import pytest
 
 from tests import factories
-from tests.factories import DOMESTIC, LEGACY_11, SOUTH_OPERATOR, SOUTHERN
+from tests.factories import DOMESTIC, HARBOUR, LEGACY_11, SOUTH_OPERATOR, SOUTHERN
 from tests.web.office import ADMIN, NORTH_SUPERVISOR, main_part, said
-from tests.web.records import read, rows, sent, the_form
+from tests.web.records import links, read, rows, sent, the_form
 from tests.web.test_second_person_pages import asked, decide
-from vmsapp.models import ApprovalRequest, Sale, SaleReversal, Setup
+from vmsapp.models import ApprovalRequest, LedgerTransfer, Sale, SaleReversal, Setup
+
+NO_DRAWER = (
+    "No drawer: neither who asks for it nor the seller has an open shift. No shift’s count will"
+    " tell of this money."
+)
 
 
 @pytest.fixture
@@ -58,6 +63,38 @@ def test_a_supervisor_asks_and_another_approves_and_the_digits_are_gone(
     exported = supervisor.post("/sales/export/csv")
     assert "43.5" in exported.text
     assert not digits_in(exported.text, shop, sold)
+
+
+@pytest.mark.parametrize(
+    ("opened_by", "said_of_it"),
+    [
+        (("operator",), "Shift 1 of operator at Harbour Street"),
+        (("operator", "supervisor"), "Shift 2 of supervisor at Harbour Street"),
+        ((), NO_DRAWER),
+    ],
+)  # fmt: skip
+def test_the_second_person_sees_whose_drawer_pays_and_later_whose_did(
+    supervisor, second, operator, utility, shop, opened_by, said_of_it
+):
+    point = str(utility.points[HARBOUR])
+    for who in opened_by:
+        browser = {"operator": operator, "supervisor": supervisor}[who]
+        form = sent(the_form(read(browser.get("/shifts/open").text)))
+        browser.post("/shifts/open", form | {"amount": "20", "vending_point": point})
+    operator.buy(utility, DOMESTIC, value="250")
+    fill(supervisor, shop.rows(Sale)[0], reason="test")
+    request = asked(shop)
+    page = read(second.get(f"/approvals/show/{request.id}").text)
+    assert dict(row[:2] for row in rows(page))["The money comes from"] == said_of_it
+    if opened_by:
+        assert links(page)[said_of_it] == f"/shifts/show/{len(opened_by)}"
+    decide(second, request, "approve")
+    (paid_in,) = shop.rows(LedgerTransfer, LedgerTransfer.reason == "test")
+    assert paid_in.shift_id == (len(opened_by) or None)
+    done = dict(rows(read(second.get(f"/approvals/show/{request.id}").text)))
+    assert done["The money comes from"] == (
+        said_of_it if opened_by else "No drawer: no shift was open."
+    )
 
 
 def test_the_page_says_what_it_means_before_anything_is_asked(supervisor, shop, sold):

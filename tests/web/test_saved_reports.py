@@ -46,11 +46,11 @@ def test_a_list_opens_with_its_filters_and_without_the_last_when_it_was_taken_aw
     page = admin.get(TOKENS, query_string={"kind": "sale"}).text
     (chip,) = chips(read(page))
     assert chip == "Kind: Purchase"
-    links = [link["href"] for link in read(page).all("a") if "chip" in link.get("class", "")]
+    links = [link["href"] for link in read(page).all("a") if "chip" in link.classes]
     bare = admin.get(links[0].replace("&amp;", "&"))
     assert bare.status_code == 200
-    assert chips(read(bare.text)) == []
-    assert admin.get(TOKENS).location == f"{TOKENS}?asked=yes"
+    assert len(chips(read(bare.text))) == 0
+    assert admin.get(TOKENS).status_code == 200
 
 
 def test_another_person_at_the_same_browser_begins_anew(browse, office):

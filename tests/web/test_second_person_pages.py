@@ -32,6 +32,7 @@ from tests.web.test_statements import MOST, own, told
 from vmsapp.extensions import db
 from vmsapp.models import ApprovalRequest, ApprovalRule, AuditEvent, OfficeUser, Sale
 from vmsapp.models.user import Role
+from vmsapp.services.campaigns.beginning import START
 from vmsapp.services.floats import PAY_IN
 from vmsapp.services.vending.give_back import GIVE_BACK
 
@@ -216,7 +217,7 @@ def test_the_whole_way_of_a_request(admin, checker, shop):
         ["Date on the slip", "Mar 17, 2026"],
         ["Balance of the float", "50.00 USD", "0.00 USD"],
     ]  # fmt: skip
-    assert decide(checker, request, "approve").location == answer.location
+    assert decide(checker, request, "approve").location == f"{answer.location}#next"
     assert shop.account().balance_minor == 5000
     done = checker.get(answer.location).text
     assert "approved and done" in main_part(done)
@@ -229,6 +230,46 @@ def test_the_whole_way_of_a_request(admin, checker, shop):
     assert again.status_code == 409
     assert "does not wait any more" in again.text
     assert shop.account().balance_minor == 5000
+
+
+def test_after_a_decision_the_next_request_is_one_press_away(office, admin, checker, shop):
+    rule(shop, PAY_IN)
+    for number in range(3):
+        pay_in(admin, shop, reference=f"SLIP {number}")
+    oldest, middle, newest = shop.rows(ApprovalRequest)
+
+    def after(request, way, **typed):
+        answer = decide(checker, request, way, **typed)
+        assert answer.location == f"/approvals/show/{request.id}#next"
+        (link,) = read(checker.get(answer.location).text).all("a", id="next")
+        return link.text, link["href"]
+
+    assert after(middle, "approve") == (
+        f"Next: Pay into a float, request {oldest.id}", f"/approvals/show/{oldest.id}#main"
+    )  # fmt: skip
+    with office.app_context(), statements(db.engine) as seen:
+        checker.get(f"/approvals/show/{middle.id}")
+    assert len(own(seen)) <= MOST, told(seen)
+    assert after(oldest, "refuse", reason="No such slip")[1] == f"/approvals/show/{newest.id}#main"
+    assert after(newest, "approve") == (
+        "Nothing else waits for you", "/approvals/list/?box=waiting"
+    )  # fmt: skip
+    assert not read(admin.get(f"/approvals/show/{middle.id}").text).all("a", id="next")
+
+
+def test_a_column_for_what_is_now_stands_where_something_is(admin, checker, shop, utility):
+    rule(shop, PAY_IN)
+    pay_in(admin, shop)
+    compared = read(checker.get(f"/approvals/show/{asked(shop).id}").text)
+    assert [head.text for head in compared.one("thead").all("th")] == [
+        "What",
+        "As asked for",
+        "Now",
+    ]
+    decide(checker, asked(shop), "approve")
+    plain = read(checker.get(f"/approvals/show/{asked(shop).id}").text)
+    assert [head.text for head in plain.one("thead").all("th")] == ["What", "As asked for"]
+    assert not plain.one("tbody").all("td", colspan="2")
 
 
 def test_a_page_that_showed_something_else_approves_nothing(admin, checker, shop):
@@ -449,6 +490,23 @@ def test_a_rule_is_weakened_by_two(admin, checker, shop):
         ["From amount", "5.00 USD"],
     ]  # fmt: skip
     assert [one.from_amount_minor for one in shop.rows(ApprovalRule)] == [500]
+
+
+def test_a_deed_without_an_amount_is_asked_for_none(admin, shop):
+    """A campaign of key changes moves no money, so there is nothing to begin at."""
+    money = read(admin.get("/second-person/float.pay_in").text)
+    assert [field["id"] for field in money.all("input", name="from_amount")] == ["from_amount"]
+    page = read(admin.get("/second-person/campaign.begin").text)
+    assert page.all("input", name="from_amount") == []
+    rule(shop, START, 700)  # as an earlier release let one write it
+    said_now = dict(rows(read(admin.get("/second-person/").text)))[
+        "Begin a campaign of key changes"
+    ]
+    assert said_now.startswith("A second person must approve this.")
+    answer = fill(admin, "/second-person/campaign.begin", from_amount="5")
+    assert answer.location == "/second-person/", "it asks no less often, so one person is enough"
+    (kept,) = shop.rows(ApprovalRule)
+    assert (kept.active, kept.from_amount_minor) == (True, None)
 
 
 def test_a_rule_that_nobody_could_satisfy_is_refused(admin, shop):

@@ -10,6 +10,7 @@ from tests.faults import request_lost
 from tests.web.office import ADMIN, NORTH_SUPERVISOR, contents, main_part, said
 from tests.web.records import read, sent, the_form
 from vmsapp.models import LedgerTransfer, Sale, Setup, Shift, ShiftCash, VendingPoint
+from vmsapp.scope import unscoped
 
 
 @pytest.fixture
@@ -86,6 +87,55 @@ def test_a_sale_without_a_shift_leads_to_one_and_back_to_what_was_typed(operator
     assert (sale.state, sale.shift_id) == ("issued", the_shift(shop).id)
 
 
+@pytest.mark.usefixtures("needed")
+def test_without_a_shift_the_counter_offers_one_before_anything_is_typed(operator, utility):
+    meter = utility.meters[LEGACY_11]
+    page = operator.get(f"/counter/meter/{meter}?key=1-a&mode=amount&value=7.5&received=10").text
+    form = next(one for one in read(page).all("form") if "/sell" in one["action"])
+    assert not [one.text for one in form.all("button")]
+    offer = next(one for one in form.all("a") if one.get("data-sell") is not None)
+    assert offer.text == "Open a shift"
+    back = fill(operator, offer["href"], amount="20").location
+    again = next(
+        one for one in read(operator.get(back).text).all("form") if "/sell" in one["action"]
+    )
+    assert [one.text for one in again.all("button")] == ["Sell"]
+    typed = sent(again)
+    assert [typed[name] for name in ("mode", "value", "received", "key")] == (
+        ["amount", "7.5", "10", "1-a"]
+    )
+
+
+@pytest.mark.usefixtures("needed")
+def test_a_counted_shift_is_ended_before_anything_is_sold(operator, shop, utility):
+    open_shift(operator)
+    settings(shop, shift_tolerance_minor=0)
+    fill(operator, f"/shifts/{the_shift(shop).id}/close", amount="19")
+    page = operator.get(f"/counter/meter/{utility.meters[LEGACY_11]}?key=1-a").text
+    line = read(page).one("p", "shift-line-warns")
+    assert "You cannot sell before it is closed and another is open." in line.text
+    assert line.one("a")["href"] == f"/shifts/{the_shift(shop).id}/close"
+    form = next(one for one in read(page).all("form") if "/sell" in one["action"])
+    assert not form.all("button")
+    settings(shop, shifts_used=False)
+    page = operator.get(f"/counter/meter/{utility.meters[LEGACY_11]}?key=1-a").text
+    form = next(one for one in read(page).all("form") if "/sell" in one["action"])
+    assert [one.text for one in form.all("button")] == ["Sell"]
+
+
+@pytest.mark.usefixtures("needed")
+def test_who_may_open_no_shift_is_told_whom_to_ask(office, operator):
+    with office.app_context(), unscoped("a test arranges it"):
+        manager = office.extensions["appbuilder"].sm
+        pair = manager.find_permission_view_menu("can_work", "Shifts")
+        manager.del_permission_role(manager.find_role("Operator"), pair)
+    line = read(operator.get("/counter/").text).one("p", "shift-line-warns")
+    assert line.text == (
+        "You cannot sell: sales need an open shift, and you may not open one. Ask an administrator."
+    )
+    assert not line.all("a")
+
+
 def test_nobody_leads_anywhere_else_through_the_address(operator):
     answer = fill(operator, "/shifts/open?meter=https://evil.example&value=x", amount="1")
     assert answer.location == "/counter/"
@@ -111,7 +161,7 @@ def test_without_a_shift_the_counter_warns(operator):
     assert (
         read(operator.get("/counter/").text)
         .one("p", "shift-line-warns")
-        .text.startswith("No open shift: sales need one.")
+        .text.startswith("You cannot sell yet: sales need an open shift, and you have none.")
     )
 
 

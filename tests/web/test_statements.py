@@ -14,7 +14,7 @@ MOST = 9
 """Statements a page may take, the user's permissions included; shifts and debts are two
 of a counter page."""
 
-SELLING = 46
+SELLING = 33
 """Statements of a whole sale: three transactions, whose locks are taken one by one."""
 
 

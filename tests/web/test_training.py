@@ -89,6 +89,7 @@ def test_a_key_change_is_entered_and_the_old_token_works_no_more(operator, ea, c
     (credit,) = made(operator, "credit", units="1")
     tokens = made(operator, "key_change", ti="42")
     assert len(tokens) == count
+    assert "Key change to TI 42" in seen(operator)
     words = [entered(operator, token) for token in tokens]
     assert words[0] == "1stKCT"
     assert words[-1] == "Accept"

@@ -255,6 +255,8 @@ def test_a_change_gives_and_takes_and_says_so(admin, shop, group_of, held, backe
         "Counter.see",
         "Dashboard.see",
         "SalesReport.see",
+        "CashReport.see",
+        "FloatReport.see",
         "TokenRecords.see",
         "InactiveConsumers.see",
         "PurchaseStatistics.see",

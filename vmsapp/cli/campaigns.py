@@ -14,6 +14,7 @@ from vmsapp.models import Campaign
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.campaigns import steering
 from vmsapp.services.campaigns.progress import left_out, progress
+from vmsapp.services.campaigns.rows import read
 
 campaigns = AppGroup("campaigns", help="See how far campaigns are, pause and stop them.")
 
@@ -24,7 +25,9 @@ def list_command() -> None:
     with seen_by(SYSTEM):
         rows = db.session().scalars(select(Campaign).order_by(Campaign.id.desc())).all()
     for row in rows:
-        click.echo(f"{row.id:>6}  {row.state:9}  {row.due_on}  {printable(row.name)}")
+        click.echo(_line(row))
+    if not rows:
+        click.echo("There are none.")
 
 
 @campaigns.command("show")
@@ -33,8 +36,10 @@ def show_command(campaign_id: int) -> None:
     """Tell how far a campaign is, and why meters were left out."""
     session = db.session()
     with seen_by(SYSTEM):
+        row = read(session, campaign_id)
         done = progress(session, campaign_id)
         why = left_out(session, campaign_id)
+    click.echo(_line(row))
     for name in (
         "chosen", "done", "made", "being_made", "failed", "left_out", "handed_out", "confirmed",
         "refused", "open", "overdue",
@@ -61,3 +66,7 @@ def stop_command(campaign_id: int) -> None:
     with seen_by(SYSTEM):
         steering.stop(db.session(), SYSTEM, campaign_id)
     click.echo("Stopped.")
+
+
+def _line(row: Campaign) -> str:
+    return f"{row.id:>6}  {row.state:9}  {row.due_on}  {printable(row.name)}"

@@ -64,14 +64,18 @@ def tag(key: bytes, digits: str) -> bytes:
     return sealing.mac(key, digits.encode())[:TAG_BYTES]
 
 
+def tags(key: bytes, digits: Iterable[str]) -> list[bytes]:
+    """Make what stands for each of many tokens."""
+    return [whole[:TAG_BYTES] for whole in sealing.macs(key, map(str.encode, digits))]
+
+
 def line_of(
     key: bytes, last: Line | None, record: Record, rows: Sequence[BatchRow], at: datetime
 ) -> Line:
     """Make the line that follows ``last``."""
     assert record.tags is not None, "only what was issued has a line"
     number = last.number + 1 if last else 1
-    tags = [row.tags for row in rows] or [record.tags]
-    tokens = sum(map(len, tags)) // TAG_BYTES
+    tokens = sum([len(row.tags) for row in rows] or [len(record.tags)]) // TAG_BYTES
     digest = _digest(record, rows)
     at = at.replace(microsecond=0)
     chain = _chain(_chain_of(last), number, at, record.request_id, tokens, digest)

@@ -16,11 +16,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from vmsapp.hsm import record_file
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
@@ -69,9 +69,11 @@ class Record:
     refused_row: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """One meter of a batch that was issued; the fields are as in ``Record``."""
+class BatchRow(NamedTuple):
+    """One meter of a batch that was issued; the fields are as in ``Record``.
+
+    A tuple as the database takes it, for a campaign has a million of them.
+    """
 
     request_id: str
     row: int
@@ -125,8 +127,12 @@ _TABLES: Final[dict[type[Row], str]] = {
     Line: "journal",
     Head: "head",
 }
+_NAMES: Final[dict[type[Row], tuple[str, ...]]] = {
+    BatchRow: BatchRow._fields,
+    **{kind: tuple(field.name for field in fields(kind)) for kind in (Record, Line, Head)},
+}
 _READ: Final[dict[type[Row], Callable[[Row], tuple[Any, ...]]]] = {
-    kind: attrgetter(*kind.__slots__) for kind in _TABLES
+    kind: attrgetter(*_NAMES[kind]) for kind in _TABLES
 }
 """What reads the columns of a row, of batches thousands at a time."""
 
@@ -372,7 +378,7 @@ def _last(connection: sqlite3.Connection, kind: type[Numbered]) -> Numbered | No
 
 
 def _columns(kind: type[Row]) -> str:
-    return ", ".join(kind.__slots__)
+    return ", ".join(_NAMES[kind])
 
 
 def _write(connection: sqlite3.Connection, row: Row) -> None:
@@ -385,12 +391,12 @@ def _values(row: Row) -> tuple[Any, ...]:
 
 
 def _insert(kind: type[Row]) -> str:
-    holes = ", ".join("?" * len(kind.__slots__))
+    holes = ", ".join("?" * len(_NAMES[kind]))
     return f"INSERT INTO {_TABLES[kind]} ({_columns(kind)}) VALUES ({holes})"  # noqa: S608 - ours
 
 
 def _read(kind: type[AnyRow], row: tuple[Any, ...]) -> AnyRow:
-    values: dict[str, Any] = dict(zip(kind.__slots__, row, strict=True))
+    values: dict[str, Any] = dict(zip(_NAMES[kind], row, strict=True))
     if "at" in values:
         values["at"] = datetime.fromtimestamp(values["at"], UTC)
     if kind is Head:

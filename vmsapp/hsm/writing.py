@@ -3,11 +3,12 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from enum import Enum
-from itertools import groupby
+from itertools import count, groupby, islice
+from operator import attrgetter
 from typing import Any, Final
 
 from vmsapp import sealing
@@ -19,7 +20,6 @@ from vmsapp.hsm.requests import (
     CreditRequest,
     DisplayRequest,
     KeyChangeBatch,
-    KeyRef,
     MeterConfig,
     MeterRequest,
     Request,
@@ -36,6 +36,7 @@ _PRESSED: Final = 1
 """How hard it is pressed: more takes twice as long and saves little of what is mostly digits."""
 _HOLE: Final = "MeterPAN"
 _DIGITS: Final = 20
+_meter_of: Final = attrgetter("meter")
 _LIKE: Final = ("token_class", "subclass", "tid", "amount_field", "kcv", "demo")
 
 
@@ -137,8 +138,13 @@ class Seals:
 
     def tags(self, tokens: IssuedTokens) -> bytes:
         """Make the tags of a set, one after another."""
-        key = self._tag_key.reveal()
-        return b"".join([journal.tag(key, token.digits) for token in tokens])
+        return self.tags_of_sets((tokens,))[0]
+
+    def tags_of_sets(self, sets: Sequence[IssuedTokens]) -> list[bytes]:
+        """Make the tags of many sets, those of each one after another."""
+        digits = [token.digits for one in sets for token in one]
+        made = iter(journal.tags(self._tag_key.reveal(), digits))
+        return [b"".join(islice(made, len(one))) for one in sets]
 
     def chain_key(self) -> bytes:
         """Give the key that seals the lines of the journal."""
@@ -222,15 +228,17 @@ def batch_record_of(
     if isinstance(answer, ModuleRefused):
         return replace(record, reason=answer.reason, refused_row=answer.row), []
     sealed = seals.seal(batch.request_id, answer)
-    keys: dict[KeyRef, str] = {}
+    names: dict[int, str] = {}  # by identity: to hash a key for each row takes longer
     rows = [
         BatchRow(
-            batch.request_id, number, row.meter.meter_pan, row.meter.base_date.value,
-            keys.get(row.meter.key) or keys.setdefault(row.meter.key, str(row.meter.key)),
-            seals.tags(tokens),
+            batch.request_id, number, meter.meter_pan, meter.base_date.value,
+            names.get(id(meter.key)) or names.setdefault(id(meter.key), str(meter.key)), tags,
         )
-        for number, (row, tokens) in enumerate(zip(batch.rows, answer, strict=True))
+        for number, meter, tags in zip(
+            count(), map(_meter_of, batch.rows), seals.tags_of_sets(answer), strict=False
+        )
     ]  # fmt: skip
+    assert len(rows) == len(batch.rows) == len(answer), "a set a meter"
     return replace(record, outcome="issued", sealed=sealed, tags=b""), rows
 
 

@@ -84,6 +84,14 @@ from vmsapp.models.report import (
     ScheduleState,
     SendingState,
 )
+from vmsapp.models.revenue import (
+    REVENUE_MOVES,
+    RevenueFinding,
+    RevenueNote,
+    RevenueOutcome,
+    RevenueRule,
+    RevenueState,
+)
 from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.roll_up import (
     FIGURES,
@@ -130,6 +138,7 @@ __all__ = [
     "MOVES",
     "OPEN_CHANGES",
     "OPEN_DELIVERIES",
+    "REVENUE_MOVES",
     "SENDING_MOVES",
     "AccountKind",
     "Algorithm",
@@ -210,6 +219,11 @@ __all__ = [
     "ReportRecipient",
     "ReportSchedule",
     "ReportSending",
+    "RevenueFinding",
+    "RevenueNote",
+    "RevenueOutcome",
+    "RevenueRule",
+    "RevenueState",
     "ReversalReason",
     "RowState",
     "Sale",

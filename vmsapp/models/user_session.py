@@ -9,11 +9,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, String, and_
+from sqlalchemy import BindParameter, CheckConstraint, ColumnElement, ForeignKey, String, and_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vmsapp.models.base import Model
 from vmsapp.models.types import Id, Moment, UtcDateTime
+
+Bound = datetime | BindParameter[datetime]
+"""A moment that a row's is compared with."""
 
 ABSOLUTE_LIMIT: Final = timedelta(hours=12)
 """A session ends so long after signing in, however much it is used."""
@@ -59,11 +62,19 @@ class UserSession(Model):
             idle: How long a session may rest; up to ``SEEN_EVERY`` more is allowed, as
                 the last use is written down no more often.
         """
+        return cls.live_after(**live_bounds(now, idle))
+
+    @classmethod
+    def live_after(cls, created_after: Bound, seen_after: Bound) -> ColumnElement[bool]:
+        """State the same by the two bounds that ``live_bounds`` gives."""
         return and_(
-            cls.ended_at.is_(None),
-            cls.created_at > now - ABSOLUTE_LIMIT,
-            cls.seen_at > now - idle - SEEN_EVERY,
+            cls.ended_at.is_(None), cls.created_at > created_after, cls.seen_at > seen_after
         )
+
+
+def live_bounds(now: datetime, idle: timedelta) -> dict[str, datetime]:
+    """After which moments a session that counts at ``now`` was begun, and used last."""
+    return {"created_after": now - ABSOLUTE_LIMIT, "seen_after": now - idle - SEEN_EVERY}
 
 
 def hash_of(ticket: str) -> str:

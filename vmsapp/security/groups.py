@@ -59,6 +59,10 @@ _ENGINEERS: Final = frozenset(
 _IMPORTS: Final = frozenset(
     {"Imports.see", "Imports.consumers", "Imports.meters", "Imports.meters_with_consumers"}
 )
+_MONEY_REPORTS: Final = ("TaxReport", "StepReport", "CashReport", "FloatReport",
+                         "CopiesAndReversals", "FreeReport", "KeyReport")  # fmt: skip
+_SEES_REPORTS: Final = frozenset(f"{report}.see" for report in _MONEY_REPORTS)
+_TAKES_REPORTS: Final = frozenset(f"{report}.export" for report in _MONEY_REPORTS)
 _SEES_SYSTEM: Final = frozenset(
     {
         "SalesReport.see",
@@ -88,6 +92,8 @@ _SEES_SYSTEM: Final = frozenset(
         "PurchaseStatistics.export",
         "PurchaseRecords.export",
         "InactiveConsumers.export",
+        "RevenueProtection.see",
+        "RevenueProtection.export",
         "EngineeringTokens.see",
         "EngineeringTokens.export",
         "EngineeringRefusals.see",
@@ -124,6 +130,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Counter.sell", "Counter.reprint", "Counter.give_back", "Sales.reverse"}
         | {"Counter.give_free", "SalesReport.see", "SalesReport.export"}
         | {"Floats.see", "Approvals.see", "Approvals.decide"}
+        | _SEES_REPORTS
+        | _TAKES_REPORTS
         | _KEEPS_METERS
         | _WORKS_IN_SHIFTS
         | {"Shifts.close_others", "Shifts.figures"}
@@ -136,6 +144,8 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"TokenRecords.digits", "TokenRecords.export", "InactiveConsumers.export"}
         | {"PurchaseStatistics.export", "PurchaseRecords.export"}
         | {"SavedReports.schedule"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.decide"}
+        | {"RevenueProtection.export"}
         | _ENGINEERS,
     ),
     "Operator": ReadyMade(
@@ -145,7 +155,7 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | _REGISTERS
         | _WORKS_IN_SHIFTS
         | {"Counter.sell", "Counter.reprint", "Floats.see", "Training.train"}
-        | {"SalesReport.see"},
+        | {"SalesReport.see", "CashReport.see", "FloatReport.see"},
     ),
     "Engineer": ReadyMade(
         N_("Engineer"),
@@ -156,11 +166,14 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         | {"Campaigns.see", "Campaigns.make", "Campaigns.export"}
         | {"TokenDesk.look", "Training.train"}
         | _ENGINEERS
-        | {"InactiveConsumers.export"}
+        | {"InactiveConsumers.export", "KeyReport.see", "KeyReport.export"}
+        | {"RevenueProtection.see", "RevenueProtection.work", "RevenueProtection.export"}
         | {"Meters.export", "Imports.see", "Imports.meters", "Jobs.see"},
     ),
     "Auditor": ReadyMade(
-        N_("Auditor"), N_("Sees everything and touches nothing."), _FINDS | _SEES_SYSTEM
+        N_("Auditor"),
+        N_("Sees everything and touches nothing."),
+        _FINDS | _SEES_SYSTEM | _SEES_REPORTS | _TAKES_REPORTS,
     ),
 }
 """By the name stored with a group, whatever an administrator calls it later."""

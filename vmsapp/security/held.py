@@ -1,17 +1,28 @@
 """Which permissions user groups hold, as the database has it."""
 
 from collections.abc import Collection
+from functools import lru_cache
+from typing import Final
 
 from flask_appbuilder.security.sqla.models import Permission as FrameworkPermission
 from flask_appbuilder.security.sqla.models import (
     PermissionView,
     ViewMenu,
     assoc_permissionview_role,
+    assoc_user_role,
 )
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, tuple_
 from sqlalchemy.orm import Session
 
+from vmsapp.models import OfficeUser
 from vmsapp.security.permissions import EVERYBODY, Permission
+
+BETWEEN: Final = "\t"
+BEHIND: Final = "\n"
+"""Stand between the two names of a permission and behind each in a text; names hold neither."""
+
+KEPT: Final = 256
+"""Texts a process keeps ready: as many as there are groups of users, or mixtures of them."""
 
 holder = assoc_permissionview_role.c.role_id
 """The column that says which group holds a permission."""
@@ -33,6 +44,34 @@ def permissions_held(session: Session, groups: ColumnElement[bool]) -> dict[Perm
         .where(groups)
     )
     return {(deed, screen): row for deed, screen, row in rows}
+
+
+def held_as_text() -> ScalarSelect[str]:
+    """Select all permissions of the ``OfficeUser`` a statement reads, as one text.
+
+    A request asks for them with its user: as rows they take the driver longer than all else
+    that is read of a user.
+    """
+    each = FrameworkPermission.name + BETWEEN + ViewMenu.name
+    link = assoc_permissionview_role.c
+    return (
+        select(func.aggregate_strings(each, BEHIND))
+        .select_from(assoc_user_role)
+        .join(assoc_permissionview_role, link.role_id == assoc_user_role.c.role_id)
+        .join(PermissionView, PermissionView.id == link.permission_view_id)
+        .join(FrameworkPermission, FrameworkPermission.id == PermissionView.permission_id)
+        .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
+        .where(assoc_user_role.c.user_id == OfficeUser.id)
+        .correlate(OfficeUser)
+        .scalar_subquery()
+    )
+
+
+@lru_cache(KEPT)
+def as_permissions(text: str | None) -> frozenset[Permission]:
+    """Read that text, of somebody who is in a group: its permissions, and everybody's."""
+    pairs = (one.split(BETWEEN) for one in text.split(BEHIND)) if text else ()
+    return EVERYBODY.union((deed, screen) for deed, screen in pairs)
 
 
 def held_by(session: Session, group_ids: Collection[int]) -> frozenset[Permission]:

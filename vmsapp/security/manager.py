@@ -1,23 +1,25 @@
 """The framework's security manager with our users, sessions and permissions."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from flask import Response, after_this_request, current_app, g, session
 from flask_appbuilder.security.sqla.manager import SecurityManager
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, Select, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, db
 from vmsapp.models import OfficeUser, UserSession, UserState
-from vmsapp.models.user_session import SEEN_EVERY, hash_of
+from vmsapp.models.user import Role
+from vmsapp.models.user_session import SEEN_EVERY, hash_of, live_bounds
 from vmsapp.scope import unscoped
 from vmsapp.security.asking import TICKET, owes_second_factor
-from vmsapp.security.held import held_by
+from vmsapp.security.held import as_permissions, held_as_text, held_by
 from vmsapp.security.permissions import Permission
 
 log = logging.getLogger(__name__)
@@ -47,25 +49,15 @@ class OfficeSecurityManager(SecurityManager):
         if ticket is None:
             return None
         now, idle = now_utc(), current_app.permanent_session_lifetime
+        whose = {"ticket_hash": hash_of(ticket), **live_bounds(now, idle)}
         with unscoped("the scope is not known before the user is"):
-            found = (
-                db.session.execute(
-                    select(OfficeUser, UserSession)
-                    .join(UserSession, UserSession.user_id == OfficeUser.id)
-                    .where(UserSession.ticket_hash == hash_of(ticket))
-                    .where(
-                        UserSession.live_at(now, idle),
-                        OfficeUser.active,
-                    )
-                    .options(*_PLACE)
-                )
-                .unique()
-                .one_or_none()
-            )
+            found = db.session.execute(_signed_in(), whose).unique().one_or_none()
         if found is None:
             return None
         user: OfficeUser = found[0]
         g.user_session = found[1]
+        if user.roles:
+            g.granted = {_ids(user.roles): as_permissions(found[2])}
         if now - g.user_session.seen_at >= SEEN_EVERY:
             _once_answered(_note_use, db.engine, g.user_session.id, now)
         return user
@@ -118,6 +110,22 @@ class OfficeSecurityManager(SecurityManager):
         if ids not in known:
             known[ids] = held_by(db.session(), ids)
         return known[ids]
+
+
+def _ids(roles: Iterable[Role]) -> tuple[int, ...]:
+    return tuple(sorted(role.id for role in roles))
+
+
+@cache
+def _signed_in() -> Select[OfficeUser, UserSession, str | None]:
+    """Make the statement once: that takes longer than to run it."""
+    return (
+        select(OfficeUser, UserSession, held_as_text())
+        .join(UserSession, UserSession.user_id == OfficeUser.id)
+        .where(UserSession.ticket_hash == bindparam("ticket_hash"), OfficeUser.active)
+        .where(UserSession.live_after(bindparam("created_after"), bindparam("seen_after")))
+        .options(*_PLACE)
+    )
 
 
 def _once_answered(deed: Callable[..., None], *args: object) -> None:

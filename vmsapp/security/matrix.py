@@ -18,28 +18,36 @@ from vmsapp.security.permissions import (
     APPROVALS,
     AUDIT,
     CAMPAIGNS,
+    CASH_REPORT,
     CLOCK,
     COUNTER,
     DASHBOARD,
     ENGINEERING,
     ENGINEERING_REFUSALS,
     FIRST_STEPS,
+    FLOAT_REPORT,
     FLOATS,
+    FREE_REPORT,
     IMPORTS,
     INACTIVE,
     JOBS,
+    KEY_REPORT,
     LICENCE,
     MODULES,
     PROOF,
     PURCHASE_RECORDS,
     PURCHASES,
     REPORT_INDEX,
+    REVENUE,
     SALES_REPORT,
     SAVED_REPORTS,
+    SECOND_LOOKS,
     SECOND_PERSON,
     SETUP,
     SHIFTS,
+    STEP_REPORT,
     TARIFFS,
+    TAX_REPORT,
     TEST_TOKENS,
     TOKEN_DESK,
     TOKEN_JOURNAL,
@@ -163,6 +171,12 @@ _USERS: Final = "UserDBModelView"
 _WRITTEN: Final = ("add", "edit", "delete")
 
 
+def _report(code: str, title: str, export: str, looks_up: frozenset[Permission]) -> Screen:
+    """Make the row of a report without an entry in the menu: the page of all reports has it."""
+    taken = Deed("export", export, (("can_export", code),))
+    return Screen(code, title, see=("can_show",), others=(taken,), looks_up=_SHELF | looks_up)
+
+
 def _export(screen: str, word: str) -> Deed:
     """Taking a list away as a file."""
     return Deed("export", word, (("can_export", screen),), along=_WATCHES)
@@ -274,6 +288,20 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
                looks_up=_SHELF | _REGIONS | _PRODUCTS | _TARIFFS, others=(
             _export(SALES_REPORT, N_("Export the sales report")),
         )),
+        _report(TAX_REPORT, N_("Tax report"), N_("Export the tax report"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(STEP_REPORT, N_("Step statistics"), N_("Export the step statistics"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(CASH_REPORT, N_("Cash-up"), N_("Export the cash-up"),
+                _REGIONS),
+        _report(FLOAT_REPORT, N_("Float statement"), N_("Export the float statement"),
+                _REGIONS),
+        _report(SECOND_LOOKS, N_("Copies and reversals"), N_("Export copies and reversals"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(FREE_REPORT, N_("Free tokens"), N_("Export free tokens"),
+                _REGIONS | _PRODUCTS | _TARIFFS),
+        _report(KEY_REPORT, N_("Key expiry"), N_("Export key expiry"),
+                _REGIONS),
         Screen(TOKEN_RECORDS, N_("Token records"), "Token records", see=("can_list",),
                looks_up=_SHELF, others=(
             Deed("digits", N_("See the digits that were handed out"),
@@ -295,6 +323,15 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(SAVED_REPORTS, N_("Saved reports"), "Saved reports", see=("can_list",), others=(
             Deed("schedule", N_("Have reports sent by e-mail"),
                  (("can_schedule", SAVED_REPORTS),), along=_WATCHES),
+        )),
+        Screen(REVENUE, N_("Revenue protection"), "Revenue protection", looks_up=_REGIONS,
+               others=(
+            Deed("work", N_("Take findings on and write about them"), (("can_work", REVENUE),)),
+            Deed("decide", N_("Say what was behind findings"), (("can_decide", REVENUE),),
+                 ("work",)),
+            Deed("run", N_("Ask the rules now"), (("can_run", REVENUE),), along=_WATCHES),
+            Deed("rules", N_("Set the rules"), (("can_rules", REVENUE),)),
+            _export(REVENUE, N_("Export findings")),
         )),
     ),
     N_("System"): (

@@ -41,6 +41,14 @@ PURCHASES: Final = "PurchaseStatistics"
 PURCHASE_RECORDS: Final = "PurchaseRecords"
 REPORT_INDEX: Final = "ReportIndex"
 SAVED_REPORTS: Final = "SavedReports"
+CASH_REPORT: Final = "CashReport"
+FLOAT_REPORT: Final = "FloatReport"
+FREE_REPORT: Final = "FreeReport"
+KEY_REPORT: Final = "KeyReport"
+SECOND_LOOKS: Final = "CopiesAndReversals"
+STEP_REPORT: Final = "StepReport"
+TAX_REPORT: Final = "TaxReport"
+REVENUE: Final = "RevenueProtection"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {

@@ -6,7 +6,6 @@ driver would otherwise take longer to write each value than the database to stor
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import repeat
 from typing import Any, cast
 
 from sqlalchemy import Dialect, Table, insert
@@ -65,12 +64,14 @@ def _copy(
     )
     varying = [map(str, values) for values in columns.values()]
     lines = map("\t".join, zip(*varying, strict=True))
-    text = "".join(line + end for line, end in zip(lines, repeat(f"{tail}\n"), strict=False))
+    end = f"{tail}\n"
+    text = end.join(lines)
     cursor: Any = connection.connection.cursor()
     errors = dialect.loaded_dbapi.Error
     try:
         with cursor, cursor.copy(statement) as copy:
             copy.write(text)
+            copy.write(end if text else "")
     except errors as error:
         raise DBAPIError.instance(
             statement, None, error, errors, hide_parameters=True, dialect=dialect

@@ -109,10 +109,14 @@ def _describe(session: Session, params: WriteOff) -> Sequence[Line]:
         Line(N_("Consumer"), consumer.name),
         Line(N_("Consumer number"), consumer.number),
         Line(N_("Debt"), debt.name),
-        Line(N_("Still owed"), Money(debt.balance_minor, currency), passing=True),
+        Line(
+            N_("Still owed"),
+            Money(max(debt.balance_minor - params.amount_minor, 0), currency),
+            Money(debt.balance_minor, currency), passing=True,
+        ),
         Line(N_("Written off"), Money(params.amount_minor, currency)),
         Line(N_("Reason"), params.reason),
-    )
+    )  # fmt: skip
 
 
 WRITE_OFF: Final = Deed(

@@ -187,6 +187,7 @@ def _done(session: Session, params: NewDebt, key: str) -> bool:
 def _describe(session: Session, params: NewDebt) -> Sequence[Line]:
     consumer = _consumer(session, params.consumer_id)
     currency = setup_at(session, now_utc()).currency
+    owed = sum(debt.balance_minor for debt in debts_of(session, params.consumer_id))
     if params.share_percent is not None:
         way = Line(N_("Share of the tender, in percent"), params.share_percent)
     else:
@@ -196,9 +197,13 @@ def _describe(session: Session, params: NewDebt) -> Sequence[Line]:
         Line(N_("Consumer number"), consumer.number),
         Line(N_("Debt"), params.name),
         Line(N_("Amount"), Money(params.amount_minor, currency)),
+        Line(
+            N_("Owed in all"), Money(owed + params.amount_minor, currency), Money(owed, currency),
+            passing=True,
+        ),
         way,
         Line(N_("Reason"), params.reason),
-    )
+    )  # fmt: skip
 
 
 ENTER: Final = Deed(

@@ -8,12 +8,25 @@ the customer paid for.
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
-from typing import Final, cast
 
-from sqlalchemy import BindParameter, Insert, Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    Insert,
+    ScalarSelect,
+    Select,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from vmsapp.errors import Conflict
+from vmsapp.extensions import connection_of
 from vmsapp.models import (
     AccountKind,
     LedgerAccount,
@@ -25,12 +38,10 @@ from vmsapp.models import (
     Unsummed,
     VendingPointAccount,
 )
-from vmsapp.services.rows import insert_missing, rows_changed
+from vmsapp.services.rows import insert_at_once, insert_missing, inserting, run, table_of
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
-
-UNSUMMED: Final = cast("Table", Unsummed.__table__)
 
 
 class Unbalanced(AssertionError):
@@ -64,7 +75,7 @@ def reserve(
     if sum(credits_minor.values()) != sale.charged_minor:
         raise Unbalanced
     source = AccountKind.FLOAT if account.limited else AccountKind.CASH
-    account.pending_minor += sale.charged_minor
+    _change(session, account, pending_minor=sale.charged_minor)
     return _write(
         session,
         kind="sale",
@@ -107,16 +118,15 @@ def reserve_free(
 def post(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
     """Make the pending transfer of a sale final."""
     _settle(session, sale, TransferState.POSTED, at)
-    session.execute(_lists_sale(), {"of_sale": sale.id})
-    account.pending_minor -= sale.charged_minor
+    run(session, _lists_sale(), {"of_sale": sale.id})
     # what was reserved from the float, however the point sells by now
-    account.balance_minor -= _float_debit(session, sale)
+    _change(session, account, pending_minor=-sale.charged_minor, posted=sale)
 
 
 def void(session: Session, sale: Sale, account: VendingPointAccount, at: datetime) -> None:
     """Give up the pending transfer of a sale that has no token."""
     _settle(session, sale, TransferState.VOIDED, at)
-    account.pending_minor -= sale.charged_minor
+    _change(session, account, pending_minor=-sale.charged_minor)
 
 
 def reverse(
@@ -139,7 +149,7 @@ def reverse(
             .where(LedgerEntry.transfer_id == first.id)
         )
     }
-    account.balance_minor -= mirrored.get((AccountKind.FLOAT, ""), 0)
+    _change(session, account, balance_minor=-mirrored.get((AccountKind.FLOAT, ""), 0))
     answer = _write(
         session,
         kind="reversal",
@@ -151,10 +161,9 @@ def reverse(
         answers_id=first.id,
         reason=reason,
         shift_id=shift_id,
+        settled_at=at,
     )
-    answer.state = TransferState.POSTED
-    answer.settled_at = at
-    session.execute(insert(UNSUMMED), {"transfer_id": answer.id})
+    insert_at_once(session, Unsummed(transfer_id=answer.id))
     return answer
 
 
@@ -177,18 +186,16 @@ def move_float(
         at: Now.
         business_date: Today in the utility's zone.
     """
-    account.balance_minor += amount_minor
-    transfer = _write(
+    _change(session, account, balance_minor=amount_minor)
+    return _write(
         session,
         kind="float",
         vending_point_id=account.vending_point_id,
         made_at=at,
         business_date=business_date,
         amounts={(AccountKind.CASH, ""): amount_minor, (AccountKind.FLOAT, ""): -amount_minor},
+        settled_at=at,
     )
-    transfer.state = TransferState.POSTED
-    transfer.settled_at = at
-    return transfer
 
 
 def post_over_short(
@@ -203,7 +210,7 @@ def post_over_short(
         at: Now.
         business_date: Today in the utility's zone.
     """
-    transfer = _write(
+    return _write(
         session,
         kind="shift",
         vending_point_id=shift.vending_point_id,
@@ -214,10 +221,8 @@ def post_over_short(
             (AccountKind.OVER_SHORT, ""): -over_short_minor,
         },
         shift_id=shift.id,
+        settled_at=at,
     )
-    transfer.state = TransferState.POSTED
-    transfer.settled_at = at
-    return transfer
 
 
 def trial_balance(session: Session) -> int:
@@ -238,21 +243,59 @@ def _transfer_of(session: Session, sale: Sale) -> LedgerTransfer:
     ).one()
 
 
-def _float_debit(session: Session, sale: Sale) -> int:
-    """Tell what a sale took from the float: all it charged, or nothing."""
-    return int(session.scalar(_float_debits(), {"of_sale": sale.id}) or 0)
+def _change(
+    session: Session,
+    account: VendingPointAccount,
+    *,
+    pending_minor: int = 0,
+    balance_minor: int = 0,
+    posted: Sale | None = None,
+) -> None:
+    """Add to what a locked account holds, and tell the row what it holds then.
+
+    Args:
+        session: Inside a transaction, the account locked.
+        account: Whose.
+        pending_minor: Added to what is pending.
+        balance_minor: Added to the balance.
+        posted: A sale whose debit of the float is taken from the balance.
+    """
+    changes: dict[str, int] = {"point_id": account.vending_point_id, "pending": pending_minor}
+    changes |= {"balance": balance_minor} if posted is None else {"of_sale": posted.id}
+    held = run(session, _changing(posting=posted is not None), changes).one()
+    set_committed_value(account, "pending_minor", held.pending_minor)
+    set_committed_value(account, "balance_minor", held.balance_minor)
 
 
 @cache
-def _float_debits() -> Select[int]:
+def _changing(*, posting: bool) -> ReturningUpdate[int, int]:
     """Make the statement once: that takes longer than to run it."""
-    of_sale: BindParameter[int] = bindparam("of_sale")
+    # the bare tables: the row was locked within the scope
+    there = VendingPointAccount.__table__.c
+    pending: BindParameter[int] = bindparam("pending", type_=there.pending_minor.type)
+    balance: BindParameter[int] = bindparam("balance", type_=there.balance_minor.type)
+    added = -func.coalesce(_float_debit(), 0) if posting else balance
     return (
-        select(LedgerEntry.amount_minor)
-        .join(LedgerTransfer, LedgerTransfer.id == LedgerEntry.transfer_id)
-        .join(LedgerAccount, LedgerAccount.id == LedgerEntry.account_id)
-        .where(LedgerTransfer.sale_id == of_sale, LedgerTransfer.kind == "sale")
-        .where(LedgerAccount.kind == AccountKind.FLOAT)
+        update(table_of(VendingPointAccount))
+        .where(there.vending_point_id == bindparam("point_id"))
+        .values(
+            pending_minor=there.pending_minor + pending,
+            balance_minor=there.balance_minor + added,
+        )
+        .returning(there.pending_minor, there.balance_minor)
+    )
+
+
+def _float_debit() -> ScalarSelect[int]:
+    """Select what a sale took from the float: all it charged, or nothing."""
+    transfer, entry = LedgerTransfer.__table__.c, LedgerEntry.__table__.c
+    account = LedgerAccount.__table__.c
+    return (
+        select(entry.amount_minor)
+        .where(transfer.sale_id == bindparam("of_sale"), transfer.kind == "sale")
+        .where(entry.transfer_id == transfer.id, account.id == entry.account_id)
+        .where(account.kind == AccountKind.FLOAT)
+        .scalar_subquery()
     )
 
 
@@ -262,22 +305,26 @@ def _lists_sale() -> Insert:
     of_sale: BindParameter[int] = bindparam("of_sale")
     transfer = LedgerTransfer.__table__.c
     posted = select(transfer.id).where(transfer.sale_id == of_sale, transfer.kind == "sale")
-    return insert(UNSUMMED).from_select(["transfer_id"], posted)
+    return insert(table_of(Unsummed)).from_select(["transfer_id"], posted)
 
 
 def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) -> None:
-    moved = rows_changed(
-        session,
+    if run(session, _settling(), {"of_sale": sale.id, "to": state, "at": at}).rowcount != 1:
+        raise IllegalTransferMove
+
+
+@cache
+def _settling() -> Update:
+    """Make the statement once, too."""
+    return (
         update(LedgerTransfer)
         .where(
-            LedgerTransfer.sale_id == sale.id,
+            LedgerTransfer.sale_id == bindparam("of_sale"),
             LedgerTransfer.kind == "sale",
             LedgerTransfer.state == TransferState.PENDING,
         )
-        .values(state=state, settled_at=at),
+        .values(state=bindparam("to"), settled_at=bindparam("at"))
     )
-    if moved != 1:
-        raise IllegalTransferMove
 
 
 def _write(
@@ -292,22 +339,25 @@ def _write(
     answers_id: int | None = None,
     reason: str = "",
     shift_id: int | None = None,
+    settled_at: datetime | None = None,
 ) -> LedgerTransfer:
+    """Write a transfer with its entries: pending, or posted at once where it is settled."""
     if sum(amounts.values()) != 0:
         raise Unbalanced
     accounts = _accounts(session, vending_point_id, list(amounts))
     transfer = LedgerTransfer(
         vending_point_id=vending_point_id,
         kind=kind,
+        state=TransferState.PENDING if settled_at is None else TransferState.POSTED,
         sale_id=sale_id,
         made_at=made_at,
+        settled_at=settled_at,
         business_date=business_date,
         answers_id=answers_id,
         reason=reason,
         shift_id=shift_id,
     )
-    session.add(transfer)
-    session.flush()
+    insert_at_once(session, transfer)
     entries = [
         {
             "vending_point_id": vending_point_id,
@@ -319,7 +369,7 @@ def _write(
         if amount
     ]
     if entries:  # at the point of their transfer, which the session has looked at
-        session.execute(insert(LedgerEntry), entries)
+        connection_of(session).execute(inserting(LedgerEntry), entries)
     return transfer
 
 
@@ -337,7 +387,7 @@ def _accounts(
 
 
 def _find(session: Session, vending_point_id: int) -> dict[AccountName, int]:
-    rows = session.execute(_accounts_of(), {"point_id": vending_point_id})
+    rows = run(session, _accounts_of(), {"point_id": vending_point_id})
     return {(AccountKind(kind), detail): id_ for kind, detail, id_ in rows}
 
 

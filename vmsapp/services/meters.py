@@ -32,6 +32,7 @@ from vmsapp.services.setup import currency_of
 from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.history import History, history_of
 from vmsapp.services.vending.pricing import fees_of
+from vmsapp.services.vending.reading import HANGS
 from vmsapp.tariffs.plan import Accumulation, Span
 
 SALES_SHOWN: Final = 3
@@ -131,10 +132,24 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
         NoSuchMeter: There is none in the asker's scope.
         MeterWithoutConsumer: It hangs nowhere, or nobody lives there.
     """
-    meter, point, *_ = _meter(session, meter_id)
+    found = session.execute(_with_place(), {"meter_id": meter_id}).first()
+    if found is None:
+        raise NoSuchMeter
+    meter, point = found
     if point is None or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
     return meter, point
+
+
+@cache
+def _with_place() -> Select[Meter, ServicePoint]:
+    """Make the statement once: that takes longer than to run it."""
+    return (
+        select(Meter, ServicePoint)
+        .outerjoin(MeterInstallation, HANGS)
+        .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
+        .where(Meter.id == bindparam("meter_id"))
+    )
 
 
 def _meter(session: Session, meter_id: int) -> _Place:
@@ -170,10 +185,7 @@ def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:
     """Meters with the place they hang at and who lives there; either may be missing."""
     return (
         select(Meter, ServicePoint, Consumer)
-        .outerjoin(
-            MeterInstallation,
-            (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None),
-        )
+        .outerjoin(MeterInstallation, HANGS)
         .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
         .options(joinedload(Meter.region))

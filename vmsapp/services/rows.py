@@ -9,6 +9,8 @@ from sqlalchemy import (
     ColumnElement,
     CursorResult,
     Dialect,
+    Executable,
+    Insert,
     Select,
     String,
     Table,
@@ -27,8 +29,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
+from vmsapp.extensions import connection_of
 from vmsapp.models.base import Model
+from vmsapp.scope import guard, narrowed
 
 Row = TypeVar("Row", bound=Model)
 Value = TypeVar("Value")
@@ -46,11 +51,49 @@ def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
         yield values[first : first + ASKED_AT_ONCE]
 
 
+def table_of(model: type[Model]) -> Table:
+    """The bare table of a model: for statements past the scope, which say why."""
+    return cast("Table", model.__table__)
+
+
 def insert_missing(session: Session, model: type[Model], **values: Any) -> None:  # noqa: ANN401
     """Insert a row unless its key is there already, even if another inserts it now."""
-    dialect = session.get_bind().dialect.name
-    add = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    session.execute(add(model).values(**values).on_conflict_do_nothing())
+    session.execute(_inserting_missing(model, session.get_bind().dialect.name), values)
+
+
+@cache
+def _inserting_missing(model: type[Model], dialect: str) -> Insert:
+    """Make the statement once: that takes longer than to run it."""
+    return _insert(model, dialect).on_conflict_do_nothing()
+
+
+def _insert(model: type[Model], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table_of(model))
+
+
+def insert_at_once(session: Session, row: Model) -> None:
+    """Insert one row now, past the unit of work, in a transaction that writes.
+
+    To find out what is to be written, and in which order, takes longer than to write it. The
+    scope guards the row like any other. It is given its id, and stays as it was made: the
+    session does not know it.
+
+    Raises:
+        OutOfScope: It lies outside the asker's scope.
+        IntegrityError: It breaks a rule of the database.
+    """
+    guard(session, row)
+    into = table_of(type(row))
+    values = {name: value for name, value in vars(row).items() if name in into.c}
+    key = connection_of(session).execute(inserting(type(row)), values).inserted_primary_key
+    if into.autoincrement_column is not None and key is not None:
+        set_committed_value(row, into.autoincrement_column.key, key[0])
+
+
+@cache
+def inserting(model: type[Model]) -> Insert:
+    """Make the statement once: that takes longer than to run it."""
+    return insert(table_of(model))
 
 
 def insert_rows(
@@ -75,7 +118,7 @@ def insert_rows(
         _copy(session, model, rows, ids)
     else:
         numbered = [{"id": key, **row} for key, row in zip(ids, rows, strict=True)] if ids else rows
-        session.execute(insert(cast("Table", model.__table__)), list(numbered))
+        session.execute(inserting(model), list(numbered))
     return ids
 
 
@@ -159,6 +202,17 @@ def _array(values: Sequence[Any], kind: ARRAY[Any]) -> ColumnElement[Any]:
     return cast_to(func.string_to_array(joined, ","), kind)
 
 
+def run(
+    session: Session, statement: Executable, values: Mapping[str, Any]
+) -> CursorResult[*tuple[Any, ...]]:
+    """Run a statement of columns within the scope, past what the session does for objects.
+
+    That is more than half of what a statement takes. What the session was told and has not
+    written yet, the statement does not see.
+    """
+    return connection_of(session).execute(narrowed(statement), values)
+
+
 def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row:
     """Fetch one row as it is now and keep others from changing it until the end.
 
@@ -220,12 +274,17 @@ def add_up(
     Rows held by the session are not brought up to date; read them again.
     """
     dialect = session.get_bind().dialect.name
-    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(model)
-    there = model.__table__.c
+    session.execute(_adding_up(model, dialect, tuple(key), tuple(amounts)), {**key, **amounts})
+
+
+@cache
+def _adding_up(
+    model: type[Model], dialect: str, key: tuple[str, ...], amounts: tuple[str, ...]
+) -> Insert:
+    """Make the statement once, too."""
+    add, there = _insert(model, dialect), model.__table__.c
     summed = {name: there[name] + add.excluded[name] for name in amounts}
-    session.execute(
-        add.values(**key, **amounts).on_conflict_do_update(index_elements=[*key], set_=summed)
-    )
+    return add.on_conflict_do_update(index_elements=key, set_=summed)
 
 
 def rows_changed(session: Session, statement: Update) -> int:

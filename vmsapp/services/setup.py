@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, Refused
@@ -24,10 +24,7 @@ def setup_at(session: Session, moment: datetime) -> Setup:
     Raises:
         NotSetUp: There are none yet.
     """
-    row = (
-        session.scalars(_in_force(), {"moment": moment}).first()
-        or session.scalars(select(Setup).order_by(Setup.effective_at).limit(1)).first()
-    )
+    row = session.scalars(_in_force(), {"moment": moment}).one_or_none()
     if row is None:
         raise NotSetUp
     return row
@@ -36,13 +33,15 @@ def setup_at(session: Session, moment: datetime) -> Setup:
 @cache
 def _in_force() -> Select[Setup]:
     """Make the statement once: that takes longer than to run it."""
-    moment: BindParameter[datetime] = bindparam("moment")
-    return (
-        select(Setup)
-        .where(Setup.effective_at <= moment)
-        .order_by(Setup.effective_at.desc())
-        .limit(1)
-    )
+    return select(Setup).where(Setup.id == in_force_at(bindparam("moment")))
+
+
+def in_force_at(moment: BindParameter[datetime]) -> ColumnElement[int]:
+    """Select the id of the settings in force at a moment; before all, of the first."""
+    ids = select(Setup.id)
+    newest = ids.where(Setup.effective_at <= moment).order_by(Setup.effective_at.desc())
+    first = ids.order_by(Setup.effective_at)
+    return func.coalesce(newest.limit(1).scalar_subquery(), first.limit(1).scalar_subquery())
 
 
 def zone_at(session: Session, moment: datetime) -> str:

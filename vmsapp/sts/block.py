@@ -19,9 +19,10 @@ Source: IEC 62055-41:2018, "Token format".
 True
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from vmsapp.sts.crc import checksum
+from vmsapp.sts.crc import checksum, checksums
 from vmsapp.sts.errors import CrcError
 from vmsapp.sts.fields import (
     CLASS_BITS,
@@ -61,6 +62,14 @@ def with_crc(token_class: int, subclass: int, data: int) -> int:
     body = subclass << DATA_BITS | data
     checked = token_class << SUBCLASS_BITS + DATA_BITS | body
     return body << CRC_BITS | checksum(checked, currency=is_currency(token_class, subclass))
+
+
+def with_crcs(token_class: int, subclass: int, column: Sequence[int]) -> list[int]:
+    """Do what ``with_crc`` does for the data of many tokens of one kind."""
+    above = token_class << SUBCLASS_BITS + DATA_BITS
+    bodies = [subclass << DATA_BITS | data for data in column]
+    crcs = checksums(map(above.__or__, bodies), currency=is_currency(token_class, subclass))
+    return [body << CRC_BITS | crc for body, crc in zip(bodies, crcs, strict=True)]
 
 
 def split_block(block: int, *, token_class: int) -> tuple[int, int]:

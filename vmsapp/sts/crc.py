@@ -14,6 +14,7 @@ Source: IEC 62055-41:2018, "CRC: CyclicRedundancyCode" and "CRC_C".
 'C207'
 """
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -47,6 +48,15 @@ def checksum(data: int, *, currency: bool) -> int:
     crc, (t0, t1, t2, t3, t4, t5, t6) = _tables(CURRENCY_SUFFIX if currency else b"")
     b0, b1, b2, b3, b4, b5, b6 = data.to_bytes(CHECKED_BYTES, "big")
     return crc ^ t0[b0] ^ t1[b1] ^ t2[b2] ^ t3[b3] ^ t4[b4] ^ t5[b5] ^ t6[b6]
+
+
+def checksums(column: Iterable[int], *, currency: bool) -> list[int]:
+    """Do what ``checksum`` does for many."""
+    crc, (t0, t1, t2, t3, t4, t5, t6) = _tables(CURRENCY_SUFFIX if currency else b"")
+    return [
+        crc ^ t0[b0] ^ t1[b1] ^ t2[b2] ^ t3[b3] ^ t4[b4] ^ t5[b5] ^ t6[b6]
+        for b0, b1, b2, b3, b4, b5, b6 in (data.to_bytes(CHECKED_BYTES, "big") for data in column)
+    ]
 
 
 @cache

@@ -12,6 +12,7 @@ Source: IEC 62055-41:2018, 6.4.2 "Transposition of the Class bits"; IEC 62055-51
 '0729 6712 1462 1453 5969'
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from vmsapp.sts.errors import TokenRangeError
@@ -76,6 +77,19 @@ def split_class(token66: int) -> tuple[int, int]:
     displaced = token66 >> BLOCK_BITS
     rest = token66 & ((1 << BLOCK_BITS) - 1 ^ _CLASS_MASK << CLASS_SHIFT)
     return rest | displaced << CLASS_SHIFT, token_class
+
+
+def split_classes(tokens66: Sequence[int]) -> tuple[list[int], set[int]]:
+    """Undo ``join_class`` for many tokens: give the blocks, and which classes they are of.
+
+    Raises:
+        FieldRangeError: One does not fit 66 bits.
+    """
+    for token in (min(tokens66, default=0), max(tokens66, default=0)):
+        require_bits("token", token, TOKEN_BITS)
+    keep = (1 << BLOCK_BITS) - 1 ^ _CLASS_MASK << CLASS_SHIFT
+    blocks = [token & keep | token >> BLOCK_BITS << CLASS_SHIFT for token in tokens66]
+    return blocks, {token >> CLASS_SHIFT & _CLASS_MASK for token in tokens66}
 
 
 def to_digits(token66: int) -> str:

@@ -30,6 +30,10 @@ JOURNAL_MINUTE: Final = 50
 PROOF_MINUTE: Final = 35
 """Of the same hour, when the ledger is proved."""
 
+REVENUE_HOUR: Final = 3
+REVENUE_MINUTE: Final = 5
+"""UTC, when the rules of revenue protection are asked."""
+
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Set the one Celery object up for this installation."""
@@ -61,6 +65,7 @@ def init_app(app: Flask, settings: Settings) -> None:
             "vmsapp.tasks.reconcile",
             "vmsapp.tasks.roll_ups",
             "vmsapp.tasks.reports",
+            "vmsapp.tasks.revenue",
         ],
         beat_schedule={
             "reconcile": {
@@ -120,6 +125,10 @@ def init_app(app: Flask, settings: Settings) -> None:
             "proof": {
                 "task": "vmsapp.tasks.proof.run",
                 "schedule": crontab(hour=VERIFY_HOUR, minute=PROOF_MINUTE),
+            },
+            "revenue": {
+                "task": "vmsapp.tasks.revenue.run",
+                "schedule": crontab(hour=REVENUE_HOUR, minute=REVENUE_MINUTE),
             },
         },
         beat_scheduler="celery.beat:Scheduler",  # in memory: nothing here is worth a file

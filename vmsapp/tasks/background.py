@@ -22,8 +22,9 @@ from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
 from vmsapp.services.job_runs import Work
 from vmsapp.services.reports import due
+from vmsapp.services.revenue_protection import running
 from vmsapp.services.tariffs.simulating import SIMULATE
-from vmsapp.tasks import campaigns, celery, exports, imports, reports, simulations
+from vmsapp.tasks import campaigns, celery, exports, imports, reports, revenue, simulations
 
 RUN: Final = "vmsapp.tasks.background.run"
 
@@ -39,6 +40,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,
     due.SEND: reports.send,
+    running.RUN: revenue.look,
 }
 """What each kind of job does."""
 

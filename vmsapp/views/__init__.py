@@ -26,6 +26,7 @@ from vmsapp.views.approvals import Approvals
 from vmsapp.views.audit import AuditTrail
 from vmsapp.views.campaign_meters import CampaignMeters
 from vmsapp.views.campaigns import Campaigns
+from vmsapp.views.cash_report import CashReport
 from vmsapp.views.clock import Clock
 from vmsapp.views.consumer_reports import InactiveConsumers
 from vmsapp.views.consumers import Consumers
@@ -34,10 +35,13 @@ from vmsapp.views.dashboard import Dashboard
 from vmsapp.views.engineering import EngineeringTokens
 from vmsapp.views.engineering_refusals import EngineeringRefusals
 from vmsapp.views.first_steps import FirstSteps
+from vmsapp.views.float_report import FloatReport
 from vmsapp.views.floats import Floats
+from vmsapp.views.free_report import FreeReport
 from vmsapp.views.free_tokens import FreeTokens
 from vmsapp.views.imports import Imports
 from vmsapp.views.jobs import Jobs
+from vmsapp.views.key_report import KeyReport
 from vmsapp.views.language import LocaleView
 from vmsapp.views.ledger_proof import LedgerProofs
 from vmsapp.views.left_out import CampaignLeftOut
@@ -55,15 +59,20 @@ from vmsapp.views.regions import Regions
 from vmsapp.views.report_index import ReportIndex
 from vmsapp.views.report_schedules import ReportSchedules
 from vmsapp.views.reports import SalesReport
+from vmsapp.views.revenue_findings import RevenueFindings
+from vmsapp.views.revenue_rules import RevenueRules
 from vmsapp.views.sales import Sales
 from vmsapp.views.saved_reports import SavedReports
+from vmsapp.views.second_look_report import SecondLookReport
 from vmsapp.views.second_person import SecondPerson
 from vmsapp.views.security_modules import SecurityModules
 from vmsapp.views.sending import Sending
 from vmsapp.views.setup import UtilitySetup
 from vmsapp.views.shifts import Shifts
 from vmsapp.views.start import Start
+from vmsapp.views.step_report import StepReport
 from vmsapp.views.tariffs import Tariffs
+from vmsapp.views.tax_report import TaxReport
 from vmsapp.views.token_desk import TokenDesk
 from vmsapp.views.token_journal import TokenJournal
 from vmsapp.views.training import TrainingBench
@@ -174,6 +183,16 @@ def _register_reports(builder: AppBuilder) -> None:
     builder.add_view(Dashboard, "Dashboard", label=_l("Today"), **REPORTS)
     builder.add_view(ReportIndex, "Report index", label=_l("All reports"), **REPORTS)
     builder.add_view(SalesReport, "Sales report", label=_l("Sales report"), **REPORTS)
+    for report in (
+        CashReport,
+        FloatReport,
+        FreeReport,
+        KeyReport,
+        SecondLookReport,
+        StepReport,
+        TaxReport,
+    ):
+        builder.add_view_no_menu(report)
     builder.add_view(SalesTokens, "Token records", label=_l("Token records"), **REPORTS)
     builder.add_view_no_menu(KeyChangeTokens)
     builder.add_view(
@@ -185,3 +204,5 @@ def _register_reports(builder: AppBuilder) -> None:
     )
     builder.add_view(SavedReports, "Saved reports", label=_l("Saved reports"), **REPORTS)
     builder.add_view_no_menu(ReportSchedules)
+    builder.add_view(RevenueRules, "Revenue protection", label=_l("Revenue protection"), **REPORTS)
+    builder.add_view_no_menu(RevenueFindings)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from flask import current_app, flash, redirect, request, url_for
+from flask import current_app, flash, redirect, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
 from sqlalchemy import ColumnElement
@@ -14,26 +14,26 @@ from sqlalchemy.orm import joinedload, undefer
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l
-from vmsapp.models import ApprovalRequest, ApprovalState, Campaign, Sale, SaleState
-from vmsapp.security import APPROVALS, CAMPAIGNS, COUNTER
+from vmsapp.models import ApprovalRequest, ApprovalState
+from vmsapp.security import APPROVALS
 from vmsapp.services.approvals import deciding, inbox
 from vmsapp.services.approvals.deed import Means
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.services.approvals.outcomes import said_again
-from vmsapp.services.campaigns.beginning import START
-from vmsapp.services.free_tokens.deed import GIVE
-from vmsapp.services.free_tokens.making import sale_of
-from vmsapp.tasks import background
+from vmsapp.views.approved import (
+    next_after,
+    said_of,
+    set_to_work,
+    token_url,
+    url_of_campaign,
+)
 from vmsapp.views.approvers import why_nobody
 from vmsapp.views.base import actor, modules, sentence, session, status_of
-from vmsapp.views.campaign_words import campaign_url
 from vmsapp.views.deeds import deed_name, exact_minor, readable_minor, told
 from vmsapp.views.exports import Exported
 from vmsapp.views.filters import Choice
-from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import state
-from vmsapp.views.words import failure_sentence
 
 STATES: Final = {
     "pending": N_("waiting"),
@@ -72,52 +72,6 @@ class Box(Choice):
 
 def _means() -> Means:
     return Means(modules(), current_app.extensions["vms_settings"].licence_grace_days)
-
-
-def _said(made: object) -> tuple[str, str]:
-    """Say what became of an approved deed: of a free token, whether it is there."""
-    if not isinstance(made, Sale):
-        return _("Approved and done."), "success"
-    if made.state == SaleState.FAILED:
-        why = failure_sentence(made.failure or "")
-        return _("Approved, but no token was made. %(why)s Ask anew.", why=why), "danger"
-    if made.state == SaleState.PENDING:
-        return _("Approved. The token is being made; look again in a moment."), "info"
-    return _("Approved, and the token is made."), "success"
-
-
-def _token_url(row: ApprovalRequest) -> str | None:
-    """Where the token is that an approved request gave, for who may see it."""
-    builder = current_app.extensions["appbuilder"]
-    if row.action != GIVE.action or row.state != ApprovalState.APPROVED:
-        return None
-    if not builder.sm.has_access("can_receipt", COUNTER):
-        return None
-    made = sale_of(session(), row.vending_point_id, row.key)
-    return None if made is None else url_for("Counter.sale", sale_id=made.id)
-
-
-def _campaign_of(row: ApprovalRequest) -> Campaign | None:
-    """The campaign that a request begins, as far as its reader sees it."""
-    number = row.params.get("campaign_id") if row.action == START.action else None
-    found: Campaign | None = None if number is None else row_of(session(), Campaign, number)
-    return found
-
-
-def _campaign_url(row: ApprovalRequest) -> str | None:
-    """Where the campaign is looked at that a request begins, for who may see it."""
-    builder = current_app.extensions["appbuilder"]
-    campaign = _campaign_of(row)
-    if campaign is None or not builder.sm.has_access("can_show", CAMPAIGNS):
-        return None
-    return campaign_url(campaign)
-
-
-def _set_to_work(row: ApprovalRequest) -> None:
-    """Tell the workers of a campaign that was just approved; the sweep tells them else."""
-    campaign = _campaign_of(row)
-    if campaign is not None and campaign.job_id is not None:
-        background.send(campaign.job_id)
 
 
 def _place(row: ApprovalRequest) -> str:
@@ -209,9 +163,9 @@ class Approvals(Exported):
         except VmsError as error:
             return self._refused(pk, error)
         if done.state == ApprovalState.APPROVED:
-            _set_to_work(done)
-            flash(*_said(made))
-        return redirect(self.url("show", pk=pk))
+            set_to_work(done)
+            flash(*said_of(made))
+        return self._decided(pk)
 
     @expose("/<int:pk>/refuse", methods=["POST"])
     @has_access
@@ -224,7 +178,7 @@ class Approvals(Exported):
         except VmsError as error:
             return self._refused(pk, error, reason)
         flash(_("Refused."), "success")
-        return redirect(self.url("show", pk=pk))
+        return self._decided(pk)
 
     @expose("/<int:pk>/withdraw", methods=["POST"])
     @has_access
@@ -237,6 +191,10 @@ class Approvals(Exported):
             return self._refused(pk, error)
         flash(_("Withdrawn."), "success")
         return redirect(self.url("show", pk=pk))
+
+    def _decided(self, pk: int) -> Answer:
+        """Show what came of it; the focus is on what waits next, so that Enter goes on."""
+        return redirect(self.url("show", pk=pk) + "#next")
 
     def _refused(self, pk: int, error: VmsError, reason: str = "") -> Answer:
         """Show the request again with what was said against the decision."""
@@ -260,8 +218,10 @@ class Approvals(Exported):
             lines=lines,
             waits=waits,
             may_decide=decides and hindrance is None,
-            token_url=_token_url(row),
-            campaign_url=_campaign_url(row),
+            following=None if waits else next_after(row),
+            decided=row.decided_by_id == actor().user_id,
+            token_url=token_url(row),
+            campaign_url=url_of_campaign(row),
             may_withdraw=waits and mine and self.may("withdraw"),
             hindrance=hindrance,
             outcome=sentence(said_again(row.outcome)) if row.outcome else None,

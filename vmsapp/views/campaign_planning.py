@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from flask import flash, redirect, request
+from flask import abort, flash, redirect, request
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import get_locale, gettext
 from sqlalchemy import select
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, NotFound, VmsError
+from vmsapp.extensions import atomic
 from vmsapp.i18n import _
 from vmsapp.models import ApprovalRequest, ApprovalState, Campaign, CampaignState
 from vmsapp.services.campaigns.beginning import START, Begin, begin_of
@@ -18,12 +19,15 @@ from vmsapp.services.campaigns.drafting import change_draft, discard, draft
 from vmsapp.services.campaigns.errors import CampaignChanged
 from vmsapp.services.campaigns.expiring import ending_soon
 from vmsapp.services.campaigns.preview import preview
+from vmsapp.services.campaigns.rows import note
+from vmsapp.services.campaigns.terms import Preview
 from vmsapp.tasks import background
 from vmsapp.views.approvers import approvers_said
 from vmsapp.views.base import actor, session, status_of
 from vmsapp.views.campaign_forms import SECTIONS, CampaignForm
 from vmsapp.views.campaign_words import FAULTS, STEPS, conflict_said, ending_said, warnings_said
 from vmsapp.views.deeds import a_key, after, request_url, said_beforehand, submit
+from vmsapp.views.exports import SHEETS, handed_over, write_table
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.left_out import left_out_url
 from vmsapp.views.lists import Answer, OfficeListView
@@ -89,9 +93,9 @@ class CampaignPlanning(OfficeListView):
 
     # before it is begun
 
-    def planned(self, row: Campaign) -> dict[str, Any]:
-        """What a campaign would do, for its page."""
-        shown = preview(session(), row.id)
+    def planned(self, row: Campaign, shown: Preview | None = None) -> dict[str, Any]:
+        """What a campaign would do, for its page; counted here unless it was just now."""
+        shown = shown or preview(session(), row.id)
         return {
             "shown": shown,
             "warnings": [
@@ -110,7 +114,32 @@ class CampaignPlanning(OfficeListView):
                 for place, number, code in faulty_numbers(session(), row, SHOWN)
             ],
             "faulty_shown": SHOWN,
-        }
+            "faulty_files": [
+                (str(word), self.url("faulty", pk=row.id, kind=kind))
+                for kind, word in (("xlsx", _("Excel")), ("csv", _("CSV")))
+            ] if self.may("export") else (),
+        }  # fmt: skip
+
+    @expose("/<int:pk>/faulty/<string:kind>", methods=["POST"])
+    @has_access
+    @permission_name("export")
+    def faulty(self, pk: int, kind: str) -> Answer:
+        """Hand over all numbers of a list that name no meter, with what is wrong with each."""
+        row = self.row(pk)
+        if kind not in SHEETS:
+            abort(404)
+        with atomic(session()) as current:
+            faults = faults_of(current, row)
+            note(current, actor(), "faults_exported", pk, kind=kind, rows=sum(faults.values()))
+        header = [_("Place in the list"), _("Number"), _("What is wrong")]
+        said = {code: str(gettext(word)) for code, word in FAULTS.items()}
+        lines = (
+            (place, number, said[code]) for place, number, code in faulty_numbers(session(), row)
+        )
+        return handed_over(
+            lambda file: write_table(file, kind, row.name, list(map(str, header)), lines),
+            kind, f"campaign-{pk}-faulty-numbers.{kind}",
+        )  # fmt: skip
 
     def approval(self, row: Campaign) -> dict[str, Any]:
         """What the second person has to do with beginning a campaign, or its next round."""
@@ -141,8 +170,11 @@ class CampaignPlanning(OfficeListView):
     def _submitted(self, pk: int, done: str, *, again: bool = False) -> Answer:
         """Begin a campaign or its next round, as it was looked at."""
         self.row(pk)
+        shown = preview(session(), pk)
         try:
-            begin = begin_of(session(), pk, locale=str(get_locale() or "en"), again=again)
+            begin = begin_of(
+                session(), pk, seen=shown, locale=str(get_locale() or "en"), again=again
+            )
             if not again and request.form.get("digest") != begin.digest:
                 raise CampaignChanged
             asked = submit(START, begin, request.form.get("key", "")[:60] or a_key(), done)
@@ -150,7 +182,7 @@ class CampaignPlanning(OfficeListView):
             if isinstance(error, NotFound):
                 raise
             session().rollback()
-            return self.campaign_page(pk, error)
+            return self.campaign_page(pk, error, shown)
         if asked is None:
             self.send_job(pk)
         return after(asked, self.url("show", pk=pk))
@@ -171,7 +203,9 @@ class CampaignPlanning(OfficeListView):
         if row is not None and row.job_id is not None:
             background.send(row.job_id)
 
-    def campaign_page(self, pk: int, error: VmsError | None = None) -> Answer:
+    def campaign_page(
+        self, pk: int, error: VmsError | None = None, shown: Preview | None = None
+    ) -> Answer:
         """Draw the page of a campaign, with a refusal where there was one."""
         raise NotImplementedError
 

@@ -26,6 +26,13 @@ STEPS: Final = (N_("Plan"), N_("Approve"), N_("Make the tokens"), N_("Confirm"))
 AT: Final = {"draft": 1, "running": 2, "paused": 2, "made": 3, "stopped": 4, "discarded": 0}
 """At which of ``STEPS`` a campaign is."""
 
+ENDINGS: Final = {
+    "made": N_("All tokens made at"),
+    "stopped": N_("Stopped at"),
+    "discarded": N_("Discarded at"),
+}
+"""What ended at a campaign's last moment: tokens that are made are yet to be confirmed."""
+
 HAND_OUTS: Final = {
     "next_sale": N_("With the next credit the customer buys"),
     "sms": N_("By text message, and with the next credit"),

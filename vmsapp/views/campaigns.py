@@ -1,6 +1,6 @@
 """Campaigns: many meters taken to another key; their list, and the page of each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import g
@@ -18,6 +18,7 @@ from vmsapp.security import CAMPAIGNS
 from vmsapp.services.campaigns.places import places
 from vmsapp.services.campaigns.progress import left_out, progress
 from vmsapp.services.campaigns.rows import job_of
+from vmsapp.services.campaigns.terms import Preview
 from vmsapp.services.campaigns.walk import count, still
 from vmsapp.views.base import sentence, session, status_of, zone
 from vmsapp.views.campaign_deeds import CampaignDeeds
@@ -26,6 +27,7 @@ from vmsapp.views.campaign_sheets import CampaignSheets
 from vmsapp.views.campaign_words import (
     AT,
     CAMPAIGN_DEEDS,
+    ENDINGS,
     HAND_OUTS,
     STATES,
     STEPS,
@@ -76,7 +78,8 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         "region": _l("Region"), "selection": _l("Which meters"), "meters": _l("Meters"),
         "hand_out": _l("How the tokens go out"), "per_second": _l("Meters per second at most"),
         "due_on": _l("To be done by"), "reason": _l("Reason"), "made_by": _l("Planned by"),
-        "made_at": _l("Planned at"), "begun_at": _l("Begun at"), "ended_at": _l("Ended at"),
+        "made_at": _l("Planned at"), "begun_at": _l("Begun at"),
+        "ended_at": _l("All tokens made at, or stopped at"),
     }  # fmt: skip
     numbers = frozenset({"meters"})
     searched = (Campaign.name,)
@@ -108,6 +111,14 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
     }
     empty = _l("Plan one: many meters get another key, each by tokens its customer enters.")
 
+    def facts_of(self, row: Campaign) -> Iterator[tuple[str, Any]]:
+        """What its page tells of it: names and values."""
+        for name in self.show_columns:
+            if name != "ended_at":
+                yield self.label(name), self.value(row, name)
+            elif row.state in ENDINGS:
+                yield gettext(ENDINGS[row.state]), self.value(row, name)
+
     def name_of(self, row: Campaign) -> str:
         """What its planner called it."""
         return row.name
@@ -118,18 +129,23 @@ class Campaigns(CampaignPlanning, CampaignDeeds, CampaignSheets, Exported):
         """Show what a campaign would do, or how far it is."""
         return self.campaign_page(pk)
 
-    def campaign_page(self, pk: int, error: VmsError | None = None) -> Answer:
+    def campaign_page(
+        self, pk: int, error: VmsError | None = None, shown: Preview | None = None
+    ) -> Answer:
         """Draw the page of a campaign, with a refusal where there was one."""
         row = self.row(pk)
+        step = AT[row.state]
         planned = row.state in {CampaignState.DRAFT, CampaignState.DISCARDED}
-        more = self.planned(row) if row.state == CampaignState.DRAFT else {}
+        more = self.planned(row, shown) if row.state == CampaignState.DRAFT else {}
         if not planned:
             more = self._running(row)
+            if row.state == CampaignState.MADE and more["far"].made and not more["far"].open:
+                step = len(STEPS)  # all that were made have had their word
         if row.state in {CampaignState.DRAFT, CampaignState.MADE}:
             more |= self.approval(self.row(pk))
         row = self.row(pk)  # again: what was counted read it without who planned it
         page = self._page(
-            self.show_template, title=row.name, row=row, step=AT[row.state],
+            self.show_template, title=row.name, row=row, step=step,
             steps_said=[gettext(word) for word in STEPS], planned=planned,
             refusal=sentence(error) if error else None,
             meters_view=view_named(self.appbuilder, "CampaignMeters"), **more,

@@ -313,16 +313,14 @@ class Counter(CounterSearch):
             VendingPointClosed: The form's was closed meanwhile, or all are.
             NoVendingPoint: There is none, or the form's may not be sold at.
         """
-        points = {point.id for point in self.points()}
-        if typed.vending_point_id in points:
-            return int(typed.vending_point_id or 0)
-        if typed.vending_point_id is None and len(points) == 1:
-            return points.pop()
-        if typed.vending_point_id is None and points:
+        if typed.vending_point_id is not None:
+            return typed.vending_point_id  # the sale itself asks whether it may be sold there
+        points = [point.id for point in self.points()]
+        if len(points) == 1:
+            return points[0]
+        if points:
             raise VendingPointNotChosen
         closed = select(VendingPoint.name).where(VendingPoint.closed_at.is_not(None))
-        if typed.vending_point_id is not None:
-            closed = closed.where(VendingPoint.id == typed.vending_point_id)
         name = session().scalars(closed.limit(1)).first()
         raise NoVendingPoint if name is None else VendingPointClosed(name=name)
 

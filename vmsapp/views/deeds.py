@@ -16,9 +16,9 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.i18n import _, money_text, readable
 from vmsapp.models import ApprovalRequest, ApprovalRule, ApprovalState
-from vmsapp.security import APPROVALS
+from vmsapp.security import APPROVALS, SHIFTS
 from vmsapp.services.approvals import asking
-from vmsapp.services.approvals.deed import Deed, DeedName, Line, SaleNumber, Sentence
+from vmsapp.services.approvals.deed import Deed, DeedName, Drawer, Line, SaleNumber, Sentence
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.services.approvals.errors import AlreadyAsked
 from vmsapp.services.approvals.rules import alone, rule_of
@@ -98,7 +98,7 @@ def rule_said(rule: ApprovalRule | None) -> str:
     """Say from when on a rule asks for a second person; nothing where it does not."""
     if rule is None or not rule.active:
         return ""
-    if not rule.from_amount_minor:
+    if not rule.from_amount_minor or DEEDS[rule.action].amount_minor is None:
         return str(_("A second person must approve this."))
     amount = readable_minor(rule.from_amount_minor)
     return str(_("From %(amount)s on, a second person must approve this.", amount=amount))
@@ -138,9 +138,22 @@ def _value(value: object) -> object:
         return gettext(value.message)
     if isinstance(value, SaleNumber):
         return _sale_link(value.sale_id)
+    if isinstance(value, Drawer):
+        return _drawer_link(value)
     if value is None or isinstance(value, bool):
         return value
     return readable(value, utility().exponent, utility().time_zone)
+
+
+def _drawer_link(drawer: Drawer) -> object:
+    """Say whose drawer it is, and lead to its shift, for who may see shifts."""
+    said = _(
+        "Shift %(id)s of %(operator)s at %(point)s", id=drawer.shift_id,
+        operator=drawer.operator, point=drawer.point,
+    )  # fmt: skip
+    if not current_app.extensions["appbuilder"].sm.has_access("can_show", SHIFTS):
+        return said
+    return Markup('<a href="{}">{}</a>').format(url_for("Shifts.show", pk=drawer.shift_id), said)
 
 
 def _sale_link(sale_id: int) -> object:

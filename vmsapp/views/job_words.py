@@ -26,6 +26,7 @@ KINDS: Final = {
     "campaign.send": N_("Text messages of a campaign"),
     "campaign.report": N_("Report of a campaign"),
     "report.send": N_("Reports by e-mail"),
+    "revenue.run": N_("Search for lost revenue"),
 }
 STATES: Final = {
     "waiting": N_("waiting"),

@@ -1,6 +1,6 @@
 """Meters that a campaign leaves out, by reason: a list that can be narrowed and taken away."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from vmsapp.security import CAMPAIGNS
 from vmsapp.services.campaigns.behind import left_out_for
 from vmsapp.services.campaigns.preview import preview
 from vmsapp.services.campaigns.progress import left_out
+from vmsapp.services.campaigns.terms import Conflict
 from vmsapp.sts import identifiers
 from vmsapp.views.base import session
 from vmsapp.views.campaign_words import CAMPAIGN_DEEDS, campaign_url, conflict_said
@@ -46,17 +47,25 @@ def _campaign() -> Campaign | None:
 def _reasons() -> Mapping[str, str]:
     """Why the campaign of the address leaves meters out: codes and sentences, read once."""
     if "left_out_reasons" not in g:
-        g.left_out_reasons = _read_reasons(_campaign())
+        g.left_out_reasons = {one.code: conflict_said(one) for one in _conflicts()}
     found: Mapping[str, str] = g.left_out_reasons
     return found
 
 
-def _read_reasons(row: Campaign | None) -> Mapping[str, str]:
+def _conflicts() -> Sequence[Conflict]:
+    """What the campaign of the address leaves out, counted once."""
+    if "left_out_conflicts" not in g:
+        g.left_out_conflicts = _counted(_campaign())
+    found: Sequence[Conflict] = g.left_out_conflicts
+    return found
+
+
+def _counted(row: Campaign | None) -> Sequence[Conflict]:
     if row is None:
-        return {}
-    begun = row.begun_at is not None
-    conflicts = left_out(session(), row.id) if begun else preview(session(), row.id).conflicts
-    return {one.code: conflict_said(one) for one in conflicts}
+        return ()
+    if row.begun_at is not None:
+        return left_out(session(), row.id)
+    return preview(session(), row.id).conflicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +80,7 @@ class OfCampaign(Searched):
         """All it leaves out, or those for the reason in the address."""
         wanted = request.args.get("reason")
         code = wanted if wanted in _reasons() else None
-        return left_out_for(session(), value, code)
+        return left_out_for(session(), value, _conflicts(), code)
 
     def said(self, value: Any) -> str:  # noqa: ANN401
         """What its planner called it."""

@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.i18n import _, moment_text
-from vmsapp.security import CAMPAIGNS, COUNTER, SAVED_REPORTS
+from vmsapp.security import CAMPAIGNS, COUNTER, REPORT_INDEX, SAVED_REPORTS
 from vmsapp.views.assets import asset, shape
 from vmsapp.views.base import zone
 from vmsapp.views.forms import control, shown_fields
@@ -35,6 +35,11 @@ DIGITS: Final = Markup('<bdi class="digits" dir="ltr">')
 PART_OF: Final = {
     "Printing": COUNTER, "FreeTokens": COUNTER, "CampaignMeters": CAMPAIGNS,
     "CampaignLeftOut": CAMPAIGNS, "ReportSchedules": SAVED_REPORTS,
+    "RevenueFindings": "RevenueRules",
+    **dict.fromkeys(
+        ("TaxReport", "StepReport", "CashReport", "FloatReport", "SecondLookReport",
+         "FreeReport", "KeyReport"), REPORT_INDEX,
+    ),
 }  # fmt: skip
 """Views without an entry in the menu, and the one they belong to."""
 

@@ -53,6 +53,7 @@ from vmsapp.views.listing import row_of
 from vmsapp.views.lists import ACTING, Answer, OfficeInterface, Related, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.meter_deeds import HOLDS, WORDS
+from vmsapp.views.meter_filters import UnderKey
 from vmsapp.views.meter_forms import (
     ALGORITHMS,
     BASE_YEARS,
@@ -153,6 +154,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
                 endpoint="Consumers.lookup"),
         Choice(name="type", label=_l("Meter type"), column=Meter.meter_type, words=METER_TYPES),
         Choice(name="algorithm", label=_l("Algorithm"), column=Meter.algorithm, words=ALGORITHMS),
+        UnderKey(name="key", label=_l("Key (SGC/KRN/KT)"), column=Meter.sgc),
         Searched(name="region", label=_l("Region"), column=Meter.region_id, model=Region,
                  endpoint="Regions.lookup"),
         Searched(name="product", label=_l("Product"), column=Meter.product_id, model=Product,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -45,6 +46,7 @@ class Column:
         word: What it is called.
         said: Puts a value into words; only of ``WORDS``.
         leads: Where the rows are that a figure counts; none where that cannot be asked.
+        only: Tells the lines it says something of; others have nothing there.
         on: Where it stands.
         compared: Its total stands beside that of the period before.
     """
@@ -54,6 +56,7 @@ class Column:
     kind: Kind = Kind.WORDS
     said: Callable[[Any], str] = str
     leads: Callable[[Asked, Line[Any]], str | None] | None = None
+    only: Callable[[Line[Any]], bool] | None = None
     on: frozenset[str] = BOTH
     compared: bool = False
 
@@ -64,6 +67,8 @@ class Column:
 
     def value(self, line: Line[Any]) -> Any:  # noqa: ANN401 - a figure, a day or a code
         """Read its value from a line; ``None`` for none."""
+        if self.only is not None and not self.only(line):
+            return None
         return attrgetter(self.name)(line)
 
     def heading(self, settings: Setup) -> str:
@@ -111,6 +116,11 @@ def units_said(meter_type: str, units: Decimal) -> str:
     return f"{units_text(units)} {gettext(UNITS[meter_type])}"
 
 
+def day_text(day: date) -> str:
+    """Write a day on one line."""
+    return str(format_date(day, "medium")).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def share_text(share: Decimal) -> str:
     """Write a share of one in percent."""
     return format_percent(share, format="#,##0.0%", locale=get_locale() or Locale("en"))
@@ -132,5 +142,5 @@ def change_text(now: Decimal | int, before: Decimal | int) -> str:
 WRITTEN: Final[Mapping[Kind, Callable[[Any], str]]] = {
     Kind.COUNT: number_text,
     Kind.SHARE: share_text,
-    Kind.DAY: lambda day: str(format_date(day, "medium")),
+    Kind.DAY: day_text,
 }

@@ -23,9 +23,18 @@ SHELF: Final[Mapping[str, Sequence[Entry]]] = {
     N_("Sales and money"): (
         ("Dashboard", N_("How does today go, beside the same weekday a week before?")),
         ("SalesReport", N_("What was sold and taken back: when, where, by whom, at which price?")),
+        ("TaxReport", N_("Which taxes were taken at which rates, of which amounts?")),
+        ("StepReport", N_("How much was sold in each step of the tariffs?")),
+    ),
+    N_("Vending points"): (
+        ("CashReport", N_("What did each operator's drawer hold, and what was over or short?")),
+        ("FloatReport", N_("What did each vending point's float begin and end with?")),
+        ("SecondLookReport", N_("Who prints copies and takes sales back, against how many sales?")),
     ),
     N_("Tokens"): (
         ("SalesTokens", N_("Which tokens were made, for which meter, where and by whom?")),
+        ("FreeReport", N_("What was given without money, why, and how much of the quotas is it?")),
+        ("KeyReport", N_("Which vending keys end when, and how many meters need them?")),
     ),
     N_("Consumers"): (
         ("PurchaseStatistics", N_("How much do consumers buy, how many of them, in which time?")),

@@ -49,6 +49,7 @@ def letter(order: Order, reference: str) -> Letter:
     Raises:
         NotFound: There is no such report any more.
         RecipientMayNot: The reader may not open it or not take it away.
+        NarrowedOutOfSight: It is narrowed to what the reader does not see.
         ReportTooLarge: No mail server would take it.
     """
     app: Flask = current_app.extensions["appbuilder"].app
@@ -64,6 +65,7 @@ def letter(order: Order, reference: str) -> Letter:
         if order.language in app.config["LANGUAGES"]:
             cookie["locale"] = order.language
         begin_reading(session())
+        view.check_sight()
         content, rows = _file(view, order.kind)
         return Letter(_message(view, order, reference, content), rows)
 

@@ -9,12 +9,12 @@ from babel import Locale
 from babel.dates import format_date as format_pattern
 from flask_babel import format_date, get_locale, gettext
 
-from vmsapp.i18n import _
+from vmsapp.i18n import _, money_text
 from vmsapp.models import Setup
 from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By, Key
 from vmsapp.views.report_asked import Asked
-from vmsapp.views.report_columns import Column, Kind, change_text
+from vmsapp.views.report_columns import Column, Kind, change_text, day_text
 from vmsapp.views.sale_filters import hour_text
 from vmsapp.views.words import METER_TYPES
 
@@ -68,7 +68,7 @@ def key_text(by: By | None, line: Line[Any]) -> str:
     """Name what a line is about."""
     key = line.key
     if isinstance(key, date):
-        return _time_text(by, key)
+        return time_text(by, key)
     return hour_text(key) if by == By.HOUR and key is not None else line.name
 
 
@@ -77,7 +77,8 @@ def month_text(first: date) -> str:
     return str(format_pattern(first, "LLLL y", locale=get_locale() or Locale("en")))
 
 
-def _time_text(by: By | None, first: date) -> str:
+def time_text(by: By | None, first: date) -> str:
+    """Name a day, or the time that begins with it."""
     match by:
         case By.MONTH:
             return month_text(first)
@@ -86,7 +87,7 @@ def _time_text(by: By | None, first: date) -> str:
         case By.WEEK:
             return str(_("Week from %(day)s", day=format_date(first, "medium")))
         case _:
-            return str(format_date(first, "medium"))
+            return day_text(first)
 
 
 def in_order(
@@ -106,6 +107,8 @@ def in_order(
         today: No time after it has a line.
     """
     lines = list(answer.lines)
+    if asked.by is None:
+        return lines
     if not asked.by_time:
         size: dict[Key | None, Any] = {}
         for line in lines:
@@ -209,3 +212,11 @@ def _pair(
         word, column.text(here, settings, signed=True), column.text(there, settings, signed=True),
         change_text(now, before),
     )  # fmt: skip
+
+
+def money_beside(word: str, now: int, before: int, settings: Setup) -> Compared:
+    """Put an amount beside the one before."""
+    here, there = (
+        money_text(minor, settings.currency, settings.exponent) for minor in (now, before)
+    )
+    return Compared(word, here, there, change_text(now, before))

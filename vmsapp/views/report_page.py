@@ -12,10 +12,9 @@ from urllib.parse import urlencode
 
 from flask import request, url_for
 from flask_appbuilder import expose, has_access
-from flask_babel import format_date, gettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _
 from vmsapp.models import Setup
@@ -23,12 +22,12 @@ from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By
 from vmsapp.services.sheets import Cell
 from vmsapp.services.sheets.pages import Column as SheetColumn
-from vmsapp.views.base import actor, sentence, status_of, utility, zone
+from vmsapp.views.base import sentence, status_of, utility
 from vmsapp.views.filters import Filter
 from vmsapp.views.lists import Answer as Page
 from vmsapp.views.presets import PRESETS
 from vmsapp.views.report_asked import BY_WORDS, Asked, Asks, read_asked, read_filters
-from vmsapp.views.report_columns import Column
+from vmsapp.views.report_columns import Column, Kind
 from vmsapp.views.report_files import Table
 from vmsapp.views.report_lines import (
     DRAWN,
@@ -39,6 +38,7 @@ from vmsapp.views.report_lines import (
     key_text,
     written,
 )
+from vmsapp.views.report_question import chips, days_said, facts, questions, today, typed
 from vmsapp.views.report_screens import ReportScreen
 from vmsapp.views.sale_filters import ABOUT
 
@@ -75,9 +75,9 @@ class ReportPage(ReportScreen):
         """Answer what is asked."""
         raise NotImplementedError
 
-    def called(self, line: Line[Any]) -> str:
-        """Name what tells lines apart: in totals, comparisons and the chart's legend."""
-        words = [one for one in self.columns if one.name.startswith("apart.")]
+    def called(self, line: Line[Any], columns: Sequence[Column]) -> str:
+        """Name what tells lines apart: in comparisons, and in the chart and its legend."""
+        words = [one for one in columns if one.name.startswith("apart.")]
         return " · ".join(text for one in words if (text := one.text(line, utility())))
 
     def compared(self, answer: Answer[Any], settings: Setup) -> Sequence[Compared]:
@@ -110,18 +110,21 @@ class ReportPage(ReportScreen):
 
     def asked_query(self) -> str:
         """What was asked, written anew: what an address says amiss is left out."""
-        return urlencode(self._asked().address())
+        try:
+            return urlencode(self._asked().address())
+        except InvalidInput:  # the page says why
+            return ""
 
     def table(self) -> Table:
         """The report as a table."""
         settings, asked = utility(), self._asked()
         found = self.answer(asked)
-        lines = in_order(asked, found, self.drawn, self.filled, _today())
+        lines = in_order(asked, found, self.drawn, self.filled, today())
         filed = [one for one in self.columns if "file" in one.on]
         columns = [SheetColumn(one.heading(settings), number=one.is_number) for one in filed]
         about = gettext(self._about(asked))
         return Table(
-            str(self.title), _questions(asked, about), [SheetColumn(about), *columns],
+            str(self.title), questions(asked, about), [SheetColumn(about), *columns],
             [_filed(asked, filed, line, settings) for line in lines],
             [_filed(asked, filed, line, settings, str(_("Total"))) for line in found.totals],
         )  # fmt: skip
@@ -142,14 +145,14 @@ class ReportPage(ReportScreen):
         return f"{self.report.replace('_', '-')}-{period.first}-{period.last}.{kind}"
 
     def _asked(self) -> Asked:
-        return read_asked(self.asks, request.args, _today())
+        return read_asked(self.asks, request.args, today())
 
     def _about(self, asked: Asked) -> str:
         """What lines are about."""
         return BY_WORDS[asked.by] if asked.by else self.heading
 
     def _shown(self, asked: Asked, found: Answer[Any], settings: Setup) -> str:
-        lines = in_order(asked, found, self.drawn, self.filled, _today())
+        lines = in_order(asked, found, self.drawn, self.filled, today())
         columns = self._columns(found)
         kinds = [line.apart for line in found.totals][:SERIES]
         drawn = {key: None for line in lines if (key := line.key) is not None}
@@ -158,7 +161,7 @@ class ReportPage(ReportScreen):
         several = len(found.totals) > 1
         rows = [
             written(asked, columns, line, settings, drawn=self.drawn if line.key in keys else "",
-                    series=kinds, called=self.called(line) if several else "")
+                    series=kinds, called=self.called(line, columns) if several else "")
             for line in lines
         ]  # fmt: skip
         total = str(_("Total"))
@@ -170,27 +173,30 @@ class ReportPage(ReportScreen):
             ],
             columns=[(gettext(one.word), one.is_number) for one in columns],
             compared=self.compared(found, settings) if found.before else [],
-            before=_days(found.before.first, found.before.last) if found.before else "",
-            legend=[self.called(line) for line in found.totals][:SERIES] if several else [],
+            before=days_said(found.before.first, found.before.last) if found.before else "",
+            legend=[self.called(line, columns) for line in found.totals[:SERIES] if several],
             apart=len(found.totals) > SERIES,
-            chips=_chips(asked), facts=_facts(asked, self._about(asked)),
+            chips=chips(asked), facts=facts(asked, self._about(asked)),
             about=gettext(self._about(asked)), cut=DRAWN if cut else 0,
-            chart=self._chart(asked), exports=self.exports(), **self.more(asked),
+            chart=self._chart(asked, found), exports=self.exports(), **self.more(asked),
         )  # fmt: skip
 
     def _columns(self, found: Answer[Any]) -> Sequence[Column]:
-        """Those of the page; the type of meter is left out where there is one alone."""
+        """Those of the page, without those that say nothing of any line."""
         types = {line.meter_type for line in found.totals}
         return [
             one for one in self.columns
             if "page" in one.on and (one.name != "apart.meter_type" or len(types) > 1)
+            and (one.only is None or any(map(one.only, found.lines)))
         ]  # fmt: skip
 
-    def _chart(self, asked: Asked) -> tuple[str, str] | None:
-        """How the chart is drawn, and what it shows."""
+    def _chart(self, asked: Asked, found: Answer[Any]) -> tuple[str, str] | None:
+        """How the chart is drawn, and what it shows; none of nothing."""
         if not self.drawn:
             return None
         column = next(one for one in self.columns if one.name == self.drawn)
+        if not any(column.value(line) for line in found.lines):
+            return None
         what, figure = gettext(self._about(asked)), gettext(column.word)
         title = _("%(what)s: %(figure)s", what=what, figure=figure)
         return "bar" if asked.by_time else "hbar", str(title)
@@ -205,9 +211,10 @@ class ReportPage(ReportScreen):
         nothing = [gettext(text) for text in self.nothing]
         return self.page(
             self.template, view=self, title=str(self.title), asked=asked, bys=bys,
-            typed=_typed(asked),
+            typed=typed(asked),
             presets=self._presets(asked) if self.asks_days else (), filters=self._fields(asked),
             note_below=gettext(self.note) if self.note else "", nothing=nothing,
+            money_columns=any(one.kind is Kind.MONEY for one in self.columns),
             settings=utility(), here=self.asks.endpoint, asks_days=self.asks_days, **context,
         )  # fmt: skip
 
@@ -227,51 +234,9 @@ class ReportPage(ReportScreen):
         return found
 
 
-def _today() -> date:
-    return business_day(now_utc(), zone())
-
-
-def _typed(asked: Asked | None) -> dict[str, str]:
-    """What stands in the form."""
-    if asked is None:
-        return {name: request.args.get(name, "")[:20] for name in ("from", "to", "by", "period")}
-    return {
-        "from": asked.period.first.isoformat(), "to": asked.period.last.isoformat(),
-        "by": asked.by.value if asked.by else "", "period": asked.period.code,
-    }  # fmt: skip
-
-
-def _chips(asked: Asked) -> Sequence[tuple[str, str, str]]:
-    """The filters in force: what each narrows, to what, and the report without it."""
-    return [
-        (str(one.label), one.said(value), asked.url(**{one.name: None}))
-        for one, value in asked.chosen
-    ]
-
-
-def _facts(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
-    """What the printed page says of the report."""
-    return [*_questions(asked, gettext(about)), (str(_("Printed by")), actor().name)]
-
-
-def _questions(asked: Asked, about: str) -> Sequence[tuple[str, str]]:
-    """What was asked, in words."""
-    period = _("Period") if asked.asks.days else _("As of")
-    return [
-        (str(period), asked.period.said()),
-        *([(str(_("Grouped by")), about)] if asked.by else []),
-        *((str(one.label), one.said(value)) for one, value in asked.chosen),
-    ]
-
-
 def _filed(
     asked: Asked, columns: Iterable[Column], line: Line[Any], settings: Setup, total: str = ""
 ) -> Sequence[Cell]:
     """Write a line into a file."""
     about = total or (line.key if isinstance(line.key, date) else key_text(asked.by, line))
     return [about, *(one.cell(line, settings) for one in columns)]
-
-
-def _days(*days: date) -> str:
-    first, last = (format_date(day, "medium") for day in days)
-    return first if first == last else str(_("%(first)s to %(last)s", first=first, last=last))

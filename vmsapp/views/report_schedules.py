@@ -21,12 +21,13 @@ from vmsapp.models import (
 from vmsapp.scope import NOTHING, Actor, unscoped
 from vmsapp.security import SAVED_REPORTS
 from vmsapp.security.held import held_by
+from vmsapp.services.mail import MailNotSetUp
 from vmsapp.services.problems import error_of
 from vmsapp.services.reports import due, saving, scheduling
 from vmsapp.services.reports.sending import address_of
 from vmsapp.services.reports.sendings import RecipientMayNot, RecipientSuspended
 from vmsapp.tasks import background
-from vmsapp.views.base import OfficeView, actor, sentence, session, status_of
+from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
 from vmsapp.views.forms import put_error
 from vmsapp.views.lists import FOUND, Answer, names
 from vmsapp.views.reported import reports
@@ -37,7 +38,7 @@ from vmsapp.views.schedule_words import (
     state_said,
     when_said,
 )
-from vmsapp.views.undo import moment_to_undo, offer_undo
+from vmsapp.views.undo import moment_named, offer_undo
 
 SHOWN: Final = 200
 """Schedules listed at most, and sendings of one."""
@@ -126,7 +127,7 @@ class ReportSchedules(OfficeView):
     @permission_name("schedule")
     def restore(self, pk: int) -> Answer:
         """Undo its end."""
-        scheduling.bring_back(session(), actor(), pk, moment_to_undo())
+        scheduling.bring_back(session(), actor(), pk, moment_named())
         return self._done(pk, _("It is back, and paused. Resume it to have it sent again."))
 
     @expose("/recipients/<int:pk>", methods=["POST"])
@@ -220,6 +221,7 @@ class ReportSchedules(OfficeView):
             sends=sends,
             mine=_mine(row),
             active=row.state == ScheduleState.ACTIVE,
+            no_mail=None if utility().mail_host else sentence(MailNotSetUp()),
             form=form,
         )
 

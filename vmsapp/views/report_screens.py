@@ -63,10 +63,6 @@ class ReportScreen(Reported, OfficeView):
             follow(len(rows))
         return replace(table, rows=rows)
 
-    def background_address(self) -> str:
-        """The path of its page."""
-        return f"{self.route_base}/"
-
     @expose("/export/<string:kind>", methods=["POST"])
     @has_access
     @permission_name("export")

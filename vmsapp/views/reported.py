@@ -22,6 +22,7 @@ from vmsapp.models import SavedReport
 from vmsapp.scope import Actor
 from vmsapp.security import SAVED_REPORTS
 from vmsapp.services.reports.saving import names_of
+from vmsapp.services.reports.sendings import NarrowedOutOfSight
 from vmsapp.views.base import actor, session
 from vmsapp.views.lists import YEAR, secure_cookies
 from vmsapp.views.report_files import Follow, Table
@@ -33,7 +34,7 @@ RESET: Final = "reset"
 ASKED: Final = "asked"
 """In an address: it was asked for on the page, also where nothing narrows it any more."""
 
-NOT_ASKED: Final = frozenset({"after", "before", "last", "_l_", RESET})
+NOT_ASKED: Final = frozenset({"after", "before", "last", "_l_", RESET, ASKED})
 """Parameters that say where in a report the reader is, not what was asked."""
 
 
@@ -46,10 +47,12 @@ class Reported:
     Attributes:
         report: Its name in rows and on record, which never changes.
         opens: The deed that shows it, and its route.
+        filters: What it can be narrowed by.
     """
 
     report: ClassVar[str]
     opens: ClassVar[str] = "show"
+    filters: ClassVar[Any] = ()
 
     appbuilder: AppBuilder
     endpoint: str
@@ -68,7 +71,7 @@ class Reported:
 
     def background_address(self) -> str:
         """The path under which it is asked without a browser."""
-        raise NotImplementedError
+        return f"{self.route_base}/" if self.opens == "show" else f"{self.route_base}/{self.opens}/"
 
     def opened_by(self, reader: Actor) -> bool:
         """Tell whether somebody may see it and take it away."""
@@ -104,12 +107,15 @@ class Reported:
         return redirect(self.report_url(urlencode(parse_qsl(query[:LONGEST_QUESTION]))))
 
     def remember(self, answer: Response) -> Response:
-        """Have the browser keep what was asked, for who asked it."""
-        answer.set_cookie(
-            _cookie(), f"{actor().user_id}.{self.asked_query()}", max_age=YEAR,
-            path=request.script_root + self.route_base,
-            samesite="Lax", httponly=True, secure=secure_cookies(),
-        )  # fmt: skip
+        """Have the browser keep what was asked, for who asked it; of nothing it keeps nothing."""
+        query, path = self.asked_query(), request.script_root + self.route_base
+        if query:
+            answer.set_cookie(
+                _cookie(), f"{actor().user_id}.{query}", max_age=YEAR, path=path,
+                samesite="Lax", httponly=True, secure=secure_cookies(),
+            )  # fmt: skip
+        elif _cookie() in request.cookies:
+            answer.delete_cookie(_cookie(), path=path)
         return answer
 
     def opened_here(self) -> bool:
@@ -117,11 +123,28 @@ class Reported:
         may = self.appbuilder.sm.has_access
         return bool(may(f"can_{self.opens}", self.class_permission_name))
 
+    def check_sight(self) -> None:
+        """Make sure that the reader sees all that the question is narrowed to.
+
+        A page leaves out what its reader does not see. A mail would tell more than was meant.
+
+        Raises:
+            NarrowedOutOfSight: It names something that the reader does not see.
+        """
+        for one in self.filters:
+            named = any(request.args.get(name) for name in one.parameters)
+            if named and one.read(request.args) is None:
+                raise NarrowedOutOfSight
+
     # what was kept under a name
 
     def keeps(self) -> bool:
         """Tell whether the reader may keep questions."""
         return bool(self.appbuilder.sm.has_access("can_list", SAVED_REPORTS))
+
+    def kept_query(self) -> str:
+        """What is asked now, as it is kept under a name; of nothing that just that was asked."""
+        return self.asked_query() or urlencode({ASKED: "yes"})
 
     def kept(self) -> Sequence[SavedReport]:
         """What the reader kept of this report."""

@@ -25,7 +25,7 @@ class ByType(NamedTuple):
 
 def type_text(meter_type: str) -> str:
     """Name a type of meter."""
-    return str(gettext(METER_TYPES[meter_type]))
+    return str(gettext(METER_TYPES[meter_type])) if meter_type else ""
 
 
 def sold_url(asked: Asked, line: Line[Any]) -> str | None:

@@ -170,7 +170,7 @@ def _known() -> dict[int, str]:
 def _seller(number: int) -> str:
     known = _known()
     if number not in known:
-        known[number] = dict(_people()).get(number) or _sold_something(number)
+        known[number] = dict(people()).get(number) or _sold_something(number)
     return known[number]
 
 
@@ -183,7 +183,8 @@ def _sold_something(number: int) -> str:
     return session().scalar(by_them) or ""
 
 
-def _people() -> Sequence[tuple[int, str]]:
+def people() -> Sequence[tuple[int, str]]:
+    """Ids and names of the people the reader sees."""
     listed: Sequence[tuple[int, str]] = names_of(OfficeUser, OfficeUser.username, MOST_NAMES)()
     return listed
 
@@ -199,7 +200,7 @@ POINT: Final = Among(
     text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES),
 )  # fmt: skip
 OPERATOR: Final = SoldBy(
-    name="operator", label=_l("Operator"), column=Sale.operator_id, model=OfficeUser, text=_people
+    name="operator", label=_l("Operator"), column=Sale.operator_id, model=OfficeUser, text=people
 )
 TARIFF: Final = UnderTariff(
     name="tariff", label=_l("Tariff"), column=Sale.plan_id, model=Tariff,

@@ -19,6 +19,7 @@ from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.reversing import REVERSAL_FILTER, ReversalPages, reversal_said
 from vmsapp.views.sale_filters import ABOUT, HOUR, MADE, RECEIPT, SOLD, TAKEN_BACK
+from vmsapp.views.sale_hands import HANDS
 from vmsapp.views.settling import goes_back, request_link
 from vmsapp.views.slips import free_said
 from vmsapp.views.why import sale_explained
@@ -125,6 +126,7 @@ class Sales(ReversalPages, Exported):
                  endpoint="Meters.lookup"),
         MADE,
         TAKEN_BACK,
+        *HANDS,
         REVERSAL_FILTER,
     )  # fmt: skip
     loads = (

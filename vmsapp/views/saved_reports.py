@@ -20,7 +20,7 @@ from vmsapp.views.forms import OfficeForm, of_length, put_error, tidy
 from vmsapp.views.lists import Answer, names
 from vmsapp.views.report_schedules import schedules_listed
 from vmsapp.views.reported import Reported, reports
-from vmsapp.views.undo import moment_to_undo, offer_undo
+from vmsapp.views.undo import moment_named, offer_undo
 
 
 class NameForm(OfficeForm):
@@ -117,7 +117,7 @@ class SavedReports(OfficeView):
     @permission_name("list")
     def restore(self, pk: int) -> Answer:
         """Undo a deletion."""
-        row = saving.restore(session(), actor(), pk, moment_to_undo())
+        row = saving.restore(session(), actor(), pk, moment_named())
         flash(_("“%(name)s” is back. Its schedules are paused.", name=row.name), "success")
         return redirect(url_for("SavedReports.list"))
 

@@ -78,6 +78,8 @@ class SecondPerson(OfficeView):
             abort(404)
         rule = rule_of(session(), action)
         form, status = RuleForm(data=self._present(rule)), 200
+        if RULED[action].amount_minor is None:
+            del form.from_amount
         if form.is_submitted():
             status = 422
             if form.validate():
@@ -86,7 +88,7 @@ class SecondPerson(OfficeView):
                 except VmsError as error:
                     put_refusal(form, error)
                     status = status_of(error)
-        if RULED[action].alone is not None:
+        if RULED[action].alone is not None and "from_amount" in form:
             form.from_amount.description = _(
                 "Smaller amounts need no second person, but what the same person did alone within"
                 " 24 hours is added up. Leave it empty to ask always."
@@ -101,7 +103,7 @@ class SecondPerson(OfficeView):
         return {"active": rule.active, "from_amount": rule.from_amount_minor, "key": a_key()}
 
     def _saved(self, action: str, form: RuleForm) -> Answer:
-        amount = form.from_amount.data
+        amount = form.from_amount.data if "from_amount" in form else None
         change = RuleChange(action, bool(form.active.data), None if amount is None else int(amount))
         asked = asking.change_rule(session(), actor(), change, form.key.data)
         tell(asked, _("Saved."))

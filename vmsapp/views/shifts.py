@@ -11,7 +11,15 @@ from sqlalchemy.orm import joinedload, undefer
 
 from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import _, _l, money_text
-from vmsapp.models import AccountKind, CashReason, Setup, Shift, ShiftState, VendingPoint
+from vmsapp.models import (
+    AccountKind,
+    CashReason,
+    OfficeUser,
+    Setup,
+    Shift,
+    ShiftState,
+    VendingPoint,
+)
 from vmsapp.security import SHIFTS
 from vmsapp.services.setup import setup_at
 from vmsapp.services.shifts import closing, opening
@@ -35,9 +43,13 @@ from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import state
 from vmsapp.views.numbers import row_number
+from vmsapp.views.sale_filters import SoldBy, people
 from vmsapp.views.shift_forms import REASONS, CashForm, CountForm, OpenForm, ReasonForm
 from vmsapp.views.typed import MAX_KEY
 from vmsapp.views.words import SHIFT_STATES
+
+NOT_CLOSED: Final = "not_closed"
+"""In an address: open shifts, and those that are counted."""
 
 TONES: Final = {ShiftState.OPEN: "good", ShiftState.COUNTED: "warn"}
 ACCOUNTS: Final = {
@@ -50,7 +62,7 @@ ACCOUNTS: Final = {
     AccountKind.ROUNDING: N_("Rounding"),
 }
 """What customers pay for."""
-TYPED: Final = ("mode", "value", "key", "vending_point")
+TYPED: Final = ("mode", "value", "key", "vending_point", "received")
 """What the counter's form holds, in the address of the form that opens a shift."""
 
 
@@ -88,8 +100,14 @@ class StateOf(Choice):
         """Shifts of that state."""
         if value == ShiftState.CLOSED:
             return Shift.closed_at.is_not(None)
+        if value == NOT_CLOSED:
+            return Shift.closed_at.is_(None)
         counted = Shift.counted_at.is_not(None)
         return Shift.closed_at.is_(None) & (counted if value == ShiftState.COUNTED else ~counted)
+
+
+class ShiftOf(SoldBy):
+    """Shifts of one operator: somebody the reader sees, or who sold what the reader sees."""
 
 
 class Shifts(Exported):
@@ -121,9 +139,12 @@ class Shifts(Exported):
     }  # fmt: skip
     filters = (
         Days(name="opened", label=_l("Opened"), column=Shift.opened_at),
-        StateOf(name="state", label=_l("State"), column=Shift.closed_at, words=SHIFT_STATES),
+        StateOf(name="state", label=_l("State"), column=Shift.closed_at,
+                words=SHIFT_STATES | {NOT_CLOSED: N_("Not closed")}),
         Among(name="point", label=_l("Vending point"), column=Shift.vending_point_id,
               model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
+        ShiftOf(name="operator", label=_l("Operator"), column=Shift.operator_id, model=OfficeUser,
+                text=people),
     )  # fmt: skip
     loads = (
         joinedload(Shift.vending_point), undefer(Shift.operator_name), undefer(Shift.closed_by),

@@ -154,7 +154,7 @@ def offered_text(offered: Offered) -> str:
         case Lesson.POWER_LIMIT:
             return str(_("%(name)s: %(value)s W", name=name, value=offered.value))
         case Lesson.KEY_CHANGE:
-            return str(_("%(name)s to TI %(value)s", name=name, value=offered.value))
+            return str(_("%(name)s to %(value)s", name=name, value=offered.value))
         case Lesson.SHOW:
             test = next(word for one, word in TESTS.items() if int(one) == int(offered.value))
             return str(gettext(test))

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from flask import flash, request
 
+from vmsapp.errors import NotFound
 from vmsapp.services.registration.many import UndoneTooLate
 
 
@@ -12,6 +13,18 @@ def offer_undo(text: str, url: str, at: datetime) -> None:
     """Say what was done, with a button that undoes it."""
     said = {"text": text, "undo": url, "at": at.isoformat()}
     flash(cast("Any", said), "success")  # kept as JSON, drawn by the toast
+
+
+def moment_named() -> datetime:
+    """The same, for what is undone by its id: without a moment nothing is found.
+
+    Raises:
+        NotFound: What was sent names none.
+    """
+    try:
+        return moment_to_undo()
+    except UndoneTooLate as error:
+        raise NotFound from error
 
 
 def moment_to_undo() -> datetime:

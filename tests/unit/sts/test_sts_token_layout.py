@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmsapp.sts.block import build_block, split_block
+from vmsapp.sts.block import build_block, split_block, with_crcs
 from vmsapp.sts.crc import token_crc
 from vmsapp.sts.errors import (
     CrcError,
@@ -21,6 +21,7 @@ from vmsapp.sts.token import (
     from_digits,
     join_class,
     split_class,
+    split_classes,
     to_digits,
 )
 
@@ -122,6 +123,23 @@ def test_class_bits_change_places_as_in_the_standard_s_example():
     # IEC 62055-41 6.4.2.
     assert join_class(0x6543210987654321, 0b01) == 0x0654321098F654321
     assert split_class(0x0654321098F654321) == (0x6543210987654321, 0b01)
+
+
+def test_many_come_apart_as_each_does():
+    known = [0x0654321098F654321, 0b10 << 64 | 0b01 << 27]
+    assert split_classes(known) == ([0x6543210987654321, 0b10 << 27], {0b01})
+    assert split_classes([known[0], 0b11 << 64])[1] == {0b01, 0b00}
+    assert split_classes([]) == ([], set())
+    for wide in (-1, 2**66):
+        with pytest.raises(FieldRangeError):
+            split_classes([known[0], wide])
+
+
+def test_many_checksums_are_those_of_the_standards_examples():
+    data, crcs = [0x00004A2D900FF2, 0x000B19EB230100, 0x0005C02A552710], [0x0FFA, 0xC207, 0x1970]
+    known = [one << 16 | crc for one, crc in zip(data, crcs, strict=True)]
+    assert with_crcs(0, 0, data) == known
+    assert with_crcs(0, 4, [5]) == [build_block(token_class=0, subclass=4, data=5)]
 
 
 def test_displaced_bits_go_on_top():

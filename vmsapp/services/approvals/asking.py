@@ -150,7 +150,7 @@ def _ask(
     stored, digest = deed.freeze(params)
     request = ApprovalRequest(
         action=deed.action, params=stored, hash=digest, key=key,
-        amount_minor=deed.amount_minor(params), asked_by_id=actor.user_id,
+        amount_minor=deed.amount_of(params), asked_by_id=actor.user_id,
         made_at=now, expires_at=now + LASTS,
         vending_point_id=place.vending_point_id, region_id=place.region_id,
         state=ApprovalState.PENDING, reason="",

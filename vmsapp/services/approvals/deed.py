@@ -76,6 +76,15 @@ class SaleNumber:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawer:
+    """A shift from whose drawer money is paid, for a line that leads to it."""
+
+    shift_id: int
+    operator: str
+    point: str
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A message id, for a line that says something."""
 
@@ -117,7 +126,8 @@ class Deed(Generic[Params]):
         params: Class of its parameters.
         permission: Asked of who asks for it and of who approves it.
         place: Where its subject lies.
-        amount_minor: The amount a rule compares; ``None`` where none tells how grave it is.
+        amount_minor: Gives the amount a rule compares, or ``None`` where this one has none; itself
+            ``None`` where no amount tells how grave such a deed is.
         describe: The lines of what it will do, with the present values.
         check: Refuses what cannot be done; takes the locks the deed needs.
         run: Does it, in the caller's transaction; the key makes it happen once.
@@ -139,7 +149,7 @@ class Deed(Generic[Params]):
     params: type[Params]
     permission: Permission
     place: Callable[[Session, Params], Place]
-    amount_minor: Callable[[Params], int | None]
+    amount_minor: Callable[[Params], int | None] | None
     describe: Callable[[Session, Params], Sequence[Line]]
     check: Callable[[Session, Actor, Params], None]
     run: Callable[[Session, Actor, Params, str], None]
@@ -150,6 +160,10 @@ class Deed(Generic[Params]):
     ready: Callable[[Session, Means, Params], None] | None = None
     follows: Callable[[Session, Means, Actor, ApprovalRequest], object] | None = None
     whole: str = ""
+
+    def amount_of(self, params: Params) -> int | None:
+        """Tell the amount a rule compares."""
+        return None if self.amount_minor is None else self.amount_minor(params)
 
     def freeze(self, params: Params) -> tuple[dict[str, Any], str]:
         """Write parameters as they are stored, with their hash."""

@@ -128,6 +128,18 @@ def how_many_wait(session: Session, actor: Actor) -> Select[int] | None:
     return select(func.count(ApprovalRequest.id)).where(waits_for(session, actor))
 
 
+def next_for(session: Session, actor: Actor, after_id: int) -> ApprovalRequest | None:
+    """Find what waits for somebody next: below a request in the list, else at its top."""
+    if not may_decide(actor):
+        return None
+    return session.scalars(
+        select(ApprovalRequest)
+        .where(waits_for(session, actor), ApprovalRequest.id != after_id)
+        .order_by(ApprovalRequest.id > after_id, ApprovalRequest.id.desc())
+        .limit(1)
+    ).first()
+
+
 def people_at_hand(session: Session) -> AtHand:
     """Tell who counts as one person with whom, of those who ask or approve.
 

@@ -80,7 +80,7 @@ def asks(
     if deed.asks is not None:
         return deed.asks(session, params)
     rule = rule_of(session, deed.action, locked=locked)
-    amount, start = deed.amount_minor(params), rule.from_amount_minor or 0
+    amount, start = deed.amount_of(params), rule.from_amount_minor or 0
     if not rule.active:
         return False
     if amount is None or amount >= start:
@@ -148,11 +148,13 @@ def _describe(session: Session, change: RuleChange) -> Sequence[Line]:
     rule = rule_of(session, change.action)
     currency = setup_at(session, now_utc()).currency
     after, before = (Money(one.from_amount_minor or 0, currency) for one in (change, rule))
-    return (
+    told = (
         Line(N_("Action"), DeedName(change.action)),
         Line(N_("Asks for a second person"), change.active, rule.active),
-        Line(N_("From amount"), after, before),
     )
+    if change.from_amount_minor is None and rule.from_amount_minor is None:
+        return told
+    return (*told, Line(N_("From amount"), after, before))
 
 
 CHANGE_RULE = Deed(
@@ -161,7 +163,7 @@ CHANGE_RULE = Deed(
     params=RuleChange,
     permission=("can_change", SECOND_PERSON),
     place=lambda _session, _change: Place(),
-    amount_minor=lambda _change: None,
+    amount_minor=None,
     describe=_describe,
     check=_check,
     run=_run,

@@ -23,7 +23,7 @@ from vmsapp.services.campaigns.drafting import digest_of
 from vmsapp.services.campaigns.preview import preview
 from vmsapp.services.campaigns.progress import progress
 from vmsapp.services.campaigns.rows import check_idle, locked, move, note, read
-from vmsapp.services.campaigns.terms import MAKE, Selection, Target
+from vmsapp.services.campaigns.terms import MAKE, Preview, Selection, Target
 
 MAY_MAKE: Final[Permission] = ("can_make", CAMPAIGNS)
 
@@ -56,20 +56,26 @@ class Begin:
 
 
 def begin_of(
-    session: Session, campaign_id: int, *, locale: str = "en", again: bool = False
+    session: Session,
+    campaign_id: int,
+    *,
+    seen: Preview | None = None,
+    locale: str = "en",
+    again: bool = False,
 ) -> Begin:
     """Make the parameters of the deed from a campaign as it stands.
 
     Args:
         session: In the asker's scope.
         campaign_id: Which.
+        seen: What it would do, where that was counted just now.
         locale: The asker's language.
         again: For the round after the present one; else for the first.
 
     Raises:
         NoSuchCampaign: There is none, or it is out of sight.
     """
-    seen = preview(session, campaign_id)
+    seen = seen or preview(session, campaign_id)
     number = read(session, campaign_id).round + 1 if again else 1
     return Begin(campaign_id, seen.digest, seen.meters, locale, number)
 
@@ -180,7 +186,7 @@ START: Final = Deed(
     params=Begin,
     permission=MAY_MAKE,
     place=_place,
-    amount_minor=lambda _params: None,
+    amount_minor=None,
     describe=_describe,
     check=_check,
     run=_run,

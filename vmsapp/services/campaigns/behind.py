@@ -4,25 +4,29 @@ A draft keeps no meters, so theirs are found by what the rules look at; of a cam
 begun they are on record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
-from vmsapp.errors import VmsError
 from vmsapp.models import Campaign, CampaignMeter, CampaignRefusal, Meter, Product
 from vmsapp.services.campaigns.choosing import KIND, being_settled, chosen, in_change
-from vmsapp.services.campaigns.preview import Group, groups_of, why_not
-from vmsapp.services.campaigns.routes import Routes
-from vmsapp.services.campaigns.terms import Target
+from vmsapp.services.campaigns.terms import Conflict, Group
+
+READ_AT_ONCE: Final = 2_000
+"""Numbers of a list in memory at once."""
 
 
-def left_out_for(session: Session, campaign: Campaign, code: str | None) -> ColumnElement[bool]:
+def left_out_for(
+    session: Session, campaign: Campaign, conflicts: Sequence[Conflict], code: str | None
+) -> ColumnElement[bool]:
     """State which meters are left out for a reason, or for any.
 
     Args:
         session: In the asker's scope.
         campaign: A draft or one that was begun.
+        conflicts: Of a draft what its preview counted, which is not counted again.
         code: Of the rule; None for all of them.
     """
     if campaign.begun_at is not None:
@@ -31,11 +35,11 @@ def left_out_for(session: Session, campaign: Campaign, code: str | None) -> Colu
         if code is not None:
             wanted.append(refusal.code == code)
         return Meter.id.in_(select(refusal.meter_id).where(*wanted))
-    routes = Routes(Target.read(campaign.target), campaign.reason)
     groups = [
         _condition(group)
-        for group in groups_of(session, campaign)
-        if _refused(session, routes, group, code)
+        for conflict in conflicts
+        if code in {None, conflict.code}
+        for group in conflict.groups
     ]
     if not groups:
         return false()
@@ -53,22 +57,23 @@ def faults_of(session: Session, campaign: Campaign) -> Mapping[str, int]:
 
 
 def faulty_numbers(
-    session: Session, campaign: Campaign, limit: int
-) -> Sequence[tuple[int, str, str]]:
-    """List the first numbers of a list that name no meter: place, number, fault."""
+    session: Session, campaign: Campaign, limit: int | None = None
+) -> Iterator[tuple[int, str, str]]:
+    """Read the numbers of a list that name no meter, in its order: place, number, fault.
+
+    Args:
+        session: In the asker's scope.
+        campaign: Whose list.
+        limit: How many at most.
+    """
     rows = session.execute(
         select(CampaignMeter.place, CampaignMeter.number, CampaignMeter.fault)
         .where(CampaignMeter.campaign_id == campaign.id, CampaignMeter.fault.is_not(None))
         .order_by(CampaignMeter.place)
         .limit(limit)
+        .execution_options(yield_per=READ_AT_ONCE)
     )
-    return [(place, number, str(fault)) for place, number, fault in rows]
-
-
-def _refused(session: Session, routes: Routes, group: Group, code: str | None) -> bool:
-    why = why_not(group.state, in_change=group.in_change, busy=group.busy)
-    found = why or routes.of(session, group.kind, group.meter_id)
-    return isinstance(found, VmsError) and code in {None, found.code}
+    return ((place, number, str(fault)) for place, number, fault in rows)
 
 
 def _condition(group: Group) -> ColumnElement[bool]:

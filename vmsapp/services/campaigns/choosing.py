@@ -25,23 +25,10 @@ from vmsapp.models import (
     SaleState,
 )
 from vmsapp.scope import below
-from vmsapp.services.campaigns.terms import Selection
+from vmsapp.services.campaigns.terms import Kind, Selection
 from vmsapp.services.rows import among
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
-
-
-class Kind(NamedTuple):
-    """What a plan reads of a meter."""
-
-    can_become_sts6: bool
-    algorithm: str
-    sgc: str
-    krn: int
-    kt: int
-    ti: str
-    ea: int
-    tct: int
 
 
 KIND: Final = (
@@ -51,15 +38,19 @@ KIND: Final = (
 """The columns of a ``Kind``."""
 
 
-class Standing(NamedTuple):
-    """A meter as it stands under the locks."""
+class Alike(NamedTuple):
+    """Meters that stand alike under the locks: as columns, for a campaign has a million of them.
 
-    id: int
-    pan: str
+    Attributes:
+        ids, pans: The meters, in the order of their ids.
+    """
+
     state: str
     in_change: bool
     busy: bool
     kind: Kind
+    ids: list[int]
+    pans: list[str]
 
 
 def chosen(session: Session, campaign: Campaign) -> list[ColumnElement[bool]]:

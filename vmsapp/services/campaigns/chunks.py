@@ -9,16 +9,18 @@ Source: SALE.md 7 "Reconcile and cancel", 10 "Key change".
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Table, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
-from vmsapp.hsm.answers import IssuedTokens
+from vmsapp.hsm.answers import IssuedToken, IssuedTokens
 from vmsapp.hsm.registry import Registry
 from vmsapp.hsm.requests import KeyChange as Change
 from vmsapp.hsm.requests import KeyChangeBatch, KeyRef, MeterConfig
@@ -32,7 +34,7 @@ from vmsapp.models import (
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services.bulk import insert_alike
 from vmsapp.services.campaigns.rows import note
-from vmsapp.services.key_changes.planning import Side
+from vmsapp.services.key_changes.planning import Side, tokens_of_set
 from vmsapp.services.key_changes.reserve import SIDE, new_request_id
 from vmsapp.services.rows import by_index, rows_changed
 from vmsapp.services.security_modules import open_module
@@ -40,6 +42,9 @@ from vmsapp.sts.identifiers import BaseDate
 
 CHUNK_TABLE: Final = cast("Table", CampaignChunk.__table__)
 CHANGES: Final = cast("Table", KeyChange.__table__)
+_SHARED: Final = ("subclass", "kcv", "module_name", "demo")
+_kind_of: Final = attrgetter("subclass", "kcv", "module_id", "demo")
+"""What tokens of a set have in common, in the columns that hold it."""
 _WHY: Final = "a chunk is settled as it was asked for, wherever its meters hang by now"
 
 
@@ -73,23 +78,20 @@ def row_id(request_id: str, place: int) -> str:
     return f"{request_id}.{place}"
 
 
-def config_of(side: Side) -> dict[str, Any]:
-    """Write what all meters of one key share, as the module is told."""
-    return {
-        "key": KeyRef(sgc=side.sgc, krn=side.krn, kt=side.kt, dkga=side.dkga),
-        "ti": side.ti, "base_date": BaseDate(side.base_date), "ken": side.ken,
-    }  # fmt: skip
+def changes_of(
+    pans: Iterable[str], old: Side, new: Side, ea: int, tct: int, *, three_tokens: bool
+) -> list[Change]:
+    """Make the rows of a batch for meters that go the same way."""
+    before, after = _shared(old, ea, tct), _shared(new, ea, tct)
+    return [
+        Change(MeterConfig(pan, *before), MeterConfig(pan, *after), three_tokens) for pan in pans
+    ]
 
 
-def change_of(
-    pan: str, old: dict[str, Any], new: dict[str, Any], ea: int, tct: int, *, three_tokens: bool
-) -> Change:
-    """Make one row of a batch."""
-    return Change(
-        MeterConfig(meter_pan=pan, ea=ea, tct=tct, **old),
-        MeterConfig(meter_pan=pan, ea=ea, tct=tct, **new),
-        three_tokens,
-    )
+def _shared(side: Side, ea: int, tct: int) -> tuple[Any, ...]:
+    """Tell the module of a key what all its meters share: a ``MeterConfig`` after its number."""
+    key = KeyRef(sgc=side.sgc, krn=side.krn, kt=side.kt, dkga=side.dkga)
+    return key, side.ti, BaseDate(side.base_date), side.ken, ea, tct
 
 
 def read_chunk(session: Session, chunk_id: int) -> CampaignChunk:
@@ -108,25 +110,21 @@ def asked_of(session: Session, chunk: CampaignChunk) -> Asked:
         select(CHANGES).where(*_of_chunk(chunk.id, chunk.first_id, chunk.last_id))
         .order_by(CHANGES.c.id)
     ).mappings().all()  # fmt: skip
-    configs: dict[Side, dict[str, Any]] = {}
-    changes = []
-    for row in rows:
-        sides = [
-            Side(**{name: row[f"{which}_{name}"] for name in SIDE}) for which in ("old", "new")
-        ]
-        old, new = (configs.setdefault(side, config_of(side)) for side in sides)
-        changes.append(
-            change_of(
-                row["meter_pan"], old, new, row["ea"], row["tct"],
-                three_tokens=row["three_tokens"],
-            )
-        )  # fmt: skip
+    changes: list[Change] = []
+    for (old, new, ea, tct, three_tokens), alike in groupby(rows, _way_of):
+        pans = (row["meter_pan"] for row in alike)
+        changes += changes_of(pans, old, new, ea, tct, three_tokens=three_tokens)
     return Asked(
         chunk.id, chunk.campaign_id, chunk.request_id, chunk.module_id,
         rows[0]["table_set"], [row["id"] for row in rows], [row["meter_id"] for row in rows],
-        [4 if row["ea"] == 11 else 3 if row["three_tokens"] else 2 for row in rows],
+        [tokens_of_set(row["ea"], three_tokens=row["three_tokens"]) for row in rows],
         tuple(changes),
     )  # fmt: skip
+
+
+def _way_of(row: RowMapping) -> tuple[Side, Side, int, int, bool]:
+    old, new = (Side(**{name: row[f"{which}_{name}"] for name in SIDE}) for which in ("old", "new"))
+    return old, new, row["ea"], row["tct"], row["three_tokens"]
 
 
 def ask(session: Session, registry: Registry, asked: Asked) -> tuple[IssuedTokens, ...]:
@@ -250,22 +248,28 @@ def _write_tokens(
     common: dict[str, Any],
 ) -> None:
     """Write tokens: those of one key and sub-class together, for they differ in digits alone."""
-    alike: dict[tuple[Any, ...], tuple[list[int], list[int], list[str]]] = {}
+    by_length: dict[int, list[int]] = {}
     for place in kept:
-        change_id, meter_id = asked.change_ids[place], asked.meter_ids[place]
-        for number, token in enumerate(sets[place], start=1):
-            key = (number, token.subclass, token.kcv, token.module_id, token.demo)
-            found = alike.get(key)
-            if found is None:
-                found = alike[key] = ([], [], [])
-            found[0].append(change_id)
-            found[1].append(meter_id)
-            found[2].append(token.digits)
-    for (number, subclass, kcv, name, demo), (changes, meters, digits) in alike.items():
-        shared = {
-            "number": number, "subclass": subclass, "kcv": kcv, "module_name": name, "demo": demo,
-        }  # fmt: skip
-        insert_alike(
-            session, KeyChangeToken, common | shared,
-            {"key_change_id": changes, "meter_id": meters, "digits": digits},
-        )  # fmt: skip
+        by_length.setdefault(len(sets[place]), []).append(place)
+    for length, places in by_length.items():
+        for nth in range(length):
+            tokens = [sets[place][nth] for place in places]
+            for like, mine in _alike(tokens):
+                at = [places[each] for each in mine]
+                shared = dict(zip(_SHARED, like, strict=True)) | {"number": nth + 1}
+                insert_alike(session, KeyChangeToken, common | shared, {
+                    "key_change_id": [asked.change_ids[place] for place in at],
+                    "meter_id": [asked.meter_ids[place] for place in at],
+                    "digits": [tokens[each].digits for each in mine],
+                })  # fmt: skip
+
+
+def _alike(tokens: Sequence[IssuedToken]) -> Iterable[tuple[tuple[Any, ...], Sequence[int]]]:
+    """Part tokens into those that differ in digits alone, by their places; mostly all do."""
+    kinds = list(map(_kind_of, tokens))
+    if len(set(kinds)) == 1:
+        return [(kinds[0], range(len(kinds)))]
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for place, kind in enumerate(kinds):
+        found.setdefault(kind, []).append(place)
+    return found.items()

@@ -1,7 +1,6 @@
 """What a campaign would do: counted kind by kind, before anything is made."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import func, literal, select
@@ -10,30 +9,17 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import VmsError
 from vmsapp.models import Campaign, Meter, MeterState, ModuleHealth, Product
 from vmsapp.services.campaigns import errors as wrong
-from vmsapp.services.campaigns.choosing import KIND, Kind, being_settled, chosen, in_change
+from vmsapp.services.campaigns.choosing import KIND, being_settled, chosen, in_change
 from vmsapp.services.campaigns.drafting import digest_of
 from vmsapp.services.campaigns.routes import Routes
 from vmsapp.services.campaigns.rows import read
-from vmsapp.services.campaigns.terms import Conflict, Preview, Route, Target
+from vmsapp.services.campaigns.terms import Conflict, Group, Kind, Preview, Route, Target
 from vmsapp.services.key_changes.planning import Plan, Side
 from vmsapp.sts import identifiers
 
 OWN_PER_SECOND: Final = 10_000
 """Sets a second that a module of ours makes and the database takes in, with a margin: see
 ``benchmarks/campaign.py``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Meters of one kind in one state."""
-
-    kind: Kind
-    state: str
-    in_change: bool
-    busy: bool
-    meters: int
-    meter_id: int
-    example: str
 
 
 def preview(session: Session, campaign_id: int) -> Preview:
@@ -113,6 +99,7 @@ def _conflict(found: list[tuple[VmsError, Group]]) -> Conflict:
     return Conflict(
         error.code, error.message, dict(error.params), sum(group.meters for _, group in found),
         tuple(identifiers.drn.format(one) for one in examples),
+        tuple(group for _error, group in found),
     )  # fmt: skip
 
 

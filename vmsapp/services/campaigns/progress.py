@@ -13,6 +13,7 @@ from vmsapp.models import (
     CampaignState,
     ChangeState,
     KeyChange,
+    Meter,
     NoticeState,
     Sale,
     SaleState,
@@ -21,6 +22,7 @@ from vmsapp.services.campaigns.rows import form_key, job_of, read
 from vmsapp.services.campaigns.terms import Conflict, Progress
 from vmsapp.services.job_pace import pace_of
 from vmsapp.services.setup import zone_at
+from vmsapp.sts import identifiers
 
 change = KeyChange.__table__.c
 """Past the scope: a campaign is counted whole, wherever its meters hang by now."""
@@ -82,11 +84,14 @@ def left_out(session: Session, campaign_id: int) -> Sequence[Conflict]:
         .where(row.campaign_id == campaign.id, row.round == campaign.round)
         .group_by(row.code).order_by(func.count().desc(), row.code)
     ).all()  # fmt: skip
+    first = [meter_id for _code, _count, meter_id in counts]
+    drns = dict(session.execute(select(Meter.id, Meter.drn).where(Meter.id.in_(first))).all())
     found = []
     for code, count, meter_id in counts:
         key = (campaign.id, campaign.round, meter_id)
         outcome = session.get_one(CampaignRefusal, key).outcome
-        found.append(Conflict(code, outcome["message"], outcome["params"], count))
+        seen = (identifiers.drn.format(drns[meter_id]),) if meter_id in drns else ()
+        found.append(Conflict(code, outcome["message"], outcome["params"], count, seen))
     return found
 
 

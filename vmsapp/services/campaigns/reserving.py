@@ -10,7 +10,7 @@ Source: SALE.md, "9. Lock order", "10. Key change".
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
@@ -29,19 +29,17 @@ from vmsapp.models import (
 from vmsapp.scope import Actor
 from vmsapp.services.campaigns.choosing import (
     KIND,
-    Kind,
-    Standing,
+    Alike,
     being_settled_among,
     chosen,
     in_change_among,
     selected,
 )
-from vmsapp.services.campaigns.chunks import (
-    Asked,
-)
+from vmsapp.services.campaigns.chunks import Asked
 from vmsapp.services.campaigns.preview import why_not
 from vmsapp.services.campaigns.routes import Routes
 from vmsapp.services.campaigns.rows import locked
+from vmsapp.services.campaigns.terms import Kind
 from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
@@ -76,8 +74,8 @@ class _Moved(Exception):
 class _Sorted:
     """The meters of a chunk by what becomes of them."""
 
-    ways: dict[Plan, list[Standing]] = field(default_factory=lambda: defaultdict(list))
-    left_out: list[tuple[Standing, VmsError]] = field(default_factory=list)
+    ways: dict[Plan, list[Alike]] = field(default_factory=lambda: defaultdict(list))
+    left_out: list[tuple[Alike, VmsError]] = field(default_factory=list)
 
 
 @dataclass
@@ -164,8 +162,8 @@ def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], i
     return ids, max(up_to, campaign.cursor), up_to >= most
 
 
-def _locked(session: Session, ids: Sequence[int]) -> list[Standing]:
-    """Lock places, then meters, and read how each meter stands under its locks.
+def _locked(session: Session, ids: Sequence[int]) -> list[Alike]:
+    """Lock places, then meters, and sort them by how they stand under the locks.
 
     Each table is asked by itself, by what its own index finds: joined, a table of a million rows
     would be read from end to end for every chunk.
@@ -187,8 +185,14 @@ def _locked(session: Session, ids: Sequence[int]) -> list[Standing]:
         raise _Moved
     pans = [row[1] for row in rows]
     changing, busy = in_change_among(session, pans), being_settled_among(session, pans)
+    alike: dict[tuple[Any, ...], tuple[list[int], list[str]]] = {}
+    for meter_id, pan, *stands in rows:
+        mine = alike.setdefault((pan in changing, pan in busy, *stands), ([], []))
+        mine[0].append(meter_id)
+        mine[1].append(pan)
     return [
-        Standing(*row[:3], row[1] in changing, row[1] in busy, Kind._make(row[3:])) for row in rows
+        Alike(state, in_change, settling, Kind._make(kind), *meters)
+        for (in_change, settling, state, *kind), meters in alike.items()
     ]
 
 
@@ -211,13 +215,13 @@ def _lock_places(session: Session, ids: Sequence[int]) -> None:
     )  # fmt: skip
 
 
-def _sorted(session: Session, routes: Routes, meters: Sequence[Standing]) -> _Sorted:
+def _sorted(session: Session, routes: Routes, alike: Sequence[Alike]) -> _Sorted:
     found = _Sorted()
-    for meter in meters:
-        why = why_not(meter.state, in_change=meter.in_change, busy=meter.busy)
-        way = why or routes.of(session, meter.kind, meter.id)
+    for meters in alike:
+        why = why_not(meters.state, in_change=meters.in_change, busy=meters.busy)
+        way = why or routes.of(session, meters.kind, meters.ids[0])
         if isinstance(way, Plan):
-            found.ways[way].append(meter)
+            found.ways[way].append(meters)
         else:
-            found.left_out.append((meter, way))
+            found.left_out.append((meters, way))
     return found

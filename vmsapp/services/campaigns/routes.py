@@ -13,9 +13,8 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.models import Algorithm, Meter, VendingKey
-from vmsapp.services.campaigns.choosing import Kind
 from vmsapp.services.campaigns.errors import NewKeyNotThere, NewKeyOpen
-from vmsapp.services.campaigns.terms import Target
+from vmsapp.services.campaigns.terms import Kind, Target
 from vmsapp.services.key_changes.planning import LONG_KEY_EA, Plan, Wish, plan, present_key
 
 KEPT_FOR: Final = timedelta(seconds=30)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 CHUNK: Final = 4_000
 """Meters that a module is asked for together at most, and that are locked together."""
@@ -103,6 +103,32 @@ class Wish:
     numbers: Sequence[str] | None = None
 
 
+class Kind(NamedTuple):
+    """What a plan reads of a meter."""
+
+    can_become_sts6: bool
+    algorithm: str
+    sgc: str
+    krn: int
+    kt: int
+    ti: str
+    ea: int
+    tct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Meters of one kind in one state."""
+
+    kind: Kind
+    state: str
+    in_change: bool
+    busy: bool
+    meters: int
+    meter_id: int
+    example: str
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A reason why meters would be left out, and how many.
@@ -111,6 +137,7 @@ class Conflict:
         code: Of the rule, as it will stand in ``campaign_refusal.code``.
         message: English message id; ``params`` fills it.
         examples: Numbers of some of these meters, as people write them.
+        groups: What these meters are, where they were counted: of a draft.
     """
 
     code: str
@@ -118,6 +145,7 @@ class Conflict:
     params: Mapping[str, Any]
     meters: int
     examples: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

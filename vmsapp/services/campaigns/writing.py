@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
+from vmsapp.hsm.requests import KeyChange as Change
 from vmsapp.models import (
     Campaign,
     CampaignChunk,
@@ -24,8 +25,8 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services.bulk import insert_alike
-from vmsapp.services.campaigns.choosing import Standing
-from vmsapp.services.campaigns.chunks import Asked, change_of, config_of, new_chunk_id, row_id
+from vmsapp.services.campaigns.choosing import Alike
+from vmsapp.services.campaigns.chunks import Asked, changes_of, new_chunk_id, row_id
 from vmsapp.services.campaigns.rows import form_key, note
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.key_changes.reserve import SIDE
@@ -37,13 +38,13 @@ def write_chunks(
     session: Session,
     actor: Actor,
     campaign: Campaign,
-    ways: Mapping[Plan, Sequence[Standing]],
+    ways: Mapping[Plan, Sequence[Alike]],
     table_set: str,
 ) -> list[Asked]:
     """Write reserved changes, a chunk for each module, under the locks of their meters."""
-    by_module: dict[int, list[tuple[Plan, Sequence[Standing]]]] = defaultdict(list)
-    for plan, meters in ways.items():
-        by_module[plan.module_id].append((plan, meters))
+    by_module: dict[int, list[tuple[Plan, Alike]]] = defaultdict(list)
+    for plan, some in ways.items():
+        by_module[plan.module_id] += [(plan, meters) for meters in some]
     return [
         _write_chunk(session, actor, campaign, module_id, parts, table_set)
         for module_id, parts in by_module.items()
@@ -55,12 +56,12 @@ def _write_chunk(
     actor: Actor,
     campaign: Campaign,
     module_id: int,
-    parts: Sequence[tuple[Plan, Sequence[Standing]]],
+    parts: Sequence[tuple[Plan, Alike]],
     table_set: str,
 ) -> Asked:
     """Write a chunk and its reserved changes."""
     now, request_id = now_utc(), new_chunk_id()
-    count = sum(len(meters) for _plan, meters in parts)
+    count = sum(len(meters.ids) for _plan, meters in parts)
     with unscoped("the campaign is locked, and so is seen"):
         ids = next_ids(session, KeyChange, count)
         chunk = CampaignChunk(
@@ -74,29 +75,29 @@ def _write_chunk(
         "module_id": module_id, "reserved_at": now, "reserved_by_id": actor.user_id, "note": "",
         "campaign_id": campaign.id, "chunk_id": chunk.id,
     }  # fmt: skip
-    changes, meter_ids, tokens, place = [], [], [], 0
+    key = form_key(campaign, "")
+    changes: list[Change] = []
+    meter_ids: list[int] = []
+    tokens: list[int] = []
     for plan, meters in parts:
-        mine = ids[place : place + len(meters)]
+        first, last = len(meter_ids), len(meter_ids) + len(meters.ids)
         body = {
             **common, **_columns("old", plan), **_columns("new", plan),
             "ea": plan.ea, "tct": plan.tct, "three_tokens": plan.three_tokens,
             "body_hash": _body_hash(plan),
         }  # fmt: skip
         insert_alike(session, KeyChange, body, {
-            "id": mine,
-            "meter_id": [meter.id for meter in meters],
-            "meter_pan": [meter.pan for meter in meters],
-            "form_key": [form_key(campaign, one.id) for one in meters],
-            "request_id": [row_id(request_id, place + at) for at in range(len(meters))],
+            "id": ids[first:last],
+            "meter_id": meters.ids,
+            "meter_pan": meters.pans,
+            "form_key": [f"{key}{meter_id}" for meter_id in meters.ids],
+            "request_id": [row_id(request_id, place) for place in range(first, last)],
         })  # fmt: skip
-        old, new = config_of(plan.old), config_of(plan.new)
-        changes += [
-            change_of(one.pan, old, new, plan.ea, plan.tct, three_tokens=plan.three_tokens)
-            for one in meters
-        ]
-        meter_ids += [meter.id for meter in meters]
-        tokens += [plan.token_count] * len(meters)
-        place += len(meters)
+        changes += changes_of(
+            meters.pans, plan.old, plan.new, plan.ea, plan.tct, three_tokens=plan.three_tokens
+        )
+        meter_ids += meters.ids
+        tokens += [plan.token_count] * len(meters.ids)
     return Asked(
         chunk.id, campaign.id, request_id, module_id, table_set, ids, meter_ids, tokens,
         tuple(changes),
@@ -115,16 +116,17 @@ def _body_hash(plan: Plan) -> str:
 
 
 def leave_out(
-    session: Session, campaign: Campaign, left_out: Sequence[tuple[Standing, VmsError]]
+    session: Session, campaign: Campaign, left_out: Sequence[tuple[Alike, VmsError]]
 ) -> None:
     """Write down which meters get no set, and why."""
     now = now_utc()
     rows = [
         {
-            "campaign_id": campaign.id, "round": campaign.round, "meter_id": meter.id,
+            "campaign_id": campaign.id, "round": campaign.round, "meter_id": meter_id,
             "code": error.code, "outcome": problem_of(error), "refused_at": now,
         }
-        for meter, error in left_out
+        for meters, error in left_out
+        for meter_id in meters.ids
     ]  # fmt: skip
     insert_rows(session, CampaignRefusal, rows)
 
@@ -134,7 +136,7 @@ def note_step(
     actor: Actor,
     campaign: Campaign,
     asked: Sequence[Asked],
-    left_out: Sequence[tuple[Standing, VmsError]],
+    left_out: Sequence[tuple[Alike, VmsError]],
 ) -> None:
     """Put one step on record: its chunks, and how many were left out for which rule."""
     for chunk in asked:
@@ -143,8 +145,10 @@ def note_step(
             meters=len(chunk.changes), request_id=chunk.request_id, module=chunk.module_id,
         )  # fmt: skip
     if left_out:
-        counts = Counter(error.code for _meter, error in left_out)
+        counts: Counter[str] = Counter()
+        for meters, error in left_out:
+            counts[error.code] += len(meters.ids)
         note(
             session, actor, "left_out", campaign.id, round=campaign.round,
-            meters=len(left_out), codes=dict(counts),
+            meters=counts.total(), codes=dict(counts),
         )  # fmt: skip

@@ -125,7 +125,7 @@ def _deed(function: Function) -> Deed[Wish]:
         params=Wish,
         permission=MAY_MAKE,
         place=_place,
-        amount_minor=lambda _wish: None,
+        amount_minor=None,
         describe=_describe,
         check=_check,
         run=reserving,

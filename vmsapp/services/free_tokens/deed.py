@@ -78,7 +78,8 @@ def _as_it_stands(session: Session, gift: Gift) -> Iterator[Line]:
         return
     so_far = used(session, meter, gift.vending_point_id, given.business_date)
     yield Line(N_("Worth"), Money(given.value_minor, setup.currency), passing=True)
-    yield Line(N_("Given to this meter this month"), so_far.units, passing=True)
+    with_it = so_far.units + (0 if given.in_money else given.on_token.sold)
+    yield Line(N_("Given to this meter this month"), with_it, so_far.units, passing=True)
 
 
 GIVE: Final = Deed(
@@ -87,7 +88,7 @@ GIVE: Final = Deed(
     params=Gift,
     permission=MAY_GIVE,
     place=_place,
-    amount_minor=lambda _gift: None,
+    amount_minor=None,
     describe=_describe,
     check=_check,
     run=_run,

@@ -41,7 +41,7 @@ from vmsapp.services.vending.errors import FormOutdated
 from vmsapp.services.vending.ground import Ground, check_meter, lock_ground
 from vmsapp.services.vending.request import Purchase, SaleRequest
 from vmsapp.services.vending.reserve import count, new_request_id, write_sale
-from vmsapp.services.vending.tids import check_clock
+from vmsapp.services.vending.tids import check_newest
 
 KINDS: Final[Mapping[str, str]] = {
     SaleKind.FREE: N_("Free token"),
@@ -147,8 +147,8 @@ def check(session: Session, gift: Gift) -> tuple[Ground, Given]:
     """
     _check_words(gift)
     ground = lock_ground(session, request_of(gift, ""))
-    check_meter(session, ground.meter)
-    check_clock(session, now_utc())
+    check_meter(ground)
+    check_newest(ground.moment, ground.newest_sale)
     if ground.point.consumer_id != gift.consumer_id:
         raise ConsumerChanged
     _check_for_sale(session, gift)

@@ -10,9 +10,9 @@ Source: SALE.md, "10. Key change".
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import BindParameter, Row, ScalarSelect, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.models import OPEN_CHANGES, Algorithm, ChangeState, KeyChange, Meter
@@ -20,6 +20,15 @@ from vmsapp.models.key_change import DKGAS
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
+
+IS_OPEN: Final = (change.meter_pan == Meter.meter_pan) & change.state.in_(OPEN_CHANGES)
+"""Joins to a ``Meter`` its open change; there is one at most."""
+
+OF_CHANGE: Final = (
+    change.id.label("change_id"), change.state.label("change_state"), change.new_sgc,
+    change.new_krn, change.new_kt, change.new_ti, change.new_dkga,
+)  # fmt: skip
+"""What of it tells the key that is in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +55,27 @@ def key_in_force(session: Session, meter: Meter) -> KeyInForce:
     Raises:
         KeyChangeUnderway: A set is being made.
     """
-    rows = session.execute(_with_open_changes(), {"meter_id": meter.id}).all()
-    if any(row.state == ChangeState.RESERVED for row in rows):
+    return told_by(meter, session.execute(_with_open_changes(), {"meter_id": meter.id}).one())
+
+
+def told_by(meter: Meter, row: Row[*tuple[Any, ...]]) -> KeyInForce:
+    """Tell the same of a meter that was just read, with its open change.
+
+    Args:
+        meter: The meter.
+        row: Holds the columns of ``OF_CHANGE``, empty where no change is open.
+
+    Raises:
+        KeyChangeUnderway: A set is being made.
+    """
+    if row.change_state == ChangeState.RESERVED:
         raise KeyChangeUnderway(drn=meter.drn, meter_id=meter.id)
-    row = rows[0]
-    if row.id is None:
+    if row.change_id is None:
         algorithm = Algorithm(meter.algorithm)
         return KeyInForce(algorithm, meter.sgc, meter.krn, meter.kt, meter.ti)
-    return KeyInForce(DKGAS[row.new_dkga], row.new_sgc, row.new_krn, row.new_kt, row.new_ti, row.id)
+    return KeyInForce(
+        DKGAS[row.new_dkga], row.new_sgc, row.new_krn, row.new_kt, row.new_ti, row.change_id
+    )
 
 
 @cache
@@ -61,15 +83,11 @@ def _with_open_changes() -> Select[*tuple[Any, ...]]:
     """Make the statement once: that takes longer than to run it."""
     meter_id: BindParameter[int] = bindparam("meter_id")
     return (
-        select(Meter, change.id, change.state, change.new_sgc, change.new_krn, change.new_kt,
-               change.new_ti, change.new_dkga)
-        .outerjoin(
-            KeyChange.__table__,
-            (change.meter_pan == Meter.meter_pan) & change.state.in_(OPEN_CHANGES),
-        )
+        select(Meter, *OF_CHANGE)
+        .outerjoin(KeyChange.__table__, IS_OPEN)
         .where(Meter.id == meter_id)
         .execution_options(populate_existing=True)
-    )  # fmt: skip
+    )
 
 
 def newest_open() -> ScalarSelect[int]:

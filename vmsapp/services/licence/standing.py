@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ScalarSelect, Select, case, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day
@@ -145,11 +145,24 @@ def check_vending(session: Session, moment: datetime, zone: str, grace_days: int
     Raises:
         LicenceEnded: Both are over.
     """
-    standing = Standing(in_force(session), business_day(moment, zone), grace_days)
-    if standing.state is LicenceState.ENDED:
-        assert standing.licence is not None, "only a licence ends"
-        assert standing.licence.valid_until is not None, "checked by the table"
-        raise LicenceEnded(valid_until=standing.licence.valid_until)
+    check_day(session.scalar(select(valid_until())), business_day(moment, zone), grace_days)
+
+
+def check_day(last: date | None, day: date, grace_days: int) -> None:
+    """Refuse to sell on a day after a licence's last and its grace period.
+
+    Raises:
+        LicenceEnded: Both are over.
+    """
+    if last is not None and day > last + timedelta(days=grace_days):
+        raise LicenceEnded(valid_until=last)
+
+
+def valid_until() -> ScalarSelect[date | None]:
+    """Select the last day of the licence that holds; nothing for the open edition."""
+    change = LicenceChange.__table__.c
+    until = case((change.deed == LicenceDeed.INSTALLED, change.valid_until))
+    return select(until).order_by(change.id.desc()).limit(1).scalar_subquery()
 
 
 def count_meters(session: Session) -> int:

@@ -154,7 +154,7 @@ CORRECT: Final = Deed(
     params=Correction,
     permission=MAY_CORRECT,
     place=lambda session, params: Place(region_id=_meter(session, params.meter_id).region_id),
-    amount_minor=lambda _params: None,
+    amount_minor=None,
     describe=_describe,
     check=_check,
     run=_run,

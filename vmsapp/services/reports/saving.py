@@ -183,7 +183,8 @@ def names_of(session: Session, actor: Actor, report: str) -> Sequence[SavedRepor
 
 
 def _checked(name: str) -> str:
-    name = " ".join(name.split())[:NAME_MAX]
+    seen = "".join(mark for mark in name if mark.isprintable() or mark.isspace())
+    name = " ".join(seen.split())[:NAME_MAX]
     if not name:
         raise ReportNameMissing
     return name

@@ -147,8 +147,10 @@ def resume(session: Session, actor: Actor, schedule_id: int) -> ReportSchedule:
         row = _own(session, actor, schedule_id)
         if row.state == ScheduleState.ACTIVE:
             raise ScheduleMoved
-        row.state, row.problem = ScheduleState.ACTIVE, None
-        _set_next(session, row, now_utc())
+        now = now_utc()
+        zone = setup_at(session, now).time_zone  # first: what is asked writes what was changed
+        row.state, row.problem, row.zone = ScheduleState.ACTIVE, None, zone
+        row.next_at = next_due(rhythm_of(row), zone, now)
         _note(session, actor, "resumed", row)
         return row
 
@@ -262,16 +264,12 @@ def _own(session: Session, actor: Actor, schedule_id: int) -> ReportSchedule:
 
 
 def _set(session: Session, row: ReportSchedule, wish: Wish, now: datetime) -> None:
-    rhythm = wish.rhythm
+    rhythm, zone = wish.rhythm, setup_at(session, now).time_zone
     row.every, row.hour, row.kind = rhythm.every, rhythm.hour, wish.kind
     row.weekday, row.month_day = rhythm.weekday, rhythm.month_day
-    _set_next(session, row, now)
-
-
-def _set_next(session: Session, row: ReportSchedule, now: datetime) -> None:
-    row.zone = setup_at(session, now).time_zone
+    row.zone = zone
     if row.state == ScheduleState.ACTIVE:
-        row.next_at = next_due(rhythm_of(row), row.zone, now)
+        row.next_at = next_due(rhythm, zone, now)
 
 
 def _said(wish: Wish) -> dict[str, object]:

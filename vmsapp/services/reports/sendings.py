@@ -41,6 +41,15 @@ class RecipientMayNot(Refused):
     )
 
 
+class NarrowedOutOfSight(Refused):
+    """The question names a region, a meter or a person of somebody else's."""
+
+    code = "report_narrowed_out_of_sight"
+    message = N_(
+        "The report is narrowed to something that this person does not see, so nothing was sent."
+    )
+
+
 class RecipientHasNoAddress(Refused):
     """Nowhere to send it to."""
 

@@ -69,10 +69,13 @@ def overdue(shift: Shift, setup: Setup, moment: datetime) -> bool:
     return moment - shift.opened_at > timedelta(hours=setup.shift_hours)
 
 
-def shift_for_sale(
-    session: Session, setup: Setup, vending_point_id: int, user_id: int | None, moment: datetime
-) -> int | None:
-    """Tell the shift a sale of this moment belongs to, inside a transaction that holds the account.
+def shift_for_sale(shift: Shift | None, setup: Setup, moment: datetime) -> int | None:
+    """Tell the shift a sale of this moment belongs to.
+
+    Args:
+        shift: Of whoever sells, read in a transaction that holds the account.
+        setup: In force at the moment.
+        moment: Of the sale.
 
     Returns:
         Its id; ``None`` where there is none and none is needed.
@@ -80,7 +83,6 @@ def shift_for_sale(
     Raises:
         ShiftNeeded, ShiftBeingClosed, ShiftTooLong: Sales need one here.
     """
-    shift = present(session, vending_point_id, user_id)
     if setup.shifts_used:
         check_may_sell(shift, setup, moment)
     return shift.id if shift is not None and shift.state == ShiftState.OPEN else None

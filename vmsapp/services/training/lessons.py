@@ -110,7 +110,8 @@ class Wish:
     Attributes:
         units: kWh of a credit.
         watts: Of a power limit.
-        ti: Tariff index of the new key, 2 digits; empty for the present one.
+        ti: Tariff index of the new key, 2 digits; empty for the present one. A key that has the
+            present one has the next revision, so that the display tells the two apart.
         test: What to show, a number of ``MeterTest``.
     """
 
@@ -193,17 +194,21 @@ def _show(ask: Ask) -> Offered:
 
 
 def _key_change(ask: Ask) -> Offered:
-    """Make a set that takes the meter to a key made at random."""
+    """Make a set that takes the meter to a key made at random: of another index or revision."""
     meter = ask.training.meter
-    ti = ask.wish.ti or f"{meter.ti:02d}"
+    present = f"{meter.ti:02d}"
+    ti = ask.wish.ti or present
     if len(ti) != 2 or not (ti.isascii() and ti.isdigit()):
         raise IndexOutOfRange
+    krn = meter.krn % KRN_MAX + 1 if ti == present else meter.krn
     new_key = DecoderKey(ask.training.ea, secrets.token_bytes(KEY_BYTES[ask.training.ea]))
     tokens = workbench.change_tokens(
-        ask.training.key, new_key, _parameters(ask.training, meter.krn, f"{meter.ti:02d}"),
-        _parameters(ask.training, meter.krn % KRN_MAX + 1, ti), moment=ask.now,
+        ask.training.key, new_key, _parameters(ask.training, meter.krn, present),
+        _parameters(ask.training, krn, ti), moment=ask.now,
     )  # fmt: skip
-    return Offered(ask.wish.lesson.value, tuple(tokens), ti)
+    return Offered(
+        ask.wish.lesson.value, tuple(tokens), f"KRN {krn}" if ti == present else f"TI {ti}"
+    )
 
 
 def _parameters(training: Training, krn: int, ti: str) -> KeyParameters:

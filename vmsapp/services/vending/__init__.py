@@ -131,7 +131,7 @@ def _reserve(
                     session, actor, request, table_set=table_set, grace_days=grace_days,
                     request_id=request_id,
                 )  # fmt: skip
-            return snapshot(session, sale), False
+                return sale, False
         except (SaleUnderway, KeyChangeUnderway):
             if time.monotonic() > deadline:
                 raise

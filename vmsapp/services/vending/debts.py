@@ -11,27 +11,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import BindParameter, Select, bindparam, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.models import Debt, DebtPayment, Sale
-from vmsapp.services.rows import rows_changed
+from vmsapp.services.rows import rows_changed, run
 from vmsapp.tariffs import terms
 
 
 class Owed(Protocol):
-    """What a debt says of itself."""
+    """What a debt says of itself; ``balance_minor`` is what is still owed."""
 
+    id: int
     name: str
     share_percent: int | None
     sum_minor: int | None
-
-    @property
-    def balance_minor(self) -> int:
-        """What is still owed."""
+    balance_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,41 +42,48 @@ class Taken:
     balance_minor: int
 
 
-def owed_by(session: Session, consumer_id: int | None) -> Sequence[Debt]:
+def owed_by(session: Session, consumer_id: int | None) -> Sequence[Owed]:
     """Read what a consumer owes still, for a price to be shown."""
     if consumer_id is None:
         return ()
-    return session.scalars(_open(), {"consumer_id": consumer_id}).all()
+    return run(session, _open(), {"consumer_id": consumer_id}).all()
 
 
-def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Debt]:
+def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Owed]:
     """Lock what a consumer owes still: the last of a sale's locks before its receipt counter.
 
     Two meters of one consumer, sold to at once, are counted one after the other.
     """
     if consumer_id is None:
         return ()
-    return session.scalars(_locking_open(), {"consumer_id": consumer_id}).all()
+    return run(session, _locking_open(), {"consumer_id": consumer_id}).all()
 
 
 @cache
-def _locking_open() -> Select[Debt]:
+def _locking_open() -> Select[*tuple[Any, ...]]:
     """Make the statement once: that takes longer than to run it."""
-    return _open().with_for_update().execution_options(populate_existing=True)
+    return _open().with_for_update()
 
 
 @cache
-def _open() -> Select[Debt]:
+def _open() -> Select[*tuple[Any, ...]]:
     """Make the statement once, too."""
-    consumer_id: BindParameter[int] = bindparam("consumer_id")
+    balance = Debt.amount_minor - Debt.recovered_minor - Debt.written_off_minor
     return (
-        select(Debt)
-        .where(
-            Debt.consumer_id == consumer_id,
-            Debt.recovered_minor + Debt.written_off_minor < Debt.amount_minor,
-        )
+        select(Debt.id, Debt.name, Debt.share_percent, Debt.sum_minor,
+               balance.label("balance_minor"))
+        .where(Debt.consumer_id == bindparam("consumer_id"), IS_OPEN)
         .order_by(Debt.id)
-    )
+    )  # fmt: skip
+
+
+IS_OPEN: Final = Debt.recovered_minor + Debt.written_off_minor < Debt.amount_minor
+"""Something of it is owed still."""
+
+
+def is_owed_by(consumer_id: BindParameter[int]) -> ColumnElement[bool]:
+    """State that a consumer owes something still."""
+    return exists().where(Debt.consumer_id == consumer_id, IS_OPEN)
 
 
 def of_tender(owed: Sequence[Owed], tender_minor: int) -> list[int]:
@@ -122,7 +127,7 @@ def _part(debt: Owed, total: Fraction | None) -> int:
 
 
 def takings(
-    owed: Sequence[Debt], tender_minor: int | None, cost: Callable[[], int]
+    owed: Sequence[Owed], tender_minor: int | None, cost: Callable[[], int]
 ) -> tuple[Taken, ...]:
     """Tell what a purchase takes of debts, leaving out those it takes nothing of.
 

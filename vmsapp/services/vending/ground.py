@@ -6,22 +6,23 @@ sale is completed.) Everything that forbids a sale to a meter is refused here.
 """
 
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BindParameter, Select, bindparam, select
+from sqlalchemy import BindParameter, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
+from vmsapp.errors import VmsError
 from vmsapp.models import (
     Meter,
-    MeterInstallation,
     MeterState,
     Sale,
     SaleState,
-    SecurityModule,
     ServicePoint,
     Setup,
+    Shift,
     TidHead,
     VendingKey,
     VendingPoint,
@@ -29,10 +30,11 @@ from vmsapp.models import (
 )
 from vmsapp.money import Money
 from vmsapp.scope import unscoped
-from vmsapp.services.key_changes.in_force import KeyInForce, key_in_force
-from vmsapp.services.rows import lock_keyed, lock_or_insert
+from vmsapp.services.key_changes.errors import KeyChangeUnderway
+from vmsapp.services.key_changes.in_force import KeyInForce, key_in_force, told_by
+from vmsapp.services.rows import lock_keyed, lock_or_insert, run
 from vmsapp.services.security_modules import module_and_key
-from vmsapp.services.setup import setup_at
+from vmsapp.services.setup import NotSetUp
 from vmsapp.services.vending.errors import (
     InsufficientFunds,
     MeterBlocked,
@@ -44,53 +46,164 @@ from vmsapp.services.vending.errors import (
     VendingPointClosed,
 )
 from vmsapp.services.vending.pricing import Priced
+from vmsapp.services.vending.reading import (
+    all_locks,
+    before_locks,
+    point_and_account,
+    under_locks,
+)
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import lock_head
+
+REPEAT_WINDOW: Final = timedelta(minutes=2)
+"""How long a sale just like another asks for a second yes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The rows a sale stands on, locked where they are to change."""
+    """What a sale stands on, locked where it is to change.
 
+    Attributes:
+        moment: When all locks were held: the time of the sale.
+        module_id: Of the module that serves the meter's algorithm.
+        setup: In force at the moment.
+        open_sale_id: The meter's pending sale, unless its money was given back.
+        newest_sale: When the newest sale was made, wherever, but for those forgiven.
+        licensed_until: The licence's last day; ``None`` in the open edition.
+        shift: The operator's at the vending point.
+        owes: The consumer has debts that are not recovered yet.
+        sold_lately: Something was sold to the meter within ``REPEAT_WINDOW``.
+    """
+
+    moment: datetime
     meter: Meter
     in_force: KeyInForce
     point: ServicePoint
     head: TidHead
     account: VendingPointAccount
-    module: SecurityModule
+    module_id: int
     key: VendingKey
     setup: Setup
+    open_sale_id: int | None
+    newest_sale: datetime | None
+    licensed_until: date | None
+    shift: Shift | None
+    owes: bool
+    sold_lately: bool
 
 
-def lock_ground(session: Session, request: SaleRequest) -> Ground:
-    """Fetch what the sale stands on; locks are taken in the one order there is."""
+Before = Row[*tuple[Any, ...]]
+"""What ``reading.before_locks`` reads."""
+
+
+def look(session: Session, request: SaleRequest) -> Before:
+    """Read which rows a sale must lock, and the epoch.
+
+    Raises:
+        NotSetUp: The instance was never initialised.
+    """
+    which = {"vending_point_id": request.vending_point_id, "meter_id": request.purchase.meter_id}
     # by select, not by get: what the session holds already may not be in scope
-    point_of_sale = session.execute(
-        _point_of_sale(), {"point_id": request.vending_point_id}
-    ).one_or_none()
-    if point_of_sale is None:
+    before = run(session, before_locks(), which).one_or_none()
+    if before is None:
+        raise NotSetUp
+    return before
+
+
+def lock_ground(
+    session: Session,
+    request: SaleRequest,
+    before: Before | None = None,
+    operator_id: int | None = None,
+) -> Ground:
+    """Lock what the sale stands on, in the one order there is, and read it under the locks.
+
+    Args:
+        session: Inside the sale's transaction.
+        request: What is bought, where.
+        before: What ``look`` has read.
+        operator_id: Whose shift it belongs to.
+
+    Raises:
+        VmsError: It cannot be sold there, or to this meter.
+    """
+    before = before or look(session, request)
+    if before.name is None:
         raise NoVendingPoint
-    if point_of_sale.closed_at is not None:
-        raise VendingPointClosed(name=point_of_sale.name)
-    meter, point_id = _meter_and_point(session, request.purchase.meter_id)
-    point = lock_keyed(session, ServicePoint, id=point_id)
-    in_force = key_in_force(session, meter)  # under the lock: from here on it stays
-    if _point_of(session, meter) != point.id or point.consumer_id is None:
+    if before.closed_at is not None:
+        raise VendingPointClosed(name=before.name)
+    if before.drn is None:
+        raise NoSuchMeter
+    if before.service_point_id is None:
+        raise MeterWithoutConsumer(drn=before.drn)
+    if before.base_date is None:
+        raise _without_key(session, request.purchase.meter_id)
+    point, head, account = _locked(session, request, before)
+    moment = now_utc()  # the locks are held: from here on this is the time of the sale
+    now = {
+        "meter_id": request.purchase.meter_id, "moment": moment, "since": moment - REPEAT_WINDOW,
+        "consumer_id": point.consumer_id, "vending_point_id": request.vending_point_id,
+        "operator_id": operator_id,
+    }  # fmt: skip
+    found = session.execute(under_locks(), now).one()
+    meter, key, setup, shift = found[:4]
+    if setup is None:
+        raise NotSetUp
+    if found.service_point_id != point.id or point.consumer_id is None:
         raise MeterWithoutConsumer(drn=meter.drn)
-    module, key = module_and_key(
-        session, in_force.algorithm, sgc=in_force.sgc, krn=in_force.krn, kt=in_force.kt
-    )
-    head = lock_head(session, meter.meter_pan, key.base_date)
+    in_force = told_by(meter, found)
+    if key is None or key.base_date != head.base_date:  # another key came before the locks did
+        raise KeyChangeUnderway(drn=meter.drn, meter_id=meter.id)
     return Ground(
+        moment=moment,
         meter=meter,
         in_force=in_force,
         point=point,
         head=head,
-        account=lock_account(session, request.vending_point_id),
-        module=module,
+        account=account,
+        module_id=found.module_id,
         key=key,
-        setup=setup_at(session, now_utc()),
+        setup=setup,
+        open_sale_id=found.open_sale_id,
+        newest_sale=found.newest_sale,
+        licensed_until=found.licensed_until,
+        shift=shift,
+        owes=found.owes,
+        sold_lately=found.sold_lately,
     )
+
+
+def _locked(
+    session: Session, request: SaleRequest, before: Before
+) -> tuple[ServicePoint, TidHead, VendingPointAccount]:
+    """Lock the three rows in one statement, or one by one where one of them is the first."""
+    rows = None
+    if before.has_head:
+        which = {
+            "service_point_id": before.service_point_id, "meter_pan": before.meter_pan,
+            "base_date": before.base_date, "vending_point_id": request.vending_point_id,
+        }  # fmt: skip
+        rows = session.execute(all_locks(), which).one_or_none()
+    if rows is not None:
+        return rows[0], rows[1], rows[2]
+    return (
+        lock_keyed(session, ServicePoint, id=before.service_point_id),
+        lock_head(session, before.meter_pan, before.base_date),
+        lock_account(session, request.vending_point_id),
+    )
+
+
+def _without_key(session: Session, meter_id: int) -> VmsError:
+    """Find out why there is no key for a meter's tokens."""
+    meter = session.scalars(select(Meter).where(Meter.id == meter_id)).one()
+    try:
+        in_force = key_in_force(session, meter)
+        module_and_key(
+            session, in_force.algorithm, sgc=in_force.sgc, krn=in_force.krn, kt=in_force.kt
+        )
+    except VmsError as error:
+        return error
+    return KeyChangeUnderway(drn=meter.drn, meter_id=meter.id)
 
 
 def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount:
@@ -101,6 +214,12 @@ def lock_account(session: Session, vending_point_id: int) -> VendingPointAccount
     )  # fmt: skip
 
 
+def lock_to_settle(session: Session, sale: Sale) -> VendingPointAccount:
+    """Lock the service point and the account of a sale, in this order."""
+    which = {"service_point_id": sale.service_point_id, "vending_point_id": sale.vending_point_id}
+    return session.execute(point_and_account(), which).one()[1]
+
+
 def hold_sales(session: Session) -> None:
     """Let no sale begin until the end: for changes of what a sale reads once it has its lock."""
     with unscoped("what all vending points sell by is changed"):
@@ -108,37 +227,19 @@ def hold_sales(session: Session) -> None:
             lock_account(session, point_id)
 
 
-def _meter_and_point(session: Session, meter_id: int) -> tuple[Meter, int]:
-    """Fetch a meter and the id of the service point it hangs at, before either is locked."""
-    found = session.execute(_hanging(), {"meter_id": meter_id}).first()
-    if found is None:
-        raise NoSuchMeter
-    meter, point_id = found
-    if point_id is None:
-        raise MeterWithoutConsumer(drn=meter.drn)
-    return meter, point_id
-
-
-def _point_of(session: Session, meter: Meter) -> int:
-    point_id = session.scalar(_place(), {"meter_id": meter.id})
-    if point_id is None:
-        raise MeterWithoutConsumer(drn=meter.drn)
-    return point_id
-
-
-def check_meter(session: Session, meter: Meter) -> None:
+def check_meter(ground: Ground) -> None:
     """Refuse meters that are not to be sold to, or have a sale open.
 
     Raises:
         MeterBlocked, MeterNotInUse, SaleUnderway: Each with its sentence.
     """
+    meter = ground.meter
     if meter.state == MeterState.BLOCKED:
         raise MeterBlocked(drn=meter.drn, reason=meter.blocked_reason)
     if meter.state != MeterState.ACTIVE:
         raise MeterNotInUse(drn=meter.drn, state=meter.state)
-    pending = open_sale_of(session, meter.meter_pan)
-    if pending is not None:
-        raise SaleUnderway(sale_id=pending)
+    if ground.open_sale_id is not None:
+        raise SaleUnderway(sale_id=ground.open_sale_id)
 
 
 def open_sale_of(session: Session, meter_pan: str) -> int | None:
@@ -160,36 +261,9 @@ def check_funds(ground: Ground, priced: Priced) -> None:
         )
 
 
-# Statements are made once: that takes longer than to run them.
-
-
-@cache
-def _point_of_sale() -> Select[*tuple[Any, ...]]:
-    point_id: BindParameter[int] = bindparam("point_id")
-    return select(VendingPoint.name, VendingPoint.closed_at).where(VendingPoint.id == point_id)
-
-
-@cache
-def _hanging() -> Select[Meter, int]:
-    meter_id: BindParameter[int] = bindparam("meter_id")
-    hangs = (MeterInstallation.meter_id == Meter.id) & MeterInstallation.removed_at.is_(None)
-    return (
-        select(Meter, MeterInstallation.service_point_id)
-        .outerjoin(MeterInstallation, hangs)
-        .where(Meter.id == meter_id)
-    )
-
-
-@cache
-def _place() -> Select[int]:
-    meter_id: BindParameter[int] = bindparam("meter_id")
-    return select(MeterInstallation.service_point_id).where(
-        MeterInstallation.meter_id == meter_id, MeterInstallation.removed_at.is_(None)
-    )
-
-
 @cache
 def _open_sale() -> Select[int]:
+    """Make the statement once: that takes longer than to run it."""
     table = Sale.__table__.c
     pan: BindParameter[str] = bindparam("pan")
     return (

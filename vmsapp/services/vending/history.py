@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day
 from vmsapp.models import Counter, FeePayment, ServicePoint, Setup
+from vmsapp.services.rows import run
 from vmsapp.tariffs.arrears import period_start
 from vmsapp.tariffs.engine import Used
 from vmsapp.tariffs.plan import Accumulation, FeePeriod, Span
@@ -80,7 +81,7 @@ def history_of(session: Session, setup: Setup, point: ServicePoint, moment: date
     """Read what a service point has bought, and which fees it has paid, in one statement."""
     day = business_day(moment, setup.time_zone)
     listed = min(period_start(day, FeePeriod.YEAR), period_start(day, FeePeriod.WEEK))
-    rows = session.execute(_counted(), {"point_id": point.id, "listed": listed}).all()
+    rows = run(session, _counted(), {"point_id": point.id, "listed": listed}).all()
     bought = {row[1]: Used(row[2], row[3]) for row in rows if row[0] == COUNTED}
     before = next(row for row in rows if row[0] == EARLIER)
     return History(

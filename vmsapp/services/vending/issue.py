@@ -21,7 +21,7 @@ from vmsapp.hsm.requests import CreditRequest, KeyRef, MeterConfig
 from vmsapp.models import Meter, Sale, SaleAttempt, SaleState, SmAlgorithm
 from vmsapp.scope import Actor
 from vmsapp.services import audit
-from vmsapp.services.rows import rows_changed
+from vmsapp.services.rows import rows_changed, run
 from vmsapp.services.security_modules import open_module
 from vmsapp.services.vending.errors import (
     BaseDateEnded,
@@ -55,7 +55,7 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
         ModuleClockDiffers: By more than two minutes.
         HsmUnavailable: It cannot make a token now.
     """
-    module_id = session.scalar(_module_of(), {"meter_id": meter_id})
+    module_id = run(session, _module_of(), {"meter_id": meter_id}).scalar()
     if module_id is None:
         return
     try:

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
-from vmsapp.models import CreditMode, Debt, Meter, Setup, TariffPlan
+from vmsapp.models import CreditMode, Meter, Setup, TariffPlan
 from vmsapp.money import Currency, Money
 from vmsapp.services.setup import currency_of
 from vmsapp.services.tariffs import as_plan, plans_between, terms_of
 from vmsapp.services.vending.amounts import OnToken, on_token
 from vmsapp.services.vending.calculation import calculation_of
-from vmsapp.services.vending.debts import Taken, priced_as, takings
+from vmsapp.services.vending.debts import Owed, Taken, priced_as, takings
 from vmsapp.services.vending.errors import (
     MeterWithoutTariff,
     NothingToPay,
@@ -103,7 +103,7 @@ def price(
     meter: Meter,
     history: History,
     purchase: Purchase,
-    owed: Sequence[Debt] = (),
+    owed: Sequence[Owed] = (),
     plans: Sequence[TariffPlan] = (),
 ) -> Priced:
     """Price a purchase from the plan, counters and fees as they stand.

@@ -5,14 +5,15 @@ written here, and from nothing else.
 """
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from vmsapp.clock import local_hour, now_utc
+from vmsapp.clock import business_day, local_hour
+from vmsapp.extensions import connection_of
 from vmsapp.models import (
     AccountKind,
     Counter,
@@ -25,9 +26,8 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
-from vmsapp.services.licence.standing import check_vending
-from vmsapp.services.rows import add_up
-from vmsapp.services.setup import installation
+from vmsapp.services.licence.standing import check_day
+from vmsapp.services.rows import add_up, insert_at_once, inserting, run
 from vmsapp.services.shifts.state import shift_for_sale
 from vmsapp.services.vending.debts import lock_owed, recover
 from vmsapp.services.vending.errors import (
@@ -37,21 +37,20 @@ from vmsapp.services.vending.errors import (
     QuoteChanged,
 )
 from vmsapp.services.vending.ground import (
+    REPEAT_WINDOW,
     Ground,
     check_funds,
     check_meter,
     lock_ground,
+    look,
 )
 from vmsapp.services.vending.history import history_of
 from vmsapp.services.vending.limits import check_tokens_of_the_day
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import SaleRequest
-from vmsapp.services.vending.tids import MeterKey, check_clock, spend_tid
+from vmsapp.services.vending.tids import MeterKey, check_newest, spend_tid
 from vmsapp.tariffs.engine import LineKind
 from vmsapp.tariffs.plan import FeePeriod
-
-REPEAT_WINDOW: Final = timedelta(minutes=2)
-"""How long a sale just like another asks for a second yes."""
 
 RND_BITS: Final = 4
 
@@ -68,21 +67,22 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
         IdempotencyConflict: The key was used for something else.
     """
     form = {"point_id": request.vending_point_id, "key": request.key}
-    sale = session.scalars(_made_before(), form).first()
-    if sale is not None and sale.body_hash != request.body_hash():
-        raise IdempotencyConflict(sale_id=sale.id)
-    return sale
+    made = run(session, _made_before(), form).first()
+    if made is None:
+        return None
+    if made.body_hash != request.body_hash():
+        raise IdempotencyConflict(sale_id=made.id)
+    fresh = select(Sale).where(Sale.id == made.id).execution_options(populate_existing=True)
+    return session.scalars(fresh).one()
 
 
 @cache
-def _made_before() -> Select[Sale]:
+def _made_before() -> Select[int, str]:
     """Make the statement once: that takes longer than to run it."""
     point_id: BindParameter[int] = bindparam("point_id")
     key: BindParameter[str] = bindparam("key")
-    return (
-        select(Sale)
-        .where(Sale.vending_point_id == point_id, Sale.idempotency_key == key)
-        .execution_options(populate_existing=True)
+    return select(Sale.id, Sale.body_hash).where(
+        Sale.vending_point_id == point_id, Sale.idempotency_key == key
     )
 
 
@@ -108,23 +108,22 @@ def reserve(
     Raises:
         VmsError: One of the rules of ``vending.errors``, of the licence or of the price engine.
     """
-    if request.epoch != installation(session).epoch:
+    before = look(session, request)
+    if request.epoch != before.epoch:
         raise FormOutdated
-    ground = lock_ground(session, request)
-    moment = now_utc()  # the locks are held: from here on this is the time of the sale
-    check_meter(session, ground.meter)
-    latest = check_clock(session, moment)
-    check_vending(session, latest, ground.setup.time_zone, grace_days)
-    shift_id = shift_for_sale(
-        session, ground.setup, request.vending_point_id, actor.user_id, moment
-    )
+    ground = lock_ground(session, request, before, actor.user_id)
+    moment = ground.moment
+    check_meter(ground)
+    latest = check_newest(moment, ground.newest_sale)
+    check_day(ground.licensed_until, business_day(latest, ground.setup.time_zone), grace_days)
+    shift_id = shift_for_sale(ground.shift, ground.setup, moment)
     history = history_of(session, ground.setup, ground.point, moment)
     check_tokens_of_the_day(session, ground.setup, ground.meter, history.today)
-    owed = lock_owed(session, ground.point.consumer_id)
+    owed = lock_owed(session, ground.point.consumer_id) if ground.owes else ()
     priced = price(session, ground.setup, ground.meter, history, request.purchase, owed)
     if priced.quote.figures() != request.quote_shown:
         raise QuoteChanged(priced.quote)
-    if not request.repeat_confirmed:
+    if ground.sold_lately and not request.repeat_confirmed:
         _ask_about_repeat(session, actor, request, moment)
     check_funds(ground, priced)
     sale = write_sale(
@@ -133,7 +132,7 @@ def reserve(
     count(session, sale, priced)
     recover(session, sale, priced.taken)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
-    audit.record(
+    audit.record_at_once(
         session, actor, "sale.reserved", "sale", sale.id,
         vending_point_id=sale.vending_point_id, meter_pan=sale.meter_pan,
         charged_minor=sale.charged_minor, units=str(sale.units), tid=sale.tid,
@@ -155,7 +154,7 @@ def _ask_about_repeat(
         "meter_id": purchase.meter_id, "operator_id": actor.user_id, "mode": purchase.mode,
         "since": moment - REPEAT_WINDOW,
     }  # fmt: skip
-    recent = session.execute(_sales_like_it(), like_it)
+    recent = run(session, _sales_like_it(), like_it)
     for sale in recent:  # what was asked for is compared: a banknote may be larger
         asked = (
             sale.calculation["received_minor"] == purchase.tender_minor
@@ -209,6 +208,7 @@ def write_sale(
         body_hash=request.body_hash(),
         epoch=request.epoch,
         kind=kind,
+        state=SaleState.PENDING,
         operator_id=actor.user_id,
         shift_id=shift_id,
         consumer_id=ground.point.consumer_id,
@@ -230,7 +230,8 @@ def write_sale(
         rnd=token.high if priced.in_money else secrets.randbits(RND_BITS),
         amount_field=token.low,
         request_id=request_id,
-        module_id=ground.module.id,
+        attempt=1,
+        module_id=ground.module_id,
         key_change_id=in_force.change_id,
         plan_id=priced.plan.id,
         mode=request.purchase.mode,
@@ -250,14 +251,11 @@ def write_sale(
         business_date=priced.business_date,
         local_hour=local_hour(moment, ground.setup.time_zone),
     )
-    session.add(sale)
-    session.flush()
-    session.add(
-        SaleAttempt(
-            request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid,
-            asked_at=moment,
-        )
-    )  # fmt: skip
+    insert_at_once(session, sale)
+    asked = SaleAttempt(
+        request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid, asked_at=moment
+    )
+    insert_at_once(session, asked)
     return sale
 
 
@@ -265,16 +263,18 @@ def count(session: Session, sale: Sale, priced: Priced) -> None:
     """Add to the counter and mark the fees as paid, at the point and periods stored."""
     day = {"service_point_id": sale.service_point_id, "period_start": sale.counter_period}
     add_up(session, Counter, day, units=sale.counted_units, charged_minor=sale.charged_minor)
-    session.add_all(
-        FeePayment(
-            service_point_id=sale.service_point_id,
-            fee_period=fee.period.value,
-            period_start=fee.start,
-            sale_id=sale.id,
-        )
+    paid = [
+        {
+            "service_point_id": sale.service_point_id,
+            "fee_period": fee.period.value,
+            "period_start": fee.start,
+            "sale_id": sale.id,
+        }
         for fee in priced.quote.fees
         if fee.period is not FeePeriod.SALE
-    )
+    ]
+    if paid:
+        connection_of(session).execute(inserting(FeePayment), paid)
 
 
 ACCOUNTS: Final = {

@@ -25,8 +25,6 @@ from vmsapp.models import (
     SaleReversal,
     SaleState,
     ServicePoint,
-    Shift,
-    ShiftState,
 )
 from vmsapp.money import Money
 from vmsapp.scope import Actor, unscoped
@@ -34,7 +32,7 @@ from vmsapp.security import Permission
 from vmsapp.services.approvals.deed import Deed, Line, Place, SaleNumber, Sentence
 from vmsapp.services.rows import lock
 from vmsapp.services.setup import setup_at
-from vmsapp.services.shifts.state import present
+from vmsapp.services.vending.drawer import drawer_lines, paying_shift
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending.settle import LostRace, read, take_back
@@ -269,8 +267,8 @@ def _run(session: Session, actor: Actor, params: Reversal, key: str) -> None:
     try:
         answer = take_back(
             session, actor, sale, lock_account(session, sale.vending_point_id), *still, at=at,
-            reason=params.reason, shift_id=_drawer(session, actor, sale), note=params.note,
-            charged_minor=sale.charged_minor,
+            reason=params.reason, shift_id=paying_shift(session, sale, actor.user_id),
+            note=params.note, charged_minor=sale.charged_minor,
         )  # fmt: skip
     except LostRace:
         now = read(session, params.sale_id)
@@ -290,23 +288,18 @@ def _run(session: Session, actor: Actor, params: Reversal, key: str) -> None:
     session.flush()
 
 
-def _drawer(session: Session, actor: Actor, sale: Sale) -> int | None:
-    """Tell whose drawer pays: who takes it back, else the seller's, while it is open.
-
-    None does for what was given without money.
-    """
-    if sale.is_free:
-        return None
-    own = present(session, sale.vending_point_id, actor.user_id)
-    if own is not None and own.state == ShiftState.OPEN:
-        return own.id
-    with unscoped("the account is locked, so that the seller's shift stays as it is"):
-        sellers = session.get(Shift, sale.shift_id or 0, populate_existing=True)
-    return sellers.id if sellers is not None and sellers.state == ShiftState.OPEN else None
-
-
 def _place(session: Session, params: Reversal) -> Place:
     return Place(vending_point_id=_sale(session, params.sale_id).vending_point_id)
+
+
+def _asker_of(session: Session, sale: Sale, params: Reversal) -> int | None:
+    """Tell who asked for just this, while it waits."""
+    asked = select(ApprovalRequest.asked_by_id).where(
+        ApprovalRequest.vending_point_id == sale.vending_point_id,
+        ApprovalRequest.hash == REVERSE.freeze(params)[1],
+        ApprovalRequest.state == ApprovalState.PENDING,
+    )
+    return session.scalars(asked.limit(1)).first()
 
 
 def _describe(session: Session, params: Reversal) -> Sequence[Line]:
@@ -320,6 +313,7 @@ def _describe(session: Session, params: Reversal) -> Sequence[Line]:
         Line(N_("Meter number"), sale.meter.drn if sale.meter else None),
         Line(N_("Units"), sale.units),
         Line(N_("Money given back"), Money(params.amount_minor, sale.currency)),
+        *drawer_lines(session, sale, _asker_of(session, sale, params)),
         Line(N_("Reason"), Sentence(reason)),
         Line(N_("Remark"), params.note or None),
         Line(N_("Token"), Sentence(RECALLED[sale.shown_at is not None])),

@@ -5,10 +5,13 @@ request id; whoever loses reads again and obeys what stands there.
 """
 
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Update, delete, select, update
+from sqlalchemy import ColumnElement, Update, bindparam, delete, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import NotFound
@@ -29,12 +32,15 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import audit, ledger
-from vmsapp.services.rows import insert_missing, lock_keyed, rows_changed
+from vmsapp.services.rows import insert_at_once, insert_missing, lock_keyed, rows_changed, run
 from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
-from vmsapp.services.vending.ground import lock_account
+from vmsapp.services.vending.ground import lock_account, lock_to_settle
 from vmsapp.services.vending.tids import lock_head
+
+FIGURES: Final = (Sale.units, Sale.units_carried, Sale.bought_before, Sale.bought_after)
+"""What reads otherwise than it was written: with all the decimals of its column."""
 
 
 class LostRace(Exception):
@@ -184,36 +190,45 @@ def _complete(
     Returns:
         The sale as it was written; none where it was taken back with that.
     """
-    at, sealed = now_utc(), sale.sealed_at
-    lock_keyed(session, ServicePoint, id=sale.service_point_id)
-    account = lock_account(session, sale.vending_point_id)
+    at, sealed = now_utc(), sale.sealed_at is not None
+    account = lock_to_settle(session, sale)
     series, number = _next_receipt(session, sale.vending_point_id)
     _check_move(sale, SaleState.ISSUED)
-    issued = session.scalars(
-        _as_it_stands(
-            sale, Sale.sealed_at.is_(None) if sealed is None else Sale.sealed_at.is_not(None)
-        )
-        .values(
-            state=SaleState.ISSUED, issued_at=at, receipt_series=series, receipt_number=number,
-            shown_at=at if show and sealed is None else None,
-        )
-        .returning(Sale)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    ).one_or_none()  # fmt: skip
-    if issued is None:
+    written = {
+        "state": SaleState.ISSUED, "issued_at": at, "receipt_series": series,
+        "receipt_number": number, "shown_at": at if show and not sealed else None,
+    }  # fmt: skip
+    same = {"same_id": sale.id, "same_state": sale.state, "same_request_id": sale.request_id}
+    to = {f"to_{name}": value for name, value in written.items()}
+    stood = run(session, _issuing(*written, sealed=sealed), same | to).one_or_none()
+    if stood is None:
         raise LostRace
-    snapshot(session, issued)
-    session.add(_token_row(sale, token, at))
+    for name, value in (written | dict(stood._mapping)).items():  # noqa: SLF001 - a row's names
+        set_committed_value(sale, name, value)
+    insert_at_once(session, _token_row(sale, token, at))
     ledger.post(session, sale, account, at)
-    audit.record(
+    audit.record_at_once(
         session, actor, "sale.issued", "sale", sale.id,
         vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
         units_carried=str(sale.units_carried), module=token.module_id,
     )  # fmt: skip
-    if sealed is None:
-        return issued
-    take_back(session, actor, issued, account, at=at, reason="money_given_back_in_doubt")
+    if not sealed:
+        return sale
+    take_back(session, actor, sale, account, at=at, reason="money_given_back_in_doubt")
     return None
+
+
+@cache
+def _issuing(*written: str, sealed: bool) -> ReturningUpdate[*tuple[Any, ...]]:
+    """Make the statement once: that takes longer than to run it."""
+    return (
+        update(Sale)
+        .where(Sale.id == bindparam("same_id"), Sale.state == bindparam("same_state"))
+        .where(Sale.request_id == bindparam("same_request_id"))
+        .where(Sale.sealed_at.is_not(None) if sealed else Sale.sealed_at.is_(None))
+        .values({name: bindparam(f"to_{name}") for name in written})
+        .returning(Sale.doubt_at, *FIGURES)
+    )
 
 
 def take_back(
@@ -297,23 +312,28 @@ def _give_back(session: Session, sale: Sale) -> None:
 
 def _next_receipt(session: Session, vending_point_id: int) -> tuple[int, int]:
     """Take the next number of the vending point's series; the lock keeps it gapless."""
-    present = select(Installation.receipt_series).where(Installation.id == 1).scalar_subquery()
-    taking = (
-        update(ReceiptCounter)
-        .where(ReceiptCounter.vending_point_id == vending_point_id)
-        .where(ReceiptCounter.series == present)
-        .values(last_number=ReceiptCounter.last_number + 1)
-        .returning(ReceiptCounter.series, ReceiptCounter.last_number)
-        .execution_options(synchronize_session=False)
-    )
-    taken = session.execute(taking).one_or_none()
+    at_point = {"point_id": vending_point_id}
+    taken = run(session, _taking(), at_point).one_or_none()
     if taken is None:  # the first of the series
         insert_missing(
             session, ReceiptCounter, vending_point_id=vending_point_id,
             series=installation(session).receipt_series, last_number=0,
         )  # fmt: skip
-        taken = session.execute(taking).one()
+        taken = run(session, _taking(), at_point).one()
     return taken.series, taken.last_number
+
+
+@cache
+def _taking() -> ReturningUpdate[int, int]:
+    """Make the statement once: that takes longer than to run it."""
+    present = select(Installation.receipt_series).where(Installation.id == 1).scalar_subquery()
+    return (
+        update(ReceiptCounter)
+        .where(ReceiptCounter.vending_point_id == bindparam("point_id"))
+        .where(ReceiptCounter.series == present)
+        .values(last_number=ReceiptCounter.last_number + 1)
+        .returning(ReceiptCounter.series, ReceiptCounter.last_number)
+    )
 
 
 def _token_row(sale: Sale, token: IssuedToken, at: datetime) -> Token:

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ScalarSelect, Update, bindparam, func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
+from vmsapp.extensions import connection_of
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
-from vmsapp.scope import unscoped
-from vmsapp.services.rows import lock_or_insert
+from vmsapp.services.rows import insert_at_once, lock_or_insert, table_of
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
@@ -97,11 +98,23 @@ def spend_tid(
         raise KeyExpired(sgc=key.sgc, expired_at=key_expires_at(key.ken, key.base_date))
     if tid - max(now, head.floor) > TID_LEAD and not _forgiven(session, head):
         raise TidAhead(drn=key.drn, reached=tid_to_datetime(tid, key.base_date))
-    head.last_tid = tid
-    session.add(
-        SpentTid(meter_pan=head.meter_pan, base_date=head.base_date, tid=tid, request_id=request_id)
-    )
+    pan, base = head.meter_pan, head.base_date
+    spent = SpentTid(meter_pan=pan, base_date=base, tid=tid, request_id=request_id)
+    insert_at_once(session, spent)
+    connection_of(session).execute(_raising(), {"of_pan": pan, "of_base": base, "to": tid})
+    set_committed_value(head, "last_tid", tid)
     return tid
+
+
+@cache
+def _raising() -> Update:
+    """Make the statement once: that takes longer than to run it."""
+    table = table_of(TidHead)
+    return (
+        update(table)
+        .where(table.c.meter_pan == bindparam("of_pan"), table.c.base_date == bindparam("of_base"))
+        .values(last_tid=bindparam("to"))
+    )
 
 
 def check_clock(session: Session, moment: datetime) -> datetime:
@@ -113,7 +126,11 @@ def check_clock(session: Session, moment: datetime) -> datetime:
     Raises:
         ClockBehind: By more than two minutes, and nobody accepted it.
     """
-    newest = newest_sale(session)
+    return check_newest(moment, newest_sale(session))
+
+
+def check_newest(moment: datetime, newest: datetime | None) -> datetime:
+    """Do the same where the newest sale's time was read already."""
     if newest is not None and moment < newest - CLOCK_TOLERANCE:
         raise ClockBehind(now=moment, newest=newest)
     return max(moment, newest or moment)
@@ -121,19 +138,19 @@ def check_clock(session: Session, moment: datetime) -> datetime:
 
 def newest_sale(session: Session) -> datetime | None:
     """Tell when the newest sale was made, but for those an administrator forgave."""
-    with unscoped("the clock is one for all vending points"):
-        return session.scalar(_newest())
+    return session.scalar(select(newest_sold_at()))
 
 
-@cache
-def _newest() -> Select[datetime]:
-    """Make the statement once: that takes longer than to run it."""
+def newest_sold_at() -> ScalarSelect[datetime]:
+    """Select the same; past the scope, for the clock is one for all vending points."""
+    sale = Sale.__table__.c
     forgiven = select(func.coalesce(func.max(ClockAcceptance.newest_sale_id), 0))
     return (
-        select(Sale.sold_at)
-        .where(Sale.id > forgiven.scalar_subquery())
-        .order_by(Sale.sold_at.desc())
+        select(sale.sold_at)
+        .where(sale.id > forgiven.scalar_subquery())
+        .order_by(sale.sold_at.desc())
         .limit(1)
+        .scalar_subquery()
     )
 
 

@@ -12,7 +12,7 @@ from vmsapp.sts import ea07
 from vmsapp.sts.batch.ciphers import crc_planes, misty_planes, sta_inverse_planes, sta_planes
 from vmsapp.sts.batch.keys import DecoderKeys
 from vmsapp.sts.batch.planes import BITS, Planes, from_planes, padded, to_planes
-from vmsapp.sts.block import build_block, is_currency, with_crc
+from vmsapp.sts.block import build_block, is_currency, with_crcs
 from vmsapp.sts.codec import encrypt
 from vmsapp.sts.errors import FieldRangeError, ReservedToken, RowRefused, StsError
 from vmsapp.sts.fields import (
@@ -24,7 +24,7 @@ from vmsapp.sts.fields import (
     require_bits,
 )
 from vmsapp.sts.identifiers import EncryptionAlgorithm
-from vmsapp.sts.token import CLASS_SHIFT, split_class, written
+from vmsapp.sts.token import CLASS_SHIFT, split_classes, written
 
 FEW: Final = 192
 """Below so many rows, one at a time is faster (measured by ``benchmarks/sts.py``)."""
@@ -118,19 +118,19 @@ def read_back(
     """Tell whether digits under EA 07 say what was to be said, each under the key of its row.
 
     They are decrypted by circuits of the inverse tables, and compared with checksum and data
-    put together one by one: little of it is shared with what made them.
+    put together by tables: little of it is shared with what made them.
     """
     require_keys(keys, len(digits))
     assert keys.ea is EncryptionAlgorithm.STA, "EA 11 is read back one by one"
-    parted = [split_class(int(each)) for each in digits]
-    if any(of_token != token_class for _block, of_token in parted):
+    ciphers, classes = split_classes(list(map(int, digits)))
+    if not classes <= {token_class}:
         return False
     plain: list[int] = []
-    for chunk, key_planes in _chunks([block for block, _class in parted], keys):
+    for chunk, key_planes in _chunks(ciphers, keys):
         planes, ones = _planes_of(chunk)
         blocks = sta_inverse_planes(planes, key_planes, ones, tables)
         plain += _words(from_planes(blocks, padded(len(chunk))))[: len(chunk)]
-    return plain == [with_crc(token_class, subclass, each) for each in data]
+    return plain == with_crcs(token_class, subclass, data)
 
 
 def _encrypted(

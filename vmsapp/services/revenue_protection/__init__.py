@@ -1,0 +1,1 @@
+"""Revenue protection: rules that look for lost money, and the work on what they find."""

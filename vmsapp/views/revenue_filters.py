@@ -1,0 +1,93 @@
+"""What the worklist of revenue protection is narrowed by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import ColumnElement, or_, select
+
+from vmsapp.errors import N_
+from vmsapp.i18n import _l
+from vmsapp.models import (
+    Meter,
+    OfficeUser,
+    Region,
+    RevenueFinding,
+    RevenueOutcome,
+    RevenueState,
+    VendingPoint,
+)
+from vmsapp.models.revenue import EXPLAINED, FOUND_RIGHT
+from vmsapp.scope import below
+from vmsapp.services.revenue_protection.rules import RULES
+from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
+from vmsapp.views.mine import Mine
+from vmsapp.views.revenue_words import OUTCOMES
+from vmsapp.views.sale_filters import MOST_NAMES
+
+STANDINGS: Final[Mapping[str, str]] = {
+    "due": N_("to look at or under work"),
+    "open": N_("to look at"),
+    "taken": N_("under work"),
+    "right": N_("found right"),
+    "explained": N_("explained"),
+    "false_alarm": N_("false alarm"),
+    "ceased": N_("no longer true"),
+}
+"""What became of a finding, as the rules count it."""
+
+
+class Standing(Choice):
+    """Findings by what became of them."""
+
+    def rows(self, value: str) -> ColumnElement[bool]:
+        """Rows of that standing."""
+        state, outcome = RevenueFinding.state, RevenueFinding.outcome
+        match value:
+            case "due":
+                return state.in_((RevenueState.OPEN, RevenueState.TAKEN))
+            case "right":
+                return outcome.in_(FOUND_RIGHT)
+            case "explained":
+                return outcome.in_(EXPLAINED)
+            case "false_alarm":
+                return outcome == RevenueOutcome.FALSE_ALARM
+            case _:
+                return state == value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around(Searched):
+    """Findings about meters and vending points in a region and all below it."""
+
+    def rows(self, value: Region) -> ColumnElement[bool]:
+        """Rows of either."""
+        regions, meters, points = (
+            model.__table__.c for model in (Region, Meter, VendingPoint)
+        )  # fmt: skip
+        lying = select(regions.id).where(below(regions.path, value.path))
+        return or_(
+            RevenueFinding.meter_id.in_(select(meters.id).where(meters.region_id.in_(lying))),
+            RevenueFinding.vending_point_id.in_(
+                select(points.id).where(points.region_id.in_(lying))
+            ),
+        )
+
+
+FILTERS: Final = (
+    Standing(name="state", label=_l("State"), column=RevenueFinding.state, words=STANDINGS),
+    Choice(name="rule", label=_l("Rule"), column=RevenueFinding.rule,
+           words={code: rule.word for code, rule in RULES.items()}),
+    Around(name="region", label=_l("Region"), column=RevenueFinding.meter_id, model=Region,
+           endpoint="Regions.lookup"),
+    Among(name="point", label=_l("Vending point"), column=RevenueFinding.vending_point_id,
+          model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES)),
+    Mine(name="mine", label=_l("Assigned to"), column=RevenueFinding.assigned_id),
+    Among(name="by", label=_l("Assigned to somebody"), column=RevenueFinding.assigned_id,
+          model=OfficeUser, text=names_of(OfficeUser, OfficeUser.username, MOST_NAMES)),
+    Choice(name="outcome", label=_l("Outcome"), column=RevenueFinding.outcome, words=OUTCOMES),
+    Searched(name="meter", label=_l("Meter number"), column=RevenueFinding.meter_id, model=Meter,
+             endpoint="Meters.lookup"),
+    Days(name="found", label=_l("Found"), column=RevenueFinding.found_at),
+    Days(name="visit", label=_l("Field visit"), column=RevenueFinding.visit_on),
+)  # fmt: skip
