@@ -97,7 +97,7 @@ def test_a_plan_is_tried_and_its_result_kept_with_it(office, browse, shop, plan,
     assert total[-2:] == ["2", "1"]
     assert [row[:6] for row in found["By monthly units of a place"]] == [
         ["up to 60 kWh", "1", "1", "2.00 USD", "1.00 USD", "-1.00 USD"],
-        ["above 60 kWh", "2", "3", "24.00 USD", "30.00 USD", "6.00 USD"],
+        ["more than 60 kWh", "2", "3", "24.00 USD", "30.00 USD", "6.00 USD"],
     ]  # fmt: skip
     assert [row[-1] for row in found["Lose most"]] == ["7.00 USD"]
     assert [row[-1] for row in found["Win most"]] == ["-1.00 USD"] * 2
