@@ -229,6 +229,7 @@ ACTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "training.begun": N_("Training meter begun"),
     },
     "revenue": {
+        "revenue.asked": N_("Run of the rules of revenue protection asked for"),
         "revenue.looked": N_("Rules of revenue protection asked"),
         "revenue_rule.changed": N_("Rule of revenue protection set"),
         "revenue_finding.taken": N_("Finding taken on"),

@@ -69,7 +69,9 @@ def history(session: Session, meter_id: int, today: date) -> Sequence[Month]:
         .where(sale.business_date >= since)
         .group_by(sale.business_date)
     )  # fmt: skip
-    months = {month_begin(since, -n): [0, Decimal(0), 0] for n in range(MONTHS)}
+    months: dict[date, list[Any]] = {
+        month_begin(since, -n): [0, Decimal(0), 0] for n in range(MONTHS)
+    }
     for day, count, units, minor in rows:
         sums = months.get(month_begin(day))
         if sums is not None:  # not of a clock that is ahead
