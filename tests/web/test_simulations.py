@@ -76,11 +76,12 @@ def tables(browser, path):
     found = {}
     for table in page.all("table"):
         box = table.parent
-        title = next(one for one in page.all("h2") if one.get("id") == box["aria-labelledby"])
-        found[title.text] = [
-            [cell.text for cell in row.all("th") + row.all("td")]
-            for row in table.one("tbody").all("tr")
-        ]
+        titles = [one for one in page.all("h2") if one.get("id") == box.get("aria-labelledby")]
+        for title in titles:
+            found[title.text] = [
+                [cell.text for cell in row.all("th") + row.all("td")]
+                for row in table.one("tbody").all("tr")
+            ]
     return found
 
 
