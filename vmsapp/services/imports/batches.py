@@ -5,7 +5,7 @@ What may follow what stands in ``MOVES``; a move that does not raises.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final, IO
+from typing import IO, Any, Final
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
