@@ -81,6 +81,24 @@ def held_by(session: Session, group_ids: Collection[int]) -> frozenset[Permissio
     return EVERYBODY.union(permissions_held(session, holder.in_(group_ids)))
 
 
+def held_by_each(
+    session: Session, permissions: Collection[Permission]
+) -> dict[int, set[Permission]]:
+    """Read which of some permissions each group holds, by the group's id."""
+    link = assoc_permissionview_role.c
+    rows = session.execute(
+        select(holder, FrameworkPermission.name, ViewMenu.name)
+        .join(PermissionView, PermissionView.id == link.permission_view_id)
+        .join(FrameworkPermission, PermissionView.permission_id == FrameworkPermission.id)
+        .join(ViewMenu, ViewMenu.id == PermissionView.view_menu_id)
+        .where(tuple_(FrameworkPermission.name, ViewMenu.name).in_(list(permissions)))
+    )
+    found: dict[int, set[Permission]] = {}
+    for group, deed, screen in rows:
+        found.setdefault(group, set()).add((deed, screen))
+    return found
+
+
 def rows_of(session: Session, permissions: frozenset[Permission]) -> list[int]:
     """Find the ids of permissions; a screen that this installation lacks has none."""
     return list(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from flask import flash, g, jsonify, redirect, request, url_for
+from flask import flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload, undefer
@@ -18,9 +18,9 @@ from vmsapp.models import (
     ReportSending,
     ScheduleState,
 )
-from vmsapp.scope import NOTHING, Actor, unscoped
-from vmsapp.security import SAVED_REPORTS
-from vmsapp.security.held import held_by
+from vmsapp.scope import unscoped
+from vmsapp.security import SAVED_REPORTS, Permission
+from vmsapp.security.held import held_by_each
 from vmsapp.services.mail import MailNotSetUp
 from vmsapp.services.problems import error_of
 from vmsapp.services.reports import due, saving, scheduling
@@ -30,7 +30,7 @@ from vmsapp.tasks import background
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
 from vmsapp.views.forms import put_error
 from vmsapp.views.lists import FOUND, Answer, names
-from vmsapp.views.reported import reports
+from vmsapp.views.reported import Reported, reports
 from vmsapp.views.schedule_words import (
     PersonForm,
     ScheduleForm,
@@ -275,33 +275,34 @@ def _recipients(row: ReportSchedule) -> Sequence[Mapping[str, Any]]:
             .where(ReportRecipient.schedule_id == row.id).order_by(ReportRecipient.id)
             .options(selectinload(OfficeUser.roles)).execution_options(populate_existing=True)
         ).all()  # fmt: skip
-    return [
-        {"id": number, "name": _called(one), "why": _why_not(row, one)}
-        for number, one in people
-    ]  # fmt: skip
-
-
-def _why_not(row: ReportSchedule, person: OfficeUser) -> str | None:
-    """Why somebody would get nothing if it were sent now."""
     view = reports().get(row.saved.report)
+    held = held_by_each(session(), view.needed()) if view else {}
+    return [
+        {"id": number, "name": _called(one), "why": _why_not(view, held, one)}
+        for number, one in people
+    ]
+
+
+def _why_not(
+    view: Reported | None, held: Mapping[int, set[Permission]], person: OfficeUser
+) -> str | None:
+    """Why somebody would get nothing if it were sent now.
+
+    Args:
+        view: The report.
+        held: What it needs, as far as each group holds it.
+        person: Who.
+    """
+    theirs = set[Permission]().union(*(held.get(role.id, ()) for role in person.roles))
     try:
         if not person.active:
             raise RecipientSuspended
-        if view is None or not view.opened_by(_reader(person)):
+        if view is None or not theirs.issuperset(view.needed()):
             raise RecipientMayNot
         address_of(person)
     except VmsError as error:
         return sentence(error)
     return None
-
-
-def _reader(person: OfficeUser) -> Actor:
-    """Somebody with what their groups permit, read once for each group."""
-    known: dict[tuple[int, ...], Any] = g.setdefault("held_by_groups", {})
-    groups = tuple(sorted(role.id for role in person.roles))
-    if groups not in known:
-        known[groups] = held_by(session(), groups)
-    return Actor(person.id, person.username, NOTHING, known[groups])
 
 
 def _sendings(row: ReportSchedule) -> Sequence[tuple[ReportSending, str | None]]:

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Response
 
 from vmsapp.models import SavedReport
 from vmsapp.scope import Actor
-from vmsapp.security import SAVED_REPORTS
+from vmsapp.security import SAVED_REPORTS, Permission
 from vmsapp.services.reports.saving import names_of
 from vmsapp.services.reports.sendings import NarrowedOutOfSight
 from vmsapp.views.base import actor, session
@@ -75,8 +75,12 @@ class Reported:
 
     def opened_by(self, reader: Actor) -> bool:
         """Tell whether somebody may see it and take it away."""
+        return all(reader.may(*one) for one in self.needed())
+
+    def needed(self) -> Sequence[Permission]:
+        """The permissions that whoever takes it away holds."""
         screen = self.class_permission_name
-        return reader.may(f"can_{self.opens}", screen) and reader.may("can_export", screen)
+        return (f"can_{self.opens}", screen), ("can_export", screen)
 
     def report_title(self) -> str:
         """What it is called, in the reader's language."""
