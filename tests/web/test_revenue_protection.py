@@ -21,8 +21,10 @@ from tests.factories import (
 from tests.services.revenue import ask_rules, bought, findings, set_rule, sold_on
 from tests.services.test_revenue_meters import AUTUMN, HALF_YEAR, QUIET, RECENT
 from tests.web.importing import work
-from tests.web.office import ADMIN, ENGINEER, NORTH_SUPERVISOR, said
+from tests.web.office import ADMIN, ENGINEER, NORTH_SUPERVISOR, said, statements
 from tests.web.records import chips, ids, read, rows, sent, the_form
+from tests.web.test_statements import MOST, own, told
+from vmsapp.extensions import db
 from vmsapp.models import AuditEvent, Job, JobState, RevenueFinding, RevenueNote, RevenueRule
 from vmsapp.services.revenue_protection.rules import ALL
 from vmsapp.tasks.revenue import run
@@ -303,3 +305,15 @@ def test_rows_say_what_they_are_about(browse, found):
     listed = rows(read(browse(ADMIN).get(LIST).text))
     assert {row[1] for row in listed} == {"Stopped buying", "Tokens outside the hours"}
     assert any(row[0] == SOUTH_OPERATOR for row in listed)
+
+
+def test_a_finding_takes_few_statements(office, browse, found):
+    admin = browse(ADMIN)
+    with office.app_context():
+        engine = db.engine
+    for row in found.values():
+        for path in (f"/revenue-findings/show/{row.id}", LIST, "/revenue-protection/"):
+            admin.get(path)  # and the process is warm
+            with statements(engine) as seen:
+                assert admin.get(path).status_code == 200
+            assert len(own(seen)) <= MOST, told(seen)
