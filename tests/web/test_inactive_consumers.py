@@ -178,10 +178,12 @@ def test_they_are_sorted_by_the_last_purchase_those_without_one_last(listed, sho
     shop.clock.forward(days=1)
     shop.sell(LEGACY_11)
     shop.clock.forward(days=30)
-    up = list(listed("&quiet_from=2026-04-01"))
+    up = list(listed("&quiet_from=2026-04-01&sort=bought_on"))
     assert up[:2] == [NUMBERS[DOMESTIC], NUMBERS[LEGACY_11]]
     down = list(listed("&quiet_from=2026-04-01&sort=-bought_on"))
     assert down[-2:] == [NUMBERS[LEGACY_11], NUMBERS[DOMESTIC]]
+    by_region = list(listed("&quiet_from=2026-04-01"))
+    assert by_region[-1] == NUMBERS[SOUTHERN]  # the north stands before it
 
 
 @BOTH

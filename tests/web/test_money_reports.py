@@ -18,10 +18,20 @@ from tests.factories import (
 from tests.services.gifts import Gifts
 from tests.services.pair import make_pair
 from tests.till import Till
-from tests.web.office import ADMIN, ENGINEER, LANGUAGES, NORTH_SUPERVISOR, contents, main_part, said
+from tests.web.office import (
+    ADMIN,
+    ENGINEER,
+    LANGUAGES,
+    NORTH_SUPERVISOR,
+    contents,
+    main_part,
+    said,
+    statements,
+)
 from tests.web.records import read
 from tests.web.test_reversal_pages import fill
 from tests.web.test_second_person_pages import asked, decide
+from tests.web.test_statements import MOST, own
 from vmsapp.models import AuditEvent, ReceiptPrint, Setup
 
 OF_DAYS = ("taxes", "steps", "cash", "floats", "copies-and-reversals", "free-tokens")
@@ -255,3 +265,12 @@ def test_who_may_not_see_where_a_figure_leads_is_not_led_there(browse, traded, s
     urls = [url for place in range(3) for url, _text in links(page(engineer, "key-expiry"), place)]
     assert urls
     assert not any(url.startswith("/modules/") for url in urls)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_with_figures_takes_no_more_than_a_few_statements(browse, traded, engine, report):
+    admin = browse(ADMIN)
+    page(admin, report, period="this_year")
+    with statements(engine) as seen:
+        page(admin, report, period="this_year")
+    assert len(own(seen)) <= MOST, own(seen)

@@ -160,6 +160,13 @@ class RevenueFinding(PointScoped, Model):
     )
     meter: Mapped[Meter | None] = relationship(lazy="raise_on_sql")
     vending_point: Mapped[VendingPoint | None] = relationship(lazy="raise_on_sql")
+    notes: Mapped[list["RevenueNote"]] = relationship(
+        order_by="RevenueNote.id", viewonly=True, lazy="raise_on_sql"
+    )
+    setting: Mapped["RevenueRule | None"] = relationship(
+        primaryjoin="foreign(RevenueFinding.rule) == RevenueRule.code", viewonly=True,
+        lazy="raise_on_sql",
+    )  # fmt: skip
 
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.orm import Session
@@ -38,7 +39,7 @@ from vmsapp.models import (
     Unsummed,
     VendingPointAccount,
 )
-from vmsapp.services.rows import insert_at_once, insert_missing, inserting, run, table_of
+from vmsapp.services.rows import insert_at_once, insert_missing, run, table_of
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
@@ -358,19 +359,29 @@ def _write(
         shift_id=shift_id,
     )
     insert_at_once(session, transfer)
-    entries = [
-        {
-            "vending_point_id": vending_point_id,
-            "transfer_id": transfer.id,
-            "account_id": accounts[name],
-            "amount_minor": amount,
-        }
-        for name, amount in amounts.items()
-        if amount
-    ]
-    if entries:  # at the point of their transfer, which the session has looked at
-        connection_of(session).execute(inserting(LedgerEntry), entries)
+    sides = [(accounts[name], amount) for name, amount in amounts.items() if amount]
+    if sides:  # at the point of their transfer, which the scope has looked at
+        entries: dict[str, int] = {"point_id": vending_point_id, "of_transfer": transfer.id}
+        for n, (account_id, amount) in enumerate(sides):
+            entries |= {f"account_{n}": account_id, f"amount_{n}": amount}
+        connection_of(session).execute(_entering(len(sides)), entries)
     return transfer
+
+
+@cache
+def _entering(count: int) -> Insert:
+    """Make the statement once: that takes longer than to run it."""
+    there = table_of(LedgerEntry).c
+    columns = there.vending_point_id, there.transfer_id, there.account_id, there.amount_minor
+    rows = (("point_id", "of_transfer", f"account_{n}", f"amount_{n}") for n in range(count))
+    sides = [
+        select(
+            *(bindparam(name, type_=column.type) for name, column in zip(row, columns, strict=True))
+        )
+        for row in rows
+    ]
+    # not VALUES with rows, which the library puts together anew each time
+    return insert(table_of(LedgerEntry)).from_select(columns, union_all(*sides))
 
 
 def _accounts(

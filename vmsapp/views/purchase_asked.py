@@ -14,7 +14,7 @@ from vmsapp.services.reports.lines import Line
 from vmsapp.services.reports.purchases import in_region
 from vmsapp.services.vending.amounts import SUBCLASS
 from vmsapp.sts.credit import CURRENCY
-from vmsapp.views.filters import Choice, Days, Searched
+from vmsapp.views.filters import Choice, MovingDays, Searched
 from vmsapp.views.report_asked import Asked, may_list
 from vmsapp.views.words import METER_TYPES
 
@@ -38,7 +38,7 @@ class AtPlaceIn(Searched):
         return in_region(value.id)
 
 
-DAYS: Final = Days(name="bought", label=_l("Business date"), column=Purchase.business_date)
+DAYS: Final = MovingDays(name="bought", label=_l("Business date"), column=Purchase.business_date)
 TYPE: Final = OfType(
     name="type", label=_l("Meter type"), column=Purchase.subclass, words=METER_TYPES
 )
@@ -55,6 +55,7 @@ def records_url(asked: Asked, line: Line[Any]) -> str | None:
     if not may_list(PURCHASE_RECORDS) or (asked.by == By.HOUR and line.key is not None):
         return None
     first, last = asked.days_of(line.key)
-    days = dict(zip(DAYS.parameters, (first.isoformat(), last.isoformat()), strict=True))
+    days = dict(zip(DAYS.ends, (first.isoformat(), last.isoformat()), strict=True))
     narrowed = asked.about() | {TYPE.name: line.meter_type, "stands": "yes"}
-    return url_for("PurchaseRecords.list", **narrowed, **days)
+    wanted: dict[str, Any] = narrowed | days
+    return url_for("PurchaseRecords.list", **wanted)

@@ -28,10 +28,11 @@ from vmsapp.views.filters import Searched, YesNo
 from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, names
 from vmsapp.views.look import digits, state
+from vmsapp.views.presets import PRESETS
 from vmsapp.views.purchase_asked import ABOUT, DAYS
 from vmsapp.views.report_columns import units_said
 from vmsapp.views.report_lists import ReportList
-from vmsapp.views.report_periods import PRESETS, Period, read_period
+from vmsapp.views.report_periods import Period, read_period
 from vmsapp.views.reports import type_text
 from vmsapp.views.words import SALE_STATES
 

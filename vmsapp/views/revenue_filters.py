@@ -20,6 +20,7 @@ from vmsapp.models import (
 from vmsapp.models.revenue import EXPLAINED, FOUND_RIGHT
 from vmsapp.scope import below
 from vmsapp.services.revenue_protection.rules import RULES
+from vmsapp.views.base import session
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.mine import Mine
 from vmsapp.views.revenue_words import OUTCOMES
@@ -56,6 +57,23 @@ class Standing(Choice):
                 return state == value
 
 
+def _workers() -> list[tuple[int, str]]:
+    """Those who have a finding that the reader sees, as far as there are not too many."""
+    theirs = select(RevenueFinding.assigned_id).where(RevenueFinding.assigned_id.is_not(None))
+    who = select(OfficeUser.id, OfficeUser.username).where(OfficeUser.id.in_(theirs))
+    found = session().execute(who.order_by(OfficeUser.username).limit(MOST_NAMES))
+    return [(key, name) for key, name in found]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worked(Among):
+    """Findings that somebody works on."""
+
+    def options(self) -> list[tuple[str, str]]:
+        """Those who do, not all users there are."""
+        return [(str(number), name) for number, name in _workers()]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Around(Searched):
     """Findings about meters and vending points in a region and all below it."""
@@ -83,8 +101,8 @@ FILTERS: Final = (
     Among(name="point", label=_l("Vending point"), column=RevenueFinding.vending_point_id,
           model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES)),
     Mine(name="mine", label=_l("Assigned to"), column=RevenueFinding.assigned_id),
-    Among(name="by", label=_l("Assigned to somebody"), column=RevenueFinding.assigned_id,
-          model=OfficeUser, text=names_of(OfficeUser, OfficeUser.username, MOST_NAMES)),
+    Worked(name="by", label=_l("Assigned to somebody"), column=RevenueFinding.assigned_id,
+           model=OfficeUser, text=_workers),
     Choice(name="outcome", label=_l("Outcome"), column=RevenueFinding.outcome, words=OUTCOMES),
     Searched(name="meter", label=_l("Meter number"), column=RevenueFinding.meter_id, model=Meter,
              endpoint="Meters.lookup"),

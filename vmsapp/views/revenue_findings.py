@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, undefer
 
 from vmsapp.clock import business_day, now_utc
-from vmsapp.errors import VmsError
+from vmsapp.errors import NotFound, VmsError
 from vmsapp.i18n import _, _l
 from vmsapp.models import (
     Consumer,
     Meter,
     RevenueFinding,
+    RevenueNote,
     RevenueState,
     SuppliedPlace,
     VendingPoint,
@@ -23,12 +24,13 @@ from vmsapp.models.meter import CreditMode
 from vmsapp.security import REVENUE
 from vmsapp.services.revenue_protection import evidence, working
 from vmsapp.services.revenue_protection.rules import RULES
-from vmsapp.services.revenue_protection.setting import setting_of
+from vmsapp.services.revenue_protection.setting import setting_from
 from vmsapp.services.revenue_protection.working import Said
 from vmsapp.services.rows import among
 from vmsapp.views.base import actor, session, status_of, utility, zone
 from vmsapp.views.exports import Exported, way_of
 from vmsapp.views.forms import put_error, tidy
+from vmsapp.views.listing import row_of
 from vmsapp.views.lists import Answer, OfficeInterface, names, view_named
 from vmsapp.views.revenue_filters import FILTERS
 from vmsapp.views.revenue_forms import NoteForm, decide_form
@@ -74,6 +76,13 @@ def _way(row: RevenueFinding) -> str | None:
 def _bought_on(row: RevenueFinding) -> Any:  # noqa: ANN401 - a day, or None
     place = place_of(row)
     return place.bought_on if place else None
+
+
+WITH_WORK = (
+    joinedload(RevenueFinding.notes).undefer(RevenueNote.made_by),
+    joinedload(RevenueFinding.setting),
+)
+"""What a finding's page tells besides: one statement instead of three."""
 
 
 class RevenueFindings(Exported):
@@ -154,21 +163,26 @@ class RevenueFindings(Exported):
     @has_access
     def show(self, pk: int) -> Answer:
         """Show a finding with what it rests on, and the work on it."""
-        row = self.row(pk)
+        row = row_of(session(), self.model, pk, *self.loads, *WITH_WORK)
+        if row is None:
+            raise NotFound
         self.make_ready([row])
-        numbers = setting_of(session(), row.rule).numbers if row.rule in RULES else {}
+        rule = RULES.get(row.rule)
+        numbers = setting_from(rule, row.setting).numbers if rule else {}
         today = business_day(now_utc(), zone())
         return self._page(
             self.show_template, title=self.name_of(row), row=row,
             sentence=rule_sentence(row.rule, numbers) if numbers else "",
-            months=evidence.history(session(), row.meter_id, today) if row.meter else (),
+            months=evidence.history(session(), row.meter_id, today, place_of(row))
+            if row.meter else (),
             in_money=bool(row.meter and row.meter.credit_mode == CreditMode.CURRENCY),
             unit=unit_name(row.meter.meter_type) if row.meter else "",
             sales=evidence.sales_concerned(session(), row, numbers, zone()),
             sales_url=self._sales_url(row), earlier=evidence.earlier(session(), row),
-            notes=evidence.notes(session(), row), utility=utility(), is_over=is_over(row),
+            notes=row.notes, utility=utility(), is_over=is_over(row),
             due=row.state in {RevenueState.OPEN, RevenueState.TAKEN},
-            own=row.assigned_id == actor().user_id, mine=row.operator_id == actor().user_id,
+            own=row.assigned_id == actor().user_id,
+            about_reader=row.operator_id == actor().user_id,
             deeds=DEEDS, outcomes=OUTCOMES, found_said=found_said, state_said=state_said,
             rule_word=rule_word, outcome_said=outcome_said, month_text=month_text,
             sales_view=view_named(self.appbuilder, "Sales"),

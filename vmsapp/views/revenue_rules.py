@@ -11,7 +11,7 @@ from vmsapp.errors import N_, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
 from vmsapp.security import JOBS, REVENUE
-from vmsapp.services import job_runs
+from vmsapp.services import audit, job_runs
 from vmsapp.services.revenue_protection.counting import Counts, counts
 from vmsapp.services.revenue_protection.errors import NumberOutOfRange
 from vmsapp.services.revenue_protection.running import RUN
@@ -69,6 +69,7 @@ class RevenueRules(OfficeView):
         """Have the rules asked in the background."""
         with atomic(session()) as current:
             job = job_runs.ask(current, actor(), RUN, {}, locale=str(get_locale() or "en"))
+            audit.record(current, actor(), "revenue.asked", "job", job.id)
         background.send(job.id)
         watch(job.id)
         flash(_("The rules are being asked. What they find stands here as they go."), "info")

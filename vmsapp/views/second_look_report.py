@@ -44,7 +44,7 @@ class SecondLookReport(ReportPage):
 
     route_base = "/reports/copies-and-reversals"
     class_permission_name = SECOND_LOOKS
-    report = "second_looks"
+    report = "copies_and_reversals"
     title = _l("Copies and reversals")
     bys = (By.OPERATOR, By.DAY, By.WEEK, By.MONTH, By.REGION, By.VENDING_POINT)
     columns = (

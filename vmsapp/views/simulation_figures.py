@@ -197,10 +197,10 @@ def _filed(pen: _Pen, sums: Sums, meter_type: str) -> Iterator[Sequence[Cell]]:
             pen.exact(draft), pen.exact(draft - real), None, None, None, None,
         ]  # fmt: skip
     for section, named in ((_("Win most"), sums.winners), (_("Lose most"), sums.losers)):
-        for one in simulations.moved(session(), named):
-            place = one.named
+        for who in simulations.moved(session(), named):
+            place = who.named
             yield [
-                str(section), f"{_who(one)} · {_drn(one)}", 1, None, pen.exact(place.real_minor),
+                str(section), f"{_who(who)} · {_drn(who)}", 1, None, pen.exact(place.real_minor),
                 pen.exact(place.draft_minor), pen.exact(place.draft_minor - place.real_minor),
                 Decimal(place.real_units), Decimal(place.draft_units), None, None,
             ]  # fmt: skip

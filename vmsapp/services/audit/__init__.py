@@ -18,6 +18,7 @@ def record(
     subject_id: object = None,
     *,
     vending_point_id: int | None = None,
+    at_once: bool = False,
     **details: Any,  # noqa: ANN401 - whatever JSON can hold
 ) -> None:
     """Add one event; it is written when the caller's transaction is.
@@ -29,34 +30,10 @@ def record(
         subject: Kind of row it was done to.
         subject_id: Which one.
         vending_point_id: Where, if at a vending point.
+        at_once: Written past the unit of work, for what must be quick.
         details: Values that explain it; never a token, key or passphrase.
     """
-    session.add(_event(actor, action, subject, subject_id, vending_point_id, details))
-
-
-def record_at_once(
-    session: Session,
-    actor: Actor,
-    action: str,
-    subject: str,
-    subject_id: object,
-    *,
-    vending_point_id: int,
-    **details: Any,  # noqa: ANN401 - as above
-) -> None:
-    """Write one event as ``record`` does, past the unit of work: for what must be quick."""
-    insert_at_once(session, _event(actor, action, subject, subject_id, vending_point_id, details))
-
-
-def _event(
-    actor: Actor,
-    action: str,
-    subject: str,
-    subject_id: object,
-    vending_point_id: int | None,
-    details: dict[str, Any],
-) -> AuditEvent:
-    return AuditEvent(
+    event = AuditEvent(
         at=now_utc(),
         actor_id=actor.user_id,
         actor_name=actor.name,
@@ -67,3 +44,7 @@ def _event(
         vending_point_id=vending_point_id,
         details=details,
     )
+    if at_once:
+        insert_at_once(session, event)
+    else:
+        session.add(event)

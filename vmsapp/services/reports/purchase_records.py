@@ -75,7 +75,9 @@ def statement_of(
     )  # fmt: skip
 
 
-def _sums(session: Session, purchases: Select[Any], keys: Sequence[Any]) -> Sequence[tuple[Any]]:
+def _sums(
+    session: Session, purchases: Select[Any], keys: Sequence[Any]
+) -> Sequence[tuple[Any, ...]]:
     stands, in_units = Purchase.state == SaleState.ISSUED, Purchase.subclass < CURRENCY
     kind = Purchase.subclass % CURRENCY
     by = (*keys, kind, Purchase.currency, Purchase.exponent)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from vmsapp.models import MeterType, Purchase, Region, SaleState, ServicePoint
 from vmsapp.money import round_half_up
 from vmsapp.scope import below
-from vmsapp.services.reports.question import By, Key
+from vmsapp.services.reports.question import By, Figures, Key
 from vmsapp.services.vending.amounts import SUBCLASS
 from vmsapp.sts.credit import CURRENCY
 
@@ -50,7 +50,7 @@ class PurchaseQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class Bought(Figures):
     """What was bought, and by how many.
 
     Attributes:

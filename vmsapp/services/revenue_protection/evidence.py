@@ -11,14 +11,12 @@ from sqlalchemy.orm import Session, defer, joinedload, undefer
 
 from vmsapp.clock import business_day
 from vmsapp.models import (
-    MeterInstallation,
     ReceiptPrint,
     RevenueFinding,
-    RevenueNote,
     Sale,
     SaleKind,
     SaleState,
-    ServicePoint,
+    SuppliedPlace,
 )
 from vmsapp.models.sale import PURCHASES
 from vmsapp.services.revenue_protection.looking import About, month_begin
@@ -48,28 +46,36 @@ class Month:
     paid_minor: int
 
 
-def history(session: Session, meter_id: int, today: date) -> Sequence[Month]:
+def history(
+    session: Session, meter_id: int, today: date, place: SuppliedPlace | None = None
+) -> Sequence[Month]:
     """Sum what the meter's consumer bought, month by month, the oldest first.
 
     Wherever it was sold: the bare table lies past the scope, and no sale is told of by itself.
-    The place counts, not the meter, as long as the meter hangs there.
 
     Args:
         session: Of somebody who sees the meter.
         meter_id: Which.
         today: The business day.
+        place: Where it hangs and who buys there: that counts, whichever meter hung there before.
     """
+    bought = (
+        (sale.meter_id == meter_id,) if place is None
+        else (sale.service_point_id == place.id, sale.consumer_id == place.consumer_id)
+    )  # fmt: skip
     since = month_begin(today, MONTHS - 1)
     of_units = case((sale.credit_minor.is_(None), sale.units), else_=0)
     rows = session.execute(
         select(
             sale.business_date, func.count(), func.sum(of_units), func.sum(sale.charged_minor)
         )
-        .where(*_bought_for(session, meter_id), *PURCHASES)
+        .where(*bought, *PURCHASES)
         .where(sale.business_date >= since)
         .group_by(sale.business_date)
     )  # fmt: skip
-    months = {month_begin(since, -n): [0, Decimal(0), 0] for n in range(MONTHS)}
+    months: dict[date, list[Any]] = {
+        month_begin(since, -n): [0, Decimal(0), 0] for n in range(MONTHS)
+    }
     for day, count, units, minor in rows:
         sums = months.get(month_begin(day))
         if sums is not None:  # not of a clock that is ahead
@@ -78,18 +84,6 @@ def history(session: Session, meter_id: int, today: date) -> Sequence[Month]:
             sums[2] += int(minor)
     return [Month(first, int(n), Decimal(units), int(paid)) for first, (n, units, paid)
             in months.items()]  # fmt: skip
-
-
-def _bought_for(session: Session, meter_id: int) -> Sequence[ColumnElement[bool]]:
-    link, place = MeterInstallation.__table__.c, ServicePoint.__table__.c
-    hangs = session.execute(
-        select(place.id, place.consumer_id)
-        .join(MeterInstallation.__table__, link.service_point_id == place.id)
-        .where(link.meter_id == meter_id, link.removed_at.is_(None))
-    ).first()
-    if hangs is None or hangs.consumer_id is None:
-        return (sale.meter_id == meter_id,)
-    return sale.service_point_id == hangs.id, sale.consumer_id == hangs.consumer_id
 
 
 def _outside(numbers: Numbers) -> ColumnElement[bool]:
@@ -158,14 +152,4 @@ def earlier(session: Session, row: RevenueFinding) -> Sequence[RevenueFinding]:
         .where(RevenueFinding.subject == row.subject, RevenueFinding.id != row.id)
         .order_by(RevenueFinding.id.desc())
         .limit(MOST)
-    ).all()
-
-
-def notes(session: Session, row: RevenueFinding) -> Sequence[RevenueNote]:
-    """List the work on a finding that the reader sees, from the beginning."""
-    return session.scalars(
-        select(RevenueNote)
-        .options(undefer(RevenueNote.made_by))
-        .where(RevenueNote.finding_id == row.id)
-        .order_by(RevenueNote.id)
     ).all()

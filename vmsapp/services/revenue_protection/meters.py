@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 from vmsapp.clock import moment_of
 from vmsapp.models import (
@@ -63,7 +63,7 @@ class Months(NamedTuple):
 
     first: date
     after: date
-    count: int
+    many: int
 
     @classmethod
     def back(cls, day: date, count: int, skipped: int = 0) -> "Months":
@@ -73,7 +73,7 @@ class Months(NamedTuple):
 
     def each(self) -> Iterator[tuple[date, date]]:
         """Give the first day of each, and the day after its last."""
-        for number in range(self.count):
+        for number in range(self.many):
             yield month_begin(self.first, -number), month_begin(self.first, -number - 1)
 
     def holds(self, day: ColumnElement[date]) -> ColumnElement[bool]:
@@ -88,7 +88,7 @@ def stopped(look: Look) -> Iterator[Part]:
     columns = (_bought_in(months), func.max(sale.business_date))
     for hanging, within in _parts(look):
         found = [
-            of_meter(one.meter_id, months=bought, of=months.count, last_on=last_on.isoformat())
+            of_meter(one.meter_id, months=bought, of=months.many, last_on=last_on.isoformat())
             for one, (bought, last_on) in _sums(look, hanging, columns, months.first)
             if bought >= look.numbers["least"] and last_on <= last
         ]
@@ -99,7 +99,7 @@ def dropped(look: Look) -> Iterator[Part]:
     """Find meters that still buy, and much less than they used to."""
     recent = Months.back(look.today, look.numbers["recent"], skipped=1)
     before = Months.back(recent.first, look.numbers["months"], skipped=1)
-    season = Months.back(look.today, recent.count, skipped=1 + YEAR)
+    season = Months.back(look.today, recent.many, skipped=1 + YEAR)
     of_units = case((sale.credit_minor.is_(None), sale.units), else_=0)
     columns = (
         *(
@@ -115,13 +115,13 @@ def dropped(look: Look) -> Iterator[Part]:
             of_meter(one.meter_id, **facts)
             for one, row in _sums(look, hanging, columns, first)
             if row[-1] >= recent.first
-            and (facts := _drop(look, one, row, recent.count, before.count)) is not None
+            and (facts := _drop(look, one, row, recent.many, before.many)) is not None
         ]
         yield Part(found, within, len(hanging))
 
 
 def _drop(
-    look: Look, one: Hanging, row: Row[Any], recent: int, before: int
+    look: Look, one: Hanging, row: Sequence[Any], recent: int, before: int
 ) -> Mapping[str, Any] | None:
     """Compare a meter with itself; ``None`` where it has no history, or did not drop."""
     in_money = one.credit_mode == CreditMode.CURRENCY
@@ -215,7 +215,7 @@ def _parts(look: Look) -> Iterator[tuple[Sequence[Hanging], ColumnElement[bool]]
 
 def _sums(
     look: Look, hanging: Sequence[Hanging], columns: Sequence[Any], since: date
-) -> Iterator[tuple[Hanging, Row[Any]]]:
+) -> Iterator[tuple[Hanging, Sequence[Any]]]:
     """Sum what each meter's present consumer bought where it hangs; none for who bought nothing."""
     by_place = {one.place_id: one for one in hanging}
     rows = look.session.execute(
@@ -224,10 +224,10 @@ def _sums(
         .where(*PURCHASES, sale.business_date >= since, sale.business_date <= look.today)
         .group_by(sale.service_point_id, sale.consumer_id)
     )
-    for row in rows:
-        one = by_place[row[0]]
-        if one.consumer_id == row[1]:
-            yield one, row[2:]
+    for place_id, consumer_id, *sums in rows:
+        one = by_place[place_id]
+        if one.consumer_id == consumer_id:
+            yield one, sums
 
 
 def _bought_in(months: Months) -> ColumnElement[int]:

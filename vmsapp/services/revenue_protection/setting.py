@@ -47,7 +47,7 @@ def thresholds(rule: Rule) -> tuple[Number, ...]:
 def settings(session: Session) -> Mapping[str, Setting]:
     """Read how the rules are asked now, by code, in the order of the page."""
     rows = {row.code: row for row in session.scalars(select(RevenueRule))}
-    return {code: _setting(rule, rows.get(code)) for code, rule in RULES.items()}
+    return {code: setting_from(rule, rows.get(code)) for code, rule in RULES.items()}
 
 
 def setting_of(session: Session, code: str) -> Setting:
@@ -58,7 +58,7 @@ def setting_of(session: Session, code: str) -> Setting:
     """
     if code not in RULES:
         raise NotFound
-    return _setting(RULES[code], session.get(RevenueRule, code, populate_existing=True))
+    return setting_from(RULES[code], session.get(RevenueRule, code, populate_existing=True))
 
 
 def change(
@@ -117,7 +117,8 @@ def _check(rule: Rule, numbers: Mapping[str, int]) -> None:
         raise NeverClosed
 
 
-def _setting(rule: Rule, row: RevenueRule | None) -> Setting:
+def setting_from(rule: Rule, row: RevenueRule | None) -> Setting:
+    """Tell how a rule is asked, by what was set of it."""
     numbers = {one.name: one.default for one in thresholds(rule)}
     if row is None:
         return Setting(rule, active=True, numbers=numbers, ran_at=None)

@@ -8,7 +8,7 @@ while it holds some.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import delete, exists, insert, select, text
+from sqlalchemy import BigInteger, column, delete, exists, func, insert, select, table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import FIGURES, LedgerTransfer, Sale, TransferState, Unsummed
 from vmsapp.services.roll_ups.cells import ROLL_UPS, RollUp
+from vmsapp.services.roll_ups.facts import Where
 from vmsapp.services.rows import ASKED_AT_ONCE, among, parts
 from vmsapp.services.setup import zone_at
 
@@ -30,6 +31,12 @@ MOVERS_LOCK: Final = 0x53554D53
 
 unsummed = Unsummed.__table__
 transfer, sale = LedgerTransfer.__table__.c, Sale.__table__.c
+
+POSTED: Final = (transfer.state == TransferState.POSTED, transfer.sale_id.is_not(None))
+"""Which transfers are in the cells or listed."""
+
+PICKED: Final = table("roll_ups_picked", column("id", BigInteger))
+"""A passing table of those that are added."""
 
 
 def merge(session: Session) -> int:
@@ -56,22 +63,40 @@ def merge(session: Session) -> int:
 def rebuild(session: Session) -> int:
     """Make all cells anew from the records, while sales go on.
 
-    The cells are emptied and everything is listed, in one transaction; then it is merged.
-    Meanwhile reports read the records of what is listed still: they are slower, and right.
+    PostgreSQL does it in one transaction: until its end everybody reads the cells of before. On
+    SQLite it would keep all sales waiting; there the cells are emptied and everything is listed,
+    and merged in parts: meanwhile reports are slower, and right.
+
+    Args:
+        session: Outside any transaction.
 
     Returns:
         How many transfers were added.
     """
+    if session.get_bind().dialect.name == "postgresql":
+        return _rebuild_at_once(session)
     listed = exists().where(unsummed.c.transfer_id == transfer.id)
-    posted = select(transfer.id).where(
-        transfer.state == TransferState.POSTED, transfer.sale_id.is_not(None), ~listed
-    )
+    with atomic(session, durable=True):
+        _empty(session)
+        missing = select(transfer.id).where(*POSTED, ~listed)
+        session.execute(insert(Unsummed).from_select(["transfer_id"], missing))
+    return merge(session)
+
+
+def _rebuild_at_once(session: Session) -> int:
     with atomic(session, durable=True):
         _one_at_a_time(session)
-        for roll_up in ROLL_UPS:
-            session.execute(delete(roll_up.model).execution_options(synchronize_session=False))
-        _list(session, posted)
-    return merge(session)
+        session.execute(text("SET LOCAL work_mem = '256MB'"))
+        # these and no others: what is committed from now on is listed, and stays so
+        session.execute(text(f"CREATE TEMPORARY TABLE {PICKED.name} (id bigint) ON COMMIT DROP"))
+        session.execute(insert(PICKED).from_select(["id"], select(transfer.id).where(*POSTED)))
+        session.execute(text(f"ANALYZE {PICKED.name}"))
+        _empty(session)
+        picked = select(PICKED.c.id)
+        _add(session, lambda columns: [columns["transfer_id"].in_(picked)])
+        done = delete(Unsummed).where(Unsummed.transfer_id.in_(picked))
+        session.execute(done.execution_options(synchronize_session=False))
+        return int(session.scalar(select(func.count()).select_from(PICKED)) or 0)
 
 
 def take_out(session: Session, meter_ids: Sequence[int]) -> None:
@@ -92,7 +117,7 @@ def take_out(session: Session, meter_ids: Sequence[int]) -> None:
             .where(transfer.state == TransferState.POSTED, ~listed)
         ).all()  # fmt: skip
         for those in parts(summed):
-            _add(session, those, sign=-1)
+            _add(session, _among(session, those), sign=-1)
             session.execute(insert(Unsummed), [{"transfer_id": one} for one in those])
 
 
@@ -104,7 +129,7 @@ def _merge_some(session: Session, most: int) -> int:
             select(unsummed.c.transfer_id).order_by(unsummed.c.transfer_id).limit(most)
         ).all()
         if those:
-            _add(session, those)
+            _add(session, _among(session, those))
             done = delete(Unsummed).where(among(session, Unsummed.transfer_id, those))
             session.execute(done.execution_options(synchronize_session=False))
         return len(those)
@@ -115,19 +140,20 @@ def _one_at_a_time(session: Session) -> None:
         session.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": MOVERS_LOCK})
 
 
-def _list(session: Session, posted: Any) -> None:  # noqa: ANN401 - a select
-    session.execute(insert(Unsummed).from_select(["transfer_id"], posted))
+def _empty(session: Session) -> None:
+    for roll_up in ROLL_UPS:
+        session.execute(delete(roll_up.model).execution_options(synchronize_session=False))
 
 
-def _add(session: Session, those: Sequence[int], sign: int = 1) -> None:
+def _among(session: Session, those: Sequence[int]) -> Where:
+    return lambda columns: [among(session, columns["transfer_id"], those)]
+
+
+def _add(session: Session, where: Where, sign: int = 1) -> None:
     """Add the figures of transfers to the cells of all roll-ups, or take them off."""
     zone = zone_at(session, now_utc())
     for roll_up in ROLL_UPS:
-        cells = roll_up.cells(
-            roll_up.spans, zone, lambda columns: [among(session, columns["transfer_id"], those)],
-            sign,
-        )  # fmt: skip
-        _pour(session, roll_up, cells)
+        _pour(session, roll_up, roll_up.cells(roll_up.spans, zone, where, sign))
 
 
 def _pour(session: Session, roll_up: RollUp, cells: Any) -> None:  # noqa: ANN401 - a select

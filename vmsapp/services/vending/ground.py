@@ -53,7 +53,7 @@ from vmsapp.services.vending.reading import (
     under_locks,
 )
 from vmsapp.services.vending.request import SaleRequest
-from vmsapp.services.vending.tids import lock_head
+from vmsapp.services.vending.tids import begin_head, lock_head
 
 REPEAT_WINDOW: Final = timedelta(minutes=2)
 """How long a sale just like another asks for a second yes."""
@@ -176,21 +176,21 @@ def lock_ground(
 def _locked(
     session: Session, request: SaleRequest, before: Before
 ) -> tuple[ServicePoint, TidHead, VendingPointAccount]:
-    """Lock the three rows in one statement, or one by one where one of them is the first."""
-    rows = None
-    if before.has_head:
-        which = {
-            "service_point_id": before.service_point_id, "meter_pan": before.meter_pan,
-            "base_date": before.base_date, "vending_point_id": request.vending_point_id,
-        }  # fmt: skip
-        rows = session.execute(all_locks(), which).one_or_none()
-    if rows is not None:
-        return rows[0], rows[1], rows[2]
-    return (
-        lock_keyed(session, ServicePoint, id=before.service_point_id),
-        lock_head(session, before.meter_pan, before.base_date),
-        lock_account(session, request.vending_point_id),
-    )
+    """Lock the three rows; whichever is not there yet is begun when its turn has come."""
+    which = {
+        "service_point_id": before.service_point_id, "meter_pan": before.meter_pan,
+        "base_date": before.base_date, "vending_point_id": request.vending_point_id,
+    }  # fmt: skip
+    if not before.has_head:
+        lock_keyed(session, ServicePoint, id=before.service_point_id)
+        begin_head(session, before.meter_pan, before.base_date)
+    rows = session.execute(all_locks(), which).one_or_none()
+    if rows is None:  # the first sale at the vending point
+        lock_keyed(session, ServicePoint, id=before.service_point_id)
+        lock_head(session, before.meter_pan, before.base_date)
+        lock_account(session, request.vending_point_id)
+        rows = session.execute(all_locks(), which).one()
+    return rows[0], rows[1], rows[2]
 
 
 def _without_key(session: Session, meter_id: int) -> VmsError:

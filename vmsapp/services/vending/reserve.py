@@ -132,9 +132,9 @@ def reserve(
     count(session, sale, priced)
     recover(session, sale, priced.taken)
     ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
-    audit.record_at_once(
+    audit.record(
         session, actor, "sale.reserved", "sale", sale.id,
-        vending_point_id=sale.vending_point_id, meter_pan=sale.meter_pan,
+        at_once=True, vending_point_id=sale.vending_point_id, meter_pan=sale.meter_pan,
         charged_minor=sale.charged_minor, units=str(sale.units), tid=sale.tid,
         request_id=sale.request_id,
     )  # fmt: skip

@@ -207,9 +207,9 @@ def _complete(
         set_committed_value(sale, name, value)
     insert_at_once(session, _token_row(sale, token, at))
     ledger.post(session, sale, account, at)
-    audit.record_at_once(
+    audit.record(
         session, actor, "sale.issued", "sale", sale.id,
-        vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
+        at_once=True, vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
         units_carried=str(sale.units_carried), module=token.module_id,
     )  # fmt: skip
     if not sealed:

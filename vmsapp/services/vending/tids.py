@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from vmsapp.extensions import connection_of
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
-from vmsapp.services.rows import insert_at_once, lock_or_insert, table_of
+from vmsapp.services.rows import insert_at_once, insert_missing, lock_or_insert, table_of
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
@@ -62,6 +62,11 @@ def lock_head(session: Session, meter_pan: str, base_date: str) -> TidHead:
     """Lock the head row of a meter under a base date, making it if it is the first."""
     key = {"meter_pan": meter_pan, "base_date": base_date}
     return lock_or_insert(session, TidHead, key, floor=0)
+
+
+def begin_head(session: Session, meter_pan: str, base_date: str) -> None:
+    """Make the head row of a meter under a base date, unless another does so now."""
+    insert_missing(session, TidHead, meter_pan=meter_pan, base_date=base_date, floor=0)
 
 
 def spend_tid(

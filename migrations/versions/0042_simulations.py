@@ -1,14 +1,14 @@
 """Simulations of plans over real sales.
 
-Revision: 0041
-Follows: 0042
+Revision: 0042
+Follows: 0041
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0041"
-down_revision = "0042"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 

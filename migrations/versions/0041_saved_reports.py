@@ -1,13 +1,13 @@
 """Reports are kept under a name, sent on a schedule, and it is written down what was sent.
 
-Revision: 0042
-Follows: 0038
+Revision: 0041
+Follows: 0040
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0042"
+revision = "0041"
 down_revision = "0040"
 branch_labels = None
 depends_on = None
