@@ -102,3 +102,9 @@ def test_what_is_too_long_for_a_cell_is_folded_and_ends_in_dots():
 ])  # fmt: skip
 def test_a_text_is_folded_at_its_spaces(text, width, most, lines):
     assert lines_of(text, width, len, most) == lines
+
+
+def test_latin_letters_among_arabic_ones_keep_the_size_of_their_line():
+    found, _told = pages([Column("a")], [["b"]], rtl=True, title="تقرير", made="أُعد من أجل admin")
+    left, right = places(found[0], "admin")
+    assert 15 < right - left < 30  # five letters of 8 points; the title's are of 14

@@ -16,7 +16,14 @@ from fpdf.fonts import TTFFont
 
 from vmsapp.services.sheets.text import Cell
 from vmsapp.services.sheets.wrapping import lines_of
-from vmsapp.services.slips.typeface import FONTS_OF, LATIN, UNSEEN, drawable, fallbacks_for
+from vmsapp.services.slips.typeface import (
+    FONTS_OF,
+    LATIN,
+    UNSEEN,
+    HeldPages,
+    drawable,
+    fallbacks_for,
+)
 
 Style = Literal["", "B"]
 
@@ -90,7 +97,7 @@ def write_pages(
         file.write(writer.file())
 
 
-class _Pages(FPDF):
+class _Pages(HeldPages):
     """Pages that say at their foot which they are of how many."""
 
     heads: Callable[[], None] | None = None
@@ -123,6 +130,7 @@ class _Writer:
         for style, path in FONTS_OF[LATIN].items():
             pdf.add_font(LATIN, style, path)
         self._shaping = False
+        self._style: Style = ""
         self._advances = {style: _Advances(pdf, style) for style in ("", "B")}
         self.size, self.widths = SIZES[0], [0.0 for _one in columns]
         self.filled = False
@@ -209,6 +217,7 @@ class _Writer:
     # drawing
 
     def _font(self, style: Style, size: float) -> None:
+        self._style = style
         self.pdf.set_font(LATIN, style, size)
 
     def _shape(self, text: str) -> None:
@@ -247,6 +256,7 @@ class _Writer:
             pdf.text(left + indent, top + height * BASELINE, text)
             return
         self._shape(text)
+        pdf.hold(self._style, pdf.font_size_pt)
         pdf.set_xy(left, top)
         pdf.cell(width, height, text, align=align)
 

@@ -11,13 +11,12 @@ from io import BytesIO
 from typing import Final, Literal
 
 import segno
-from fpdf import FPDF
 from fpdf.enums import Align, MethodReturnValue
 from fpdf.fonts import TTFFont
 
 from vmsapp.models import PaperSize
 from vmsapp.services.slips.content import Amount, Fact, Slip, TokenBlock
-from vmsapp.services.slips.typeface import LATIN, drawable, take_up
+from vmsapp.services.slips.typeface import HeldPages, drawable, take_up
 
 Style = Literal["", "B"]
 
@@ -84,18 +83,8 @@ def write_pdf(slip: Slip, logo: bytes | None = None) -> bytes:
         return written.file()
 
 
-class _Pages(FPDF):
-    """Pages on which a font holds from where it is set."""
-
-    def hold(self, style: Style, size: float) -> None:
-        """Set a font on the page itself.
-
-        The library sets one with the first text, within that text's own brackets where it
-        begins in a fallback's characters, or in a dry run; what follows would lack it.
-        """
-        self.set_font(LATIN, style, size)
-        assert self.current_font is not None
-        self._out(self._set_font_for_page(self.current_font, self.font_size_pt))
+class _Pages(HeldPages):
+    """Pages of a receipt."""
 
     @property
     def line_height(self) -> float:

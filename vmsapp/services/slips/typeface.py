@@ -7,7 +7,7 @@ opened. The Chinese one is large and is read only where a text has its character
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from fontTools.ttLib import TTFont
 from fpdf import FPDF
@@ -29,6 +29,20 @@ FONTS_OF: Final[Mapping[str, Mapping[str, Path]]] = {
     for name, weights in FACES.items()
 }
 """The file of each style of a font."""
+
+
+class HeldPages(FPDF):
+    """Pages on which a font holds from where it is set."""
+
+    def hold(self, style: Literal["", "B"], size: float) -> None:
+        """Set a font on the page itself.
+
+        The library sets one with the first text, within that text's own brackets where it
+        begins in a fallback's characters, or in a dry run; what follows would lack it.
+        """
+        self.set_font(LATIN, style, size)
+        assert self.current_font is not None
+        self._out(self._set_font_for_page(self.current_font, self.font_size_pt))
 
 
 def take_up(pdf: FPDF, texts: str) -> None:
