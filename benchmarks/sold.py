@@ -88,9 +88,10 @@ def trade(count: int, points: int, towns: Towns, zone: str, today: Any) -> Sold:
             run.execute(COUNTER, {"n": n, "p": point, "u": name})
         run.execute(text(ACCOUNTS))
         places = run.scalar(text("SELECT count(*) FROM bench_place"))
-        run.execute(text("ANALYZE bench_place"))
+        run.execute(text("ANALYZE bench_place, bench_counter, ledger_account"))
         run.execute(text(PLAN), {"today": today, "days": DAYS, "count": count,
                                  "places": places, "points": points})  # fmt: skip
+        run.execute(text("ANALYZE bench_sale"))
         with _indexes_aside(run):
             _pour(run, first, zone)
         for table in ("bench_sale", "bench_place", "bench_counter"):
