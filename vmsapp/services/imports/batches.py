@@ -5,7 +5,7 @@ What may follow what stands in ``MOVES``; a move that does not raises.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -137,11 +137,11 @@ def stage(
             session.add(batch)
             session.flush()
             of_people = kind.people or consumer_id is not None
+            whose: dict[str, Any] = {} if consumer_id is None else {"consumer": consumer_id}
             audit.record(
                 session, actor, "import.uploaded", "import_batch", batch.id, kind=kind.code,
                 file=None if of_people else name, sha256=stored.sha256, size=stored.size,
-                update=update_existing,
-                **({} if consumer_id is None else {"consumer": consumer_id}),
+                update=update_existing, **whose,
             )  # fmt: skip
             _begin(session, actor, batch, CHECK, S.VALIDATING, language)
             return batch
