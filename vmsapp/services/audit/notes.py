@@ -80,13 +80,12 @@ class Notes:
         times = self._due(note)
         if not times:
             return
-        why: dict[str, Any] = {"code": note.code} if note.code else {}
-        ids: dict[str, Any] = dict(note.ids)
+        why: dict[str, Any] = dict(note.ids) | ({"code": note.code} if note.code else {})
         try:
             with Session(engine) as own, atomic(own):
                 audit.record(
                     own, note.actor, note.action, "page", note.door[:DOOR_LENGTH],
-                    times=times, **why, **ids,
+                    times=times, **why,
                 )  # fmt: skip
         except SQLAlchemyError:
             log.warning("%s of %s was not noted", note.action, note.door, exc_info=True)
