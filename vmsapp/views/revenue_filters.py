@@ -1,9 +1,11 @@
 """What the worklist of revenue protection is narrowed by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
+from flask import g
 from sqlalchemy import ColumnElement, or_, select
 
 from vmsapp.errors import N_
@@ -57,23 +59,6 @@ class Standing(Choice):
                 return state == value
 
 
-def _workers() -> list[tuple[int, str]]:
-    """Those who have a finding that the reader sees, as far as there are not too many."""
-    theirs = select(RevenueFinding.assigned_id).where(RevenueFinding.assigned_id.is_not(None))
-    who = select(OfficeUser.id, OfficeUser.username).where(OfficeUser.id.in_(theirs))
-    found = session().execute(who.order_by(OfficeUser.username).limit(MOST_NAMES))
-    return [(key, name) for key, name in found]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worked(Among):
-    """Findings that somebody works on."""
-
-    def options(self) -> list[tuple[str, str]]:
-        """Those who do, not all users there are."""
-        return [(str(number), name) for number, name in _workers()]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Around(Searched):
     """Findings about meters and vending points in a region and all below it."""
@@ -92,6 +77,29 @@ class Around(Searched):
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class AssignedTo(Among):
+    """Findings of one of those who work on some that the reader sees."""
+
+    def options(self) -> list[tuple[str, str]]:
+        """These people, by their names; few, for findings are not everybody's work."""
+        return [(str(number), name) for number, name in self.text()]
+
+
+def _workers() -> Sequence[tuple[int, str]]:
+    """Who has taken a finding on, as far as the reader sees it."""
+    if "revenue_workers" not in g:
+        taken = (
+            select(RevenueFinding.assigned_id, RevenueFinding.assigned)
+            .where(RevenueFinding.assigned_id.is_not(None))
+            .distinct().limit(MOST_NAMES)
+        )  # fmt: skip
+        rows = session().execute(taken)
+        g.revenue_workers = sorted(((key, name) for key, name in rows), key=itemgetter(1))
+    found: Sequence[tuple[int, str]] = g.revenue_workers
+    return found
+
+
 FILTERS: Final = (
     Standing(name="state", label=_l("State"), column=RevenueFinding.state, words=STANDINGS),
     Choice(name="rule", label=_l("Rule"), column=RevenueFinding.rule,
@@ -101,8 +109,8 @@ FILTERS: Final = (
     Among(name="point", label=_l("Vending point"), column=RevenueFinding.vending_point_id,
           model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES)),
     Mine(name="mine", label=_l("Assigned to"), column=RevenueFinding.assigned_id),
-    Worked(name="by", label=_l("Assigned to somebody"), column=RevenueFinding.assigned_id,
-           model=OfficeUser, text=_workers),
+    AssignedTo(name="by", label=_l("Assigned to somebody"), column=RevenueFinding.assigned_id,
+               model=OfficeUser, text=_workers),
     Choice(name="outcome", label=_l("Outcome"), column=RevenueFinding.outcome, words=OUTCOMES),
     Searched(name="meter", label=_l("Meter number"), column=RevenueFinding.meter_id, model=Meter,
              endpoint="Meters.lookup"),
