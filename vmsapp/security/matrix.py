@@ -330,7 +330,7 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("decide", N_("Say what was behind findings"), (("can_decide", REVENUE),),
                  ("work",)),
             Deed("run", N_("Ask the rules now"), (("can_run", REVENUE),), along=_WATCHES),
-            Deed("rules", N_("Set the rules"), (("can_rules", REVENUE),)),
+            Deed("rules", N_("Set what revenue protection looks for"), (("can_rules", REVENUE),)),
             _export(REVENUE, N_("Export findings")),
         )),
     ),

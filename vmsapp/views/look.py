@@ -14,6 +14,7 @@ from babel.numbers import format_decimal
 from flask import Flask, current_app, g, request, url_for
 from flask_appbuilder.menu import MenuItem
 from flask_babel import format_date, get_locale
+from jinja2 import pass_context
 from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
@@ -71,7 +72,7 @@ class MenuGroup:
 def init_app(app: Flask) -> None:
     """Give templates what they draw with."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True  # lighter pages
-    app.jinja_env.filters.update(control=control, cell=cell)
+    app.jinja_env.filters.update(control=control, cell=_cell_of)
     app.jinja_env.globals.update(
         icon=icon, icon_here=icon_here, icons_here=icons_here, href=href, menu=menu,
         way_here=way_here, theme=theme, qr=qr, time_left=time_left, shown_fields=shown_fields,
@@ -165,6 +166,12 @@ def href(**changes: object) -> str:
             parameters[name] = str(value)
     query = urlencode(list(parameters.items(multi=True)))
     return request.script_root + quote(request.path) + (f"?{query}" if query else "")
+
+
+@pass_context
+def _cell_of(_context: object, value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
+    """Do the same in a template: for each reader anew, of a constant, too."""
+    return cell(value)
 
 
 def cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds

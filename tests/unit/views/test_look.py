@@ -7,6 +7,8 @@ import pytest
 from flask import g
 from markupsafe import Markup
 
+from config import ROOT
+from vmsapp.views import look
 from vmsapp.views.look import cell, digits, href, initials, number_text, qr, state, theme, time_left
 
 NOTHING = '<span class="none">–<span class="visually-hidden"> empty</span></span>'
@@ -87,3 +89,15 @@ def test_numbers_follow_the_language(bare, language, number):
     with bare.test_request_context("/"):
         g.language = language
         assert number_text(10_000) == number
+
+
+def test_a_template_writes_each_reader_an_empty_cell_anew(bare):
+    """What is the same each time, a template works out once, in its first reader's language."""
+    empty = {"en": "empty", "fr": "vide"}
+    look.init_app(bare)
+    bare.config["BABEL_TRANSLATION_DIRECTORIES"] = str(ROOT / "translations")
+    template = bare.jinja_env.from_string("{{ none | cell }}")
+    for language, word in empty.items():
+        with bare.test_request_context("/"):
+            g.language = language
+            assert f"> {word}<" in template.render()
