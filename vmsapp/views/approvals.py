@@ -109,8 +109,8 @@ class Approvals(Exported):
     order_columns = names("made_at amount_minor")
     base_order = ("id", "desc")
     label_columns = {
-        "id": _l("Number"), "action": _l("What is asked for"), "about": _l("About"), "amount": _l("Amount"),
-        "amount_minor": _l("Amount"), "place": _l("Where"),
+        "id": _l("Number"), "action": _l("What is asked for"), "about": _l("About"),
+        "amount": _l("Amount"), "amount_minor": _l("Amount"), "place": _l("Where"),
         "asked_by": _l("Asked by"), "made_at": _l("Asked at"), "expires_at": _l("Waits until"),
         "state": _l("State"), "decided_by": _l("Decided by"), "decided_at": _l("Decided at"),
         "reason": _l("Reason"),
@@ -122,7 +122,8 @@ class Approvals(Exported):
         joinedload(ApprovalRequest.vending_point), joinedload(ApprovalRequest.region),
     )  # fmt: skip
     export_columns = names(
-        "id action about amount place asked_by made_at expires_at state decided_by decided_at reason"
+        "id action about amount place asked_by made_at expires_at"
+        " state decided_by decided_at reason"
     )
     export_cells = {"about": about_plainly, "amount": lambda row: _exact(row.amount_minor)}
     cells = {
