@@ -35,8 +35,8 @@ def read_subjects(rows: Sequence[ApprovalRequest]) -> None:
     debts = [number for kind, number in wanted if kind == DEBT]
     if debts:
         owed_by = select(Debt.id, Consumer.number).join(Consumer, Consumer.id == Debt.consumer_id)
-        found = session().execute(owed_by.where(Debt.id.in_(debts)))
-        _names().update({(DEBT, number): consumer for number, consumer in found})
+        owing = session().execute(owed_by.where(Debt.id.in_(debts)))
+        _names().update({(DEBT, number): consumer for number, consumer in owing})
 
 
 def about(row: ApprovalRequest) -> str | Markup | None:
