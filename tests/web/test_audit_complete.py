@@ -369,7 +369,7 @@ EVENT_ALONE = {
         "EngineeringTokens", "EngineeringRefusals", "TestTokens", "Campaigns", "CampaignMeters",
         "CampaignLeftOut", "SalesTokens", "KeyChangeTokens", "InactiveConsumers",
         "RevenueFindings", "PurchaseRecords",
-    )), "Floats.statement_file", "Campaigns.faulty", "SalesReport.export",
+    )), "Floats.statement_file", "SalesReport.export",
     "PurchaseStatistics.export",
     "TaxReport.export", "StepReport.export", "CashReport.export", "FloatReport.export",
     "SecondLookReport.export", "FreeReport.export", "KeyReport.export", "TokenDesk.look",
@@ -400,6 +400,7 @@ ELSEWHERE = {
             "stop",
             "again",
             "print_sheets",
+            "faulty",
         )
     },
     **{

@@ -48,6 +48,7 @@ NOT_LISTS = {
     "Meters.consumer_id": Consumer,
     "EngineeringTokens.meter_id": Meter,
     "SavedReports.pk": SavedReport, "ReportSchedules.pk": ReportSchedule,
+    "PurchaseRecords.pk": Consumer,
 }  # fmt: skip
 """What the ids of screens that are no lists mean."""
 
