@@ -45,6 +45,7 @@ class Column:
         name: Where its value stands in a line: ``figures.net_minor``, ``apart.rate``.
         word: What it is called.
         said: Puts a value into words; only of ``WORDS``.
+        filed: Makes of it what stands in a file: a number as a number. Its words, unless given.
         leads: Where the rows are that a figure counts; none where that cannot be asked.
         only: Tells the lines it says something of; others have nothing there.
         on: Where it stands.
@@ -55,6 +56,7 @@ class Column:
     word: str
     kind: Kind = Kind.WORDS
     said: Callable[[Any], str] = str
+    filed: Callable[[Any], Cell] | None = None
     leads: Callable[[Asked, Line[Any]], str | None] | None = None
     only: Callable[[Line[Any]], bool] | None = None
     on: frozenset[str] = BOTH
@@ -101,7 +103,7 @@ class Column:
         if self.kind is Kind.MONEY:
             return Decimal(value).scaleb(-settings.exponent)
         if self.kind is Kind.WORDS:
-            return self.said(value)
+            return (self.filed or self.said)(value)
         filed: Cell = value
         return filed
 
