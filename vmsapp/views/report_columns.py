@@ -1,6 +1,6 @@
 """Columns of a report: what stands in them, how it is written on the page and in a file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -126,6 +126,13 @@ def day_text(day: date) -> str:
 def share_text(share: Decimal) -> str:
     """Write a share of one in percent."""
     return format_percent(share, format="#,##0.0%", locale=get_locale() or Locale("en"))
+
+
+def side_by_side(texts: Iterable[str]) -> str:
+    """Join words by dots; read from the right, each keeps the direction it is written in."""
+    locale = get_locale() or Locale("en")
+    isolate = "\u2068{}\u2069" if locale.text_direction == "rtl" else "{}"
+    return " · ".join(map(isolate.format, texts))
 
 
 def change_text(now: Decimal | int, before: Decimal | int) -> str:
