@@ -125,6 +125,15 @@ STILL = {"/reports/key-expiry", "/inactive-consumers"}
 """Reports in which sales of today change nothing: of keys, and of who has not bought for long."""
 
 
+@pytest.mark.parametrize("name", FILED)
+def test_paper_says_whose_report_it_is_and_which(browse, utility, view):
+    address = f"{view.route_base}/{'list/' if view.default_view == 'list' else ''}"
+    page = read(browse(AUDITOR).get(address, query_string=WHOLE_YEAR, follow_redirects=True).text)
+    (paper,) = page.all("div", "on-paper")
+    (title,) = {one.text for one in page.all("h1")} - {one.text for one in paper.all("h1")}
+    assert f"Test Utility · {title}" in paper.text
+
+
 def texts(kind, content):
     """What stands in a file."""
     if kind == "csv":
