@@ -615,6 +615,29 @@ def test_in_arabic_the_menu_stands_on_the_right(opened) -> None:
     assert menu["x"] + menu["width"] == 1280
 
 
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_on_a_phone_the_price_and_the_button_stand_where_the_amount_is_typed(
+    opened, language
+) -> None:
+    page = opened(COUNTER, Way(language=language, width=PHONE, height=740), is_mobile=True)
+    page.locator("#received").fill("90")
+    page.locator("#value").fill("250")  # two steps, a fee and a tax: four lines, and the change
+    expect(page.locator("#quote .total")).to_have_count(3)
+    bar = page.locator(".top").bounding_box()
+    assert bar
+    for part in (".who-again", "#value", "#received", "#quote .lines", "[data-sell]"):
+        box = page.locator(part).bounding_box()
+        assert box, part
+        assert bar["height"] <= box["y"], part
+        assert box["y"] + box["height"] <= 740, part
+
+
+def test_a_phone_shows_all_of_a_long_meter_number_that_is_typed(opened) -> None:
+    page = opened("/counter/", Way(width=PHONE), is_mobile=True)
+    page.locator("#q").fill("0107100158925")
+    assert page.locator("#q").evaluate("field => field.scrollWidth <= field.clientWidth")
+
+
 @pytest.mark.parametrize(
     "path", ["/counter/?q=Mwangi", COUNTER, "/counter/sale/1", "/counter/open", LIST, FORM]
 )

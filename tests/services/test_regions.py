@@ -19,6 +19,8 @@ from vmsapp.models import (
     OfficeUser,
     Region,
     ServicePoint,
+    TariffPlan,
+    TariffSimulation,
     TestToken,
     VendingPoint,
 )
@@ -221,7 +223,12 @@ def test_a_merge_takes_everything_along_that_points_at_the_region(tree, ids, sho
     campaign = Campaign(
         region_id=ids["south"], name="New keys", reason="old", due_on=TODAY, made_at=NOW
     )
-    rows = (asked, card, campaign)
+    plan = shop.rows(TariffPlan)[0]
+    tried = TariffSimulation(
+        region_id=ids["south"], plan_id=plan.id, plan_version="0" * 64, rules=plan.rules,
+        tariff_id=plan.tariff_id, month=TODAY.replace(day=1), basis="units", made_at=NOW,
+    )  # fmt: skip
+    rows = (asked, card, campaign, tried)
     shop.change(lambda session: [factories.add(session, row) for row in rows])
     before = {name: everything_at(shop, ids[name]) for name in ("north", "south")}
     assert all(before["south"].values()), "a table with nothing to move proves nothing"

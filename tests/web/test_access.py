@@ -129,6 +129,7 @@ def things(shop, utility, people) -> dict[str, Thing]:
         "Sales": Thing(north.id, south.id),
         "Meters": Thing(*meters),
         "Consumers": shop.change(consumers),
+        "PurchaseRecords": shop.change(consumers),  # whose statement it is
         "Regions": Thing(regions["north"].id, regions["south"].id),
         "VendingPoints": points,
         "Floats": points,

@@ -622,7 +622,7 @@ def test_keys_for_programs_of_the_framework_are_off(office):
     assert not office.config.get("FAB_API_KEY_ENABLED")
     routes = [(str(rule), rule.endpoint.partition(".")[0]) for rule in office.url_map.iter_rules()]
     of_keys = {view for rule, view in routes if "key" in rule.lower()}
-    assert of_keys == {"Meters", "KeyChangeTokens"}  # STS keys
+    assert of_keys == {"Meters", "KeyChangeTokens", "KeyReport"}  # STS keys
     key = "sst_" + "x" * 43
     for headers in ({"Authorization": f"Bearer {key}"}, {"X-API-Key": key}):
         client = office.test_client()

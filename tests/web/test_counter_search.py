@@ -209,6 +209,13 @@ def test_too_little_received_says_what_is_missing_beside_its_field_and_keeps_the
     )
     assert re.search(r"To pay</th><td>5.00 USD", answer.text)
     assert 'data-beside="received"' in answer.text
+    form = operator.purchase(meter_id, mode="quantity", value="50")
+    refused = operator.sell(meter_id, form | {"received": "4"})
+    assert refused.status_code == 422
+    assert "1.00 USD is missing." in said(refused.text)
+    assert re.search(r"To pay</th><td>5.00 USD", refused.text)
+    assert re.search(r'id="received"[^>]* autofocus', refused.text)
+    assert not re.search(r'id="value"[^>]* autofocus', refused.text)
 
 
 def test_a_meter_that_rates_itself_is_sold_to_by_amount_alone_and_its_slip_says_money(

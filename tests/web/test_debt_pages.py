@@ -5,8 +5,8 @@ import pytest
 from tests.factories import LEGACY_11, MARKET, SOUTH_OPERATOR, SOUTHERN
 from tests.web.office import NORTH_SUPERVISOR, main_part
 from tests.web.records import read, sent, the_form
-from tests.web.test_second_person_pages import asked, decide
-from vmsapp.models import ApprovalRequest, Debt, Sale, ServicePoint
+from tests.web.test_second_person_pages import asked, decide, said_in_the_list
+from vmsapp.models import ApprovalRequest, Consumer, Debt, Sale, ServicePoint
 
 TYPED = {"name": "Connection fee", "amount": "10", "share": "", "fixed": "4", "reason": "Agreed"}
 
@@ -40,6 +40,8 @@ def test_a_debt_is_entered_by_two(supervisor, second, shop):
     page = main_part(second.get(f"/approvals/show/{request.id}").text)
     for told in ("Enter a debt of a consumer", "Connection fee", "10.00 USD", "4.00 USD", "Agreed"):
         assert told in page
+    number = shop.rows(Consumer, Consumer.id == owner(shop))[0].number
+    assert said_in_the_list(second) == f"Consumer {number}"
     assert shop.count(Debt) == 0
     decide(second, request, "approve")
     assert shop.rows(Debt)[0].balance_minor == 1000
@@ -114,6 +116,8 @@ def test_a_debt_is_written_off_by_two(supervisor, second, shop, owing):
     page = main_part(second.get(f"/approvals/show/{request.id}").text)
     for told in ("Write off a debt of a consumer", "Connection fee", "6.00 USD", "moved away"):
         assert told in page
+    number = shop.rows(Consumer, Consumer.id == owing)[0].number
+    assert said_in_the_list(second) == f"Consumer {number}"
     assert shop.rows(Debt)[0].balance_minor == 1000
     decide(second, request, "approve")
     assert shop.rows(Debt)[0].balance_minor == 400

@@ -9,6 +9,7 @@ from tests.faults import request_lost
 from tests.keyring import meter_in_the_field
 from tests.web.office import ADMIN, ENGINEER, fields, main_part, said, statements
 from tests.web.records import read, sent, the_form
+from tests.web.test_second_person_pages import in_fours, said_in_the_list
 from tests.web.test_statements import MOST, own, told
 from vmsapp.extensions import db
 from vmsapp.hsm.display import digits_of_test
@@ -201,6 +202,7 @@ def test_with_a_rule_a_second_person_approves_and_the_token_is_made(engineer, sh
     supervisor = browse(SUPERVISOR)
     page = supervisor.get(asked.location)
     assert "Clear the balance" in plain(page.text)
+    assert said_in_the_list(supervisor) == f"Meter {in_fours(shop.meter(LEGACY_11).drn)}"
     approve = {"hash": re.search(r'name="hash" value="([0-9a-f]+)"', page.text)[1]}
     done = supervisor.post(asked.location.replace("/show/", "/") + "/approve", approve)
     assert done.status_code == 302

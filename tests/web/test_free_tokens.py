@@ -18,7 +18,7 @@ from tests.faults import answer_lost, down
 from tests.till import Till
 from tests.web.office import LANGUAGES, NORTH_SUPERVISOR, fields, main_part, said
 from tests.web.records import read, sent, the_form
-from tests.web.test_second_person_pages import asked, decide
+from tests.web.test_second_person_pages import asked, decide, in_fours, said_in_the_list
 from vmsapp.models import ApprovalRequest, FreeToken, Sale
 
 NAMED = {"en": "COMPENSATION", "fr": "COMPENSATION", "zh": "补偿", "ar": "تعويض"}
@@ -94,6 +94,7 @@ def test_a_supervisor_asks_another_approves_and_the_token_is_there(
     for told in ("Give a token without money", "Compensation for an outage", "Storm of Monday",
                  "2.00 USD", "None is taken.", "20.0"):  # fmt: skip
         assert told in page, told
+    assert said_in_the_list(second) == f"Meter {in_fours(shop.meter(LEGACY_11).drn)}"
     approved = decide(second, request, "approve")
     page = second.get(approved.location).text
     assert "Approved, and the token is made." in page

@@ -479,7 +479,10 @@ def test_who_sees_all_looks_at_an_import_but_neither_applies_nor_fetches_it(
 ):
     batch = hand_in(workbook([["K-1", "", "North", None]]), who=NORTH_SUPERVISOR)
     admin = browse(ADMIN)
-    assert admin.get(f"/imports/show/{batch.id}").status_code == 200
+    shown = admin.get(f"/imports/show/{batch.id}")
+    assert shown.status_code == 200
+    assert f"/imports/errors/{batch.id}" not in shown.text
+    assert f"/imports/errors/{batch.id}" in browse(NORTH_SUPERVISOR).get(shown.request.path).text
     assert admin.get(f"/imports/errors/{batch.id}").status_code == 404
     assert admin.post(f"/imports/apply/{batch.id}", {"good_only": "yes"}).status_code == 404
 

@@ -248,7 +248,7 @@ def test_what_is_chosen_survives_searching_sorting_and_turning(browse, shop):
     assert sent(finder) == {
         "sort": "-drn", "size": "10", "q": "07", "state": "active", "type": "",
         "algorithm": "legacy", "region": "", "product": "", "tariff": "", "bound": "",
-        "consumer": "",
+        "consumer": "", "key": "",
     }  # fmt: skip
     header = links(page)["Meter type"]
     for kept in ("state=active", "algorithm=legacy", "q=07", "size=10", "sort=meter_type"):

@@ -68,6 +68,7 @@ def open_to(office, who: str) -> list[OfficeListView]:
             "/audit",
             "/journal",
             "/proof",
+            "/revenue-findings",
             "/modules",
             "/regions",
             "/products",

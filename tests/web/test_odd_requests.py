@@ -108,6 +108,28 @@ def test_an_address_one_came_from_that_cannot_be_read_leads_to_the_start(operato
     assert (answer.status_code, answer.location) == (302, "/")
 
 
+@pytest.mark.parametrize(
+    ("refused", "page"),
+    [
+        ("/counter/meter/7/sell", "/counter/meter/7"),
+        ("/counter/sale/7/give-back?key=1", "/counter/sale/7"),
+        ("/approvals/7/refuse", "/approvals/show/7"),
+        ("/sales/columns", "/"),
+        ("/sales/list/?q=a%20b", "/sales/list/?q=a%20b"),
+        ("/nowhere/7", "/nowhere/7"),
+    ],
+)
+@pytest.mark.parametrize("root", ["", "/vms"])
+def test_a_language_chosen_on_a_refused_form_leads_to_the_page_of_that_form(
+    operator, refused, page, root
+):
+    answer = operator.client.get(
+        "/lang/fr", headers={"Referer": f"http://localhost{root}{refused}"},
+        environ_overrides={"SCRIPT_NAME": root},
+    )  # fmt: skip
+    assert (answer.status_code, answer.location) == (302, root + page)
+
+
 def test_a_line_break_in_where_to_go_leads_to_the_start(operator):
     answer = operator.get("/login/?next=/a%0d%0aSet-Cookie:x")
     assert (answer.status_code, answer.location) == (302, "/")

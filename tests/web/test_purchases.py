@@ -130,6 +130,14 @@ def test_a_consumers_purchases_are_listed_with_their_sums(browse, shop, bought):
     assert len(read(browse(ADMIN).get(days).text).all("table")) == 0
 
 
+def test_a_consumers_page_leads_to_what_was_bought(browse, bought):
+    pk = bought[0].consumer_id
+    links = {
+        link["href"] for link in read(browse(ADMIN).get(f"/consumers/show/{pk}").text).all("a")
+    }
+    assert {f"{RECORDS}?consumer={pk}", f"/purchase-records/statement/{pk}"} <= links
+
+
 def test_the_statement_tells_all_meters_of_a_consumer_in_order(browse, shop, bought):
     first, other, _south = bought
 

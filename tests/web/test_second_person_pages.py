@@ -84,6 +84,15 @@ def asked(shop) -> ApprovalRequest:
     return shop.rows(ApprovalRequest)[-1]
 
 
+def said_in_the_list(browser) -> str:
+    """What the newest request is about, as the list says it."""
+    return rows(read(browser.get("/approvals/list/").text))[0][1]
+
+
+def in_fours(drn: str) -> str:
+    return f"{drn[:4]} {drn[4:8]} {drn[8:]}"
+
+
 def decide(browser, request: ApprovalRequest, way: str, **typed: str):
     """Open a request and press a button of it."""
     page = browser.get(f"/approvals/show/{request.id}").text
@@ -209,7 +218,7 @@ def test_the_whole_way_of_a_request(admin, checker, shop):
     assert "/approve" not in mine
     assert "/withdraw" in mine
     waiting = read(checker.get("/approvals/list/?box=waiting").text)
-    assert rows(waiting)[0][:4] == ["Pay into a float", "50.00 USD", HARBOUR, ADMIN]
+    assert rows(waiting)[0][:5] == ["Pay into a float", "– empty", "50.00 USD", HARBOUR, ADMIN]
     assert rows(read(admin.get("/approvals/list/?box=waiting").text)) == []
     shown = read(checker.get(f"/approvals/show/{request.id}").text)
     assert rows(shown) == [
@@ -392,7 +401,7 @@ def test_a_request_is_seen_where_its_subject_is(browse, admin, shop):
     pay_in(admin, shop, MARKET)
     north, south = shop.rows(ApprovalRequest)
     supervisor = browse(NORTH_SUPERVISOR)
-    assert [row[2] for row in rows(read(supervisor.get("/approvals/list/").text))] == [HARBOUR]
+    assert [row[3] for row in rows(read(supervisor.get("/approvals/list/").text))] == [HARBOUR]
     assert supervisor.get(f"/approvals/show/{north.id}").status_code == 200
     for path in (f"/approvals/show/{south.id}",):
         assert supervisor.get(path).status_code == 404
@@ -586,7 +595,8 @@ def test_a_request_about_money_names_its_sale_and_leads_there(
     (sale,) = shop.rows(Sale)
     meter = shop.meter(LEGACY_11)
     told_of = dict(row[:2] for row in rows(read(page)))
-    assert (told_of["Units"], told_of["Meter number"]) == ("50.0", meter.drn)
+    assert (told_of["Units"], told_of["Meter number"]) == ("50.0", in_fours(meter.drn))
+    assert said_in_the_list(second) == f"Sale {sale.id}"
     assert told_of["Consumer"].startswith("Consumer")
     assert told_of["Token"] == "It is then never shown, even if it was made."
     assert links(read(page))[str(sale.id)] == f"/sales/show/{sale.id}"

@@ -226,6 +226,11 @@ def test_a_count_that_agrees_closes_at_once(operator, shop):
     shift = the_shift(shop)
     fill(operator, f"/shifts/{shift.id}/close", amount="20")
     assert operator.get(f"/shifts/{shift.id}/close").location == f"/shifts/show/{shift.id}"
+    page = read(operator.get(f"/shifts/show/{shift.id}").text)
+    (focus,) = (one for one in page.all("button") if "autofocus" in one.attributes)
+    assert "Print the slip" in focus.text
+    (way_on,) = (one for one in page.all("a") if one.attributes.get("aria-keyshortcuts") == "F3")
+    assert way_on["href"] == "/counter/"
     assert the_shift(shop).over_short_minor == 0
 
 

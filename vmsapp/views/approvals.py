@@ -20,6 +20,7 @@ from vmsapp.services.approvals import deciding, inbox
 from vmsapp.services.approvals.deed import Means
 from vmsapp.services.approvals.deeds import DEEDS
 from vmsapp.services.approvals.outcomes import said_again
+from vmsapp.views.approval_subjects import about, about_plainly, read_subjects
 from vmsapp.views.approved import (
     next_after,
     said_of,
@@ -103,13 +104,13 @@ class Approvals(Exported):
     show_template = "approvals/show.html"
 
     list_title = _l("Approvals")
-    list_columns = names("action amount_minor place asked_by made_at state")
+    list_columns = names("action about amount_minor place asked_by made_at state")
     show_columns = names("asked_by made_at expires_at place state decided_by decided_at reason")
     order_columns = names("made_at amount_minor")
     base_order = ("id", "desc")
     label_columns = {
-        "id": _l("Number"), "action": _l("What is asked for"), "amount": _l("Amount"),
-        "amount_minor": _l("Amount"), "place": _l("Where"),
+        "id": _l("Number"), "action": _l("What is asked for"), "about": _l("About"),
+        "amount": _l("Amount"), "amount_minor": _l("Amount"), "place": _l("Where"),
         "asked_by": _l("Asked by"), "made_at": _l("Asked at"), "expires_at": _l("Waits until"),
         "state": _l("State"), "decided_by": _l("Decided by"), "decided_at": _l("Decided at"),
         "reason": _l("Reason"),
@@ -121,11 +122,13 @@ class Approvals(Exported):
         joinedload(ApprovalRequest.vending_point), joinedload(ApprovalRequest.region),
     )  # fmt: skip
     export_columns = names(
-        "id action amount place asked_by made_at expires_at state decided_by decided_at reason"
+        "id action about amount place asked_by made_at expires_at"
+        " state decided_by decided_at reason"
     )
-    export_cells = {"amount": lambda row: _exact(row.amount_minor)}
+    export_cells = {"about": about_plainly, "amount": lambda row: _exact(row.amount_minor)}
     cells = {
         "action": lambda row: deed_name(row.action),
+        "about": about,
         "amount_minor": lambda row: _amount(row.amount_minor),
         "place": _place,
         "state": _state,
@@ -140,6 +143,10 @@ class Approvals(Exported):
     def empty_box(self, box: str) -> str:
         """What an empty box says."""
         return str(gettext(EMPTY[box]))
+
+    def make_ready(self, rows: Sequence[ApprovalRequest]) -> None:
+        """Read the names of what the requests are about."""
+        read_subjects(rows)
 
     def name_of(self, row: ApprovalRequest) -> str:
         """What is asked for, and its number."""

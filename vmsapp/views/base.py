@@ -185,7 +185,23 @@ def came_from() -> str:
     if came.netloc != request.host or not came.path.startswith("/"):
         return "/"
     path = "/" + came.path.lstrip("/")
-    return f"{path}?{came.query}" if came.query else path
+    page = _page_of(path)
+    return f"{path}?{came.query}" if came.query and page == path else page
+
+
+def _page_of(path: str) -> str:
+    """The page of a path: itself; where it only takes a form, the page which that form is of.
+
+    A deed's address is its page's and one word more; a record's page may say ``show``.
+    """
+    root = request.script_root
+    addresses = current_app.url_map.bind("", script_name=root)
+    inside = path.removeprefix(root)
+    if addresses.test(inside, "GET") or not addresses.allowed_methods(inside):
+        return path
+    above, _slash, number = inside.rpartition("/")[0].rpartition("/")
+    pages = (f"{above}/{number}", f"{above}/show/{number}")
+    return root + next((page for page in pages if addresses.test(page, "GET")), "/")
 
 
 def status_of(error: VmsError) -> int:

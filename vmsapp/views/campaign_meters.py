@@ -21,7 +21,6 @@ from vmsapp.models import (
     NoticeState,
     Region,
 )
-from vmsapp.scope import below
 from vmsapp.security import CAMPAIGNS
 from vmsapp.services.problems import error_of
 from vmsapp.services.rows import among
@@ -34,6 +33,7 @@ from vmsapp.views.listing import holds, row_of
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, state
 from vmsapp.views.meter_key_forms import TONES
+from vmsapp.views.region_filters import InRegion
 from vmsapp.views.words import CHANGE_STATES, change_failure
 
 
@@ -54,21 +54,6 @@ class OfCampaign(Searched):
     def said(self, value: Any) -> str:  # noqa: ANN401
         """What its planner called it."""
         return str(value.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InRegion(Searched):
-    """Meters that hang in a region, or below it."""
-
-    def rows(self, value: Any) -> ColumnElement[bool]:  # noqa: ANN401
-        """Their key changes."""
-        meters = (
-            select(Meter.id)
-            .join(Region, Region.id == Meter.region_id)
-            .where(below(Region.path, value.path))
-        )
-        found: ColumnElement[bool] = KeyChange.meter_id.in_(meters)
-        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,8 +147,7 @@ class CampaignMeters(Exported):
         Choice(name="state", label=_l("State"), column=KeyChange.state, words=CHANGE_STATES),
         Handed(name="handed", label=_l("Handed out"), column=KeyChange.id, words=NOTICES),
         Overdue(name="overdue", label=_l("Overdue"), column=KeyChange.id),
-        InRegion(name="region", label=_l("Region"), column=KeyChange.meter_id, model=Region,
-                 endpoint="Regions.lookup"),
+        InRegion(name="region", label=_l("Region"), column=KeyChange.meter_id, through=Meter),
         Days(name="made", label=_l("Tokens made at"), column=KeyChange.completed_at),
     )  # fmt: skip
     cells = {

@@ -8,36 +8,25 @@ from typing import Any, ClassVar
 from flask import current_app, url_for
 from flask_babel import gettext
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import joinedload
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.i18n import _, _l
-from vmsapp.models import Consumer, Meter, Region, SuppliedPlace
-from vmsapp.scope import below
+from vmsapp.models import Consumer, Meter, SuppliedPlace
 from vmsapp.security import INACTIVE
 from vmsapp.services.reports.consumers import QUIET_DAYS, bought
 from vmsapp.sts import identifiers
 from vmsapp.views.base import zone
 from vmsapp.views.exports import way_of
-from vmsapp.views.filters import Arguments, Days, Searched, YesNo
+from vmsapp.views.filters import Arguments, Days, YesNo
 from vmsapp.views.lists import OfficeInterface, names
 from vmsapp.views.look import digits, number_text
+from vmsapp.views.region_filters import InRegion
 from vmsapp.views.report_lists import ReportList
 from vmsapp.views.words import METER_STATES
 
 EVER = "ever"
-
-
-class InRegion(Searched):
-    """Places in a region and all below it."""
-
-    def rows(self, value: Region) -> ColumnElement[bool]:
-        """Rows of these regions."""
-        regions = Region.__table__.c
-        lying = select(regions.id).where(below(regions.path, value.path))
-        found: ColumnElement[bool] = self.column.in_(lying)
-        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +129,7 @@ class InactiveConsumers(ReportList):
     filters = (
         NotBought(name="quiet", label=_l("No purchase"), column=SuppliedPlace.installed_at),
         EverBought(name=EVER, label=_l("Ever bought"), column=SuppliedPlace.bought_on),
-        InRegion(name="region", label=_l("Region"), column=SuppliedPlace.region_id, model=Region,
-                 endpoint="Regions.lookup"),
+        InRegion(name="region", label=_l("Region"), column=SuppliedPlace.region_id),
     )  # fmt: skip
     loads = (
         joinedload(SuppliedPlace.consumer).load_only(

@@ -242,6 +242,11 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
         meters = view_named(self.appbuilder, "Meters")
         return meters if meters.may("show") else None
 
+    def purchases_view(self) -> Any:  # noqa: ANN401 - a view, or none
+        """The records of purchases, if the asker may see them."""
+        purchases = view_named(self.appbuilder, "PurchaseRecords")
+        return purchases if purchases.may("list") else None
+
     def import_url(self, row: Consumer) -> str | None:
         """Where meters are imported for a consumer, for who may."""
         imports = view_named(self.appbuilder, "Imports")

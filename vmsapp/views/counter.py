@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flask import Response, current_app, flash, jsonify, redirect, request, url_for
@@ -93,17 +94,15 @@ class Counter(CounterSearch):
     @permission_name("sell")
     def quote(self, meter_id: int) -> Answer:
         """Give the price alone, as a part of the page, while the amount is typed."""
-        typed, short = Typed.from_request(), None
+        typed = Typed.from_request()
         try:
             meter, point = meters.meter_to_sell_to(session(), meter_id)
-            try:
-                priced = self._price(utility(), meter, point, typed)
-            except ReceivedTooLittle as error:  # the price stands, and it says what is missing
-                typed, short = replace(typed, received=""), error
-                priced = self._price(utility(), meter, point, typed)
+            priced, short = self._price(utility(), meter, point, typed)
         except VmsError as error:
             return self._refused(error, typed), status_of(error)
-        quote = self._part("counter/_quote.html", priced=priced, typed=typed, meter_id=meter_id)
+        quote = self._part(
+            "counter/_quote.html", priced=priced, typed=typed, meter_id=meter_id, short=short
+        )
         return quote if short is None else (quote + self._refused(short, typed), status_of(short))
 
     @expose("/meter/<int:meter_id>/why")
@@ -115,7 +114,7 @@ class Counter(CounterSearch):
         back = url_for("Counter.purchase", meter_id=meter_id, **typed.address())
         try:
             meter, point = meters.meter_to_sell_to(session(), meter_id)
-            priced = self._price(utility(), meter, point, typed)
+            priced, _short = self._price(utility(), meter, point, typed)
         except NotFound:
             raise
         except VmsError:
@@ -252,14 +251,15 @@ class Counter(CounterSearch):
         """Show the purchase form as it was typed, with its price or its refusal."""
         settings = utility()
         card = meters.meter_card(session(), settings, meter_id, now_utc())
-        priced, refusal = None, error
+        priced, short, refusal = None, None, error
         if card.in_money and not typed.value:
             typed.mode = "amount"
         if typed.value and card.can_sell and card.point:
             try:
-                priced = self._price(
+                priced, short = self._price(
                     settings, card.meter, card.point, typed, card.history, card.plans
                 )
+                refusal = refusal or short
             except VmsError as wrong:
                 refusal = refusal or wrong
         return self.page(
@@ -269,6 +269,7 @@ class Counter(CounterSearch):
             meter_url=None if card.can_sell else self._meter_url(meter_id),
             typed=typed,
             priced=priced,
+            short=short,
             refusal=_said(refusal) if refusal else None,
             price_shown=bool(request.form.get("quote")),
             beside=field_beside(refusal, typed),
@@ -298,12 +299,17 @@ class Counter(CounterSearch):
         typed: Typed,
         history: History | None = None,
         plans: Sequence[TariffPlan] = (),
-    ) -> Priced:
+    ) -> tuple[Priced, ReceivedTooLittle | None]:
+        """Price what was typed; where too little was received the price stands beside that."""
         purchase = purchase_of(meter.id, typed, settings)
-        return vending.quote(
-            session(), meter, point, purchase, now_utc(), setup=settings, history=history,
-            plans=plans,
+        price = partial(
+            vending.quote, session(), meter, point, moment=now_utc(), setup=settings,
+            history=history, plans=plans,
         )  # fmt: skip
+        try:
+            return price(purchase), None
+        except ReceivedTooLittle as short:
+            return price(replace(purchase, received_minor=None)), short
 
     def _vending_point(self, typed: Typed) -> int:
         """Tell which vending point sells: the form's, else the only one there is.

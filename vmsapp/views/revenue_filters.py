@@ -20,11 +20,11 @@ from vmsapp.models import (
     VendingPoint,
 )
 from vmsapp.models.revenue import EXPLAINED, FOUND_RIGHT
-from vmsapp.scope import below
 from vmsapp.services.revenue_protection.rules import RULES
 from vmsapp.views.base import session
 from vmsapp.views.filters import Among, Choice, Days, Searched, names_of
 from vmsapp.views.mine import Mine
+from vmsapp.views.region_filters import lying_in
 from vmsapp.views.revenue_words import OUTCOMES
 from vmsapp.views.sale_filters import MOST_NAMES
 
@@ -65,15 +65,9 @@ class Around(Searched):
 
     def rows(self, value: Region) -> ColumnElement[bool]:
         """Rows of either."""
-        regions, meters, points = (
-            model.__table__.c for model in (Region, Meter, VendingPoint)
-        )  # fmt: skip
-        lying = select(regions.id).where(below(regions.path, value.path))
         return or_(
-            RevenueFinding.meter_id.in_(select(meters.id).where(meters.region_id.in_(lying))),
-            RevenueFinding.vending_point_id.in_(
-                select(points.id).where(points.region_id.in_(lying))
-            ),
+            lying_in(value, RevenueFinding.meter_id, Meter),
+            lying_in(value, RevenueFinding.vending_point_id, VendingPoint),
         )
 
 

@@ -19,7 +19,6 @@ from vmsapp.models import (
     MeterType,
     OfficeUser,
     Product,
-    Region,
     Sale,
     Tariff,
     TariffPlan,
@@ -27,7 +26,6 @@ from vmsapp.models import (
 )
 from vmsapp.models.sale import receipt_text
 from vmsapp.models.user import username_of
-from vmsapp.scope import below
 from vmsapp.services.receipts import has_number, numbers_in
 from vmsapp.services.vending.amounts import SUBCLASS
 from vmsapp.sts.credit import CURRENCY
@@ -43,6 +41,7 @@ from vmsapp.views.filters import (
     names_of,
 )
 from vmsapp.views.numbers import ascii_digits
+from vmsapp.views.region_filters import InRegion
 from vmsapp.views.words import METER_TYPES
 
 MOST_NAMES: Final = 1000
@@ -70,17 +69,6 @@ class AtHour(Choice):
     def said(self, value: str) -> str:
         """The hour it begins with."""
         return hour_text(int(value))
-
-
-@dataclass(frozen=True, kw_only=True)
-class InRegion(Searched):
-    """Sales of the vending points of a region and all below it."""
-
-    def rows(self, value: Region) -> ColumnElement[bool]:
-        """Rows of these vending points."""
-        points, regions = VendingPoint.__table__.c, Region.__table__.c
-        lying = select(regions.id).where(below(regions.path, value.path))
-        return Sale.vending_point_id.in_(select(points.id).where(points.region_id.in_(lying)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,9 +180,8 @@ def people() -> Sequence[tuple[int, str]]:
 SOLD: Final = Days(name="sold", label=_l("Business date"), column=Sale.business_date)
 TYPE: Final = OfType(name="type", label=_l("Meter type"), column=Sale.subclass, words=METER_TYPES)
 REGION: Final = InRegion(
-    name="region", label=_l("Region"), column=Sale.vending_point_id, model=Region,
-    endpoint="Regions.lookup",
-)  # fmt: skip
+    name="region", label=_l("Region"), column=Sale.vending_point_id, through=VendingPoint
+)
 POINT: Final = Among(
     name="point", label=_l("Vending point"), column=Sale.vending_point_id, model=VendingPoint,
     text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES),

@@ -8,6 +8,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from vmsapp.models import (
     AuditEvent,
+    Campaign,
     Consumer,
     Meter,
     OfficeUser,
@@ -38,6 +39,7 @@ NAMED: Final[Mapping[str, InstrumentedAttribute[Any]]] = {
     "security_module": SecurityModule.name,
     "consumer": Consumer.number,
     "meter": Meter.drn,
+    "campaign": Campaign.name,
 }
 """The column by which a thing of each kind is called."""
 

@@ -21,6 +21,7 @@ from vmsapp.services.free_tokens.valuing import value
 from vmsapp.services.meters import meter_to_sell_to
 from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.reserve import find_replay
+from vmsapp.sts import identifiers
 
 MAY_GIVE: Final[Permission] = ("can_give_free", COUNTER)
 
@@ -53,7 +54,7 @@ def _lines(session: Session, gift: Gift) -> Iterator[Line]:
     setup = setup_at(session, now_utc())
     yield Line(N_("What is given"), Sentence(KINDS.get(gift.kind, gift.kind)))
     yield Line(N_("Consumer"), name)
-    yield Line(N_("Meter number"), drn)
+    yield Line(N_("Meter number"), identifiers.drn.format(drn) if drn else None)
     if gift.credit_minor:
         yield Line(N_("Credit"), Money(gift.credit_minor, setup.currency))
     else:

@@ -264,13 +264,13 @@ def _hold(session: Session, region_ids: list[int]) -> None:
 def _hand_over(session: Session, pairs: list[tuple[Region, Region]]) -> dict[str, int]:
     """Move every row that points at one of each pair to the other; how many, by table."""
     moved: dict[str, int] = {}
-    couples = [{"gone": gone.id, "kept": kept.id} for gone, kept in pairs]
+    couples = [{"the_gone": gone.id, "the_kept": kept.id} for gone, kept in pairs]
     for column in referring():
         hung = select(func.count()).where(column.in_([gone.id for gone, _kept in pairs]))
         count = session.scalar(hung) or 0
         if count:
-            change = update(column.table).where(column == bindparam("gone"))
-            session.connection().execute(change.values({column: bindparam("kept")}), couples)
+            change = update(column.table).where(column == bindparam("the_gone"))
+            session.connection().execute(change.values({column: bindparam("the_kept")}), couples)
         moved[column.table.name] = moved.get(column.table.name, 0) + count
     return moved
 

@@ -56,7 +56,7 @@ def _hour(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401
 
 @compiles(week_of, "postgresql")
 def _week_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401
-    return f"CAST(date_trunc('week', {compiler.process(element.clauses, **options)}) AS DATE)"
+    return _truncated("week", compiler.process(element.clauses, **options))
 
 
 @compiles(week_of)
@@ -66,9 +66,14 @@ def _week(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401
 
 @compiles(month_of, "postgresql")
 def _month_postgresql(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401
-    return f"CAST(date_trunc('month', {compiler.process(element.clauses, **options)}) AS DATE)"
+    return _truncated("month", compiler.process(element.clauses, **options))
 
 
 @compiles(month_of)
 def _month(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ANN401
     return f"date({compiler.process(element.clauses, **options)}, 'start of month')"
+
+
+def _truncated(unit: str, day: str) -> str:
+    # without a zone: in that of the connection a day may have no midnight
+    return f"CAST(date_trunc('{unit}', CAST({day} AS TIMESTAMP)) AS DATE)"

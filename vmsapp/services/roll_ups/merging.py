@@ -8,7 +8,18 @@ while it holds some.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, column, delete, exists, func, insert, select, table, text
+from sqlalchemy import (
+    BigInteger,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -161,6 +172,8 @@ def _pour(session: Session, roll_up: RollUp, cells: Any) -> None:  # noqa: ANN40
     dialect = session.get_bind().dialect.name
     there = roll_up.model.__table__
     add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(roll_up.model)
-    filled = add.from_select([*roll_up.all_keys, *FIGURES], cells)
+    # cells of one span beside each other: months are read without the days between them
+    in_order = cells.order_by(*(literal_column(str(place)) for place in (1, 2)))
+    filled = add.from_select([*roll_up.all_keys, *FIGURES], in_order)
     sums = {name: there.c[name] + filled.excluded[name] for name in FIGURES}
     session.execute(filled.on_conflict_do_update(index_elements=[*roll_up.all_keys], set_=sums))

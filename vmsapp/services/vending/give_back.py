@@ -19,6 +19,7 @@ from vmsapp.security import COUNTER
 from vmsapp.services.approvals.deed import Deed, Line, Place, SaleNumber, Sentence
 from vmsapp.services.approvals.rules import ADDS_UP_FOR, rule_of
 from vmsapp.services.vending.settle import stamp_seal
+from vmsapp.sts import identifiers
 
 if TYPE_CHECKING:
     from vmsapp.services.receipts import OpenSale
@@ -180,7 +181,7 @@ def _describe(session: Session, params: GiveBack) -> Sequence[Line]:
         Line(N_("Sale"), SaleNumber(sale.id)),
         Line(N_("Sold at"), sale.sold_at),
         Line(N_("Consumer"), sale.consumer.name if sale.consumer else None),
-        Line(N_("Meter number"), sale.meter.drn if sale.meter else None),
+        Line(N_("Meter number"), identifiers.drn.format(sale.meter.drn) if sale.meter else None),
         _sold(sale),
         Line(N_("Money given back"), Money(params.amount_minor, sale.currency)),
         Line(N_("Token"), Sentence(N_("It is then never shown, even if it was made."))),

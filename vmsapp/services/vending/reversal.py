@@ -37,6 +37,7 @@ from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending.settle import LostRace, read, take_back
 from vmsapp.services.vending.tids import lock_head
+from vmsapp.sts import identifiers
 
 MAY_REVERSE: Final[Permission] = ("can_reverse", "Sales")
 MAX_NOTE: Final = 255
@@ -310,7 +311,7 @@ def _describe(session: Session, params: Reversal) -> Sequence[Line]:
         Line(N_("Receipt"), sale.receipt),
         Line(N_("Sold at"), sale.sold_at),
         Line(N_("Consumer"), sale.consumer.name if sale.consumer else None),
-        Line(N_("Meter number"), sale.meter.drn if sale.meter else None),
+        Line(N_("Meter number"), identifiers.drn.format(sale.meter.drn) if sale.meter else None),
         Line(N_("Units"), sale.units),
         Line(N_("Money given back"), Money(params.amount_minor, sale.currency)),
         *drawer_lines(session, sale, _asker_of(session, sale, params)),
