@@ -37,6 +37,7 @@ from tests.scenarios.keys_seen import (
     change_looked_at,
     make_tokens,
 )
+from tests.scenarios.reports_seen import SENT, TRIED, add_reports
 from tests.scenarios.revenue_seen import TAKEN, add_findings
 from tests.scenarios.waiting import until
 from vmsapp.services.approvals.deed import Deed
@@ -365,6 +366,7 @@ SCENES: Final = (
     Scene("revenue-decide-errors", f"/revenue-findings/{TAKEN}/decide",
           act=shown(SAVE, "#errors"), part="main", status=422),
     Scene("plan-simulate", "/tariffs/1/plans/1/simulate"),
+    Scene("plan-simulated", f"/tariffs/1/simulations/{TRIED}"),
     Scene("purchase-statistics", "/reports/purchases/?period=this_month"),
     Scene("purchase-statistics-none", "/reports/purchases/?from=2001-01-01&to=2001-01-31",
           part="main"),
@@ -376,6 +378,10 @@ SCENES: Final = (
           status=422),
     Scene("reports", "/reports/"),
     Scene("saved-reports", "/reports/saved/"),
+    Scene("report-schedule", f"/reports/schedules/show/{SENT}"),
+    Scene("report-schedule-errors", f"/reports/schedules/show/{SENT}", part="main", status=422,
+          act=shown("form[action*='/recipients/'] .btn:not(.btn-small)", "#errors")),
+    Scene("report-schedule-plan", f"/reports/schedules/plan/{SENT}", part="main"),
     Scene("tax-report", "/reports/taxes/?period=this_year"),
     Scene("step-report", "/reports/steps/?period=this_year", part="main"),
     Scene("cash-report", "/reports/cash/?period=this_year", part="main"),
@@ -818,7 +824,8 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
     nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
     nobody sold. Consumer 2 owes. Imports and jobs are those of ``imports_seen``, tokens beside
-    those of sales those of ``keys_seen``, campaigns those of ``campaigns_seen``.
+    those of sales those of ``keys_seen``, campaigns those of ``campaigns_seen``,
+    what is sent and was tried that of ``reports_seen``.
     """
     make_tokens(page, product)
     page.goto(f"{product.address}/floats/1/pay-in")
@@ -850,6 +857,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
         add_imports(database, now)
         add_campaigns(database, now)
         add_findings(database, now)
+        add_reports(database, now)
         database.execute(
             "INSERT INTO debt (consumer_id, name, amount_minor, recovered_minor, written_off_minor,"
             " share_percent, reason, entered_at, key) VALUES (2, 'Connection fee', 20000, 0, 2500,"

@@ -23,7 +23,7 @@ from tests.factories import (
     STS6_11,
 )
 from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR
-from tests.web.records import chips, read, rows
+from tests.web.records import chips, links, read, rows
 from vmsapp.models import (
     AuditEvent,
     Consumer,
@@ -33,6 +33,7 @@ from vmsapp.models import (
     SaleKind,
     ServicePoint,
 )
+from vmsapp.models.user import Role
 
 LIST = "/inactive-consumers/list/?size=100"
 NUMBERS = {LEGACY_11: "C0001", LEGACY_13: "C0002", STS6_11: "C0003", DOMESTIC: "C0005",
@@ -226,3 +227,26 @@ def test_a_file_tells_a_visitor_where_to_go(browse, shop):
     (event,) = shop.rows(AuditEvent, AuditEvent.action == "inactive_consumers.exported")
     assert event.details["rows"] == 1
     assert HARBOUR not in str(event.details)
+
+
+@pytest.mark.usefixtures("long_ago")
+def test_a_consumer_is_one_press_away_for_who_may_see_consumers(browse, shop):
+    (one,) = shop.rows(Consumer, Consumer.number == NUMBERS[LEGACY_11])
+    admin = browse(ADMIN)
+    way = links(read(admin.get(LIST).text))[one.number]
+    assert way == f"/consumers/show/{one.id}"
+    assert one.name in admin.get(way).text
+    visitor = browse(OPERATOR)
+    assert way in visitor.get(LIST).text
+    shop.change(forbid_consumers)
+    assert one.number in visitor.get(LIST).text
+    assert way not in visitor.get(LIST).text
+
+
+def forbid_consumers(session):
+    """Take from operators what shows them a consumer's page."""
+    role = session.query(Role).where(Role.name == "Operator").one()
+    shown = ("can_show", "Consumers")
+    role.permissions = [
+        one for one in role.permissions if (one.permission.name, one.view_menu.name) != shown
+    ]

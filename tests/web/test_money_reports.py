@@ -2,7 +2,9 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 
+import openpyxl
 import pytest
 
 from tests.factories import (
@@ -10,6 +12,7 @@ from tests.factories import (
     HARBOUR,
     LEGACY_13,
     MARKET,
+    NOW,
     OPERATOR,
     SOUTH_OPERATOR,
     SOUTHERN,
@@ -274,3 +277,29 @@ def test_a_report_with_figures_takes_no_more_than_a_few_statements(browse, trade
     with statements(engine) as seen:
         page(admin, report, period="this_year")
     assert len(own(seen)) <= MOST, own(seen)
+
+
+def test_days_left_and_steps_are_numbers_in_a_sheet(browse, traded):
+    admin = browse(ADMIN)
+    keys = sheet(admin.post("/reports/key-expiry/export/xlsx").data)
+    left = {row["Supply group"]: row["Days left"] for row in keys if row["Security module"]}
+    lasts = (datetime(2014, 1, 1, tzinfo=UTC) + timedelta(minutes=2**24) - NOW).days
+    assert left == {"990001": lasts, "990002": lasts, "990003": "ended", "990004": "ended"}
+    assert {row["Key revision"] for row in keys if row["Security module"]} == {1}
+    steps = sheet(admin.post("/reports/steps/export/xlsx?period=this_year").data)
+    assert {row["Tariff step"] for row in steps} == {1, 2}
+
+
+def sheet(content):
+    """The rows of a workbook's sheet, by its headings."""
+    head, *lines = openpyxl.load_workbook(io.BytesIO(content)).active.values
+    return [dict(zip(head, line, strict=True)) for line in lines]
+
+
+def test_read_from_the_right_what_tells_series_apart_keeps_its_own_direction(browse, traded):
+    legend = page(browse(ADMIN, "ar"), "steps").one("ul", "legend")
+    words = [one.text for one in legend.all("li")]
+    assert words
+    assert all(said.startswith("\u2068") and said.endswith("\u2069") for said in words)
+    plain = page(browse(ADMIN), "steps").one("ul", "legend")
+    assert "Domestic · 2 · above 100 · 0.20" in [one.text for one in plain.all("li")]

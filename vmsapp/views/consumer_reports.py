@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
+from flask import current_app, url_for
 from flask_babel import gettext
+from markupsafe import Markup
 from sqlalchemy import ColumnElement, and_
 from sqlalchemy.orm import joinedload
 
@@ -67,7 +69,14 @@ def _consumer(row: SuppliedPlace, column: str) -> Any:  # noqa: ANN401 - a value
 
 
 def _number(row: SuppliedPlace) -> Any:  # noqa: ANN401 - a piece of HTML, or words
-    return digits(row.consumer.number) if row.consumer else _("Outside your region")
+    """The consumer's number; for who may see consumers, the way to the page."""
+    if not row.consumer:
+        return _("Outside your region")
+    number = digits(row.consumer.number)
+    if not current_app.extensions["appbuilder"].sm.has_access("can_show", "Consumers"):
+        return number
+    way = url_for("Consumers.show", pk=row.consumer_id)
+    return Markup('<a href="{}">{}</a>').format(way, number)
 
 
 def _phone(row: SuppliedPlace) -> Any:  # noqa: ANN401 - a piece of HTML

@@ -47,9 +47,18 @@ def _number(number: int) -> str:
     return number_text(number) if number else ""
 
 
+def _none_of_nought(number: int) -> int | None:
+    return number or None
+
+
 def days_said(days: int) -> str:
     """Say how long it is until then."""
     return number_text(days) if days >= 0 else str(_("ended"))
+
+
+def days_filed(days: int) -> int | str:
+    """Write it into a file, where it is a number to sort by."""
+    return days if days >= 0 else days_said(days)
 
 
 class KeyReport(ReportPage):
@@ -63,13 +72,13 @@ class KeyReport(ReportPage):
     filters = (REGION,)
     asks_days = False
     columns = (
-        Column(name="apart.krn", word=N_("Key revision"), said=_number),
+        Column(name="apart.krn", word=N_("Key revision"), said=_number, filed=_none_of_nought),
         Column(name="apart.kt", word=N_("Key type"), said=_word(KEY_TYPES)),
         Column(name="apart.algorithm", word=N_("Algorithm"), said=_word(ALGORITHMS)),
         Column(name="apart.base_date", word=N_("Base date"), said=_word(BASE_YEARS)),
         Column(name="apart.module", word=N_("Security module"), leads=module_url),
         Column(name="apart.ends_on", word=N_("Ends on"), kind=Kind.DAY),
-        Column(name="apart.days", word=N_("Days left"), said=days_said),
+        Column(name="apart.days", word=N_("Days left"), said=days_said, filed=days_filed),
         Column(name="figures.meters", word=N_("Meters"), kind=Kind.COUNT, leads=meters_url),
     )  # fmt: skip
     note = N_(

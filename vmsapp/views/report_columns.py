@@ -1,6 +1,6 @@
 """Columns of a report: what stands in them, how it is written on the page and in a file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -45,6 +45,7 @@ class Column:
         name: Where its value stands in a line: ``figures.net_minor``, ``apart.rate``.
         word: What it is called.
         said: Puts a value into words; only of ``WORDS``.
+        filed: Makes of it what stands in a file: a number as a number. Its words, unless given.
         leads: Where the rows are that a figure counts; none where that cannot be asked.
         only: Tells the lines it says something of; others have nothing there.
         on: Where it stands.
@@ -55,6 +56,7 @@ class Column:
     word: str
     kind: Kind = Kind.WORDS
     said: Callable[[Any], str] = str
+    filed: Callable[[Any], Cell] | None = None
     leads: Callable[[Asked, Line[Any]], str | None] | None = None
     only: Callable[[Line[Any]], bool] | None = None
     on: frozenset[str] = BOTH
@@ -101,7 +103,7 @@ class Column:
         if self.kind is Kind.MONEY:
             return Decimal(value).scaleb(-settings.exponent)
         if self.kind is Kind.WORDS:
-            return self.said(value)
+            return (self.filed or self.said)(value)
         filed: Cell = value
         return filed
 
@@ -124,6 +126,13 @@ def day_text(day: date) -> str:
 def share_text(share: Decimal) -> str:
     """Write a share of one in percent."""
     return format_percent(share, format="#,##0.0%", locale=get_locale() or Locale("en"))
+
+
+def side_by_side(texts: Iterable[str]) -> str:
+    """Join words by dots; read from the right, each keeps the direction it is written in."""
+    locale = get_locale() or Locale("en")
+    isolate = "\u2068{}\u2069" if locale.text_direction == "rtl" else "{}"
+    return " · ".join(map(isolate.format, texts))
 
 
 def change_text(now: Decimal | int, before: Decimal | int) -> str:

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from vmsapp.i18n import _
 from vmsapp.services.sheets.pages import Column
+from vmsapp.views.base import utility_name
 from vmsapp.views.exports import KINDS, Exported, Lines
 from vmsapp.views.lists import Answer
 from vmsapp.views.report_files import Follow, Table, write_file
@@ -39,6 +40,10 @@ class ReportList(Reported, Exported):
     def cleared_url(self) -> str:
         """The list as it opens for the first time."""
         return self.reset_url()
+
+    def paper_title(self) -> str:
+        """What stands at the top of a printed page; its filters stand below it."""
+        return f"{utility_name()} · {self.report_title()}"
 
     def report_table(self, limit: int | None, follow: Follow | None = None) -> Table:
         """The list as a table."""

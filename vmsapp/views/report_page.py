@@ -27,7 +27,7 @@ from vmsapp.views.filters import Filter
 from vmsapp.views.lists import Answer as Page
 from vmsapp.views.presets import PRESETS
 from vmsapp.views.report_asked import BY_WORDS, Asked, Asks, read_asked, read_filters
-from vmsapp.views.report_columns import Column, Kind
+from vmsapp.views.report_columns import Column, Kind, side_by_side
 from vmsapp.views.report_files import Table
 from vmsapp.views.report_lines import (
     DRAWN,
@@ -78,7 +78,7 @@ class ReportPage(ReportScreen):
     def called(self, line: Line[Any], columns: Sequence[Column]) -> str:
         """Name what tells lines apart: in comparisons, and in the chart and its legend."""
         words = [one for one in columns if one.name.startswith("apart.")]
-        return " · ".join(text for one in words if (text := one.text(line, utility())))
+        return side_by_side(text for one in words if (text := one.text(line, utility())))
 
     def compared(self, answer: Answer[Any], settings: Setup) -> Sequence[Compared]:
         """Put totals beside those of the period before."""

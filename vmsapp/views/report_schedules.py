@@ -28,6 +28,7 @@ from vmsapp.services.reports.sending import address_of
 from vmsapp.services.reports.sendings import RecipientMayNot, RecipientSuspended
 from vmsapp.tasks import background
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
+from vmsapp.views.exports import kind_words
 from vmsapp.views.forms import put_error
 from vmsapp.views.lists import FOUND, Answer, names
 from vmsapp.views.reported import Reported, reports
@@ -211,6 +212,7 @@ class ReportSchedules(OfficeView):
             row=row,
             when=when_said(row),
             zone=row.zone,
+            kind=kind_words()[row.kind],
             state=state_said(row),
             problem=sentence(error_of(row.problem)) if row.problem else None,
             report=view.report_title() if view else row.saved.report,

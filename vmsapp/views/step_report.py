@@ -35,7 +35,7 @@ class StepReport(ReportPage):
     columns = (
         TYPE_COLUMN,
         Column(name="apart.tariff", word=N_("Tariff")),
-        Column(name="apart.number", word=N_("Tariff step"), said=number_text),
+        Column(name="apart.number", word=N_("Tariff step"), said=number_text, filed=int),
         Column(name="apart.bounds", word=N_("Units from, to"), said=bounds_said),
         Column(name="apart.price", word=N_("Price a unit, without taxes"), said=price_text),
         Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT),
