@@ -3,6 +3,7 @@
 import io
 import json
 import secrets
+from datetime import date
 
 import pytest
 from sqlalchemy import func, select
@@ -127,6 +128,8 @@ def deeds(shop, module, utility, people, office, browse):
 
     later = shop.rows(TariffPlan, TariffPlan.name == "Future")[0]
     tariff, future = later.tariff_id, f"/tariffs/{later.tariff_id}/plans/{later.id}"
+    draft = unused(TariffPlan, tariff_id=tariff, name="Draft", rules=later.rules,
+                   effective_on=date(2031, 1, 1))  # fmt: skip
     mistake = unused(Tariff, name="Mistake", meter_type="gas")
     simulated = unused(
         TariffSimulation, plan_id=later.id, plan_version="0" * 64, rules=later.rules,
@@ -310,7 +313,8 @@ def deeds(shop, module, utility, people, office, browse):
         "Tariffs.remove_plan": lambda b: b.post(f"{future}/remove"),
         "Tariffs.export_plan": lambda b: b.post(f"{future}/export"),
         "Tariffs.simulate": lambda b: b.post(
-            f"{future}/simulate", {"month": "2026-03-01", "tariff": tariff, "basis": "units"}
+            f"/tariffs/{tariff}/plans/{draft}/simulate",
+            {"month": "2026-03-01", "tariff": tariff, "basis": "units"},
         ),
         "Tariffs.export_simulation": lambda b: b.post(
             f"/tariffs/{tariff}/simulations/{simulated}/export/csv"
