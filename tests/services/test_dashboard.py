@@ -14,6 +14,7 @@ from tests.factories import (
     OPERATOR,
     SOUTH_OPERATOR,
     SOUTHERN,
+    STS6_11,
     TODAY,
     WATER,
     ZONE,
@@ -22,7 +23,7 @@ from tests.factories import (
 )
 from tests.faults import request_lost
 from tests.services.pair import make_pair
-from vmsapp.models import Job, Meter, MeterType, SecurityModule, Shift
+from vmsapp.models import Job, Meter, MeterType, RevenueFinding, SecurityModule, Shift
 from vmsapp.scope import seen_by
 from vmsapp.services import dashboard
 from vmsapp.services.vending import reversal
@@ -152,6 +153,27 @@ def test_open_shifts_and_jobs_are_counted_as_far_as_one_sees_them(shop):
         with shop.session() as session, seen_by(shop.actor(who)):
             found = dashboard.counts(session, TODAY)
         assert (found.shifts, found.jobs, found.jobs_failed) == seen, who
+
+
+def test_meters_that_stopped_are_counted_until_somebody_decided(shop):
+    meters = shop.utility.meters
+
+    def add(session):
+        now = shop.clock.now
+        for rule, meter, state in (
+            ("stopped", LEGACY_11, "open"), ("stopped", SOUTHERN, "open"),
+            ("dropped", LEGACY_11, "open"), ("stopped", STS6_11, "ceased"),
+        ):  # fmt: skip
+            session.add(RevenueFinding(
+                rule=rule, subject=f"meter {meters[meter]}", meter_id=meters[meter], facts={},
+                found_at=now, state=state, live=state != "ceased",
+            ))  # fmt: skip
+
+    shop.change(add)
+    for who, seen in ((AUDITOR, (2, 3)), (OPERATOR, (1, 2)), (SOUTH_OPERATOR, (1, 1))):
+        with shop.session() as session, seen_by(shop.actor(who)):
+            found = dashboard.counts(session, TODAY)
+        assert (found.stopped, found.findings) == seen, who
 
 
 def test_modules_in_use_are_told(shop):

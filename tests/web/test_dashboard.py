@@ -3,7 +3,7 @@
 from tests.factories import AUDITOR, DOMESTIC, LEGACY_11, LEGACY_13, OPERATOR
 from tests.faults import request_lost
 from tests.web.office import ADMIN, NEWCOMER, main_part, statements
-from tests.web.records import links, read
+from tests.web.records import read
 from tests.web.test_statements import told
 from vmsapp.extensions import db
 
@@ -35,7 +35,10 @@ def test_sales_that_want_looking_at_are_counted_and_led_to(browse, shop, module)
     lines = {one.one("dt").text: one.one("dd").text for one in page.all("div") if one.all("dt")
              and len(one.all("dt")) == 1}  # fmt: skip
     assert (lines["Sales being settled"], lines["Sales failed today"]) == ("1", "0")
-    assert "/sales/list/?state=pending" in links(page).values()
+    assert (lines["Meters that stopped buying"], lines["Findings to look at"]) == ("0", "0")
+    stopped = "/revenue-findings/list/?rule=stopped&state=due"
+    leads = {link.get("href") for link in page.all("a")}
+    assert {"/sales/list/?state=pending", stopped} <= leads
 
 
 def test_the_figures_alone_are_answered_anew(browse, shop):
@@ -52,6 +55,7 @@ def test_what_ones_group_does_not_see_is_not_told(browse, shop):
     page = browse(OPERATOR).get("/dashboard/").text
     assert "Security modules" not in main_part(page)
     assert "Jobs" not in main_part(page)
+    assert "stopped buying" not in main_part(page)
     assert "10.00 USD" in main_part(page)
     assert browse(NEWCOMER).get("/dashboard/").status_code == 403
 

@@ -21,6 +21,7 @@ from vmsapp.models import (
     JobState,
     LedgerTransfer,
     MeterType,
+    RevenueFinding,
     Sale,
     SaleKind,
     SaleState,
@@ -28,6 +29,8 @@ from vmsapp.models import (
     Shift,
     VendingPoint,
 )
+from vmsapp.services.revenue_protection.rules import STOPPED
+from vmsapp.services.revenue_protection.running import UNDER_WAY
 from vmsapp.services.vending.amounts import SUBCLASS
 from vmsapp.sts.credit import CURRENCY
 
@@ -108,6 +111,8 @@ class Counts:
         requests: What waits for the reader's decision.
         reversed: Sales taken back today, of whichever day they were.
         reversed_minor: What was paid back for them.
+        stopped: Meters that revenue protection found to have stopped buying, not decided yet.
+        findings: All that it found and nobody decided yet.
     """
 
     pending: int
@@ -118,6 +123,8 @@ class Counts:
     requests: int
     reversed: int
     reversed_minor: int
+    stopped: int
+    findings: int
 
 
 def trade(session: Session, zone: str) -> Trade:
@@ -157,6 +164,7 @@ def counts(session: Session, today: date, requests: Select[int] | None = None) -
         .where(Sale.kind == SaleKind.SALE)
     )
     jobs = jobs.where(Job.recurring.is_(False))
+    findings = select(func.count(RevenueFinding.id)).where(RevenueFinding.state.in_(UNDER_WAY))
     wanted = (
         sales.where(Sale.state == SaleState.PENDING),
         sales.where(Sale.business_date == today, Sale.state == SaleState.FAILED),
@@ -166,6 +174,8 @@ def counts(session: Session, today: date, requests: Select[int] | None = None) -
         select(literal(0)) if requests is None else requests,
         back.with_only_columns(func.count(Sale.id)),
         back.with_only_columns(func.coalesce(func.sum(Sale.charged_minor), 0)),
+        findings.where(RevenueFinding.rule == STOPPED),
+        findings,
     )
     found = session.execute(select(*(one.scalar_subquery() for one in wanted))).one()
     return Counts(*map(int, found))

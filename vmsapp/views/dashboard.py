@@ -10,9 +10,10 @@ from flask_appbuilder import expose, has_access, permission_name
 from vmsapp.clock import business_day, now_utc
 from vmsapp.i18n import _, _l
 from vmsapp.models import JobState, SaleState
-from vmsapp.security import APPROVALS, DASHBOARD, JOBS, MODULES, SHIFTS
+from vmsapp.security import APPROVALS, DASHBOARD, JOBS, MODULES, REVENUE, SHIFTS
 from vmsapp.services import dashboard
 from vmsapp.services.approvals import inbox
+from vmsapp.services.revenue_protection.rules import STOPPED
 from vmsapp.services.setup import NotSetUp
 from vmsapp.views.base import OfficeView, actor, session, utility, zone
 from vmsapp.views.look import number_text
@@ -98,6 +99,13 @@ class Dashboard(OfficeView):
             lines += [
                 (_("Jobs under way"), counts.jobs, url_for("Jobs.list")),
                 (_("Jobs failed since yesterday"), counts.jobs_failed, failed),
+            ]
+        if self._may(REVENUE):
+            stopped = url_for("RevenueFindings.list", rule=STOPPED, state="due")
+            findings = url_for("RevenueFindings.list", state="due")
+            lines += [
+                (_("Meters that stopped buying"), counts.stopped, stopped),
+                (_("Findings to look at"), counts.findings, findings),
             ]
         return lines
 

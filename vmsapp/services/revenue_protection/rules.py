@@ -10,6 +10,9 @@ from vmsapp.errors import N_
 from vmsapp.services.revenue_protection import meters, selling
 from vmsapp.services.revenue_protection.looking import About, Number, Rule
 
+STOPPED: Final = "stopped"
+"""The rule about meters that buy nothing any more."""
+
 REST: Final = Number("rest", N_("Days that a decided finding rests"), 90, 1, 730)
 """What was decided is not found again so soon, as long as it goes on."""
 
@@ -31,7 +34,7 @@ _REGULAR: Final = Number("least", N_("Months with a purchase"), 4, 1, 24)
 
 ALL: Final = (
     Rule(
-        "stopped", N_("Stopped buying"),
+        STOPPED, N_("Stopped buying"),
         N_("An active meter whose consumer bought for it in at least %(least)s of %(months)s"
            " calendar months, and then nothing for %(days)s days or more."),
         N_("Bought in %(months)s of %(of)s months, last on %(last_on)s."),
