@@ -26,7 +26,10 @@ def test_a_report_opens_with_what_was_asked_last_until_it_is_reset(browse):
     admin = browse(ADMIN)
     admin.get(SALES, query_string={"by": "operator", "period": "last_month"})
     assert admin.get(SALES).location == f"{SALES}?period=last_month&by=operator"
-    assert admin.get(SALES, query_string={"reset": "yes"}).location == SALES
+    reset = admin.get(SALES, query_string={"reset": "yes"})
+    assert reset.location == SALES
+    forgotten = reset.headers["Set-Cookie"]  # by browsers only under the flags it was kept with
+    assert {"Max-Age=0", "HttpOnly", "SameSite=Lax"} <= set(forgotten.split("; "))
     assert admin.get(SALES).status_code == 200
 
 

@@ -102,9 +102,7 @@ class Reported:
     def opening(self) -> Response | None:
         """Lead to what the reader asked last, where the address asks nothing."""
         if RESET in request.args:
-            answer: Response = redirect(self.report_url())
-            answer.delete_cookie(_cookie(), path=request.script_root + self.route_base)
-            return answer
+            return self._kept_by_browser(redirect(self.report_url()), "")
         who, _point, query = request.cookies.get(_cookie(), "").partition(".")
         if request.args or not query or who != str(actor().user_id):
             return None
@@ -112,14 +110,21 @@ class Reported:
 
     def remember(self, answer: Response) -> Response:
         """Have the browser keep what was asked, for who asked it; of nothing it keeps nothing."""
-        query, path = self.asked_query(), request.script_root + self.route_base
-        if query:
-            answer.set_cookie(
-                _cookie(), f"{actor().user_id}.{query}", max_age=YEAR, path=path,
-                samesite="Lax", httponly=True, secure=secure_cookies(),
-            )  # fmt: skip
-        elif _cookie() in request.cookies:
-            answer.delete_cookie(_cookie(), path=path)
+        query = self.asked_query()
+        if query or _cookie() in request.cookies:
+            self._kept_by_browser(answer, query)
+        return answer
+
+    def _kept_by_browser(self, answer: Response, query: str) -> Response:
+        """Have the browser keep a question, or forget the last one where there is none.
+
+        A browser forgets a cookie only when told with the same path and flags.
+        """
+        answer.set_cookie(
+            _cookie(), f"{actor().user_id}.{query}" if query else "", max_age=YEAR if query else 0,
+            path=request.script_root + self.route_base,
+            samesite="Lax", httponly=True, secure=secure_cookies(),
+        )  # fmt: skip
         return answer
 
     def opened_here(self) -> bool:
