@@ -8,24 +8,48 @@ tells how one is written. What it raises decides what becomes of the message:
 - anything else, and no answer in time: it may have been taken; only a person tries again.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from importlib import import_module
 from typing import Final, Protocol, runtime_checkable
 
 from config import Settings, SettingsError
-from vmsapp.errors import N_, InvalidInput, Refused, Unavailable, Uncertain
+from vmsapp.errors import N_, InvalidInput, Refused, Unavailable, Uncertain, VmsError
 from vmsapp.models import Channel, Setup
 from vmsapp.services import mail
 from vmsapp.services.delivery.folder import FolderSender
+from vmsapp.services.problems import Broken
 
 PATIENCE: Final = 20.0
 """Seconds that a sender of text messages is waited for."""
 
 MOST_ID: Final = 120
 """Characters that are kept of what a sender calls a message."""
+
+
+log: Final = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of a message that a sender was asked to take, as the states call it."""
+
+    TAKEN = "sent"
+    NOT_NOW = "waiting"
+    UNSURE = "unsure"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a sender said: why it was not taken, or what the sender calls it."""
+
+    outcome: Outcome
+    error: VmsError | None = None
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +225,18 @@ def sms_sender(settings: Settings) -> Sender | None:
         msg = f"VMS_SMS_SENDER: {named} makes nothing that sends: see docs/sending.md."
         raise SettingsError(msg)
     return sender
+
+
+def hand_over(sender: Sender, message: Message, what: str) -> Answer:
+    """Ask a sender, and read what it says by the rules above; ``what`` names it in the log."""
+    try:
+        return Answer(Outcome.TAKEN, message_id=sender.send(message))
+    except Unavailable as error:
+        return Answer(Outcome.NOT_NOW, error)
+    except Uncertain as error:
+        return Answer(Outcome.UNSURE, error)
+    except VmsError as error:  # a rule said no
+        return Answer(Outcome.FAILED, error)
+    except Exception as error:  # noqa: BLE001 - what it says may hold digits: its name alone
+        log.error("%s: the sender failed: %s", what, type(error).__name__)  # noqa: TRY400
+        return Answer(Outcome.UNSURE, Broken())

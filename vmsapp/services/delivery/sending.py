@@ -12,12 +12,12 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, Refused, Unavailable, Uncertain, VmsError
+from vmsapp.errors import N_, Refused, Unavailable, VmsError
 from vmsapp.extensions import end_reading
 from vmsapp.models import Delivery, DeliveryState, SaleState
 from vmsapp.services import receipts
 from vmsapp.services.delivery.addresses import address_of
-from vmsapp.services.delivery.senders import Message, Sender, Senders
+from vmsapp.services.delivery.senders import Message, Outcome, Sender, Senders, hand_over
 from vmsapp.services.delivery.states import Parcel, mark, move, parcels
 from vmsapp.services.delivery.terms import PAUSES
 from vmsapp.services.problems import Broken
@@ -119,24 +119,20 @@ def _ready(
 def _hand_over(session: Session, sender: Sender, message: Message, parcel: Parcel) -> None:
     """Ask the sender, and write what it says."""
     attempt, sending = parcel.attempts + 1, DeliveryState.SENDING
-    try:
-        message_id = sender.send(message)
-    except Unavailable as error:
-        _put_off(session, parcel, attempt, error)
-    except Uncertain as error:
-        move(session, parcel, attempt, sending, DeliveryState.UNSURE, error)
-    except VmsError as error:  # a rule said no
-        move(session, parcel, attempt, sending, DeliveryState.FAILED, error)
-    except Exception as error:  # noqa: BLE001 - what it says may hold digits: its name alone
-        move(session, parcel, attempt, sending, DeliveryState.UNSURE, Broken())
-        log.error("delivery %s: the sender failed: %s", parcel.id, type(error).__name__)  # noqa: TRY400
-    else:
+    answer = hand_over(sender, message, f"delivery {parcel.id}")
+    if answer.outcome is Outcome.NOT_NOW:
+        _put_off(session, parcel, attempt, answer.error)
+    elif answer.outcome is Outcome.TAKEN:
         for old in (sending, DeliveryState.UNSURE):  # the sweep may have given up waiting
-            if move(session, parcel, attempt, old, DeliveryState.SENT, message_id=message_id):
+            if move(
+                session, parcel, attempt, old, DeliveryState.SENT, message_id=answer.message_id
+            ):
                 break
+    else:
+        move(session, parcel, attempt, sending, DeliveryState(answer.outcome), answer.error)
 
 
-def _put_off(session: Session, parcel: Parcel, attempt: int, error: Unavailable) -> None:
+def _put_off(session: Session, parcel: Parcel, attempt: int, error: VmsError | None) -> None:
     if attempt > len(PAUSES):
         move(session, parcel, attempt, DeliveryState.SENDING, DeliveryState.GIVEN_UP, error)
         return

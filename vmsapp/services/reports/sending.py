@@ -12,12 +12,12 @@ from typing import Final
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import NotFound, Unavailable, Uncertain, VmsError
+from vmsapp.errors import NotFound, VmsError
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import Channel, OfficeUser, ReportSchedule, ReportSending, SendingState
 from vmsapp.scope import Actor, seen_by, unscoped
 from vmsapp.security import NotActing, actor_for
-from vmsapp.services.delivery.senders import Message, Sender, Senders
+from vmsapp.services.delivery.senders import Message, Outcome, Sender, Senders, hand_over
 from vmsapp.services.delivery.terms import PAUSES
 from vmsapp.services.job_runs import Work
 from vmsapp.services.problems import Broken
@@ -119,21 +119,15 @@ def deliver(session: Session, senders: Senders, write: Writer, parcel: Parcel) -
 def _hand_over(session: Session, sender: Sender, letter: Letter, parcel: Parcel) -> None:
     """Ask the mail server, and write what it says."""
     attempt, sending = parcel.attempts + 1, SendingState.SENDING
-    try:
-        sender.send(letter.message)
-    except Unavailable as error:
-        _put_off(session, parcel, attempt, error)
-    except Uncertain as error:
-        move(session, parcel, attempt, sending, SendingState.UNSURE, error)
-    except VmsError as error:  # a rule said no
-        move(session, parcel, attempt, sending, SendingState.FAILED, error)
-    except Exception as error:  # noqa: BLE001 - what it says may hold figures: its name alone
-        move(session, parcel, attempt, sending, SendingState.UNSURE, Broken())
-        log.error("report sending %s: %s", parcel.id, type(error).__name__)  # noqa: TRY400
-    else:
+    answer = hand_over(sender, letter.message, f"report sending {parcel.id}")
+    if answer.outcome is Outcome.NOT_NOW:
+        _put_off(session, parcel, attempt, answer.error)
+    elif answer.outcome is Outcome.TAKEN:
         for old in (sending, SendingState.UNSURE):  # the sweep may have given up waiting
             if move(session, parcel, attempt, old, SendingState.SENT, rows=letter.rows):
                 break
+    else:
+        move(session, parcel, attempt, sending, SendingState(answer.outcome), answer.error)
 
 
 def reader_of(session: Session, user_id: int) -> Actor:
@@ -179,7 +173,7 @@ def _order(session: Session, parcel: Parcel) -> Order:
     )  # fmt: skip
 
 
-def _put_off(session: Session, parcel: Parcel, attempt: int, error: Unavailable) -> None:
+def _put_off(session: Session, parcel: Parcel, attempt: int, error: VmsError | None) -> None:
     sending = SendingState.SENDING
     if attempt > len(PAUSES):
         move(session, parcel, attempt, sending, SendingState.GIVEN_UP, SentTooLate())
