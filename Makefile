@@ -12,8 +12,8 @@ NODE = $(NODE_HOME)/bin/node
 NPM = $(NODE) $(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js --prefix assets --loglevel=error
 
 .DEFAULT_GOAL := help
-.PHONY: help install setup run worker test lint types floors check messages catalogs migrate seed lock format \
-  assets assets-check assets-lock
+.PHONY: help install setup run worker test crawl lint types floors check messages catalogs migrate seed lock format \
+  manual sbom assets assets-check assets-lock
 
 help:  ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,17 @@ migrate: $(VENV)/.run  ## bring the database up to date
 
 test: $(VENV)/.dev assets/node_modules/.installed catalogs  ## run everything this machine can run
 	@$(BIN)/python tests/run.py $(ARGS)
+
+crawl: $(VENV)/.dev assets/node_modules/.installed catalogs  ## every screen, group and language: writes docs/crawl.md
+	@VMS_CRAWL_LANGUAGES="$(L)" VMS_CRAWL_GROUPS="$(G)" $(BIN)/python -m pytest -qs -o timeout=0 \
+	  -o python_files=crawl.py -o python_functions=crawl tests/scenarios/crawl.py
+
+manual: $(VENV)/.dev catalogs  ## make the manual's pictures anew from the screens as they are
+	@$(BIN)/python -m pytest -q -p no:cacheprovider -o timeout=0 -o python_files=manual_pictures.py -o python_functions=draw \
+	  tests/scenarios/manual_pictures.py
+
+sbom: $(VENV)/.run  ## write sbom.json: what the product is made of, with licences and hashes (CycloneDX)
+	@$(BIN)/python docs/write_licences.py --sbom sbom.json
 
 lint: $(VENV)/.dev  ## style and likely bugs
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .

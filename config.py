@@ -7,6 +7,7 @@ in production that is the only way.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,7 +22,11 @@ LANGUAGES = {
     "en": {"flag": "gb", "name": "English"},
     "zh": {"flag": "cn", "name": "中文"},
     "fr": {"flag": "fr", "name": "Français"},
+    "pt": {"flag": "pt", "name": "Português"},
+    "es": {"flag": "es", "name": "Español"},
     "ar": {"flag": "sa", "name": "العربية"},
+    "sw": {"flag": "tz", "name": "Kiswahili"},
+    "ru": {"flag": "ru", "name": "Русский"},
 }
 """Languages of the interface, by code, each under its own name."""
 
@@ -106,6 +111,34 @@ class Settings(BaseModel):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Field(alias="VMS_LOG_LEVEL", description="What is written to the log."),
     ] = "INFO"
+    log_format: Annotated[
+        Literal["lines", "json"],
+        Field(
+            alias="VMS_LOG_FORMAT",
+            description="How: `lines` for people, `json` for programs, an object a message with "
+            "the numbers of its request and sale.",
+        ),
+    ] = "lines"
+    metrics_token: Annotated[
+        str | None,
+        Field(
+            alias="VMS_METRICS_TOKEN",
+            min_length=32,
+            pattern=r"^[A-Za-z0-9._~+/-]+=*$",
+            repr=False,
+            json_schema_extra=SECRET,
+            description="Bearer that opens `/metrics` and `/readyz` to whoever does not ask from "
+            "this machine, at least 32 characters. Without it nobody else is answered.",
+        ),
+    ] = None
+    metrics_folder: Annotated[
+        Path | None,
+        Field(
+            alias="VMS_METRICS_FOLDER",
+            description="Folder in which all processes of this machine count what they do. "
+            "Never shared between machines. By default in the instance folder.",
+        ),
+    ] = None
     secret_key: Annotated[
         str | None,
         Field(
@@ -157,8 +190,8 @@ class Settings(BaseModel):
             alias="VMS_RATELIMIT_URL",
             pattern=r"^(memory|rediss?|redis\+unix)://",
             json_schema_extra=URL,
-            description="Where sign-in attempts are counted: `memory://` for one process, "
-            "`redis://…` for several.",
+            description="Where sign-in attempts and requests to the API are counted: "
+            "`memory://` for one process, `redis://…` for several.",
         ),
     ] = "memory://"
     login_rate: Annotated[
@@ -169,6 +202,14 @@ class Settings(BaseModel):
             description="Sign-in attempts allowed from one address.",
         ),
     ] = "10 per 1 minute"
+    api_rate: Annotated[
+        str,
+        Field(
+            alias="VMS_API_RATE",
+            pattern=r"^\d+ per \d* ?(second|minute|hour)s?$",
+            description="Requests to the API allowed with one bearer.",
+        ),
+    ] = "600 per 1 minute"
     mail_ports: Annotated[
         str,
         Field(
@@ -235,7 +276,8 @@ class Settings(BaseModel):
         Field(
             alias="VMS_KEYSTORE_PASSPHRASE_FILE",
             description="File that holds the keystore's passphrase. "
-            "By default made at random in the instance folder, mode 0600.",
+            "By default made at random in the instance folder, mode 0600. In production it must be "
+            "named where a keystore is opened: not where all keys are in module servers.",
         ),
     ] = None
     keystore_passphrase_fd: Annotated[
@@ -413,11 +455,22 @@ class Settings(BaseModel):
         int,
         Field(
             alias="VMS_MODULE_SECONDS",
-            ge=10,
+            ge=1,
             le=3600,
             description="How often the worker asks every security module how it is.",
         ),
     ] = 60
+    failover_seconds: Annotated[
+        int,
+        Field(
+            alias="VMS_FAILOVER_SECONDS",
+            ge=0,
+            le=3600,
+            description="Seconds a module server may be silent before a standby with the same keys "
+            "takes over by itself ([operations.md](operations.md#replace-a-security-module)). "
+            "`0`: a person lets it.",
+        ),
+    ] = 0
     seal_seconds: Annotated[
         int,
         Field(
@@ -449,6 +502,11 @@ class Settings(BaseModel):
         return self.keystore or self.instance / "module" / "keystore.json"
 
     @property
+    def metrics_path(self) -> Path:
+        """The folder of figures in use."""
+        return self.metrics_folder or self.instance / "metrics"
+
+    @property
     def licence_path(self) -> Path:
         """Where a start looks for a licence."""
         return self.licence or self.instance / "licence.json"
@@ -464,9 +522,37 @@ class Settings(BaseModel):
         return self.keystore_path.with_name("results.sqlite")
 
     @property
+    def waits_folder(self) -> Path:
+        """Where web processes note how long people waited, for jobs that give way to them."""
+        return self.instance / "waits"
+
+    @property
     def passphrase_path(self) -> Path:
         """The passphrase file in use."""
         return self.keystore_passphrase_file or self.instance / "module" / "passphrase"
+
+    @property
+    def passphrase_given(self) -> bool:
+        """Whether somebody said where the passphrase is; in production none is made."""
+        return (
+            not self.production
+            or self.keystore_passphrase_file is not None
+            or self.keystore_passphrase_fd is not None
+        )
+
+    def demand_passphrase(self) -> None:
+        """Refuse to open a keystore here whose passphrase nobody named.
+
+        Raises:
+            SettingsError: Nobody did, and this counts as production.
+        """
+        if not self.passphrase_given:
+            msg = (
+                f"VMS_KEYSTORE_PASSPHRASE_FILE: VMS_ENV={self.env}, VMS_HOST={self.host}: this "
+                f"counts as production, where a generated passphrase will not do. Name the file "
+                f"that holds the passphrase of {self.keystore_path}."
+            )
+            raise SettingsError(msg)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
@@ -489,6 +575,9 @@ class Settings(BaseModel):
                 for name in sorted(direct)
             ]
             raise SettingsError("\n".join(lines))
+        with suppress(OSError):  # whoever opens one that cannot be looked at says so
+            if not settings.module_server and settings.keystore_path.exists():
+                settings.demand_passphrase()
         return settings
 
     @model_validator(mode="after")
@@ -503,12 +592,6 @@ class Settings(BaseModel):
         if self.secret_key is None:
             raise PydanticCustomError(
                 "secret", f"{why}, where a generated secret will not do: set VMS_SECRET_KEY_FILE"
-            )
-        if self.keystore_passphrase_file is None and self.keystore_passphrase_fd is None:
-            raise PydanticCustomError(
-                "passphrase",
-                f"{why}, where a generated passphrase will not do: "
-                "set VMS_KEYSTORE_PASSPHRASE_FILE",
             )
         if self.debug:
             raise PydanticCustomError("debug", f"{why}, where VMS_DEBUG must be off")

@@ -100,6 +100,7 @@ def main() -> int:
 
     try:
         settings = Settings.from_environ(os.environ)
+        settings.demand_passphrase()  # the embedded module is opened, here and by its server
         alone = hold(settings.instance)
         check_port(settings.host, settings.port, "VMS_PORT")
         served = settings.module_server or "VMS_MODULE_SERVER" not in os.environ
@@ -274,7 +275,8 @@ def web() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     serve(
         app, host=settings.host, port=settings.port, threads=settings.threads, ident=None,
-        clear_untrusted_proxy_headers=settings.proxies == 0,
+        # Believed by nobody where there is no proxy; that they are there tells what was passed on.
+        clear_untrusted_proxy_headers=False,
         # Whoever holds connections open shuts nobody out as soon as by the library's 100 and 120 s.
         connection_limit=1000, channel_timeout=30, cleanup_interval=10, asyncore_use_poll=True,
     )  # fmt: skip
@@ -314,6 +316,7 @@ def module() -> int:
         tokens_per_meter_day=settings.tokens_per_meter_day,
         passphrase_files=(settings.passphrase_path,),
         log_level=settings.log_level,
+        log_format=settings.log_format,
         clients=(
             ClientSettings(id="web", roles=frozenset({Role.ISSUER, Role.AUDITOR})),
             ClientSettings(id="keys", roles=frozenset({Role.ADMIN, Role.AUDITOR})),

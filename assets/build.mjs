@@ -20,6 +20,7 @@ const HERE = import.meta.dirname;
 const PACKAGES = join(HERE, 'node_modules');
 const BUILT = /\.[0-9a-f]{8}\.\w+(\.gz)?$|^manifest\.json$/;
 const WORTH_COMPRESSING = 0.9;
+const FONTS = { 'inter.woff2': 'latin', 'inter.cyrillic.woff2': 'cyrillic' };
 
 // The browsers that have <dialog>, popover and light-dark(); major and minor version
 // stand in the higher bytes.
@@ -170,8 +171,10 @@ class Output {
 async function build(entry) {
   const shipped = new Set(['@fontsource-variable/inter', '@tabler/icons', 'bootstrap']);
   const output = new Output();
-  const inter = join(PACKAGES, '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2');
-  output.add('inter.woff2', readFileSync(inter));
+  for (const [name, script] of Object.entries(FONTS)) {
+    const file = `@fontsource-variable/inter/files/inter-${script}-wght-normal.woff2`;
+    output.add(name, readFileSync(join(PACKAGES, file)));
+  }
   output.add('mark.svg', readFileSync(join(HERE, 'mark.svg')));
   output.add('icons.svg', makeIcons());
   output.add('ui.js', await bundle('ui', 'iife', shipped));

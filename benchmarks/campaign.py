@@ -17,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
@@ -27,34 +26,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import psycopg
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from benchmarks import estate, running
-from benchmarks.million import pour, settle
+from benchmarks import running, supply_group
+from benchmarks.million import settle
 from config import Settings
 from vmsapp import create_app
 from vmsapp.extensions import db
 from vmsapp.hsm.keystore import Keystore, NewKey
 from vmsapp.hsm.requests import KeyRef
-from vmsapp.models import (
-    Consumer,
-    Job,
-    Meter,
-    MeterInstallation,
-    OfficeUser,
-    Product,
-    Region,
-    SecurityModule,
-    ServicePoint,
-    Tariff,
-)
+from vmsapp.models import Job, OfficeUser, SecurityModule
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import ADMINISTRATORS, actor_for
 from vmsapp.services.approvals.asking import submit
 from vmsapp.services.campaigns import beginning, drafting
 from vmsapp.services.campaigns.terms import Selection, Target, Wish
 from vmsapp.services.security_modules.keys import copy_key_list
-from vmsapp.sts.identifiers import BaseDate, luhn, meter_pan
+from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.secret import SecretBytes
 from vmsapp.tasks import background
 
@@ -103,7 +91,7 @@ def run(folder: Path, count: int, stack: ExitStack) -> dict[str, Any]:
     return found | {"yardstick": yardstick(database)}
 
 
-def fill(environ: dict[str, str], count: int) -> None:
+def fill(environ: dict[str, str], count: int, first: int = 50_000_000) -> None:
     """Add keys that lead to one another, and meters at their places."""
     settings = Settings.from_environ(environ)
     passphrase = SecretBytes(settings.passphrase_path.read_bytes().strip())
@@ -121,8 +109,7 @@ def fill(environ: dict[str, str], count: int) -> None:
         _permit(app)
         module_id = db.session.scalars(select(SecurityModule.id)).one()
         copy_key_list(db.session(), app.extensions["vms_modules"], SYSTEM, module_id)
-        for place, sgc in enumerate(GROUPS.values()):
-            _meters_at_places(sgc, 10_000_000 * place, count)
+        supply_group.pour(db.session(), tuple(GROUPS.values()), count, first)
         settle()
         db.engine.dispose()
 
@@ -132,41 +119,6 @@ def _permit(app: Flask) -> None:
     manager = app.appbuilder.sm  # type: ignore[attr-defined]
     role = manager.find_role(ADMINISTRATORS)
     manager.add_permission_role(role, manager.add_permission_view_menu(*beginning.MAY_MAKE))
-
-
-def _meters_at_places(sgc: str, serial: int, count: int) -> None:
-    region = db.session.scalars(select(Region.id).where(Region.parent_id.is_(None))).one()
-    first = {
-        model: (db.session.scalar(select(func.max(model.id))) or 0) + 1
-        for model in (Consumer, Meter, ServicePoint, MeterInstallation)
-    }
-    people = (
-        one | {"number": f"{sgc}{one['number']}"}
-        for one in estate.consumers(first[Consumer], region, count)
-    )
-    for model, rows in (
-        (Consumer, people),
-        (Meter, _meters(sgc, serial, first[Meter], region, count)),
-        (ServicePoint, estate.places(first, region, count)),
-        (MeterInstallation, estate.links(first, count)),
-    ):
-        pour(model, rows)
-
-
-def _meters(sgc: str, serial: int, first: int, region: int, count: int) -> Iterator[dict[str, Any]]:
-    product = db.session.scalars(select(Product).order_by(Product.id)).first()
-    tariff = db.session.scalars(select(Tariff.id).order_by(Tariff.id)).first()
-    assert product is not None
-    for n in range(count):
-        body = f"{product.manufacturer_code}{50_000_000 + serial + n:08d}"
-        drn = body + luhn.check_digit(body)
-        yield {
-            "id": first + n, "drn": drn, "meter_pan": meter_pan.of_drn(drn),
-            "meter_type": "electricity", "credit_mode": "units", "algorithm": "sts6",
-            "product_id": product.id, "tariff_id": tariff, "region_id": region, "sgc": sgc,
-            "krn": 1, "kt": 2, "ti": "01", "base_date": "14", "ea": 7, "tct": 2,
-            "state": "active", "blocked_reason": "", "bound": True,
-        }  # fmt: skip
 
 
 def measured(

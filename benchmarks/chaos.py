@@ -11,6 +11,11 @@ product's own proof runs, and beside it the checks of ``chaos_checks``, in bare 
     python benchmarks/chaos.py                  ten minutes
     python benchmarks/chaos.py --quick          one minute
     python benchmarks/chaos.py --seconds 300 --seed 7 --broker redis://127.0.0.1:6379/9
+    python benchmarks/chaos.py --scaled         two of each behind nginx, RabbitMQ, a standby module
+
+Scaled (``chaos_scaled``) the database is restarted too, disks are full for a while, the broker
+loses all it holds, nginx is told to read its file again, and the clocks of all processes go back
+an hour and come again.
 
 ``--keep FOLDER`` leaves instance, database and logs there for whoever looks for a fault.
 """
@@ -26,8 +31,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -35,7 +42,8 @@ import psycopg
 
 from benchmarks import chaos_checks, estate, running
 from benchmarks.chaos_sellers import Seller, Supervisor
-from benchmarks.running import Database, Service
+from benchmarks.running import Database
+from benchmarks.till import Door
 
 SELLERS, METERS, POINTS = 8, 24, 4
 QUIET_S = 240.0
@@ -46,19 +54,41 @@ DEALS, HUSH_S = 2, 10.0
 """A blow waits until so many purchases ended, or for so long: a slow machine sells, too."""
 
 
+@dataclass
+class Stage:
+    """What is killed, and what people need to sell there.
+
+    Attributes:
+        blows: What is done to each service; who stands there twice is hit twice as often.
+        door: Where browsers find the product.
+        environ: Of the product, to look at it from inside afterwards.
+        records: The modules' own.
+    """
+
+    database: Database
+    services: dict[str, Any]
+    blows: dict[str, tuple[str, ...]]
+    door: int | Door
+    town: estate.Estate
+    supervisor: tuple[str, str]
+    environ: dict[str, str]
+    records: list[Path]
+
+
 class Killer:
     """Kills what runs, and starts it again."""
 
     def __init__(
-        self, services: dict[str, Service], chance: random.Random, ended: Callable[[], int]
-    ) -> None:
+        self, stage: Stage, chance: random.Random, ended: Callable[[], int]
+    ) -> None:  # fmt: skip
         self.kills: Counter[str] = Counter()
         self._ended = ended
-        self._services = services
+        self._services = stage.services
+        self._blows = stage.blows
         self._chance = chance
         self._due: dict[str, float] = {}
         self._ready_since: dict[str, float] = {}
-        self._thaw: float | None = None
+        self._undo: dict[str, tuple[float, Callable[[], None]]] = {}
 
     def run(self, seconds: float) -> None:
         """Kill and start until the time is over."""
@@ -75,15 +105,15 @@ class Killer:
 
     def make_whole(self) -> None:
         """Have everything run."""
-        self._services["module"].signal(signal.SIGCONT)
+        for _due, undo in self._undo.values():
+            undo()
         for service in self._services.values():
             service.wait_ready()
 
     def _tend(self) -> None:
         now = time.monotonic()
-        if self._thaw is not None and now >= self._thaw:
-            self._services["module"].signal(signal.SIGCONT)
-            self._thaw = None
+        for name in [name for name, (due, _) in self._undo.items() if now >= due]:
+            self._undo.pop(name)[1]()
         for name, service in self._services.items():
             if name in self._due:
                 if now >= self._due[name]:
@@ -91,18 +121,20 @@ class Killer:
                     service.start()
             elif not service.alive:  # gave up by itself, for what it needs was not there
                 self._due[name] = now + 0.5
+                self._ready_since.pop(name, None)
             if name not in self._ready_since and name not in self._due and service.ready():
                 self._ready_since[name] = time.monotonic()
 
     def _strike(self) -> None:
         now = time.monotonic()
         ripe = [name for name, since in self._ready_since.items() if now - since > GRACE_S]
-        blows = [(name, blow) for name in ripe for blow in BLOWS[name]]
+        blows = [(name, blow) for name in ripe if name not in self._undo
+                 for blow in self._blows[name]]  # fmt: skip
         if not blows:
             return
         name, blow = self._chance.choice(blows)
         getattr(self, blow)(name)
-        self.kills[f"{name} {blow}".replace("module freeze", "module frozen")] += 1
+        self.kills[f"{name} {SAID.get(blow, blow)}"] += 1
 
     def kill(self, name: str) -> None:
         """Kill it with all it started."""
@@ -118,9 +150,41 @@ class Killer:
 
     def freeze(self, name: str) -> None:
         """Stop it as it is for a while: it neither answers nor hangs up."""
-        self._services[name].signal(signal.SIGSTOP)
-        self._thaw = time.monotonic() + self._chance.uniform(0.5, 8)
+        service = self._services[name]
+        service.signal(signal.SIGSTOP)
+        self._later(name, 0.5, 8, lambda: service.signal(signal.SIGCONT))
 
+    def restart(self, name: str) -> None:
+        """Tell it to end now, as its own tools do; it is started again."""
+        os.kill(self._services[name].pid, signal.SIGINT)
+
+    def reload(self, name: str) -> None:
+        """Tell it to read its settings again."""
+        os.kill(self._services[name].pid, signal.SIGHUP)
+
+    def fill(self, name: str) -> None:
+        """Leave no room on its disk for a while: no file may be written to."""
+        service = self._services[name]
+        service.leave_room(0)
+        self._later(name, 1, 5, lambda: service.leave_room(None))
+
+    def empty(self, name: str) -> None:
+        """Lose all that waits in it."""
+        with suppress(Exception):  # it may be on its way down
+            self._services[name].empty()
+
+    def back(self, name: str) -> None:
+        """Put it back, and right again after a while."""
+        clock = self._services[name]
+        clock.put(-BACK_S)
+        self._later(name, 3, 8, lambda: clock.put(0))
+
+    def _later(self, name: str, least: float, most: float, undo: Callable[[], None]) -> None:
+        self._undo[name] = time.monotonic() + self._chance.uniform(least, most), undo
+
+
+SAID = {"freeze": "frozen", "fill": "disk full", "empty": "emptied", "back": "back an hour"}
+BACK_S = 3600.0
 
 BLOWS = {
     "database": ("kill", "kill", "child"),
@@ -138,6 +202,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="how long things are killed")
     parser.add_argument("--seed", type=int, default=None, help="of what is killed when")
     parser.add_argument("--broker", help="a broker's URL; without it, files")
+    parser.add_argument("--scaled", action="store_true", help="two of each behind nginx")
     parser.add_argument("--keep", type=Path, help="folder where everything stays")
     given = parser.parse_args()
     seconds = given.seconds or (60.0 if given.quick else 600.0)
@@ -149,16 +214,20 @@ def main() -> int:
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vms-chaos-")))
         folder.chmod(0o755)
-        found = chaos(folder, seconds, seed, given.broker, stack)
-    print(json.dumps({"bench": "chaos", "quick": given.quick, "seed": seed} | found))
+        if given.scaled:
+            from benchmarks.chaos_scaled import scaled  # noqa: PLC0415 - needs more servers
+
+            stage = scaled(folder, METERS, POINTS, stack)
+        else:
+            stage = plain(folder, given.broker, stack)
+        found = chaos(stage, seconds, seed)
+    kind = {"bench": "chaos", "scaled": given.scaled, "quick": given.quick, "seed": seed}
+    print(json.dumps(kind | found))
     return 0 if found["right"] else 1
 
 
-def chaos(
-    folder: Path, seconds: float, seed: int, broker: str | None, stack: ExitStack
-) -> dict[str, object]:
-    """Set everything up, let it be killed, and tell what stands at the end."""
-    chance = random.Random(seed)
+def plain(folder: Path, broker: str | None, stack: ExitStack) -> Stage:
+    """Set up one of each."""
     environ = environment(folder, broker)
     for place in ("database", "instance"):
         (folder / place).mkdir()
@@ -177,12 +246,24 @@ def chaos(
     for service in services.values():
         stack.callback(service.kill)
         service.wait_ready()
-    port = services["web"].port or 0
+    record = folder / "instance" / "module" / "results.sqlite"
+    return Stage(
+        database, services, BLOWS, services["web"].port or 0, town,
+        ("supervisor", passwords["supervisor"]), environ, [record],
+    )  # fmt: skip
+
+
+def chaos(stage: Stage, seconds: float, seed: int) -> dict[str, object]:
+    """Let everything be killed while people sell, and tell what stands at the end."""
+    chance = random.Random(seed)
+    database, town = stage.database, stage.town
     sellers = [
-        Seller(port, town.operators[n % POINTS], list(town.meters), random.Random(f"{seed} {n}"))
+        Seller(
+            stage.door, town.operators[n % POINTS], list(town.meters), random.Random(f"{seed} {n}")
+        )
         for n in range(SELLERS)
     ]
-    supervisor = Supervisor(port, "supervisor", passwords["supervisor"], random.Random(seed + 1))
+    supervisor = Supervisor(stage.door, *stage.supervisor, random.Random(seed + 1))
     people = [*sellers, supervisor]
     for person in people:
         person.sign_in()
@@ -191,7 +272,7 @@ def chaos(
     print(
         f"Killing for {seconds:.0f} s, seed {seed}: {SELLERS} sellers, {METERS} meters.", flush=True
     )
-    killer = Killer(services, chance, lambda: sum(seller.ended for seller in sellers))
+    killer = Killer(stage, chance, lambda: sum(seller.ended for seller in sellers))
     killer.run(seconds)
     killer.make_whole()
     began = time.monotonic()
@@ -205,8 +286,8 @@ def chaos(
     stuck = [person.name for person in people if person.is_alive() or person.failure]
     failures = [repr(person.failure) for person in people if person.failure]
     faults = [f"{name} did not come to an end" for name in stuck] + failures
-    faults += chaos_checks.of_the_product(environ)
-    faults += chaos_checks.in_sql(database, folder / "instance", deals)
+    faults += chaos_checks.of_the_product(stage.environ)
+    faults += chaos_checks.in_sql(database, stage.records, deals)
     return report(killer, deals, supervisor, database, faults, seconds, settled)
 
 

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 
 from benchmarks.chaos_sellers import Deal
-from benchmarks.running import Database
 from config import Settings
 from vmsapp import create_app
 from vmsapp.extensions import db
@@ -116,8 +116,14 @@ def of_the_product(environ: Mapping[str, str]) -> list[str]:
     return faults
 
 
-def in_sql(database: Database, instance: Path, deals: Sequence[Deal]) -> list[str]:
-    """Find what must not be, in the tables, the module's record and what sellers saw."""
+class Tables(Protocol):
+    """A database that says where its tables are."""
+
+    dsn: str
+
+
+def in_sql(database: Tables, records: Sequence[Path], deals: Sequence[Deal]) -> list[str]:
+    """Find what must not be, in the tables, the modules' records and what sellers saw."""
     with psycopg.connect(database.dsn) as connection:
         faults = []
         for what, statement in NOTHING_FOUND.items():
@@ -125,7 +131,7 @@ def in_sql(database: Database, instance: Path, deals: Sequence[Deal]) -> list[st
             if found:
                 faults.append(f"{len(found)} {what}: {found[:5]}")
         faults += _of_deals(connection, deals)
-        faults += _of_the_module(connection, instance / "module" / "results.sqlite")
+        faults += _of_the_modules(connection, records)
     return faults
 
 
@@ -155,22 +161,25 @@ def _of_deals(connection: psycopg.Connection, deals: Sequence[Deal]) -> Iterator
             yield f"{who}: a token was handed out, and the books have {state}, shown {shown}"
 
 
-def _of_the_module(connection: psycopg.Connection, record: Path) -> Iterator[str]:
-    """Compare the module's record with the tokens: the same requests, each with its identifier."""
+def _of_the_modules(connection: psycopg.Connection, records: Sequence[Path]) -> Iterator[str]:
+    """Compare the modules' records with the tokens: the same requests, each with its identifier."""
     here = Counter(connection.execute(
         f"SELECT s.request_id, s.meter_pan, s.base_date, s.tid FROM sale s WHERE s.state IN {MADE}"
     ).fetchall())  # fmt: skip
     asked = {row[0] for row in connection.execute("SELECT request_id FROM sale_attempt").fetchall()}
-    with closing(sqlite3.connect(f"file:{record}?mode=ro", uri=True)) as module:
-        rows = module.execute(
-            "SELECT request_id, meter_pan, base_date, tid FROM request WHERE outcome = 'issued'"
-        ).fetchall()
-        ids = {row[0] for row in module.execute("SELECT request_id FROM request").fetchall()}
-        lines = module.execute("SELECT count(*), max(number) FROM journal").fetchone()
-    there = Counter(rows)
+    there: Counter[tuple] = Counter()
+    ids: set[str] = set()
+    for record in records:
+        with closing(sqlite3.connect(f"file:{record}?mode=ro", uri=True)) as module:
+            rows = module.execute(
+                "SELECT request_id, meter_pan, base_date, tid FROM request WHERE outcome = 'issued'"
+            ).fetchall()
+            ids |= {row[0] for row in module.execute("SELECT request_id FROM request").fetchall()}
+            lines = module.execute("SELECT count(*), max(number) FROM journal").fetchone()
+        there.update(rows)
+        if lines != (len(rows), len(rows) or None):
+            yield f"the journal {record} has {lines} lines for {len(rows)} tokens"
     if here != there:
         yield f"made here alone {list(here - there)[:5]}, there alone {list(there - here)[:5]}"
     if unknown := ids - asked:
         yield f"{len(unknown)} requests that were never written down here: {sorted(unknown)[:5]}"
-    if lines != (len(rows), len(rows) or None):
-        yield f"the journal has {lines} lines for {len(rows)} tokens"

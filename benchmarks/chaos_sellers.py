@@ -8,13 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from benchmarks.estate import Operator
-from benchmarks.till import LINK, LOST, Answer, Browser, sale_in
+from benchmarks.till import LINK, LOST, Answer, Browser, Door, sale_in
 
 PAUSE_S = 0.3
 """How long somebody waits who was told to try again."""
 USED_BEFORE = re.compile(r"This form was already used for sale (\d+)")
 CHEAP, DEAR = 20, 90
-TRIED_AGAIN = {202, 409, 500, 502, 503, 504}
+TRIED_AGAIN = {202, 409, 429, 500, 502, 503, 504}
 """What a seller tries again; anything else was no sale, or is a fault."""
 
 
@@ -27,6 +27,7 @@ class Deal:
         digits: What was handed out, each token once.
         state: What the seller saw last.
         heard: How often each answer came.
+        form: What was sent last, to be sent again.
     """
 
     key: str
@@ -36,15 +37,18 @@ class Deal:
     digits: set[str] = field(default_factory=set)
     state: str | None = None
     heard: Counter[str] = field(default_factory=Counter)
+    form: dict[str, str] = field(default_factory=dict)
 
 
 class Person(threading.Thread):
     """Somebody with a browser, at work until told to stop."""
 
-    def __init__(self, port: int, username: str, password: str, chance: random.Random) -> None:
+    def __init__(
+        self, where: int | Door, username: str, password: str, chance: random.Random
+    ) -> None:
         super().__init__(name=username, daemon=True)
         self.failure: BaseException | None = None
-        self._browser = Browser(port)
+        self._browser = Browser(where)
         self._who = (username, password)
         self._chance = chance
         self._over = threading.Event()
@@ -52,6 +56,10 @@ class Person(threading.Thread):
     def sign_in(self) -> None:
         """Sign in, while nothing breaks yet."""
         self._browser.sign_in(*self._who)
+
+    def hang_up(self) -> None:
+        """Close the line; a request later on dials again."""
+        self._browser.close()
 
     def stop(self) -> None:
         """Have the person end what was begun."""
@@ -77,7 +85,7 @@ class Person(threading.Thread):
             except LOST:
                 heard["page lost"] += 1
             else:
-                if answer.status < 500:
+                if answer.status < 500 and answer.status != 429:
                     return answer
                 heard[f"page {answer.status}"] += 1
             time.sleep(PAUSE_S)
@@ -87,9 +95,9 @@ class Seller(Person):
     """Sells to few meters, so that sellers meet."""
 
     def __init__(
-        self, port: int, operator: Operator, meters: list[int], chance: random.Random
+        self, where: int | Door, operator: Operator, meters: list[int], chance: random.Random
     ) -> None:
-        super().__init__(port, operator.username, operator.password, chance)
+        super().__init__(where, operator.username, operator.password, chance)
         self.deals: list[Deal] = []
         self.ended = 0
         self._point = operator.vending_point_id
@@ -111,6 +119,7 @@ class Seller(Person):
         page = self.until_answered(path, heard, key=key, mode=mode, value=str(units))
         form = {"mode": mode, "value": str(units), **page.fields}
         while deal.sale_id is None:
+            deal.form = form
             answer = self._sent(path, form, deal)
             if answer is None:
                 heard["lost"] += 1
@@ -137,10 +146,26 @@ class Seller(Person):
                 second.receive()
         except LOST:
             pass
+        finally:
+            if second:
+                second.close()
         try:
             return self._browser.receive()
         except LOST:
             return None
+
+    def sent_again(self, deal: Deal) -> set[str]:
+        """Send a form that was answered once more, as a browser does that heard nothing.
+
+        Returns:
+            The digits that are shown then; none where the sale is another.
+        """
+        path = f"/counter/meter/{deal.meter_id}/sell"
+        while (answer := self._browser.post(path, deal.form)).status in TRIED_AGAIN:
+            time.sleep(PAUSE_S)
+        if answer.status != 302 or sale_in(answer.location) != deal.sale_id:
+            return set()
+        return set(self.until_answered(f"/counter/sale/{deal.sale_id}", deal.heard).digits)
 
     def _obeyed(self, answer: Answer, form: dict[str, str], deal: Deal) -> dict[str, str]:
         """Do what a page says that did not sell; the key stays."""
@@ -179,8 +204,10 @@ class Seller(Person):
 class Supervisor(Person):
     """Looks at what is open, and gives money back for some of it."""
 
-    def __init__(self, port: int, username: str, password: str, chance: random.Random) -> None:
-        super().__init__(port, username, password, chance)
+    def __init__(
+        self, where: int | Door, username: str, password: str, chance: random.Random
+    ) -> None:
+        super().__init__(where, username, password, chance)
         self.given_back = 0
         self.heard: Counter[str] = Counter()
 

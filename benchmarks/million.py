@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, insert, select, text
 from werkzeug.security import generate_password_hash
 
+from benchmarks.bare import bare
 from vmsapp.extensions import atomic, db
 from vmsapp.models import Consumer, Meter, MeterInstallation, Product, Region, ServicePoint, Tariff
 from vmsapp.models.folding import search_key
@@ -121,7 +122,7 @@ def _consumers(count: int, first: int, towns: Towns) -> Iterator[dict[str, Any]]
             "search_key": search_key(number, name, phone), "region_id": city_of(n, count, towns),
             "address": f"{n % 977} Long Street", "gender": GENDERS[n % 100],
             "id_number": f"{n:010}", "email": "", "language": "en", "version": 1,
-            "retired_at": SINCE if n % 20 == 3 else None, "bound": hangs(n, count),
+            "retired_at": SINCE if n % 20 == 3 else None, "bound": hangs(n, count), "away": False,
         }  # fmt: skip
 
 
@@ -168,7 +169,8 @@ def pour(model: Any, rows: Iterator[dict[str, Any]]) -> None:
     table = model.__table__
     with atomic(db.session()) as session:
         if session.get_bind().dialect.name == "postgresql":
-            _copy(session, table, rows)
+            with bare(session, [model]):
+                _copy(session, table, rows)
             return
         while part := list(islice(rows, PARTS)):
             session.execute(insert(table), part)
@@ -177,8 +179,6 @@ def pour(model: Any, rows: Iterator[dict[str, Any]]) -> None:
 def _copy(session: Any, table: Any, rows: Iterator[dict[str, Any]]) -> None:
     first = next(rows)
     into = f"COPY {table.name} ({', '.join(first)}) FROM STDIN"
-    # triggers plan what they do for each row when the table is still empty
-    session.execute(text("SET LOCAL enable_seqscan = off"))
     cursor = session.connection().connection.cursor()
     with cursor.copy(into) as copy:
         copy.write_row(list(first.values()))

@@ -38,7 +38,7 @@ from vmsapp import create_app
 from vmsapp.cli.vms import initialise
 from vmsapp.clock import business_day, now_utc
 from vmsapp.extensions import db
-from vmsapp.models import SalesByHour, SalesByProduct, SalesByTariff
+from vmsapp.models import SalesByHour, SalesByPoint, SalesByProduct, SalesByTariff
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.proof.roll_ups import roll_ups_differ
 from vmsapp.services.reports import By, sources
@@ -107,7 +107,7 @@ def fill(app: Flask, note: Path, sales: int, meters: int, points: int) -> None:
         million.settle()
         cells = {
             model.__tablename__: db.session.scalar(select(func.count()).select_from(model))
-            for model in (SalesByTariff, SalesByProduct, SalesByHour)
+            for model in (SalesByPoint, SalesByTariff, SalesByProduct, SalesByHour)
         }
         print(f"all sums made in {summed:.0f} s: {cells}", flush=True)
         begun = time.perf_counter()

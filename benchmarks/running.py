@@ -44,6 +44,7 @@ class Service:
     ) -> None:  # fmt: skip
         self.name = name
         self.port = port
+        self._user = user
         self.log = log
         self.starts = 0
         self._command = [*_dies_with_us(user), *command]
@@ -107,6 +108,16 @@ class Service:
         for pid in self.family():
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def leave_room(self, size: int | None) -> None:
+        """Let no file grow beyond so many bytes, as on a full disk; None lifts that.
+
+        Asked for as the user it runs as: root of a container may not do it for others.
+        """
+        limit = "--fsize=" + ("unlimited:" if size is None else f"{size}:")
+        for pid in self.family():
+            subprocess.run([*_as(self._user), "prlimit", "--pid", str(pid), limit],
+                           check=False, capture_output=True)  # fmt: skip
 
     def kill(self) -> None:
         """Kill the family with signal 9, and wait until none of it is left."""
@@ -172,7 +183,7 @@ class WebServer(Service):
         if not self.alive:
             return False
         assert self.port is not None
-        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=0.5)
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         with suppress(OSError, http.client.HTTPException), closing(line):
             line.request("GET", "/login/")
             return line.getresponse().status == 200
@@ -242,11 +253,19 @@ def binaries() -> Path:
 
 def _dies_with_us(user: str | None) -> list[str]:
     """Have the kernel kill a process with the one that started it."""
-    command = ["setpriv", "--pdeathsig", "KILL"]
-    if user:
-        who = pwd.getpwnam(user)
-        command += [f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--init-groups"]
-    return [*command, "--"]
+    return (
+        ["setpriv", "--pdeathsig", "KILL", *_as(user)[1:]]
+        if user
+        else ["setpriv", "--pdeathsig", "KILL", "--"]
+    )
+
+
+def _as(user: str | None) -> list[str]:
+    """Run a command as a user; as who we are where none is named."""
+    if user is None:
+        return []
+    who = pwd.getpwnam(user)
+    return ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--init-groups", "--"]
 
 
 def _below(pid: int) -> Iterator[int]:

@@ -5,13 +5,13 @@ transfer and entries; every 200th was taken back. Guards and indexes are put asi
 poured in, which takes the rights of the database's owner, and are there again afterwards.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from benchmarks.bare import bare
 from benchmarks.estate import staffed
 from benchmarks.million import Towns
 from vmsapp.extensions import db
@@ -76,10 +76,7 @@ def trade(count: int, points: int, towns: Towns, zone: str, today: Any) -> Sold:
         )
     ]
     db.session.remove()
-    with db.engine.begin() as run:
-        run.execute(text("SET LOCAL session_replication_role = replica"))
-        run.execute(text("SET LOCAL work_mem = '256MB'"))
-        run.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
+    with db.engine.begin() as run, bare(run, FILLED):
         first = _series(run, "sale")
         _make_plans(run)
         run.execute(text(PLACES))
@@ -92,8 +89,7 @@ def trade(count: int, points: int, towns: Towns, zone: str, today: Any) -> Sold:
         run.execute(text(PLAN), {"today": today, "days": DAYS, "count": count,
                                  "places": places, "points": points})  # fmt: skip
         run.execute(text("ANALYZE bench_sale"))
-        with _indexes_aside(run):
-            _pour(run, first, zone)
+        _pour(run, first, zone)
         for table in ("bench_sale", "bench_place", "bench_counter"):
             run.execute(text(f"DROP TABLE {table}"))
     return Sold(first, count, [point for _n, point, _name in people])
@@ -176,26 +172,3 @@ def _pour(run: Connection, first: int, zone: str) -> None:
         run.execute(text(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"
         ))  # fmt: skip
-
-
-@contextmanager
-def _indexes_aside(run: Connection) -> Iterator[None]:
-    """Drop what makes pouring slow, and make it again."""
-    tables = [model.__table__.name for model in FILLED]
-    rules = run.execute(text(
-        "SELECT conrelid::regclass, conname, pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE contype = 'u' AND conrelid::regclass::text = ANY(:tables)"
-    ), {"tables": tables}).all()  # fmt: skip
-    for table, name, _said in rules:
-        run.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {name}"))
-    indexes = run.execute(text(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = ANY(:tables)"
-        " AND indexname NOT IN (SELECT conname FROM pg_constraint)"
-    ), {"tables": tables}).all()  # fmt: skip
-    for name, _said in indexes:
-        run.execute(text(f"DROP INDEX {name}"))
-    yield
-    for _name, said in indexes:
-        run.execute(text(said))
-    for table, name, said in rules:
-        run.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT {name} {said}"))

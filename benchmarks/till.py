@@ -8,7 +8,10 @@ import html
 import http.client
 import json
 import re
+import socket
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,11 +49,51 @@ class Answer:
         return [found.replace(" ", "") for found in DIGITS.findall(self.text)]
 
 
-class Browser:
-    """Keeps a connection and cookies."""
+@dataclass(frozen=True)
+class Door:
+    """Where the product answers on this machine.
 
-    def __init__(self, port: int, timeout_s: float = 60.0) -> None:
-        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    Attributes:
+        port: Of the proxy.
+        name: By which it is asked for.
+        certificate: The one it must show.
+    """
+
+    port: int
+    name: str
+    certificate: Path
+
+
+class _Secured(http.client.HTTPSConnection):
+    """A line over TLS to a name that nobody looks up: the server is on this machine."""
+
+    def __init__(self, door: Door, timeout_s: float) -> None:
+        self._trust = ssl.create_default_context(cafile=str(door.certificate))
+        super().__init__(door.name, door.port, timeout=timeout_s, context=self._trust)
+
+    def connect(self) -> None:
+        """Connect, and see that the certificate is the right one."""
+        plain = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = self._trust.wrap_socket(plain, server_hostname=self.host)
+
+
+class Browser:
+    """Keeps a connection and cookies.
+
+    Args:
+        where: A port of this machine, or the door of a proxy.
+    """
+
+    def __init__(self, where: int | Door, timeout_s: float = 60.0) -> None:
+        self._where, self._timeout_s = where, timeout_s
+        self._line: http.client.HTTPConnection
+        self._said: dict[str, str] = {}
+        if isinstance(where, Door):
+            self._line = _Secured(where, timeout_s)
+            self._said["Referer"] = f"https://{where.name}/"  # else a form is refused over TLS
+        else:
+            self._line = http.client.HTTPConnection("127.0.0.1", where, timeout=timeout_s)
         self.cookies: dict[str, str] = {}
 
     def sign_in(self, username: str, password: str) -> None:
@@ -63,9 +106,13 @@ class Browser:
 
     def twin(self) -> "Browser":
         """The same person's second window, on a line of its own."""
-        other = Browser(self._line.port, self._line.timeout or 60.0)
+        other = Browser(self._where, self._timeout_s)
         other.cookies = self.cookies
         return other
+
+    def close(self) -> None:
+        """Hang up; the next request dials again."""
+        self._line.close()
 
     def get(self, path: str, **query: str) -> Answer:
         """Ask for a page."""
@@ -79,7 +126,8 @@ class Browser:
 
     def send(self, method: str, path: str, form: dict[str, str] | None = None) -> None:
         """Send a request; its answer is read later."""
-        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        cookies = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
+        headers = {"Cookie": cookies, **self._said}
         body = None
         if form is not None:
             body, headers["Content-Type"] = urlencode(form), "application/x-www-form-urlencoded"

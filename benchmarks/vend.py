@@ -73,25 +73,30 @@ def main() -> None:
 class Bench:
     """Everything that runs."""
 
-    def __init__(self, folder: Path, meters: int, stack: ExitStack) -> None:
+    def __init__(
+        self, folder: Path, meters: int, stack: ExitStack, *, yard: int | None = None,
+        granian: bool = True,
+    ) -> None:  # fmt: skip
         for place in ("database", "instance"):
             (folder / place).mkdir()
         self._database = Database(folder / "database", folder / "database.log")
         stack.callback(self._database.kill)
         self._database.make()
-        environ = {
+        self._environ = environ = {
             "VMS_INSTANCE": str(folder / "instance"), "DEMO": "1", "VMS_LOG_LEVEL": "WARNING",
             "DATABASE_URL": self._database.url, "VMS_MODULE_SERVER": "1",
             "VMS_MODULE_PORT": str(running.free_port()), "VMS_LOGIN_RATE": "100000 per 1 minute",
             "VMS_TOKENS_PER_METER_MINUTE": "100000", "VMS_TOKENS_PER_METER_DAY": "100000",
         }  # fmt: skip
-        running.initialised(environ)
+        self._passwords = running.initialised(environ)
+        self._prepare()
         self._promises = promises(self._database)
-        town = estate.enlarge(environ, meters + max(meters * 2, 4_000), POINTS * 2)
+        yard = max(meters * 2, 4_000) if yard is None else yard
+        self._town = town = estate.enlarge(environ, meters + yard, POINTS * 2)
         ours, theirs = town.meters[:meters], town.meters[meters:]
-        module = running.module_server(environ, folder / "module.log")
+        self._module = module = running.module_server(environ, folder / "module.log")
         self._servers = {"gunicorn": running.gunicorn(environ, folder / "gunicorn.log")}
-        if importlib.util.find_spec("granian"):
+        if granian and importlib.util.find_spec("granian"):
             self._servers["granian"] = running.granian(environ, folder / "granian.log")
         for service in (module, *self._servers.values()):
             stack.callback(service.kill)
@@ -99,8 +104,8 @@ class Bench:
         for service in (module, *self._servers.values()):
             service.wait_ready()
         self._script = folder / "sale.sql"
-        yard = Estate(town.operators[POINTS:], theirs)
-        self._script.write_text(yardstick(environ, yard, self._database))
+        counted = Estate(town.operators[POINTS:], theirs)
+        self._script.write_text(yardstick(environ, counted, self._database))
         self._statements = self._script.read_text().count("\nSELECT") + sum(
             self._script.read_text().count(f"\n{word}") for word in ("INSERT", "UPDATE", "DELETE")
         )
@@ -110,6 +115,9 @@ class Bench:
             "sellers": [signed_in(port, one) for one in town.operators[:POINTS]],
         }  # fmt: skip
         self._runs = 0
+
+    def _prepare(self) -> None:
+        """Do what must be done before anything runs."""
 
     def measure(self, rounds: int, seconds: float) -> dict[str, Any]:
         """Take turns."""

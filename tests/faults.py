@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -188,7 +189,7 @@ class FaultyModule:
         fault = fault or self._always.get(method, works)
 
         def reach() -> Any:
-            written = self._refused.get(request_id)
+            written = self._refused.get(request_id) if request_id else None
             if written is None or method == "cancel":
                 return call()
             raise written
@@ -218,3 +219,39 @@ class WeatherySession(Session):
 
 def _no_connection() -> OperationalError:
     return OperationalError("COMMIT", {}, Exception("server closed the connection"))
+
+
+NOWHERE = {
+    "sqlite": {"database": "/nowhere/vms.sqlite"},
+    "postgresql": {"host": "/nowhere", "dbname": "vms"},
+}
+"""What each driver is told to connect to, which is not there."""
+
+
+class Outage:
+    """A database that goes away: it takes no connection, and cuts off those it has.
+
+    Attributes:
+        tries: How often it was asked for anything since.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self.tries = engine, 0
+
+    def begin(self) -> None:
+        self._engine.dispose()
+        event.listen(self._engine, "do_connect", self._refuse)
+        event.listen(self._engine, "before_cursor_execute", self._cut_off)
+
+    def end(self) -> None:
+        event.remove(self._engine, "do_connect", self._refuse)
+        event.remove(self._engine, "before_cursor_execute", self._cut_off)
+        self._engine.dispose()
+
+    def _refuse(self, dialect: Any, *_: object) -> Any:
+        self.tries += 1
+        return dialect.connect(**NOWHERE[dialect.name])
+
+    def _cut_off(self, *_: object) -> None:
+        self.tries += 1
+        raise OperationalError("SELECT", {}, Exception("server closed the connection"))

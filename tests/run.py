@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -58,6 +59,24 @@ GROUPS = (
         "written files opened in LibreOffice",
         "the Debian package libreoffice-calc",
         lambda: shutil.which("soffice") is not None,
+    ),
+    Group(
+        "systemd",
+        "units verified by systemd",
+        "the Debian package systemd",
+        lambda: shutil.which("systemd-analyze") is not None,
+    ),
+    Group(
+        "nginx",
+        "the product behind its proxy",
+        "the Debian package nginx",
+        lambda: shutil.which("nginx") is not None or Path("/usr/sbin/nginx").exists(),
+    ),
+    Group(
+        "rabbitmq",
+        "the scaled configuration on RabbitMQ",
+        "the Debian package rabbitmq-server",
+        Path("/usr/lib/rabbitmq/bin/rabbitmq-server").exists,
     ),
     Group("processes", "several processes, kills", "Linux", lambda: sys.platform == "linux"),
 )

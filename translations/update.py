@@ -1,8 +1,10 @@
 """Collect the product's texts and bring every language up to date.
 
 ``make messages`` writes the catalogues anew and says what is missing. With ``--check``
-nothing is written; it fails when a text is missing, empty, fuzzy or has other holes
-than its original. ``make messages L=xx`` begins a language.
+nothing is written; it fails when a text is missing, empty, fuzzy, has other holes than its
+original, spaces at which a line must not end or other words than the glossary, and when a word of
+a template, a colon, quotes or a percent sign are of one language alone.
+``make messages L=xx`` begins a language.
 """
 
 import re
@@ -16,10 +18,14 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
+from glossary import Glossary, glossary
+from literals import glued, percents, untranslated
 
 HERE = Path(__file__).resolve().parent
-HOLES = re.compile(r"%\(\w+\)s")
+HOLES = re.compile(r"%\(\w+\)[sd]")
 KEYWORDS = ("-k", "N_", "-k", "_l", "-k", "lazy_gettext")
+BREAKS = {"fr": re.compile(r" [:;?!»]|« ")}
+"""Where a line must not end: French has its signs apart from the words, by a space that stays."""
 PERSONAL = ('"POT-Creation', '"PO-Rev', '"Report-Msgid', '"Last-Tr', '"Language-Team')
 """Header lines that say nothing of the texts."""
 
@@ -38,7 +44,8 @@ def collect() -> Catalog:
         catalog = read_po(BytesIO(pot.read_bytes()))
     for line in (HERE / "framework.txt").read_text().splitlines():
         if line.strip():
-            catalog.add(line.strip())
+            one, _, many = line.strip().partition(" | ")
+            catalog.add((one, many) if many else one)
     return catalog
 
 
@@ -57,10 +64,11 @@ def holes(text: str) -> Counter[str]:
     return Counter(HOLES.findall(text))
 
 
-def faults(path: Path, texts: Catalog) -> list[str]:
+def faults(path: Path, texts: Catalog, words: Glossary) -> list[str]:
     """Say what is wrong with a catalogue."""
-    catalog = read_po(BytesIO(path.read_bytes()), locale=path.parts[-3])
-    found = []
+    locale = path.parts[-3]
+    catalog = read_po(BytesIO(path.read_bytes()), locale=locale)
+    found = words.gaps([forms(text.id)[-1] for text in texts])
     for text in texts:
         if not text.id:
             continue
@@ -69,10 +77,17 @@ def faults(path: Path, texts: Catalog) -> list[str]:
             found.append(f"not translated: {text.id!r}")
         elif entry.fuzzy:
             found.append(f"fuzzy: {text.id!r}")
+        elif locale in BREAKS and any(map(BREAKS[locale].search, forms(entry.string))):
+            found.append(f"a space at which a line may end: {text.id!r}")
         elif any(holes(form) - holes(forms(text.id)[-1]) for form in forms(entry.string)) or (
             holes(forms(entry.string)[-1]) != holes(forms(text.id)[-1])
         ):
             found.append(f"other holes: {text.id!r}")
+        else:
+            whole = [
+                form for form in forms(entry.string) if holes(form) == holes(forms(text.id)[-1])
+            ]
+            found += words.faults(forms(text.id)[-1], whole)
     extra = [m.id for m in catalog if m.id and m.id not in texts]
     return found + [f"no longer used: {text!r}" for text in extra]
 
@@ -104,9 +119,13 @@ def main() -> int:
             update(path, texts)
     wrong = 0
     for path in files():
-        for fault in faults(path, texts):
+        for fault in faults(path, texts, glossary(path.parts[-3])):
             wrong += 1
             print(f"{path.parts[-3]}: {fault}")
+    ours = [form for text in texts for form in forms(text.id)]
+    for literal in (*untranslated(), *glued(), *percents(ours)):
+        wrong += 1
+        print(literal)
     print(f"{len(texts)} texts, {len(files())} languages, {wrong} to put right.")
     return 1 if wrong and "--check" in arguments else 0
 

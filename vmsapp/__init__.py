@@ -44,7 +44,7 @@ def _wired(settings: "Settings | None") -> "Flask":
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from config import ROOT, Settings
-    from vmsapp import cli, i18n, logs, models, scope, tasks, views
+    from vmsapp import api, cli, i18n, logs, models, scope, tasks, views, watch
     from vmsapp.extensions import csrf, db, migrate
     from vmsapp.sealing import expand, secret_file
     from vmsapp.services import instance, security_modules
@@ -52,7 +52,7 @@ def _wired(settings: "Settings | None") -> "Flask":
 
     settings = settings or Settings.from_environ(os.environ)
     os.umask(0o077)  # what is written is its owner's alone
-    logs.begin(settings.log_level)
+    logs.begin(settings.log_level, settings.log_format)
     for chatty, level in (("flask_appbuilder", "WARNING"), ("alembic", "WARNING"),
                           ("waitress", "WARNING"), ("kombu.connection", "ERROR"),
                           ("sqlalchemy", "WARNING")):  # rows read, digits too  # fmt: skip
@@ -83,6 +83,7 @@ def _wired(settings: "Settings | None") -> "Flask":
             security_manager_class=views.ScreensSecurityManager,
         )
         views.register(app, builder, production=settings.production)
+        api.init_app(app)
         if settings.production:
             with scope.seen_by(scope.SYSTEM):
                 instance.refuse_demo_keys(db.session())
@@ -90,5 +91,6 @@ def _wired(settings: "Settings | None") -> "Flask":
     i18n.init_app(app)
     tasks.init_app(app, settings)
     cli.register(app)
+    watch.init_app(app, settings)  # the last, so that it stands before all the others
     assert models, "all tables are mapped"
     return app

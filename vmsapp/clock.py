@@ -7,16 +7,34 @@ another clock in its place and no room can drift into local time.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _source: ContextVar[Callable[[], datetime] | None] = ContextVar("clock", default=None)
 
 
+_added: list[Callable[[], timedelta]] = []
+"""What a trial adds to the machine's clock; empty but in trials."""
+
+
 def now_utc() -> datetime:
     """Read the clock: an aware UTC moment, to the microsecond."""
     source = _source.get()
-    return source() if source else datetime.now(UTC)  # noqa: TID251 - the one place
+    if source:
+        return source()
+    now = datetime.now(UTC)  # noqa: TID251 - the one place
+    return now + _added[0]() if _added else now
+
+
+def add_to_clock(offset: Callable[[], timedelta]) -> None:
+    """Have the whole process read a clock that is off, in trials of what a wrong clock does.
+
+    No setting leads here: it is for programs that start the product inside themselves.
+
+    Args:
+        offset: Asked at every reading; added to the machine's clock.
+    """
+    _added[:] = [offset]
 
 
 def business_day(moment: datetime, zone: str) -> date:

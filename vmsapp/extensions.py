@@ -8,7 +8,7 @@ never queue behind a writer.
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -34,6 +34,7 @@ TRUSTED_SECONDS = 1.0
 _USED = "vms_used"
 _WRITES = "vms_writes"
 _ATOMIC = "vms_atomic"
+_AFTER = "vms_after"
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 db = SQLA(
@@ -75,10 +76,24 @@ def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
         yield session
         session.commit()
     except BaseException:
+        session.info.pop(_AFTER, None)
         session.rollback()
         raise
     finally:
         session.info.pop(_ATOMIC, None)
+    for call in session.info.pop(_AFTER, ()):
+        call()
+
+
+def after_commit(session: Session, call: Callable[[], None]) -> None:
+    """Have something done once the transaction stands, for what is no part of it.
+
+    Args:
+        session: Inside ``atomic``.
+        call: Not called where the transaction is taken back; does not raise.
+    """
+    assert session.info.get(_ATOMIC), "there is nothing to wait for outside atomic()"
+    session.info.setdefault(_AFTER, []).append(call)
 
 
 def connection_of(session: Session) -> Connection:

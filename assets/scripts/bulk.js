@@ -35,6 +35,13 @@ on('click', ROW, (row, event) => { // the change follows it
   lastRow = row;
 });
 
+// Enter in a box of a table ticks it, too: the browser would send the form the table stands in.
+on('keydown', '.table input[type="checkbox"]', (box, event) => {
+  if (event.key !== 'Enter' || event.isComposing) return;
+  event.preventDefault();
+  if (!event.repeat && !event.ctrlKey && !event.metaKey) box.click();
+});
+
 on('change', ROW, (row) => {
   if (row.form) show(row.form.id);
 });

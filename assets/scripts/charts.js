@@ -5,11 +5,18 @@
 // of --series-1 to --series-4. The table's caption names the chart.
 
 import { BarChart, LineChart } from 'echarts/charts';
-import { GridComponent, TooltipComponent } from 'echarts/components';
+import { AriaComponent, GridComponent, TooltipComponent } from 'echarts/components';
 import { init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 
-use([BarChart, GridComponent, LineChart, SVGRenderer, TooltipComponent]);
+use([AriaComponent, BarChart, GridComponent, LineChart, SVGRenderer, TooltipComponent]);
+
+// What tells the kinds apart besides their colours; the legend draws the same in CSS.
+const PATTERNS = {
+  2: { symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [2, 4], rotation: -Math.PI / 4 },
+  3: { symbol: 'circle', symbolSize: 0.5, dashArrayX: [[6, 6], [0, 6, 6, 0]], dashArrayY: [6, 0] },
+  4: { symbol: 'rect', dashArrayX: [1, 0], dashArrayY: [2, 5] },
+};
 
 const REDRAWN_WHEN = ['(prefers-color-scheme: dark)', '(prefers-reduced-motion: reduce)', 'print'];
 
@@ -108,7 +115,7 @@ function series(kind, points) {
     const values = new Map(points.filter((one) => one.of === of).map((p) => [p.name, p.value]));
     const data = namesOf(points).map((name) => values.get(name) ?? 0);
     const color = colour(of ? `--series-${of}` : '--ring');
-    return kind === 'line' ? line(data, color) : bars(kind, data, color, told.length > 1);
+    return kind === 'line' ? line(data, color) : bars(kind, data, color, told.length > 1 ? of : '');
   });
 }
 
@@ -117,11 +124,12 @@ function line(data, color) {
   return { type: 'line', data, showSymbol, color };
 }
 
-/** Bars; of several kinds they stand on one another, apart by a line of the ground's colour. */
-function bars(kind, data, color, several) {
+/** Bars; of several kinds they stand on one another, apart by a line of the ground's colour and patterns. */
+function bars(kind, data, color, of) {
   const whole = { type: 'bar', data, color, barMaxWidth: 28 };
-  if (several) {
-    return { ...whole, stack: 'all', itemStyle: { borderColor: colour('--surface'), borderWidth: 1 } };
+  if (of) {
+    const decal = PATTERNS[of] && { ...PATTERNS[of], color: colour('--surface') };
+    return { ...whole, stack: 'all', itemStyle: { decal, borderColor: colour('--surface'), borderWidth: 1 } };
   }
   return { ...whole, itemStyle: { borderRadius: kind === 'hbar' ? 3 : [3, 3, 0, 0] } };
 }
@@ -143,6 +151,7 @@ function tooltip(points) {
 
 function plan(kind, points) {
   return {
+    aria: { enabled: true, label: { enabled: false } }, // patterns; what it says is English alone
     animation: !matchMedia('(prefers-reduced-motion: reduce)').matches,
     grid: { left: 8, right: 12, top: 12, bottom: 4, outerBoundsMode: 'same' }, // labels within
     tooltip: tooltip(points),

@@ -1,6 +1,7 @@
 // The counter: the price while typing, one press of Sell, and waiting for a sale in doubt.
 
 const STILL_TYPING = 150;
+const STILL_READING = 900; // what the price is now is read out when the typing has ended
 const LOOK_AGAIN = 2000;
 const TYPED = ['mode', 'value', 'received', 'vending_point'];
 
@@ -9,7 +10,9 @@ function followPrice(form) {
   const received = document.getElementById('received');
   const quote = document.getElementById('quote');
   const sell = form.querySelector('[data-sell]');
+  const said = form.querySelector('[data-quote-said]');
   let timer = 0;
+  let telling = 0;
   let latest = 0;
 
   function write(address) {
@@ -32,12 +35,30 @@ function followPrice(form) {
     } catch { /* asked too often by a fast typist; the price is asked for later, and this with it */ }
   }
 
+  function tell(mine) {
+    clearTimeout(telling);
+    telling = setTimeout(() => {
+      if (mine !== latest) return;
+      const wrong = quote.querySelector('[data-beside], .note');
+      said.textContent = (wrong ?? quote.querySelector('[data-said]'))?.textContent.trim() ?? '';
+    }, STILL_READING);
+  }
+
+  function mark(wrong) {
+    [value, received].forEach((field) => {
+      field.classList.toggle('is-invalid', field.id === wrong);
+      field.setAttribute('aria-invalid', String(field.id === wrong));
+    });
+  }
+
   async function ask() {
     keep();
     latest += 1;
     const mine = latest;
     if (!value.value.trim()) {
       quote.replaceChildren();
+      said.textContent = '';
+      mark();
       return;
     }
     const kept = new FormData(form);
@@ -48,12 +69,9 @@ function followPrice(form) {
       const answer = await fetch(`${form.dataset.quote}?${query}`, { redirect: 'error' });
       const html = await answer.text();
       if (mine === latest) {
-        quote.innerHTML = html; // our own page, escaped where it was written
-        const wrong = quote.querySelector('[data-beside]')?.dataset.beside;
-        [value, received].forEach((field) => {
-          field.classList.toggle('is-invalid', field.id === wrong);
-          field.setAttribute('aria-invalid', String(field.id === wrong));
-        });
+        quote.innerHTML = html.replaceAll(' role="alert"', ''); // our own page, escaped where it was written
+        tell(mine);
+        mark(quote.querySelector('[data-beside]')?.dataset.beside);
       }
     } catch { /* the sale itself asks again */ }
     if (mine === latest) sell.disabled = false;

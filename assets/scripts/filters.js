@@ -1,9 +1,38 @@
-// The forms above a list: sent on choosing, empty fields left out of the address, and the
+// The forms at a list: sent on choosing, empty fields left out of the address, and the
 // chosen comparison put into the name of the field it belongs to.
 
 import { all, on } from './dom.js';
+import { goOnAt } from './goon.js';
 
-on('change', '[data-submit-on-change]', ({ form }) => form.requestSubmit());
+// A choice from the open list is sent at once. The arrow keys and letters pass by others on a closed
+// one: what they choose is sent by Enter or on leaving.
+const SENDING = 'select[data-submit-on-change]';
+let passing = false;
+let waiting = null;
+
+function send(select) {
+  if (waiting) goOnAt(`#${CSS.escape(select.id)}`);
+  waiting = null;
+  select.form.requestSubmit();
+}
+
+on('pointerdown', SENDING, () => { passing = false; });
+
+on('keydown', SENDING, (select, event) => {
+  passing = !event.altKey && !['Enter', ' ', 'F4'].includes(event.key); // these open the list
+  if (event.key !== 'Enter' || !waiting) return;
+  event.preventDefault();
+  send(select);
+});
+
+on('change', SENDING, (select) => {
+  if (passing) waiting = select;
+  else send(select);
+});
+
+on('focusout', SENDING, (select) => {
+  if (waiting && document.hasFocus()) send(select);
+});
 
 on('change', 'select[data-operator]', (operator) => {
   const column = operator.dataset.operator;

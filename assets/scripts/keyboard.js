@@ -1,35 +1,54 @@
-// Where the focus goes: to what is wrong with a form as it opens, and with "/" to the search.
-// F keys press what announces them, or go there where it is a field.
+// Where the focus goes: to what is wrong with a form as it opens. A key presses what announces it
+// in aria-keyshortcuts, or goes there where it is a field or a text; which keys there are stands in
+// vmsapp/views/keys.py alone.
+
+import { all } from './dom.js';
 
 const TYPED_INTO = 'input, textarea, select, [contenteditable]';
+const SAME_KEY = { '؟': '?', '？': '?', '／': '/' }; // as other keyboards write them
+const SCANNED_WITHIN = 40; // milliseconds: nobody types so fast
+
+let lastSign = -Infinity;
 
 requestAnimationFrame(() => { // after autofocus
   document.querySelector('[data-focus]')?.focus({ preventScroll: true }); // what stands above is read first
   document.getElementById('errors')?.focus();
-  const box = document.getElementById('q');
-  if (box?.value && document.activeElement === box) box.select(); // the next search replaces it
+  const box = document.querySelector('#q');
+  // the next search replaces it; what was typed or scanned meanwhile is the next search
+  if (box?.value && box.value === box.defaultValue && document.activeElement === box) box.select();
 });
 
-document.addEventListener('keydown', (event) => {
-  const elsewhere = event.target.closest?.(`${TYPED_INTO}, dialog`);
-  if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey || elsewhere) return;
-  const search = document.getElementById('top-q');
-  if (!search) return;
-  event.preventDefault();
-  search.focus();
-  search.select();
-});
+// What a key is called there. With Control a letter is meant by its place: on an Arabic or Russian
+// keyboard it writes another one.
+function nameOf(event) {
+  const command = event.ctrlKey || event.metaKey;
+  const letter = command && /^Key[A-Z]$/.test(event.code) ? event.code.slice(3) : '';
+  const key = letter || (SAME_KEY[event.key] ?? event.key);
+  return [event.ctrlKey && 'Control', event.metaKey && 'Meta', event.altKey && 'Alt', key].filter(Boolean).join('+');
+}
 
-// A key that a link, button or field announces, also while something is typed.
+function announcing(name) {
+  const named = (element) => element.getAttribute('aria-keyshortcuts').split(' ').includes(name);
+  const found = all('[aria-keyshortcuts]:not(:checked)').filter(named);
+  const shown = found.find((element) => element.checkVisibility() || element.closest('details'));
+  const instead = found[0]?.id === 'top-q' ? document.querySelector('[data-palette]') : null; // on a telephone
+  return shown ?? instead;
+}
+
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-  if (!/^F\d+$/.test(event.key) || document.querySelector('dialog[open]')) return;
-  const element = document.querySelector(`[aria-keyshortcuts="${event.key}"]:not(:checked)`);
+  const sign = event.key.length === 1;
+  const command = event.ctrlKey || event.metaKey;
+  const scanned = event.timeStamp - lastSign < SCANNED_WITHIN; // scanners send Ctrl-K between lines
+  if (sign && !command) lastSign = event.timeStamp;
+  if (event.shiftKey && (command || !sign)) return;
+  if (sign && (command ? scanned : event.altKey || event.target.closest?.(TYPED_INTO))) return;
+  if (document.querySelector('dialog[open]')) return;
+  const element = announcing(nameOf(event));
   if (!element) return;
   event.preventDefault();
-  if (element.matches('input:not([type=radio])')) {
+  if (element.matches('input:not([type=radio]), [tabindex="-1"]')) {
     element.focus();
-    element.select();
+    element.select?.();
   } else {
     element.click();
   }
@@ -54,7 +73,7 @@ document.addEventListener('keydown', (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const hits = [...document.querySelectorAll('[data-hits] a')];
   const at = hits.indexOf(document.activeElement);
-  const box = document.getElementById('q');
+  const box = document.querySelector('#q');
   const typed = event.key.length === 1 && event.key !== ' ' && !event.ctrlKey && !event.metaKey && !event.altKey;
   if (box && at >= 0 && (typed || event.key === 'Escape')) {
     box.focus();

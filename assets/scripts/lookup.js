@@ -54,6 +54,44 @@ function forgetWhileTyping(field, rows) {
   });
 }
 
+/** No row is marked, to be taken by Enter, before something is typed or an arrow key is pressed. */
+function markOnlyWhenAsked(field) {
+  const refresh = field.refreshOptions.bind(field);
+  field.refreshOptions = (open) => {
+    const marked = field.activeOption;
+    refresh(open);
+    field.selectable().forEach((row) => { row.id ||= `${field.inputId}-row-${row.dataset.value}`; }); // the chosen one lacks it
+    if (!marked && !field.inputValue()) field.clearActiveOption();
+  };
+  const press = field.onKeyDown.bind(field);
+  field.onKeyDown = (event) => {
+    const rows = field.isOpen && !field.activeOption ? [...field.selectable()] : [];
+    if (!rows.length || !['ArrowDown', 'ArrowUp'].includes(event.key)) {
+      press(event);
+      return;
+    }
+    event.preventDefault();
+    const chosen = rows.find((row) => field.items.includes(row.dataset.value));
+    field.setActiveOption(chosen ?? rows.at(event.key === 'ArrowDown' ? 0 : -1));
+  };
+  field.hook('after', 'close', () => field.clearActiveOption());
+}
+
+/** The chosen row stands beside the input, which is empty: it is told as what describes it. */
+function sayWhatIsChosen(field) {
+  const input = field.control_input;
+  const usual = input.getAttribute('aria-describedby');
+  const say = () => {
+    const chosen = [...field.control.querySelectorAll('.item')];
+    chosen.forEach((item, place) => { item.id = `${field.inputId}-chosen-${place + 1}`; });
+    const ids = [...chosen.map(({ id }) => id), usual].filter(Boolean);
+    if (ids.length) input.setAttribute('aria-describedby', ids.join(' '));
+    else input.removeAttribute('aria-describedby');
+  };
+  ['item_add', 'item_remove', 'clear', 'load'].forEach((happened) => field.on(happened, say));
+  say();
+}
+
 function sayTheSame(select, field) {
   SAID_OF_THE_FIELD.filter((name) => select.hasAttribute(name)).forEach((name) => {
     field.control_input.setAttribute(name, select.getAttribute(name));
@@ -87,5 +125,7 @@ export function enhance(select) {
     shouldLoad: () => true,
   });
   forgetWhileTyping(field, rows);
+  markOnlyWhenAsked(field);
   sayTheSame(select, field);
+  sayWhatIsChosen(field);
 }

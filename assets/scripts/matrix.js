@@ -17,12 +17,21 @@ function set(box, checked) {
   if (box.dataset.some) document.getElementById(box.dataset.some)?.remove();
 }
 
+/** Who changed one box is told which others followed it. */
+function tell({ form, checked }, others) {
+  const said = form.querySelector('[data-brought]');
+  const names = others.map((other) => other.getAttribute('aria-label')).join('; ');
+  said.textContent = names && (checked ? said.dataset.ticked : said.dataset.cleared).replace('{}', () => names);
+}
+
 function follow(box) {
   const others = box.checked
     ? box.dataset.needs.split(' ').filter(Boolean).map((key) => `[value="${CSS.escape(key)}"]`)
     : [`[data-needs~="${CSS.escape(box.value)}"]`];
-  others.flatMap((which) => all(`${BOX}${which}:enabled`, box.form))
-    .forEach((other) => set(other, box.checked));
+  const following = others.flatMap((which) => all(`${BOX}${which}:enabled`, box.form));
+  const changed = following.filter((other) => other.checked !== box.checked || other.indeterminate);
+  changed.forEach((other) => set(other, box.checked));
+  return changed;
 }
 
 function show(form) {
@@ -37,7 +46,7 @@ function show(form) {
 
 on('change', BOX, (box) => {
   set(box, box.checked);
-  follow(box);
+  tell(box, follow(box));
   show(box.form);
 });
 

@@ -23,6 +23,8 @@ function step(menu, key) {
   items.at(next)?.focus();
 }
 
+on('submit', `${OPEN} form:has([data-file])`, (form) => closeAndReturn(form.closest(OPEN))); // the page stays
+
 document.addEventListener('click', ({ target }) => closeAllBut(target));
 document.addEventListener('focusin', ({ target }) => closeAllBut(target));
 

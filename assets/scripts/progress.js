@@ -4,6 +4,7 @@
 import { all } from './dom.js';
 
 const A_SECOND = 1000;
+const BETWEEN_WORDS = 10 * A_SECOND; // that much is read out at most
 const LONGEST_PAUSE = 30 * A_SECOND;
 
 function pause(milliseconds) {
@@ -23,6 +24,14 @@ async function ask(address) {
   return answer.json();
 }
 
+function tell(box, text) {
+  const said = box.querySelector('[data-progress-said]');
+  const now = performance.now();
+  if (!said || said.textContent === text || now - (Number(said.dataset.at) || -BETWEEN_WORDS) < BETWEEN_WORDS) return;
+  said.dataset.at = now;
+  said.textContent = text;
+}
+
 function show(box, { done, total, text }) {
   const bar = box.querySelector('progress');
   if (total) {
@@ -32,7 +41,8 @@ function show(box, { done, total, text }) {
     bar.removeAttribute('value'); // how much there is to do is not known yet
   }
   const words = box.querySelector('[data-progress-text]');
-  if (words && words.textContent !== text) words.textContent = text; // else it is read out again
+  if (words) words.textContent = text;
+  tell(box, text);
 }
 
 async function follow(box) {

@@ -1,4 +1,5 @@
-// The groups of the side menu stay as the person left them, until the browser's tab closes.
+// The groups of the side menu stay as the person left them, until the browser's tab closes. Where
+// the menu opens over the page it takes the focus, and it closes when the focus leaves it.
 
 import { all, on } from './dom.js';
 
@@ -23,6 +24,16 @@ on('click', 'details[data-keep] > summary', ({ parentElement: group }) => {
   if (group.open) names.delete(group.dataset.keep); // the click is about to close it
   else names.add(group.dataset.keep);
   remember(names);
+});
+
+const side = document.getElementById('side');
+
+side?.addEventListener('toggle', ({ newState }) => {
+  if (newState === 'open') side.querySelector('a').focus();
+});
+
+document.addEventListener('focusin', ({ target }) => {
+  if (side?.matches(':popover-open') && !side.contains(target)) side.hidePopover();
 });
 
 all('details[data-keep]').forEach((group) => {

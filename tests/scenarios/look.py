@@ -5,10 +5,9 @@ is judged by the tests; nothing is asserted here.
 """
 
 import json
-import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from playwright.sync_api import (
+    APIResponse,
     Browser,
     BrowserContext,
     ConsoleMessage,
@@ -37,6 +37,7 @@ from tests.scenarios.keys_seen import (
     change_looked_at,
     make_tokens,
 )
+from tests.scenarios.readers import GROUPS, LEFT_TO_RIGHT, RIGHT_TO_LEFT, SAID, Turns, english_of
 from tests.scenarios.reports_seen import SENT, TRIED, add_reports
 from tests.scenarios.revenue_seen import TAKEN, add_findings
 from tests.scenarios.waiting import until
@@ -45,6 +46,7 @@ from vmsapp.services.delivery.sweep import NoAnswer
 from vmsapp.services.floats import PAY_IN, Movement
 from vmsapp.services.mail import MailRefused
 from vmsapp.services.problems import problem_of
+from vmsapp.services.sign_in import NO_PASSWORD
 from vmsapp.services.vending.give_back import GIVE_BACK, GiveBack
 
 if TYPE_CHECKING:
@@ -63,6 +65,11 @@ NARROW: Final = 320
 PHONE: Final = 360
 
 NEWCOMER: Final = "operator2"
+KIOSK: Final = 7
+"""Id of a program's account, which the demonstration has none of."""
+BEGINNER: Final = 8
+"""Somebody who is given one-time codes, and so has no password for long."""
+
 """A user whose groups are taken away: may open nothing."""
 
 SENT_BACK: Final = "the server responded with a status of"
@@ -98,9 +105,6 @@ PASSWORDS: dict[str, str] = {}
 WALKS: Final = (("light", "phone"), ("dark-arabic", "phone-arabic"))
 """Ways that differ in theme and width alone are looked at on one and the same page."""
 
-ALL: Final = os.environ.get("VMS_LOOK") == "all"
-"""Look at every scene in every way, and search it each time: three times the time."""
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -132,7 +136,7 @@ class Scene:
         """
         turn = crc32(self.name.encode())
         mine = turn % len(WALKS) == walk and (at is None or turn // 2 % 2 == at)
-        return ALL or self.shell or mine
+        return self.shell or mine
 
 
 def pressed(selector: str) -> Callable[[Page], object]:
@@ -186,9 +190,26 @@ def typed(text: str, then: str) -> Callable[[Page], object]:
     return act
 
 
+def opened_by(keys: str) -> Callable[[Page], object]:
+    """Open a window over the page by a key, outside of fields."""
+
+    def act(page: Page) -> None:
+        page.locator("main").focus()
+        page.keyboard.press(keys)
+        page.locator("dialog[open] :is(a, input)").first.wait_for()
+
+    return act
+
+
 def scrolled_up(page: Page) -> None:
     """Leave nothing half under the bar."""
     page.evaluate("scrollTo(0, 0)")
+
+
+def parts_refused(page: Page) -> None:
+    """Send the form of the parts as it is; below its errors others stand half under the bar."""
+    shown("#form .btn-primary", "#errors")(page)
+    scrolled_up(page)
 
 
 def slip_entered(page: Page, then: str = "#again-error") -> None:
@@ -232,6 +253,15 @@ def settled_without_words(page: Page) -> None:
     page.locator("#note").fill("  ")
     page.locator("main form .btn-primary").click()
     page.locator("[role=alert]").wait_for()
+
+
+def booked_in_vain(page: Page) -> None:
+    """Book tokens of which the module's journal knows nothing."""
+    page.locator("#vending_point-ts-control").fill("a")
+    page.locator(".ts-dropdown [data-selectable]").first.click()
+    page.locator("#note").fill("receipt seen")
+    page.locator(SAVE).click()
+    page.locator("#errors").wait_for()
 
 
 def token_looked_up(page: Page, meter: str, then: str) -> None:
@@ -285,6 +315,11 @@ SCENES: Final = (
     Scene("sign-in-refused", "/login/", who=None, act=sign_in_wrongly, status=422),
     Scene("nothing-here-outside", "/login/nothing-here", who=None, status=404),
     Scene("start", "/", who=NEWCOMER, shell=True),
+    Scene("palette", "/palette/?q=mwangi"),
+    Scene("palette-open", "/palette/", act=opened_by("Control+k"), part="#palette"),
+    Scene("keys", "/shortcuts/"),
+    Scene("keys-open", "/counter/", act=opened_by("?"), part="#keys"),
+    Scene("helps", "/hints/"),
     Scene("not-allowed", "/users/list/", who=NEWCOMER, status=403),
     Scene("not-found", "/nothing-here", status=404),
     Scene("counter", "/counter/", shell=True),
@@ -293,7 +328,7 @@ SCENES: Final = (
     Scene("counter-wrong-digit", "/counter/?q=99999999999"),
     Scene("purchase", "/counter/meter/1"),
     Scene("purchase-priced", "/counter/meter/1", act=typed("50", "#quote .total"), part="main"),
-    Scene("purchase-refused", "/counter/meter/1", act=typed("abc", "#quote [role=alert]"),
+    Scene("purchase-refused", "/counter/meter/1", act=typed("abc", "#quote .field-error"),
           part="main"),
     Scene("purchase-change", "/counter/meter/1?key=1-look&mode=quantity&value=50&received=20"),
     Scene("purchase-blocked", "/counter/meter/3"),
@@ -460,6 +495,7 @@ SCENES: Final = (
     Scene("import-new", "/imports/new/consumers"),
     Scene("import-new-errors", "/imports/new/consumers", part="main", status=422,
           act=shown("main form .card-foot .btn-primary", "#errors")),
+    Scene("import-new-figures", "/imports/new/opening-figures"),
     Scene("import-faulty", f"/imports/show/{FAULTY}"),
     Scene("import-applied", f"/imports/show/{APPLIED}"),
     Scene("import-stopped", f"/imports/show/{FAILED}"),
@@ -469,7 +505,7 @@ SCENES: Final = (
     Scene("job-failed", f"/jobs/show/{FAILED}"),
     Scene("job-export", f"/jobs/show/{EXPORTED}"),
     Scene("regions-tree", "/regions/?at=2"),
-    Scene("regions-found", "/regions/?q=region"),
+    Scene("regions-found", "/regions/?q=north"),
     Scene("regions-move", "/regions/move/3"),
     Scene("regions-merge", "/regions/merge/3?to=2"),
     Scene("vending-point-close", "/vending-points/close/1"),
@@ -482,11 +518,22 @@ SCENES: Final = (
     Scene("list-chosen", "/users/list/", part=".bulk", act=pressed("[name=rowid]")),
     Scene("list-confirm", "/products/list/", part="dialog",
           act=shown("[form=delete-row]", "dialog[open]")),
+    Scene("help", "/help/"),
+    Scene("help-found", "/help/?q=take+back", part="main"),
+    Scene("help-not-found", "/help/?q=xyzzy", part="main"),
+    Scene("help-chapter", "/help/counter"),
+    Scene("help-whole", "/help/whole", part="main"),
+    Scene("help-outside", "/help/signing-in", who=None),
     Scene("profile", "/users/userinfo/"),
     Scene("name", "/userinfoeditview/form"),
     Scene("password", "/resetmypassword/form"),
     Scene("password-errors", "/resetmypassword/form", act=shown(SAVE, "#errors"), part="main"),
-    Scene("code-given", "/users/show/6", act=confirmed("give_code", ".digits")),
+    Scene("code-given", f"/users/show/{BEGINNER}", act=confirmed("give_code", ".digits")),
+    Scene("bearers-none", "/users/6/bearers", part="main"),
+    Scene("bearers", f"/users/{KIOSK}/bearers"),
+    Scene("bearer-new", f"/users/{KIOSK}/bearers/make"),
+    Scene("bearer-errors", f"/users/{KIOSK}/bearers/make", part="main", act=shown(SAVE, "#errors"),
+          status=422),
     Scene("second-factor-off", "/second-factor/"),
     Scene("second-factor-new", "/second-factor/", act=second_factor_begun),
     Scene("code-typed", "/login/code", who=None, act=shown("form .btn-primary", "#errors")),
@@ -509,6 +556,12 @@ SCENES: Final = (
     Scene("journal-show", "/journal/show/1"),
     Scene("journal-refused", "/journal/show/1", act=settled_without_words, part="main",
           status=422),
+    Scene("restored", "/restored/list/"),
+    Scene("restored-book", "/restored/book?rowid=2&rowid=3"),
+    Scene("restored-book-errors", "/restored/book?rowid=2", act=shown(SAVE, "#errors"),
+          part="main", status=422),
+    Scene("restored-book-refused", "/restored/book?rowid=2&rowid=3", act=booked_in_vain,
+          part="main", status=409),
     Scene("licence", "/licence/"),
     Scene("licence-errors", "/licence/", act=shown(SAVE, "#errors"), part="main", status=422),
     Scene("licence-give-up", "/licence/give-up"),
@@ -561,13 +614,13 @@ SCENES: Final = (
     Scene("parts", "/_parts/"),
     Scene("parts-confirm", "/_parts/", part="dialog",
           act=shown("form[data-confirm] button", "dialog[open]")),
-    Scene("parts-errors", "/_parts/", act=shown("#form .btn-primary", "#errors"), part="main",
-          status=422),
+    Scene("parts-errors", "/_parts/", act=parts_refused, part="main", status=422),
 )  # fmt: skip
 
 PICTURES: Final = {
     "login": "sign-in", "list": "meters-list", "form-errors": "vending-points-errors",
     "detail": "products-show", "counter": "purchase-priced", "sold": "sold", "error": "not-found",
+    "today": "dashboard", "report": "sales-report", "tariff": "plan",
 }  # fmt: skip
 """The scenes kept as pictures, under the names they get."""
 
@@ -591,11 +644,18 @@ class Seen:
     """What was noted of a scene, looked at one way."""
 
     scene: Scene
+    reader: str | None
+    """Who looked at it; ``None`` is not signed in."""
+    language: str
     answer: Answer
     widths: dict[int, int]
     violations: list[str]
     cut_off: list[str]
+    cut_off_enlarged: list[str]
+    """What does not fit when letters are half as large again."""
     small: list[str]
+    english: list[str]
+    """Texts that are said in English though there is a translation."""
     console: list[str]
     asked: list[str]
 
@@ -685,6 +745,18 @@ CUT_OFF: Final = """() => [...document.querySelectorAll('body *')]
     return beyond || below || left < room.left - 1 || right > room.right + 1;
   }).map((e) => e.outerHTML.slice(0, 160))"""
 
+ENLARGED: Final = f"""async () => {{
+  const drawn = () => new Promise(requestAnimationFrame);
+  const {{ style }} = document.documentElement;
+  style.fontSize = '150%';
+  await drawn();
+  await drawn(); // charts follow their boxes
+  const found = ({CUT_OFF})();
+  style.fontSize = '';
+  await drawn();
+  return found;
+}}"""
+
 SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
   const found = 'a[href], button, summary, select, input:not([type=hidden]), textarea';
   const inText = (e) => e.matches('a:not(.btn)') && getComputedStyle(e).display === 'inline';
@@ -703,47 +775,101 @@ SMALL_TARGETS: Final = """([least, leastOfButtons]) => {
 def walk(number: int, product: "Product") -> dict[str, list[Seen]]:
     """Go through the scenes of a walk, in a browser of its own, and look at each in its ways."""
     names = WALKS[number]
-    ways = [WAYS[name] for name in names]
+    of_arabic = WAYS[names[0]].language in RIGHT_TO_LEFT
     with sync_playwright() as playwright, launched(playwright) as browser:
-        watches = {
-            who: Watch(page_for(browser, product, ways[0], who, script=AXE))
-            for who in (None, "admin", NEWCOMER)
-        }
-        seen = [
-            show(watches[scene.who], product, scene, number)
-            for scene in SCENES if scene.falls_to(number)
-        ]  # fmt: skip
+        walker = Walker(
+            browser, product, number, Turns(RIGHT_TO_LEFT if of_arabic else LEFT_TO_RIGHT)
+        )
+        seen = [walker.show(scene) for scene in SCENES if scene.falls_to(number)]
     return dict(zip(names, map(list, zip(*seen, strict=True)), strict=True))
 
 
-def show(watch: Watch, product: "Product", scene: Scene, walk: int) -> list[Seen]:
-    """Open a scene and look at it in the ways of a walk."""
-    watch.forget()
-    page = watch.page
-    ways = [WAYS[name] for name in WALKS[walk]]
-    page.set_viewport_size({"width": ways[0].width, "height": ways[0].height})
-    page.goto(product.address + scene.path)
-    until(page, SETTLED)
-    if scene.act:
-        scene.act(page)
-        until(page, SETTLED)
-    answer = watch.answer()
-    return [
-        look(watch, scene, answer, way, searched=scene.falls_to(walk, at))
-        for at, way in enumerate(ways)
-    ]
+class Walker:
+    """Goes a walk: as somebody of each group, in each language of its direction by turns."""
+
+    def __init__(
+        self, browser: Browser, product: "Product", number: int, turns: Turns
+    ) -> None:  # fmt: skip
+        self.product = product
+        self.number = number
+        self.ways = [WAYS[name] for name in WALKS[number]]
+        self.turns = turns
+        self._browser = browser
+        self._watches: dict[str | None, Watch] = {}
+        self._spoken: dict[str | None, str] = {}
+
+    def show(self, scene: Scene) -> list[Seen]:
+        """Open a scene and look at it in the ways of the walk."""
+        reader, language = self._opened(scene)
+        self.turns.taken(str(reader), language)
+        searched = [scene.falls_to(self.number, at) for at in range(len(self.ways))]
+        return self.look_as(scene, reader, language, searched)
+
+    def look_as(
+        self, scene: Scene, reader: str | None, language: str, searched: Sequence[bool]
+    ) -> list[Seen]:
+        """Do what is done in a scene that somebody has opened, and look in each way of the walk."""
+        watch = self._watches[reader]
+        until(watch.page, SETTLED)
+        if scene.act:
+            scene.act(watch.page)
+            until(watch.page, SETTLED)
+        answer = watch.answer()
+        return [
+            look(watch, scene, (reader, language), answer, way, searched=by_axe)
+            for way, by_axe in zip(self.ways, searched, strict=True)
+        ]
+
+    def _opened(self, scene: Scene) -> tuple[str | None, str]:
+        """Open a scene as the first reader whose turn it is and who may; say who, and how."""
+        alone = scene.who != "admin" or scene.act
+        for reader, language in self.turns.of(*((str(scene.who),) if alone else GROUPS)):
+            who = None if scene.who is None else reader
+            if self.opens(scene, who, language) or alone:
+                return who, language
+        raise AssertionError(scene.name)
+
+    def opens(self, scene: Scene, reader: str | None, language: str) -> bool:
+        """Open a scene as somebody; tell whether it answers as it should."""
+        answer = self._watch_of(reader, language).page.goto(self.product.address + scene.path)
+        return answer is not None and (scene.act is not None or answer.status == scene.status)
+
+    def asked(self, scene: Scene, reader: str | None, language: str) -> APIResponse:
+        """Ask for a scene's page as somebody, without drawing it."""
+        asking = self._watch_of(reader, language).page.context.request
+        return asking.get(self.product.address + scene.path)
+
+    def _watch_of(self, reader: str | None, language: str) -> Watch:
+        """The browser of somebody, with a fresh page's width and in a language."""
+        if reader not in self._watches:
+            page = page_for(self._browser, self.product, self.ways[0], reader, script=AXE)
+            self._watches[reader] = Watch(page)
+        watch = self._watches[reader]
+        if self._spoken.get(reader) != language:
+            speak = f"{self.product.address}/lang/{language}"
+            watch.page.context.request.get(speak, max_redirects=0)
+            self._spoken[reader] = language
+        watch.forget()
+        watch.page.set_viewport_size({"width": self.ways[0].width, "height": self.ways[0].height})
+        return watch
 
 
-def look(watch: Watch, scene: Scene, answer: Answer, way: Way, *, searched: bool) -> Seen:
+def look(
+    watch: Watch, scene: Scene, read: tuple[str | None, str], answer: Answer, way: Way, *,
+    searched: bool,
+) -> Seen:  # fmt: skip
     """Note what there is to note; what axe finds only where it is its turn."""
     page = watch.page
     page.evaluate(TURN_TO, way.theme)
+    widths = {width: width_on(page, way, width) for width in way.widths}
+    large = way.width != PHONE
     return Seen(
-        scene, answer,
-        widths={width: width_on(page, way, width) for width in way.widths},
+        scene, *read, answer, widths,
         violations=violations(page, scene.part, shell=scene.shell) if searched else [],
         cut_off=page.evaluate(CUT_OFF),
+        cut_off_enlarged=page.evaluate(ENLARGED) if large else [],
         small=page.evaluate(SMALL_TARGETS, [24, 44 if way.width == PHONE else 24]),
+        english=sorted(english_of(read[1]).intersection(page.evaluate(SAID))) if large else [],
         console=watch.console(), asked=[*watch.asked],
     )  # fmt: skip
 
@@ -822,10 +948,10 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
 
     Sale 1 is sold, 2 being settled, 3 failed, 4 being settled with the money given back,
     5 taken back, 6 being settled with the money asked for. Meter 3 is blocked, 200 hangs
-    nowhere, and the newcomer is in no group. A slip was paid in. The token journal has a token
-    nobody sold. Consumer 2 owes. Imports and jobs are those of ``imports_seen``, tokens beside
-    those of sales those of ``keys_seen``, campaigns those of ``campaigns_seen``,
-    what is sent and was tried that of ``reports_seen``.
+    nowhere, the newcomer and the beginner are in no group. A slip was paid in. The token journal
+    has a token nobody sold, and the sales that a restore lost. Consumer 2 owes. Imports and jobs
+    are those of ``imports_seen``, tokens beside those of sales those of ``keys_seen``, campaigns
+    those of ``campaigns_seen``, what is sent and was tried that of ``reports_seen``.
     """
     make_tokens(page, product)
     page.goto(f"{product.address}/floats/1/pay-in")
@@ -854,6 +980,7 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             " security_module",
             (now, sold["meter_pan"], sold["tid"] + 7, now),
         )
+        _restore(database, sold)
         add_imports(database, now)
         add_campaigns(database, now)
         add_findings(database, now)
@@ -880,6 +1007,16 @@ def a_sale_of_each_kind(page: Page, product: "Product") -> None:
             "DELETE FROM ab_user_role WHERE user_id ="
             " (SELECT id FROM ab_user WHERE username = ?)", (NEWCOMER,),
         )  # fmt: skip
+        _add_person(database, BEGINNER, "beginner")
+        _add_person(database, KIOSK, "kiosk", password=NO_PASSWORD, first_name="Harbour")
+
+
+def _add_person(database: sqlite3.Connection, number: int, name: str, **own: str) -> None:
+    """Add somebody in no group, with the newcomer's password unless another is given."""
+    model = database.execute("SELECT * FROM ab_user WHERE username = ?", (NEWCOMER,)).fetchone()
+    row = dict(model) | {"id": number, "username": name, "email": f"{name}@example.org"} | own
+    places = ", ".join(f":{name}" for name in row)
+    database.execute(f"INSERT INTO ab_user ({', '.join(row)}) VALUES ({places})", row)
 
 
 def _send(database: sqlite3.Connection, now: str) -> None:
@@ -899,6 +1036,26 @@ def _send(database: sqlite3.Connection, now: str) -> None:
         "UPDATE consumer SET phone_changed_at = ? WHERE id = (SELECT consumer_id FROM sale"
         " WHERE id = 1)", (now,),
     )  # fmt: skip
+
+
+def _restore(database: sqlite3.Connection, sold: dict[str, Any]) -> None:
+    """Have it restored a moment ago: two sales are lost, and the token nobody sold is no sale."""
+    now = sold["issued_at"]
+    for turn in (1, 2):
+        database.execute(
+            "INSERT INTO journal_finding (module_id, kind, request_id, number, made_at, meter_pan,"
+            " tid, found_at, note) SELECT id, 'not_sold', ?, ?, ?, ?, ?, ?, '' FROM"
+            " security_module",
+            (f"S-{turn:024x}-1", 7 + turn, now, sold["meter_pan"], sold["tid"] + 7 + turn, now),
+        )
+    database.execute("UPDATE installation SET begun_anew_at = ?", (now,))
+    told = {"reason": "The disk broke", "epoch": 1, "sales": 0, "engineering": 0,
+            "key_changes": 0, "findings": 3}  # fmt: skip
+    for action, details in (("restore.noticed", {"why": "database_older"}), ("restore.over", told)):
+        database.execute(
+            "INSERT INTO audit_event (at, actor_name, action, subject, subject_id, details)"
+            " VALUES (?, 'system', ?, 'installation', '1', ?)", (now, action, json.dumps(details)),
+        )  # fmt: skip
 
 
 def _ask(

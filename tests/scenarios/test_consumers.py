@@ -31,6 +31,7 @@ def test_a_consumer_is_registered_with_the_keyboard_and_retired_with_undo(produc
     page.get_by_role("link", name="Add consumer").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/consumers/add")
+    expect(page.get_by_label("Name")).to_be_focused()
 
     tab_to(page, "name")
     page.keyboard.type("Zola Mbeki")

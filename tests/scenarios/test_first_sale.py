@@ -63,7 +63,10 @@ def test_an_operator_sells_fifty_kwh_and_the_digits_say_so(product, watched) -> 
     page.keyboard.press("Enter")
     expect(page.locator(".found li").first).to_be_visible()
     drn = page.locator(".found .digits").first.inner_text().replace(" ", "")
-    page.get_by_role("link", name="Purchase").first.click()
+    page.get_by_role("link", name="Sell").first.click()
+    expect(page).to_have_title(re.compile("Mwangi · Sell to a meter"))
+    whose = re.compile(f"Mwangi.*{drn[-3:]}")
+    expect(page.get_by_label("How much")).to_have_accessible_description(whose)
     page.get_by_label("How much").fill("50")
     expect(page.locator("#quote")).to_contain_text("To pay")
     page.get_by_role("button", name="Sell", exact=True).click()
@@ -86,6 +89,7 @@ def test_by_amount_from_the_keyboard_alone(product, watched) -> None:
     page = watched.page
     sign_in(page, product)
     drn = product.meter(4)
+    expect(page.locator("main [name=q]")).to_be_focused()
     page.keyboard.type(drn)
     page.keyboard.press("Enter")
     page.wait_for_url("**/counter/meter/**")
@@ -118,6 +122,7 @@ def test_from_search_to_search_in_under_ten_keystrokes(product, watched) -> None
     expect(page.get_by_role("button", name="Sell", exact=True)).to_be_enabled()
     press("Enter")
     expect(page.locator(".slip")).to_be_visible()
+    expect(page.locator("#print")).to_be_focused()
     press("Enter")
     page.wait_for_url("**/preview**")
     assert units_in(product, token_on(page), drn) == Decimal(20)
@@ -134,6 +139,7 @@ def test_several_hits_are_chosen_with_the_arrows_and_a_scan_into_the_amount_find
 ) -> None:
     page = watched.page
     sign_in(page, product)
+    expect(page.locator("main [name=q]")).to_be_focused()
     page.keyboard.type("Mwangi")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=Mwangi**")
@@ -142,6 +148,7 @@ def test_several_hits_are_chosen_with_the_arrows_and_a_scan_into_the_amount_find
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{second}**")
+    expect(page.locator("#value")).to_be_focused()
     page.keyboard.type(product.meter(6))
     page.keyboard.press("Enter")  # the scanner's own: it sells nothing
     expect(page.locator("#quote .field-error")).to_contain_text("is a meter number, not an amount")

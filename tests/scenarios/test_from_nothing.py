@@ -135,7 +135,7 @@ def key(page: Page, folder: Path) -> None:
 
 def consumer_and_meter(page: Page) -> None:
     step(page, "Consumer")
-    page.get_by_label("Name", exact=True).fill("Amina Diallo")
+    page.get_by_label("Full name", exact=True).fill("Amina Diallo")
     look_up(page, "region", "Port Amber")
     save(page)
     step(page, "Meter")

@@ -48,7 +48,7 @@ def test_a_template_is_filled_in_put_right_applied_and_undone(product, watched, 
     for row, (name, region) in enumerate([("Imported One", "Northern Region"),
                                           ("Imported Two", "Northern Regio")], 3):  # fmt: skip
         sheet.cell(row, columns["Consumer number"], f"IMP-{row}")
-        sheet.cell(row, columns["Name"], name)
+        sheet.cell(row, columns["Full name"], name)
         sheet.cell(row, columns["Region"], region)
     filled = tmp_path / "filled.xlsx"
     book.save(filled)
@@ -66,7 +66,7 @@ def test_a_template_is_filled_in_put_right_applied_and_undone(product, watched, 
     columns = {cell.value: cell.column for cell in sheet[1]}
     assert "What is wrong" in columns
     for row in range(2, sheet.max_row + 1):
-        if sheet.cell(row, columns["Name"]).value == "Imported Two":
+        if sheet.cell(row, columns["Full name"]).value == "Imported Two":
             sheet.cell(row, columns["Region"]).value = "Northern Region"
     corrected = tmp_path / "corrected.xlsx"
     book.save(corrected)

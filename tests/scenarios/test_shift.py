@@ -33,9 +33,12 @@ def test_a_shift_from_its_float_to_its_slip(product, chromium: Browser) -> None:
     page.keyboard.press("F8")
     expect(page.get_by_role("heading", name=re.compile("Close shift"))).to_be_visible()
     assert paid not in page.locator("main").inner_text()
+    expect(page.get_by_label("Total counted")).to_be_focused()
     page.get_by_label("Coins and notes").fill("50 x 2")  # the sale's money is missing
     page.get_by_role("button", name="This is what I counted").click()
     expect(page.locator("main")).to_contain_text(f"{paid} short")
+    why = page.get_by_label("Where the difference comes from")
+    expect(why).to_have_accessible_description(re.compile(re.escape(f"{paid} short")))
     page.get_by_role("button", name="Close the shift").click()
     expect(page.locator("#errors")).to_be_visible()
     page.get_by_label("Where the difference comes from").fill("left on the counter")

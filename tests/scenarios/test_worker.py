@@ -66,7 +66,7 @@ def run_of_a_worker(instance: Path, **settings: str) -> tuple[str, str | None]:
     )
     until = time.monotonic() + 120  # it starts slowly where others keep the machine busy
     try:
-        while (run := finished_run(instance)) == before and time.monotonic() < until:
+        while (run := finished_run(instance)) in (None, before) and time.monotonic() < until:
             time.sleep(0.2)
     finally:
         worker.send_signal(signal.SIGTERM)

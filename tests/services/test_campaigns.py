@@ -133,7 +133,8 @@ def test_conflicts_are_counted_before_and_left_out_with_their_reason(fleet, shop
     assert all(one.examples for one in seen.conflicts)
     assert seen.meters == len(good)
     fleet.begin(draft)
-    fleet.work(draft)
+    job = fleet.work(draft)
+    assert (job.done, job.total) == (len(ids), len(ids)), "those left out were looked at, too"
     rows = shop.rows(CampaignRefusal)
     assert {row.meter_id: row.code for row in rows} == {
         retired: "campaign_meter_retired", blocked: "campaign_meter_blocked",
@@ -291,7 +292,9 @@ def test_a_campaign_is_paused_goes_on_and_is_stopped(fleet, shop, module, chunks
     assert 4 <= so_far <= 8, "what was reserved is made, and no more"
     assert {row.state for row in fleet.changes(draft)} == {"completed"}
     module.once("issue_key_changes", paused)
+    before = fleet.job(draft)
     fleet.steer("go_on", draft, locale="en")
+    assert (fleet.job(draft).done, fleet.job(draft).total) == (before.done, 20)
     fleet.work(draft)
     assert so_far < len(fleet.sets(draft)) < 20
     fleet.steer("stop", draft)
@@ -328,6 +331,18 @@ def test_a_job_that_is_cancelled_pauses_the_campaign_and_leaves_nothing_open(
     fleet.steer("go_on", draft, locale="en")
     fleet.work(draft)
     assert sorted(fleet.enter_all(draft)) == ids
+
+
+def test_meters_that_come_after_the_preview_are_part_of_the_whole(fleet):
+    first = fleet.add(6, [LEGACY])
+    draft = fleet.draft(TO_2)
+    seen = fleet.preview(draft).chosen  # those of the utility, too
+    fleet.begin(draft)
+    more = fleet.add(3, [LEGACY])
+    assert fleet.job(draft).total == seen
+    job = fleet.work(draft)
+    assert {*first, *more} <= {*fleet.sets(draft)}
+    assert (job.done, job.total) == (seen + 3, seen + 3)
 
 
 def test_a_pace_makes_small_chunks(fleet, shop, module):

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, func, insert, literal_column, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, func, insert, literal_column, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from tests.faults import down
 from tests.fleet import LEGACY
@@ -21,6 +21,7 @@ from vmsapp.models import (
 )
 from vmsapp.services.campaigns import making
 from vmsapp.services.campaigns.terms import Target
+from vmsapp.services.proof.key_changes import changes_astray, tokens_astray
 
 pytestmark = pytest.mark.ring
 
@@ -74,6 +75,73 @@ def like(fleet, change, **values):
 def test_a_token_is_of_a_change(fleet, changes):
     row = row_of(fleet, TOKENS, TOKENS.c.key_change_id == changes[0].id)
     refuse(fleet, insert(TOKENS).values(**row | {"key_change_id": NONE}))
+
+
+def test_the_meter_of_a_token_is_there(fleet, changes):
+    row = row_of(fleet, TOKENS, TOKENS.c.key_change_id == changes[0].id)
+    refuse(fleet, insert(TOKENS).values(**row | {"number": 9, "meter_id": NONE}))
+
+
+@POSTGRES
+def test_a_token_is_of_the_meter_of_its_change(fleet, changes):
+    row = row_of(fleet, TOKENS, TOKENS.c.key_change_id == changes[0].id)
+    other = row | {"number": 9, "meter_id": changes[1].meter_id}
+    refuse(fleet, insert(TOKENS).values(**other))
+    mine = insert(TOKENS).values(**row | {"number": 9})
+    fleet.shop.change(lambda session: session.execute(mine))
+
+
+@POSTGRES
+def test_one_of_many_rows_that_hangs_on_nothing_refuses_them_all(fleet, changes):
+    row = row_of(fleet, TOKENS, TOKENS.c.key_change_id == changes[0].id)
+    many = [row | {"number": 9}, row | {"number": 10, "key_change_id": NONE}]
+    refuse(fleet, insert(TOKENS).values(many))
+    assert fleet.shop.count(KeyChangeToken) == 2 * len(changes)
+
+
+@POSTGRES
+def test_who_names_a_meter_keeps_it_from_being_removed_meanwhile(fleet, changes):
+    closed = {"state": "failed", "closed_at": now_utc()}
+    with fleet.shop.session() as session, fleet.shop.session() as other:
+        session.execute(like(fleet, changes[0], **closed))
+        other.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        table = Meter.__table__
+        with pytest.raises(DBAPIError) as late:
+            other.execute(delete(table).where(table.c.id == changes[0].meter_id))
+        assert "lock timeout" in str(late.value)
+        session.rollback()
+        other.rollback()
+
+
+@pytest.mark.parametrize("column", ["campaign_id", "chunk_id", "module_id", "reserved_by_id"])
+def test_what_a_change_names_is_there_when_it_is_changed(fleet, changes, column):
+    refuse(fleet, update(CHANGES).where(CHANGES.c.id == changes[0].id).values({column: NONE}))
+
+
+@POSTGRES
+@pytest.mark.parametrize("column", ["campaign_id", "chunk_id", "module_id", "reserved_by_id"])
+def test_the_proof_finds_a_change_that_hangs_on_nothing(fleet, changes, column):
+    def astray(session):
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        of_first = CHANGES.c.id == changes[0].id
+        session.execute(update(CHANGES).where(of_first).values({column: NONE}))
+
+    fleet.shop.change(astray)
+    with fleet.shop.session() as session:
+        assert session.execute(changes_astray()).all() == [(changes[0].id,)]
+        assert session.execute(tokens_astray()).all() == []
+
+
+@POSTGRES
+def test_the_proof_finds_tokens_that_hang_on_nothing(fleet, changes):
+    def astray(session):
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        session.execute(delete(CHANGES).where(CHANGES.c.id == changes[0].id))
+
+    fleet.shop.change(astray)
+    with fleet.shop.session() as session:
+        assert session.execute(changes_astray()).all() == []
+        assert session.execute(tokens_astray()).all() == [(changes[0].id,)]
 
 
 def test_a_change_that_has_tokens_stays(fleet, changes):

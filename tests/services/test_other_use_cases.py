@@ -157,6 +157,16 @@ def test_a_new_instance_gets_its_number_and_a_module_whose_secrets_only_it_can_r
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_in_production_without_a_passphrase_there_is_no_embedded_module(shop, blank):
+    served = blank.model_copy(update={"env": "production"})
+    with shop.session() as session, seen_by(SYSTEM):
+        instance.prepare(session, served)
+    assert shop.count(Installation) == 1
+    assert (shop.count(SecurityModule), shop.count(SmAlgorithm)) == (0, 0)
+    assert not blank.keystore_path.parent.exists()
+    assert not blank.passphrase_path.exists()
+
+
 def test_production_refuses_an_instance_with_demonstration_keys(shop):
     with pytest.raises(instance.DemoInProduction, match="demonstration keys"):
         shop.change(instance.refuse_demo_keys)

@@ -14,6 +14,7 @@ from tests.factories import (
     DOMESTIC,
     HARBOUR,
     LEGACY_11,
+    LEGACY_13,
     MARKET,
     OPERATOR,
     SOUTH_OPERATOR,
@@ -26,14 +27,18 @@ from tests.services.pair import make_pair
 from tests.services.test_sales_report import FIRST, LAST, as_told, asked, merged, raw, take_back
 from vmsapp.models import (
     FIGURES,
+    LastPurchase,
     LedgerTransfer,
     Meter,
     Product,
     Region,
+    Sale,
     SalesByHour,
+    SalesByPoint,
     SalesByProduct,
     SalesByTariff,
     Span,
+    SuppliedPlace,
     TariffPlan,
     Unsummed,
     VendingPoint,
@@ -46,13 +51,18 @@ from vmsapp.services.reports.sources import CrossingTooLong
 from vmsapp.services.roll_ups import ROLL_UPS, merging, rebuild
 from vmsapp.tasks.roll_ups import add_up
 
-CELLS = (SalesByHour, SalesByTariff, SalesByProduct)
+CELLS = (SalesByPoint, SalesByHour, SalesByTariff, SalesByProduct)
 
 
 @pytest.fixture
-def traded(shop):
+def pair(shop):
+    return make_pair(shop)
+
+
+@pytest.fixture
+def traded(shop, pair):
     """Ten weeks in which two points sold and took back, most of it in the roll-ups."""
-    dice, pair, sales = random.Random(7), make_pair(shop), []
+    dice, sales = random.Random(7), []
     for number in range(12):
         shop.clock.forward(days=dice.choice([1, 3, 9]), minutes=dice.randint(0, 900))
         meter = dice.choice([LEGACY_11, DOMESTIC, STS6_11, SOUTHERN])
@@ -257,6 +267,68 @@ def test_a_sum_that_is_not_that_of_its_records_is_found(traded, roll_up):
         wrong = len(roll_up.spans) if span == Span.DAY else 1
         assert faults(traded) == {"roll_ups": [{"vending_point_id": point, "found": wrong}]}
         units_are(row.units)
+    assert faults(traded) == {}
+
+
+def last_bought(shop):
+    """When each consumer last bought for each place, as lists and reports read it."""
+    rows = shop.rows(SuppliedPlace)
+    return {(row.id, row.consumer_id): row.bought_on for row in rows if row.bought_on}
+
+
+def last_sold(shop):
+    """The same from every sale that stands; of the places where a meter hangs."""
+    days = {}
+    for sale in shop.rows(Sale, Sale.kind == "sale", Sale.state == "issued"):
+        key = sale.service_point_id, sale.consumer_id
+        days[key] = max(days.get(key, sale.business_date), sale.business_date)
+    return days
+
+
+def test_a_last_purchase_is_that_of_the_sales_whoever_added_what(traded, pair):
+    assert last_bought(traded) == last_sold(traded) != {}
+    merged(traded)
+    assert last_bought(traded) == last_sold(traded) == last_kept(traded)
+    before, latest = last_sold(traded), traded.sell(LEGACY_11)
+    assert last_bought(traded) == last_sold(traded) != before == last_kept(traded)
+    merged(traded)
+    assert last_bought(traded) == last_sold(traded) == last_kept(traded) != before
+    take_back(pair, latest, "the-last")
+    assert last_bought(traded) == last_sold(traded) == before != last_kept(traded)
+    merged(traded)
+    assert last_bought(traded) == before == last_kept(traded)
+    assert faults(traded) == {}
+
+
+def last_kept(shop):
+    return {
+        (row.service_point_id, row.consumer_id): row.bought_on
+        for row in shop.rows(LastPurchase, LastPurchase.bought_on.is_not(None))
+    }
+
+
+def test_a_place_whose_only_purchase_was_taken_back_has_none(traded, pair):
+    only = traded.sell(LEGACY_13)
+    key = only.service_point_id, only.consumer_id
+    merged(traded)
+    assert last_bought(traded)[key] == only.business_date
+    take_back(pair, only, "the-only")
+    merged(traded)
+    assert key not in last_bought(traded)
+    assert traded.rows(LastPurchase, LastPurchase.service_point_id == key[0])[0].bought_on is None
+    assert faults(traded) == {}
+
+
+def test_last_purchases_are_made_anew_with_the_sums(traded):
+    merged(traded)
+    expected = last_sold(traded)
+    traded.change(
+        lambda session: session.execute(text("UPDATE last_purchase SET bought_on = NULL"))
+    )
+    assert {*faults(traded)} == {"last_purchase"}
+    with traded.session() as session, seen_by(SYSTEM):
+        rebuild(session)
+    assert last_bought(traded) == last_kept(traded) == expected
     assert faults(traded) == {}
 
 

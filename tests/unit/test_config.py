@@ -1,5 +1,7 @@
 """Settings: every wrong value stops the start with a sentence that names it and no secret."""
 
+from pathlib import Path
+
 import pytest
 
 from config import LANGUAGES, Settings, SettingsError
@@ -75,6 +77,8 @@ WRONG = [
     ("VMS_MODULE_SERVER", "maybe"), ("VMS_MODULE_PORT", "0"), ("VMS_MODULE_PORT", "65536"),
     ("VMS_MODULE_NETWORKS", ""), ("VMS_MODULE_NETWORKS", "10.0.0.1/8"),
     ("VMS_MODULE_NETWORKS", "10.0.0.0/8,"), ("VMS_MODULE_NETWORKS", "anywhere"),
+    ("VMS_LOG_FORMAT", "xml"), ("VMS_METRICS_TOKEN", "x" * 31), ("VMS_METRICS_TOKEN", "x y" * 20),
+    ("VMS_METRICS_FOLDER", " "), ("VMS_METRICS_TOKEN", "\u00fc" * 40),
     ("VMS_MODULE_PORTS", ""), ("VMS_MODULE_PORTS", "8770,"), ("VMS_MODULE_PORTS", "http"),
 ]  # fmt: skip
 
@@ -111,6 +115,9 @@ RIGHT = [
     ("BROKER_URL", "amqp://localhost//", "broker_url", "amqp://localhost//"),
     ("VMS_RATELIMIT_URL", "redis://localhost/1", "ratelimit_url", "redis://localhost/1"),
     ("VMS_LOGIN_RATE", "5 per 10 minutes", "login_rate", "5 per 10 minutes"),
+    ("VMS_LOG_FORMAT", "json", "log_format", "json"),
+    ("VMS_METRICS_TOKEN", "aB3-" * 8, "metrics_token", "aB3-" * 8),
+    ("VMS_METRICS_FOLDER", "/run/vms/metrics", "metrics_path", Path("/run/vms/metrics")),
 ]
 
 
@@ -178,7 +185,6 @@ NOT_IN_PRODUCTION = [  # what is changed, what the sentence names
     ({"VMS_COOKIE_SECURE": "0"}, "VMS_COOKIE_SECURE=1"),
     ({"VMS_STA_TABLES": "sample"}, "VMS_STA_TABLES"),
     ({"VMS_SECRET_KEY_FILE": None}, "VMS_SECRET_KEY_FILE"),
-    ({"VMS_KEYSTORE_PASSPHRASE_FILE": None}, "VMS_KEYSTORE_PASSPHRASE_FILE"),
     ({"VMS_SECRET_KEY_FILE": None, "VMS_SECRET_KEY": SECRET}, "VMS_SECRET_KEY_FILE"),
     ({"DATABASE_URL": f"postgresql+psycopg://u:{SECRET}@h/db"}, "DATABASE_URL_FILE"),
     ({"DATABASE_URL": f"postgresql+psycopg://h/db?password={SECRET}"}, "DATABASE_URL_FILE"),
@@ -194,6 +200,37 @@ def test_production_refuses_what_only_a_trial_may_do(production, changed, named)
     sentence = refused(given)
     assert named in sentence
     assert SECRET not in sentence
+
+
+@pytest.fixture
+def without_passphrase(production, tmp_path):
+    """Production that names no passphrase, with a keystore in its folder."""
+    (tmp_path / "module").mkdir()
+    (tmp_path / "module" / "keystore.json").write_text("{}")
+    production.pop("VMS_KEYSTORE_PASSPHRASE_FILE")
+    return production | {"VMS_INSTANCE": str(tmp_path)}
+
+
+def test_production_that_opens_a_keystore_must_be_told_its_passphrase(without_passphrase, tmp_path):
+    sentence = refused(without_passphrase)
+    assert sentence.startswith("VMS_KEYSTORE_PASSPHRASE_FILE: ")
+    assert str(tmp_path / "module" / "keystore.json") in sentence
+
+
+@pytest.mark.parametrize("given", [
+    {"VMS_MODULE_SERVER": "1"},  # which opens the keystore for all
+    {"VMS_KEYSTORE_PASSPHRASE_FD": "7"}, {"VMS_KEYSTORE_PASSPHRASE_FILE": "/run/secrets/it"},
+    {"VMS_KEYSTORE": "/nowhere/keystore.json"}, {"VMS_INSTANCE": "/nowhere"},
+])  # fmt: skip
+def test_production_that_opens_no_keystore_or_was_told_starts(without_passphrase, given):
+    assert Settings.from_environ(without_passphrase | given).production
+
+
+def test_whoever_opens_a_keystore_all_the_same_can_ask_for_it(without_passphrase):
+    settings = Settings.from_environ(without_passphrase | {"VMS_MODULE_SERVER": "1"})
+    with pytest.raises(SettingsError, match="VMS_KEYSTORE_PASSPHRASE_FILE"):
+        settings.demand_passphrase()
+    read().demand_passphrase()  # a trial's is made
 
 
 def test_several_secrets_given_directly_are_each_named_with_their_file(production):
@@ -221,7 +258,7 @@ def test_a_secret_never_stands_in_an_errors_text(name, file):
 
 
 def test_the_languages_name_themselves():
-    assert set(LANGUAGES) == {"en", "zh", "fr", "ar"}
+    assert set(LANGUAGES) == {"en", "zh", "fr", "pt", "es", "ar", "sw", "ru"}
     assert all(set(entry) == {"flag", "name"} for entry in LANGUAGES.values())
 
 

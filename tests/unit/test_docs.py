@@ -5,6 +5,8 @@ import importlib.util
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -95,3 +97,12 @@ def test_the_places_the_policies_name_are_there() -> None:
     security = (ROOT / "docs" / "security.md").read_text()
     for section in re.findall(r"security-policies.md, \*([\w ]+)\*", security):
         assert section in sections, section
+
+
+@pytest.mark.parametrize("page", ["docs/threat-model.md", "docs/scale.md", "deploy/README.md"])
+def test_the_places_a_page_names_are_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:tests|vmsapp|benchmarks|deploy|docs)/[\w/.-]+)`", text)
+    assert named
+    for path in named:
+        assert (ROOT / path).exists(), path

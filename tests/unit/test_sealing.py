@@ -182,3 +182,20 @@ def test_a_secret_of_our_own_is_its_owners_alone_and_no_other_is_read(tmp_path):
         path.chmod(mode)
         with pytest.raises(PermissionError, match="chmod 600"):
             sealing.secret_file(path)
+
+
+def test_a_credential_that_systemd_lends_may_show_rights_of_its_access_list(tmp_path, monkeypatch):
+    path = tmp_path / "lent" / "passphrase"
+    path.parent.mkdir()
+    path.write_text("a passphrase\n")
+    path.chmod(0o440)
+    with pytest.raises(PermissionError):
+        sealing.secret_file(path)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "other"))
+    with pytest.raises(PermissionError):
+        sealing.secret_file(path)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(path.parent))
+    assert sealing.secret_file(path) == "a passphrase"
+    path.chmod(0o444)
+    with pytest.raises(PermissionError):
+        sealing.secret_file(path)

@@ -148,6 +148,7 @@ def office(app_on: AppOn, database_url: str, registry: Registry) -> Iterator[Fla
     app.extensions["vms_modules"] = registry
     app.extensions["appbuilder"].sm.limiter.reset()
     app.extensions["vms_notes"].forget()
+    app.extensions["vms_watch"].forget()
     yield app
     with app.app_context():
         db.session.remove()

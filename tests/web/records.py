@@ -11,7 +11,7 @@ from flask_appbuilder.security.sqla.models import Permission, PermissionView, Vi
 
 from tests.shop import Shop
 from vmsapp.models.user import Role
-from vmsapp.views.lists import OfficeListView
+from vmsapp.views.lists.pages import OfficeListView
 
 RECORD_DEEDS = ("can_list", "can_show", "can_add", "can_edit", "can_delete")
 EMPTY_TAGS = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "use", "wbr"}

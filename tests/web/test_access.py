@@ -43,7 +43,9 @@ OTHERS = {"session_id": NOWHERE, "plan_id": NOWHERE, "simulation_id": NOWHERE,
           "locale": "fr", "section": "currency", "digest": "none", "way": "pay-in",
           "action": "float.pay_in", "kind": "csv", "sheet": "consumers", "hold": "block",
           "move": "activate", "row_id": 1, "algorithm": "sts6", "code": "stopped",
-          "function": "clear_tamper"}  # fmt: skip
+          "function": "clear_tamper", "chapter": "counter", "language": "en",
+          "figure": "sold", "bearer_id": NOWHERE, "number": LEGACY_11, "id": NOWHERE,
+          "key": "1-0123456789abcdef"}  # fmt: skip
 """What stands in an address besides whose it is."""
 
 

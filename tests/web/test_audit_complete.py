@@ -219,6 +219,8 @@ def deeds(shop, module, utility, people, office, browse):
         "Meters.refuse_key": lambda b: answer_key(
             b, free[9], "refuse", shown_krn="1", shown_ti="01", reason="x"
         ),
+        "Hints.choose": lambda b: b.post("/hints/", {"shows_hints": "yes"}),
+        "Hints.read": lambda b: b.post("/hints/read", {"hint": "counter", "read": "yes"}),
         "Imports.new": lambda b: b.post(
             "/imports/new/consumers", {"file": (io.BytesIO(b"Name;Region\n"), "a.csv")}
         ),
@@ -349,6 +351,7 @@ def deeds(shop, module, utility, people, office, browse):
 
 QUIET = {
     "SecurityApi.refresh": "asks for a bearer; see below",
+    "Api.makeQuote": "prices a purchase, and writes nothing",
     "Products.action": "has no deeds",
     "Products.action_post": "has no deeds",
     "Regions.action": "has no deeds",
@@ -356,6 +359,7 @@ QUIET = {
     "VendingPoints.action": "has no deeds",
     "VendingPoints.action_post": "has no deeds",
     "Tariffs.check_plan": "says what is wrong with what is being typed",
+    "SalesReport.make": "has a report read in the background, as its page reads it",
     "Parts.send": "shows the parts of pages, and changes nothing",
     "TrainingBench.press": "a key of a training meter, which is in no book",
     "TrainingBench.make": "a token of a training meter, which is in no book",
@@ -390,6 +394,10 @@ ELSEWHERE = {
     "Approvals.approve": "tests/services/test_second_person.py",
     "Approvals.refuse": "tests/services/test_second_person.py",
     "Approvals.withdraw": "tests/services/test_second_person.py",
+    "AfterRestore.book": "tests/web/test_after_restore.py",
+    "Api.makeSale": "tests/web/test_api_selling.py",
+    "Users.make_bearer": "tests/web/test_user_bearers.py",
+    "Users.withdraw_bearer": "tests/web/test_user_bearers.py",
     "AuthDBView.code": "tests/web/test_accounts.py",
     "AuthDBView.second": "tests/web/test_accounts.py",
     **{

@@ -182,6 +182,6 @@ def test_a_longer_page_and_file_take_no_more_statements(office, auditor, shop, p
 
 def test_a_long_file_names_what_stands_in_each_of_its_chunks(auditor, shop, monkeypatch):
     many_events(shop, 3)
-    monkeypatch.setattr("vmsapp.views.listing.CHUNK", 2)
+    monkeypatch.setattr("vmsapp.views.lists.listing.CHUNK", 2)
     text = auditor.post("/audit/export/csv?subject=region").data.decode("utf-8-sig")
     assert [f"Region Town 3 {number}" in text for number in range(3)] == [True] * 3

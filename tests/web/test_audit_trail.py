@@ -21,8 +21,8 @@ from vmsapp.services.audit.heads import sign
 from vmsapp.services.audit.sealer import seal
 from vmsapp.services.audit.verify import verify
 from vmsapp.tasks.audit import seal_events, sign_head, verify_trail
-from vmsapp.views import exports
-from vmsapp.views.audit import AuditTrail
+from vmsapp.views.lists import exports
+from vmsapp.views.people.audit import AuditTrail
 
 FORMULA = '=HYPERLINK("http://x","y")'
 
@@ -267,7 +267,7 @@ def test_a_file_holds_the_rows_of_all_pages_up_to_its_limit_and_says_so(
     auditor, shop, monkeypatch, backend
 ):
     shop.change(lambda s: [audit.record(s, SYSTEM, f"zz{n}", "test") for n in range(7)])
-    monkeypatch.setattr("vmsapp.views.listing.CHUNK", 2)
+    monkeypatch.setattr("vmsapp.views.lists.listing.CHUNK", 2)
 
     def lines():
         text = auditor.post("/audit/export/csv?q=zz").data.decode("utf-8-sig")

@@ -18,7 +18,9 @@ from tests.web.office import LANGUAGES
 from tests.web.records import views_of
 from vmsapp.services.audit.notes import WHILE
 from vmsapp.services.registration.meter_states import MOVES
-from vmsapp.views.audit_words import (
+from vmsapp.views.lists.crud import OfficeModelView
+from vmsapp.views.lists.exports import Exported
+from vmsapp.views.people.audit_words import (
     ACTIONS,
     FAMILIES,
     SUBJECTS,
@@ -26,9 +28,7 @@ from vmsapp.views.audit_words import (
     action_word,
     subject_word,
 )
-from vmsapp.views.crud import OfficeModelView
-from vmsapp.views.exports import Exported
-from vmsapp.views.report_screens import ReportScreen
+from vmsapp.views.reports.screens import ReportScreen
 
 ROOT = Path(vmsapp.__file__).parent
 ACTION, SUBJECT = 2, 3
@@ -161,16 +161,16 @@ def report_pages(app) -> set[str]:
 
 
 OPEN = {
-    (ACTION, "views/exports.py", "f'{subject}.exported'"): lambda app: {
+    (ACTION, "views/lists/exports.py", "f'{subject}.exported'"): lambda app: {
         f"{name}.exported" for name in exported(app)
     },
-    (ACTION, "views/crud.py", "f'{subject}.{deed}'"): lambda app: {
+    (ACTION, "views/lists/crud.py", "f'{subject}.{deed}'"): lambda app: {
         f"{name}.{deed}" for name, deed in of_forms(app)
     },
     (ACTION, "services/registration/meter_states.py", "action"): lambda _: {
         move.action for move in MOVES.values()
     },
-    (ACTION, "views/users.py", "f'user.{deed}'"): lambda _: {"user.added", "user.changed"},
+    (ACTION, "views/people/users.py", "f'user.{deed}'"): lambda _: {"user.added", "user.changed"},
     (ACTION, "services/audit/notes.py", "note.action"): lambda _: set(WHILE),
     (ACTION, "services/delivery/states.py", "actions[new]"): lambda _: {
         "receipt.sent",
@@ -181,12 +181,12 @@ OPEN = {
         "report.unsure",
         "report.not_sent",
     },
-    (ACTION, "views/report_screens.py", "f'{self.report}.exported'"): lambda app: {
+    (ACTION, "views/reports/screens.py", "f'{self.report}.exported'"): lambda app: {
         f"{name}.exported" for name in report_pages(app)
     },
-    (SUBJECT, "views/report_screens.py", "self.report"): report_pages,
-    (SUBJECT, "views/exports.py", "subject"): exported,
-    (SUBJECT, "views/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
+    (SUBJECT, "views/reports/screens.py", "self.report"): report_pages,
+    (SUBJECT, "views/lists/exports.py", "subject"): exported,
+    (SUBJECT, "views/lists/crud.py", "subject"): lambda app: {name for name, _ in of_forms(app)},
 }
 """What only the running product tells: where it stands, and what it may be."""
 

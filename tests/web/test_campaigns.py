@@ -499,7 +499,9 @@ def test_a_campaign_is_paused_goes_on_and_is_stopped_with_a_reason(browse, shop,
     assert [row.details["reason"] for row in event] == ["the module moves house"]
     refused = admin.post(f"{base}/go-on")
     assert refused.status_code == 409
-    assert "This campaign is stopped; that cannot be done with it now." in plain(refused.text)
+    assert "This campaign is stopped for good; that cannot be done with it now." in plain(
+        refused.text
+    )
 
 
 def test_the_page_of_a_job_tells_how_far_it_is(browse, shop, fleet):

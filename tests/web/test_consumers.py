@@ -61,7 +61,7 @@ def test_a_consumer_is_registered_by_form(admin, ada, shop, backend):
     page = read(admin.get(f"/consumers/show/{ada.id}").text)
     told = {one.all("dt")[0].text: one.all("dd")[0].text
             for one in page.one("dl", "facts").children if not isinstance(one, str)}  # fmt: skip
-    assert told["Name"] == "Ada Wanjiru"
+    assert told["Full name"] == "Ada Wanjiru"
     assert told["ID number"].startswith("•••••756")
     assert (told["Gender"], told["Language"]) == ("Female", "Français")
     assert told["State"] == "Active consumer"
@@ -82,6 +82,11 @@ def test_all_that_is_wrong_is_said_beside_its_field_and_nothing_typed_is_lost(ad
         "number": "The consumer number C0001 is taken. Choose another, or leave it empty."
     }
     assert contents(engine) == before
+
+
+def test_a_new_consumers_language_is_at_first_the_readers(browse):
+    for language in ("ar", "fr"):
+        assert form_of(browse(ADMIN, language), "/consumers/add")["language"] == language
 
 
 def test_digits_of_any_script_are_understood(admin, shop, north):

@@ -30,10 +30,23 @@ LIBRARYS_OWN = pytest.mark.filterwarnings("ignore:Passing SelectField choices:De
 
 NO_PAGES = {"static", "appbuilder.static"}
 ALSO = ["/?_l_=fr", "/resetpassword/form?pk=3", "/counter/?q=0700",
+        "/palette/?q=0700", "/palette/look?q=mwangi", "/palette/look?q=meter",
         "/meters/list/?q=0700&state=active",
         "/meters/list/?sort=-state&after=3", "/consumers/list/?retired=no&q=1&last=",
         "/sales/list/?sold_from=2026-01-01&state=issued&before=1", "/nowhere"]  # fmt: skip
 """Pages that no rule names: narrowed, turned, not found."""
+
+
+VALUES: dict[str, object] = {
+    "locale": "en", "debt_id": 1, "delivery_id": 1, "change_id": 1,
+    "section": "currency", "plan_id": 1, "simulation_id": 1, "digest": "none",
+    "sheet": "consumers", "way": "pay-in", "hold": "block", "move": "activate",
+    "consumer_id": 1, "action": "float.pay_in", "row_id": 1,
+    "algorithm": "sts6", "code": "stopped", "function": "clear_tamper",
+    "chapter": "counter", "language": "en", "figure": "sold", "bearer_id": 1,
+    "number": LEGACY_11, "id": 1, "key": "1-0123456789abcdef",
+}  # fmt: skip
+"""What stands in addresses, besides the ids of a meter and of a sale."""
 
 
 def _keep_reports(session, author: int) -> None:
@@ -105,12 +118,7 @@ def rows_of(app: Flask, browser: Browser, rule: Rule) -> list[dict[str, object]]
 @pytest.mark.parametrize("who", [ADMIN, OPERATOR])
 def test_no_page_takes_more_than_a_few_statements(office, browse, utility, busy, who):
     browser = browse(who)
-    values = {"meter_id": utility.meters[LEGACY_11], "sale_id": busy[0].id, "locale": "en",
-              "debt_id": 1, "delivery_id": 1, "change_id": 1,
-              "section": "currency", "plan_id": 1, "simulation_id": 1, "digest": "none",
-              "sheet": "consumers", "way": "pay-in", "hold": "block", "move": "activate",
-              "consumer_id": 1, "action": "float.pay_in", "row_id": 1,
-              "algorithm": "sts6", "code": "stopped", "function": "clear_tamper"}  # fmt: skip
+    values = VALUES | {"meter_id": utility.meters[LEGACY_11], "sale_id": busy[0].id}
     with office.app_context():
         engine = db.engine
     too_many, answered = [], 0

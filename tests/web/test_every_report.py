@@ -29,8 +29,8 @@ from tests.web.test_digits_stay import holds
 from tests.web.test_token_records import handed_out, masked
 from vmsapp.models import Consumer, Meter, ReceiptPrint
 from vmsapp.services.vending.reversal import REVERSE, Reversal
-from vmsapp.views.report_index import SHELF
-from vmsapp.views.reported import Reported
+from vmsapp.views.reports.index import SHELF
+from vmsapp.views.reports.reported import Reported
 
 NAMES = [name for entries in SHELF.values() for name, _answers in entries]
 EVERY_REPORT = pytest.mark.parametrize("name", NAMES)

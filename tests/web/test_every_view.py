@@ -21,10 +21,10 @@ from vmsapp import create_app, models
 from vmsapp.i18n import _l
 from vmsapp.models import Consumer, Meter, OfficeUser, Product, Region, Sale, VendingPoint
 from vmsapp.views.base import OfficeView
-from vmsapp.views.crud import OfficeModelView
-from vmsapp.views.filters import Among, Searched, names_of
 from vmsapp.views.forms import LookupField, OfficeForm
-from vmsapp.views.lists import WRITING, OfficeInterface, OfficeListView, names
+from vmsapp.views.lists.crud import OfficeModelView
+from vmsapp.views.lists.filters import Among, Searched, names_of
+from vmsapp.views.lists.pages import WRITING, OfficeInterface, OfficeListView, names
 
 TEMPLATES = Path(vmsapp.__file__).parent / "templates"
 VIEWS = Path(vmsapp.__file__).parent / "views"
@@ -102,7 +102,9 @@ NOT_SHOWN: dict[type, str] = {
     models.NumberSeries: "the last number of a series, given by the services alone",
     models.AuditUnsealed: EVIDENCE,
     models.Unsummed: EVIDENCE,
+    models.LastPurchase: SUMS,
     models.SalesByHour: SUMS,
+    models.SalesByPoint: SUMS,
     models.SalesByTariff: SUMS,
     models.SalesByProduct: SUMS,
     models.AuditSeal: "an event's place, shown with the event",
@@ -111,6 +113,7 @@ NOT_SHOWN: dict[type, str] = {
     models.LicenceChange: "shown on the licence's page; rows come of files that somebody signed",
     models.UserSession: "seen and ended by its owner on a page of its own",
     models.RecoveryCode: "shown once, when they are made",
+    models.Bearer: "shown once, when it is made; listed on a page of its account",
     framework.User: "the same table as OfficeUser, which is shown",
     framework.Permission: "a part of a user group, shown with it",
     framework.ViewMenu: "a part of a user group, shown with it",

@@ -12,7 +12,7 @@ from tests.web.importing import work
 from tests.web.office import ADMIN, NORTH_SUPERVISOR
 from vmsapp.models import AuditEvent, Consumer, Job, JobState, OfficeUser
 from vmsapp.models.user import Role
-from vmsapp.views import export_jobs, exports, listing
+from vmsapp.views.lists import export_jobs, exports, listing
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_a_workbook_is_in_the_askers_language(people_in_both, export):
     browser, job = export(kind="xlsx", language="ar")
     book = openpyxl.load_workbook(io.BytesIO(browser.get(f"/jobs/download/{job.id}").data))
     assert book.active.sheet_view.rightToLeft
-    assert book.active["B1"].value == "الاسم"
+    assert book.active["B1"].value == "الاسم الكامل"
 
 
 def test_the_file_is_handed_to_the_asker_alone(people_in_both, export, browse):
@@ -144,7 +144,7 @@ def test_the_columns_the_reader_chose_are_those_of_the_file(people_in_both, brow
     monkeypatch.setattr(exports, "DIRECTLY", 5_000)
     browser = browse(ADMIN)
     browser.post("/consumers/columns", {"column": ["number", "name"], "query": ""})
-    assert lines(browser.post("/consumers/export/csv").data)[0] == ["Consumer number", "Name"]
+    assert lines(browser.post("/consumers/export/csv").data)[0] == ["Consumer number", "Full name"]
 
 
 @pytest.mark.parametrize("most", [4, 5, 6, 9])

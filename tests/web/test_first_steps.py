@@ -18,7 +18,7 @@ from vmsapp.models import (
     VendingKey,
 )
 from vmsapp.models.base import Model
-from vmsapp.views import first_steps
+from vmsapp.views.help import first_steps
 
 KEPT = ("ab_", "alembic", "installation", "audit", "user_session", "security_module")
 """Beginnings of the names of tables that are filled from the start."""

@@ -55,6 +55,7 @@ NOT_LISTS = {
 PARTS = {
     "Consumers.debt_id": "of its consumer, whose id is asked with it: test_debt_pages",
     "ReportSchedules.row_id": "of its schedule, whose id is asked with it: test_report_sending",
+    "Users.bearer_id": "of its account, whose id is asked with it: test_user_bearers",
     "Meters.change_id": "of its meter, whose id is asked with it: test_meter_keys",
 }
 """Ids that mean nothing by themselves, and where they are tried."""

@@ -13,7 +13,7 @@ from tests.web.importing import METER_HEADINGS, work, workbook
 from tests.web.office import ADMIN, BOTH
 from vmsapp.models import Consumer, ImportBatch, ImportRow, Job, MeterInstallation
 from vmsapp.services.imports import forgetting
-from vmsapp.views import exports
+from vmsapp.views.lists import exports
 
 NAME, ID_NUMBER, PHONE, EMAIL = "Ada Wanjiru", "29384756", "+254 20 123456", "ada@example.org"
 HELD = (NAME, ID_NUMBER, PHONE, EMAIL)

@@ -26,50 +26,50 @@ THEIRS = Path(flask_appbuilder.__file__).parent / "templates"
 TABLE = Path(__file__).with_name("framework_pins.txt")
 
 LEANED_ON = {
-    "baseviews:BaseView.__init__": "views/lists.py",
-    "baseviews:BaseView._register_urls": "views/lists.py",
+    "baseviews:BaseView.__init__": "views/lists/pages.py",
+    "baseviews:BaseView._register_urls": "views/lists/pages.py",
     "baseviews:BaseView.render_template": "views/base.py",
-    "baseviews:BaseModelView.__init__": "views/lists.py",
-    "baseviews:BaseModelView._init_properties": "views/lists.py",
-    "baseviews:BaseModelView._init_forms": "views/lists.py",
-    "baseviews:BaseModelView._gen_labels_columns": "views/lists.py",
-    "baseviews:BaseCRUDView.__init__": "views/lists.py",
-    "baseviews:BaseCRUDView.process_form": "views/crud.py",
-    "baseviews:BaseCRUDView.prefill_form": "views/crud.py",
-    "baseviews:BaseCRUDView.pre_add": "views/crud.py",
-    "baseviews:BaseCRUDView.pre_update": "views/crud.py",
-    "baseviews:BaseCRUDView.pre_delete": "views/crud.py",
-    "baseviews:BaseFormView._init_vars": "views/account.py",
-    "baseviews:BaseFormView._get_edit_widget": "views/account.py",
-    "views:ModelView.download": "views/lists.py",
-    "views:SimpleFormView.this_form_get": "views/account.py",
-    "views:SimpleFormView.this_form_post": "views/account.py",
+    "baseviews:BaseModelView.__init__": "views/lists/pages.py",
+    "baseviews:BaseModelView._init_properties": "views/lists/pages.py",
+    "baseviews:BaseModelView._init_forms": "views/lists/pages.py",
+    "baseviews:BaseModelView._gen_labels_columns": "views/lists/pages.py",
+    "baseviews:BaseCRUDView.__init__": "views/lists/pages.py",
+    "baseviews:BaseCRUDView.process_form": "views/lists/crud.py",
+    "baseviews:BaseCRUDView.prefill_form": "views/lists/crud.py",
+    "baseviews:BaseCRUDView.pre_add": "views/lists/crud.py",
+    "baseviews:BaseCRUDView.pre_update": "views/lists/crud.py",
+    "baseviews:BaseCRUDView.pre_delete": "views/lists/crud.py",
+    "baseviews:BaseFormView._init_vars": "views/people/account.py",
+    "baseviews:BaseFormView._get_edit_widget": "views/people/account.py",
+    "views:ModelView.download": "views/lists/pages.py",
+    "views:SimpleFormView.this_form_get": "views/people/account.py",
+    "views:SimpleFormView.this_form_post": "views/people/account.py",
     "base:AppBuilder.add_view": "views/__init__.py",
     "base:AppBuilder.add_view_no_menu": "views/__init__.py",
     "base:AppBuilder.add_link": "views/__init__.py",
-    "actions:ActionItem": "views/lists.py",
-    "actions:action": "views/lists.py",
+    "actions:ActionItem": "views/lists/pages.py",
+    "actions:action": "views/lists/pages.py",
     "fields:QuerySelectMultipleField": "views/forms.py",
     "fieldwidgets:Select2ManyWidget": "views/forms.py",
     "fieldwidgets:Select2Widget": "views/forms.py",
-    "forms:DynamicForm.refresh": "views/crud.py",
+    "forms:DynamicForm.refresh": "views/lists/crud.py",
     "forms:FieldConverter.convert": "views/forms.py",
-    "forms:GeneralModelConverter.create_form": "views/crud.py",
-    "forms:GeneralModelConverter._convert_simple": "views/crud.py",
-    "forms:GeneralModelConverter._convert_many_to_many": "views/crud.py",
-    "validators:Unique.__call__": "views/crud.py",
-    "models.base:BaseInterface.get_filters": "views/lists.py",
+    "forms:GeneralModelConverter.create_form": "views/lists/crud.py",
+    "forms:GeneralModelConverter._convert_simple": "views/lists/crud.py",
+    "forms:GeneralModelConverter._convert_many_to_many": "views/lists/crud.py",
+    "validators:Unique.__call__": "views/lists/crud.py",
+    "models.base:BaseInterface.get_filters": "views/lists/pages.py",
     "menu:MenuItem.get_url": "views/look.py",
     "menu:Menu.get_list": "views/look.py",
-    "security.decorators:has_access": "views/lists.py",
-    "security.decorators:permission_name": "views/lists.py",
-    "security.decorators:no_cache": "views/sign_in.py",
+    "security.decorators:has_access": "views/lists/pages.py",
+    "security.decorators:permission_name": "views/lists/pages.py",
+    "security.decorators:no_cache": "views/people/sign_in.py",
     "security.manager:BaseSecurityManager.has_access": "security/manager.py",
     "security.manager:BaseSecurityManager._has_view_access": "security/manager.py",
-    "security.views:UserDBModelView.pre_add": "views/users.py",
-    "security.views:UserDBModelView.pre_update": "views/users.py",
-    "security.views:AuthView._get_safe_next_url": "views/sign_in.py",
-    "utils.base:get_safe_redirect": "views/sign_in.py",
+    "security.views:UserDBModelView.pre_add": "views/people/users.py",
+    "security.views:UserDBModelView.pre_update": "views/people/users.py",
+    "security.views:AuthView._get_safe_next_url": "views/people/sign_in.py",
+    "utils.base:get_safe_redirect": "views/people/sign_in.py",
 }
 """Functions of the framework that ours call, or rely on being called, and who does."""
 
@@ -87,8 +87,8 @@ def shadowed() -> Iterator[tuple[str, str]]:
 
 def overridden() -> Iterator[tuple[str, str]]:
     """Functions of the framework that a class of ours replaces."""
-    rooms = [importlib.import_module(f"vmsapp.views.{room.name}")
-             for room in pkgutil.iter_modules(views.__path__)]  # fmt: skip
+    rooms = [importlib.import_module(room.name)
+             for room in pkgutil.walk_packages(views.__path__, "vmsapp.views.")]  # fmt: skip
     for room in [views, manager, *rooms]:
         for _, cls in inspect.getmembers(room, inspect.isclass):
             if cls.__module__ == room.__name__:

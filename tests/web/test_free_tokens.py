@@ -21,7 +21,8 @@ from tests.web.records import read, sent, the_form
 from tests.web.test_second_person_pages import asked, decide, in_fours, said_in_the_list
 from vmsapp.models import ApprovalRequest, FreeToken, Sale
 
-NAMED = {"en": "COMPENSATION", "fr": "COMPENSATION", "zh": "补偿", "ar": "تعويض"}
+NAMED = {"en": "COMPENSATION", "fr": "COMPENSATION", "zh": "补偿", "ar": "تعويض",
+         "pt": "COMPENSAÇÃO", "es": "COMPENSACIÓN", "sw": "FIDIA", "ru": "КОМПЕНСАЦИЯ"}  # fmt: skip
 """The word on the receipt, in the consumer's language."""
 
 

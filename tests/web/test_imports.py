@@ -444,7 +444,7 @@ def test_the_template_speaks_the_readers_language_and_offers_what_is_there(brows
         browse(NORTH_SUPERVISOR, "fr").get("/imports/template/consumers").data
     ))  # fmt: skip
     headings = [cell.value for cell in book.worksheets[0][1]]
-    assert headings[1:3] == ["Nom", "Région"]
+    assert headings[1:3] == ["Nom complet", "Région"]
     offered = [cell.value for row in book.worksheets[1] for cell in row if cell.value]
     assert "North" in offered
     assert "South" not in offered
@@ -454,7 +454,7 @@ def test_a_filled_template_is_read_and_its_example_left_out(hand_in, browse):
     book = openpyxl.load_workbook(io.BytesIO(browse(ADMIN).get("/imports/template/consumers").data))
     sheet = book.worksheets[0]
     columns = {cell.value: cell.column for cell in sheet[1]}
-    sheet.cell(3, columns["Name"], "Bao Li")
+    sheet.cell(3, columns["Full name"], "Bao Li")
     sheet.cell(3, columns["Region"], "South")
     file = io.BytesIO()
     book.save(file)

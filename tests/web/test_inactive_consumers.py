@@ -219,7 +219,7 @@ def test_a_file_tells_a_visitor_where_to_go(browse, shop):
     told = dict(zip(head, line, strict=True))
     # a sheet takes the number for text by its apostrophe, not for a sum
     assert told | {"Meter since": "", "Meter state": ""} == {
-        "Consumer number": "C0001", "Name": "Consumer 1", "Telephone": "'+254700",
+        "Consumer number": "C0001", "Consumer's name": "Consumer 1", "Telephone": "'+254700",
         "Address": "7 Quay Road", "Region": "Meridia / North",
         "Meter number": shop.meter(LEGACY_11).drn,
         "Last purchase": "2026-03-17", "Days since": "100", "Meter since": "", "Meter state": "",

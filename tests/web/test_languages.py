@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from flask_babel import force_locale
+from flask_babel import force_locale, gettext
 
 import vmsapp
 from config import LANGUAGES as CONFIGURED
@@ -219,3 +219,10 @@ def test_a_refusal_is_said_in_the_readers_language_with_what_was_typed(browse, u
         refused = operator.sell(meter_id, form)
         assert "fünfzig" in said(refused.text)
         assert fields(refused.text, "/sell")["value"] == "fünfzig"
+
+
+def test_a_sentence_of_the_product_keeps_the_groups_of_a_number_in_order(office):
+    with office.test_request_context(), force_locale("ar"):
+        text = gettext("%(name)s: %(before)s before, %(after)s now", name="x",
+                       before="6600 0000 019", after="7")  # fmt: skip
+    assert "6600\N{NO-BREAK SPACE}0000\N{NO-BREAK SPACE}019" in text

@@ -9,7 +9,7 @@ from tests.web.records import read
 from vmsapp.models import LedgerProof, Sale
 from vmsapp.services.proof.running import EXPECTED_EVERY
 from vmsapp.tasks.proof import run
-from vmsapp.views.ledger_proof import KINDS
+from vmsapp.views.money.ledger_proof import KINDS
 
 
 def prove(browser):

@@ -12,9 +12,9 @@ from tests.web.office import ADMIN, BOTH, NOWHERE
 from tests.web.records import ids, links, read, rows
 from vmsapp.models import Consumer, Meter, OfficeUser
 from vmsapp.scope import seen_by, unscoped
-from vmsapp.views import listing
-from vmsapp.views.listing import Page, Place, read_page
-from vmsapp.views.orders import Order
+from vmsapp.views.lists import listing
+from vmsapp.views.lists.listing import Page, Place, read_page
+from vmsapp.views.lists.orders import Order
 
 NAMES = ["Abel", "Bela", "Cora", "Dina"]
 """In one order under every collation; each is had by several."""

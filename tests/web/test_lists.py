@@ -21,9 +21,9 @@ from tests.web.office import ADMIN, BOTH
 from tests.web.records import chips, ids, links, read, rows, sent
 from vmsapp.models import Consumer, Meter, Sale
 from vmsapp.scope import unscoped
-from vmsapp.views import filters
-from vmsapp.views.filters import Days
-from vmsapp.views.products import Products
+from vmsapp.views.lists import filters
+from vmsapp.views.lists.filters import Days
+from vmsapp.views.office.products import Products
 
 
 @pytest.fixture
@@ -300,12 +300,12 @@ def heads(page) -> list[str]:
 def test_a_browser_keeps_the_columns_it_was_told_to_show(browse, operator):
     admin = browse(ADMIN)
     page = read(admin.get("/consumers/list/?q=c&sort=name").text)
-    usual = ["Consumer number", "Name", "Region", "Address", "Telephone", "Meters"]
+    usual = ["Consumer number", "Full name", "Region", "Address", "Telephone", "Meters"]
     assert heads(page) == usual
     form = next(form for form in page.all("form") if form["action"].endswith("/columns"))
     told = admin.post("/consumers/columns", sent(form) | {"column": ["retired", "name"]})
     assert told.location == "/consumers/list/?q=c&sort=name"
-    assert heads(read(admin.get(told.location).text)) == ["Name", "No longer a consumer"]
+    assert heads(read(admin.get(told.location).text)) == ["Full name", "No longer a consumer"]
     assert heads(read(operator.get("/consumers/list/").text)) == usual
     assert "No longer a consumer" not in heads(read(admin.get("/meters/list/").text))
     admin.post("/consumers/columns", {"column": ["password", "x.y"]})

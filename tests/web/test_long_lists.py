@@ -13,7 +13,7 @@ from tests.web.test_statements import own, told
 from vmsapp.extensions import db
 from vmsapp.models import Consumer, Meter, Region
 from vmsapp.models.folding import search_key
-from vmsapp.views import listing
+from vmsapp.views.lists import listing
 
 MOST, LARGEST = 6, 100 * 1024
 MANY = 400

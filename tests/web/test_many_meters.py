@@ -52,7 +52,10 @@ def test_the_list_offers_what_the_asker_may_do(browse, shop):
     def offered(browser) -> set[str]:
         bulk = [one for one in read(browser.get("/meters/list/").text).all("form")
                 if one.get("id") == "bulk"]  # fmt: skip
-        return {one["value"] for form in bulk for one in form.all("button")}
+        buttons = [one for form in bulk for one in form.all("button")]
+        firsts = [form.all("button")[0] for form in bulk]  # what Enter would press
+        assert all(one.get("disabled") is not None for one in firsts)
+        return {one["value"] for one in buttons if one.get("name") == "action"}
 
     assert offered(browse(ADMIN)) == set(DEEDS)
     assert offered(browse(OPERATOR)) == {"tariff"}  # may edit, and no more

@@ -327,6 +327,8 @@ def test_several_are_bound_from_the_consumers_page(supervisor, shop):
     nobody = supervisor.post(path)
     assert nobody.status_code == 422
     assert "Choose at least one meter." in nobody.text
+    errors = next(one for one in read(nobody.text).all("div") if one.get("id") == "errors")
+    assert errors["tabindex"] == "-1"  # takes the focus as the page opens
     chosen = {"rowid": [str(unbound), str(number_of(shop, LEGACY_11))]}
     assert supervisor.post(path, chosen).location == f"/consumers/show/{consumer.id}"
     after = main_part(supervisor.get(f"/consumers/show/{consumer.id}").text)

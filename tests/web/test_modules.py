@@ -27,8 +27,8 @@ from vmsapp.models import (
 from vmsapp.services.security_modules.assigning import ModuleCannot
 from vmsapp.services.security_modules.changing import StillServes
 from vmsapp.services.security_modules.finding import NoModule
-from vmsapp.views.module_advice import ADVICE, WHYS_SAID
-from vmsapp.views.module_words import CONDITIONS, OF_DRIVER
+from vmsapp.views.modules.advice import ADVICE, WHYS_SAID
+from vmsapp.views.modules.words import CONDITIONS, OF_DRIVER
 from vmsapp.views.words import FAILURES, UNAVAILABLE, worded
 
 

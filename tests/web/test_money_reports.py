@@ -94,7 +94,7 @@ def traded(shop, browse, utility):
 
 def test_taxes_stand_by_tax_and_rate(browse, traded):
     found = page(browse(ADMIN), "taxes")
-    figures = ["Tax on energy", "5 %", "1", "0", "30.00", "1.50", "0.00", "1.50"]
+    figures = ["Tax on energy", "5%", "1", "0", "30.00", "1.50", "0.00", "1.50"]
     assert lines(found) == [["March 2026", *figures], ["Total", *figures]]  # no tax is of units
     assert "All taxes, net" in found.text
 
@@ -117,8 +117,19 @@ def test_a_drawer_leads_to_its_shifts(browse, traded):
     ]  # fmt: skip
     assert total[:3] == ["Total", HARBOUR, ""]
     for place in (0, 1):
-        ((url, count),) = links(found, place)
+        (url, count), *sums = links(found, place)
         assert rows_at(admin, url) == int(count) == 1
+        assert [figure for _url, figure in sums] == [
+            "20.00", "48.50", "5.00", "63.50", "63.20", "0.30",
+        ]  # fmt: skip
+        assert {url for url, _figure in sums} == {url}
+
+
+def test_the_keyboard_stops_once_for_figures_that_lead_to_one_place(browse, traded):
+    (table,) = page(browse(ADMIN), "cash").all("table", id="report-lines")
+    led = table.all("tr")[1].all("a")
+    assert len({one["href"] for one in led}) == 1
+    assert [one.get("tabindex") for one in led] == [None, *["-1"] * (len(led) - 1)]
 
 
 def test_an_open_drawer_is_counted_and_found(browse, shop, utility):
@@ -164,8 +175,9 @@ def test_gifts_lead_to_their_tokens_and_stand_beside_the_quotas(browse, traded):
     first, _total = lines(found)
     assert first == ["March 2026", "Social allowance", "1", "0", "20.0 kWh", "2.00"]
     for place in (0, 1):
-        ((url, _count),) = links(found, place)
-        assert rows_at(admin, url) == 1
+        assert [figure for _url, figure in links(found, place)] == ["1", "20.0 kWh", "2.00"]
+        for url, _figure in links(found, place):
+            assert rows_at(admin, url) == 1
     quotas = found.all("table")[-1].all("tr")[1]
     assert [cell.text for cell in quotas.all("th") + quotas.all("td")] == [
         HARBOUR, "2.00 USD", "10.00 USD", "20.0%", "1", "4", "25.0%",
@@ -246,7 +258,7 @@ def test_taxes_in_a_file_are_exact(browse, traded):
     header, row = csv.reader(io.StringIO(answer.get_data().decode("utf-8-sig")))
     assert header[6:] == ["Taxed amount, net (USD)", "Taxed units, net", "Tax charged (USD)",
                           "Tax given back (USD)", "Tax, net (USD)"]  # fmt: skip
-    assert row == ["2026-03-17", "Tax on energy", "5\xa0%", "", "1", "0", "30.00", "", "1.50",
+    assert row == ["2026-03-17", "Tax on energy", "5%", "", "1", "0", "30.00", "", "1.50",
                    "0.00", "1.50"]  # fmt: skip
 
 

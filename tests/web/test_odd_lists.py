@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.factories import OPERATOR
 from tests.web.office import ADMIN, BOTH, contents
 from tests.web.records import views_of
-from vmsapp.views.lists import OfficeListView
+from vmsapp.views.lists.pages import OfficeListView
 
 TURNING = ["sort", "size", "after", "before", "last"]
 RESERVED = ["endpoint", "_external", "_scheme", "_method", "_anchor", "self", "pk", "values",
@@ -52,7 +52,7 @@ def assert_answered(browser, path: str) -> None:
     """An answer, all of whose links stay in the house."""
     answer = browser.get(path)
     assert answer.status_code in {200, 400}, path[:200]
-    for link in re.findall(r'(?:href|action)="([^"]*)"', answer.text):
+    for link in re.findall(r'\s(?:href|action)="([^"]*)"', answer.text):
         assert link.startswith(("/", "#")), (path[:200], link)
         assert not urlsplit(link).netloc, (path[:200], link)
 
@@ -68,6 +68,7 @@ def open_to(office, who: str) -> list[OfficeListView]:
             "/audit",
             "/journal",
             "/proof",
+            "/restored",
             "/revenue-findings",
             "/modules",
             "/regions",
@@ -122,8 +123,8 @@ FOR_FILTERS = {"/regions", "/products", "/tariffs"}
 CLOSED = FOR_FILTERS | {
     "/approvals", "/audit", "/campaigns", "/campaign-meters", "/campaign-left-out",
     "/engineering", "/engineering-refusals", "/imports", "/jobs",
-    "/journal", "/modules", "/proof", "/revenue-findings", "/roles", "/test-tokens", "/users",
-    "/vending-points",
+    "/journal", "/modules", "/proof", "/restored", "/revenue-findings", "/roles", "/test-tokens",
+    "/users", "/vending-points",
 }  # fmt: skip
 """Lists no operator opens."""
 

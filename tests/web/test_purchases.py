@@ -178,7 +178,7 @@ def test_the_printed_statement_says_whose_it_is_in_every_language(browse, bought
 def test_the_records_as_a_file_name_the_consumer(browse, bought):
     answer = browse(ADMIN).post("/purchase-records/export/csv?sort=id")
     told = list(csv.reader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
-    assert told[0][3:6] == ["Consumer number", "Name", "Meter number"]
+    assert told[0][3:6] == ["Consumer number", "Consumer's name", "Meter number"]
     assert told[1][0] == str(bought[0].id)
     assert told[1][3] == "C0001"
     assert told[1][9:11] == ["5.00", "USD"]

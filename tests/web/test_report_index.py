@@ -5,7 +5,7 @@ import pytest
 from tests.factories import AUDITOR, OPERATOR, SUPERVISOR
 from tests.web.office import ADMIN, ENGINEER, LANGUAGES, NEWCOMER, main_part
 from tests.web.records import read
-from vmsapp.views.report_index import SHELF
+from vmsapp.views.reports.index import SHELF
 
 
 def offered(browser):

@@ -39,9 +39,9 @@ from vmsapp.services.reports import due, sending
 from vmsapp.services.reports.sending import Order
 from vmsapp.tasks import background
 from vmsapp.tasks import reports as tasks
-from vmsapp.views import report_letters
-from vmsapp.views.report_files import Table, guarded
-from vmsapp.views.reported import reports
+from vmsapp.views.reports import letters as report_letters
+from vmsapp.views.reports.files import Table, guarded
+from vmsapp.views.reports.reported import reports
 
 SAVED, SCHEDULES = "/reports/saved/", "/reports/schedules/"
 BY_POINT = "period=this_month&by=vending_point"
@@ -239,8 +239,8 @@ def test_who_may_not_export_the_report_any_more_gets_nothing(schedule, shop, pos
 
 @pytest.mark.usefixtures("sold")
 @pytest.mark.parametrize(("language", "subject", "heading"), [
-    ("ar", "Points: تقرير المبيعات", "نقطة البيع"), ("zh", "Points: 售卖报表", "售卖点"),
-    ("fr", "Points: Rapport des ventes", "Point de vente"),
+    ("ar", "Points: تقرير المبيعات", "نقطة البيع"), ("zh", "Points：售卖报表", "售卖点"),
+    ("fr", "Points\u00a0: Rapport des ventes", "Point de vente"),
 ])  # fmt: skip
 def test_subject_and_headings_are_in_the_readers_language(
     schedule, shop, post, worker, language, subject, heading

@@ -16,7 +16,7 @@ from tests.faults import request_lost
 from tests.web.office import ADMIN, BOTH, PASSWORD, Browser, contents, main_part
 from vmsapp import create_app
 from vmsapp.models import Consumer, Meter, OfficeUser
-from vmsapp.views.lists import columns_cookie, secure_cookies
+from vmsapp.views.lists.pages import columns_cookie, secure_cookies
 
 FRAMEWORKS_OWN = pytest.mark.filterwarnings(
     "ignore:.*WTForms:DeprecationWarning", "ignore:The Query.get:DeprecationWarning"
@@ -30,7 +30,9 @@ VALUES = {"meter_id": 1, "sale_id": 1, "debt_id": 1, "delivery_id": 1, "session_
           "digest": "none", "way": "pay-in", "action": "float.pay_in",
           "kind": "csv", "row_id": 1, "algorithm": "sts6", "code": "stopped",
           "consumer_id": 1, "hold": "block",
-          "move": "activate", "sheet": "consumers", "function": "clear_tamper"}  # fmt: skip
+          "move": "activate", "sheet": "consumers", "function": "clear_tamper",
+          "chapter": "counter", "language": "en", "figure": "sold", "bearer_id": 1,
+          "number": LEGACY_11, "id": "1", "key": "1-0123456789abcdef"}  # fmt: skip
 
 
 def paths(app: Flask, method: str) -> list[str]:

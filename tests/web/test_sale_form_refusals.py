@@ -97,6 +97,16 @@ def test_an_amount_that_does_not_cover_what_is_due_names_what_would(
     assert contents(engine) == before
 
 
+def test_what_the_money_does_not_reach_for_is_told_before_the_sale(operator, utility):
+    """A token of IEC 62055-41 carries 18201624 tenths at most; at 0.01 each the rest goes back."""
+    address = f"/counter/meter/{utility.meters[LEGACY_11]}/quote?mode=amount"
+    asked = ("value=1000000", "value=1000000&received=1000000", "value=5")
+    told = [operator.get(f"{address}&{more}").text for more in asked]
+    assert ["Sold as far as the money goes" in one for one in told] == [True, False, False]
+    assert "Sold as far as the money goes; 817,983.76 USD goes back." in told[0]
+    assert all("To pay" in one for one in told)
+
+
 def test_money_beyond_the_largest_token_is_given_back_as_change(operator, utility, shop):
     meter_id = utility.meters[LEGACY_11]
     form = operator.purchase(meter_id, mode="amount", value="1000000")

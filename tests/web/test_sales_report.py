@@ -17,7 +17,7 @@ from tests.factories import (
 )
 from tests.services.test_proof import broken
 from tests.web.office import ADMIN, ENGINEER, LANGUAGES, NORTH_SUPERVISOR, contents, main_part, said
-from tests.web.records import read
+from tests.web.records import links, read, rows
 from tests.web.test_reversal_pages import fill
 from tests.web.test_second_person_pages import asked, decide
 from vmsapp.models import AuditEvent
@@ -154,6 +154,24 @@ def test_what_is_taken_back_counts_on_its_own_day(browse, shop, taken_back):
     assert fees == ["0.00"] * 3  # tax and fee of the sale went back with it
 
 
+def test_net_figures_lead_to_what_was_sold_and_to_what_was_taken_back(browse, shop, taken_back):
+    browser, later = browse(ADMIN), shop.sell(units="50")
+    sold = f"UPDATE sale SET business_date = '{FIFTEENTH}' WHERE id = {taken_back.id}"
+    broken(shop, sold)  # in February; taken back in March
+    march = page(browser, **{"from": "2026-03-01", "to": "2026-03-31"})
+    net = [url for url in links_of(march, "Total") if "counted_from=" in url]
+    assert net
+    for url in net:
+        assert numbers(browser, url) == [later.id, taken_back.id], url
+
+
+def test_of_an_hour_net_figures_lead_nowhere(browse, sold):
+    found = page(browse(ADMIN), by="hour")
+    hour = next(name for name in lines(found) if name != "Total")
+    assert all("counted_from=" not in url for url in links_of(found, hour))
+    assert any("counted_from=" in url for url in links_of(found, "Total"))
+
+
 @pytest.fixture
 def taken_back(browse, shop, utility):
     """250 units for 43.50, taken back by two people."""
@@ -238,3 +256,40 @@ def test_the_printed_page_says_what_it_shows(browse, utility, language):
     (paper,) = re.findall(r'<div class="on-paper report">(.*?)</div>\n', text, re.DOTALL)
     for told in ("Test Utility", HARBOUR, "2026", ADMIN):
         assert told in paper
+
+
+@pytest.mark.usefixtures("sold")
+def test_of_many_lines_the_largest_are_shown_and_all_on_request(browse, monkeypatch):
+    monkeypatch.setattr("vmsapp.views.reports.page.LISTED", 1)
+    browser, days = browse(ADMIN), {"from": "2026-03-01", "to": "2026-03-31"}
+    found = page(browser, by="vending_point", **days)
+    assert lines(found).keys() == {HARBOUR, "Total"}
+    assert lines(found)["Total"][2] == "19.00"
+    more = links(found)["Show all lines"]
+    assert lines(read(browser.get(more.partition("#")[0]).text)).keys() == {
+        HARBOUR,
+        MARKET,
+        "Total",
+    }
+    file = browser.post(
+        f"{REPORT}export/csv?by=vending_point&from=2026-03-01&to=2026-03-31"
+    ).data.decode()
+    assert MARKET in file
+    assert len(lines(page(browser, by="day", **days))) > 2  # times follow one another
+
+
+def test_records_of_some_days_follow_by_day_and_then_by_number(browse, shop, sold):
+    move(shop, sold[1], FIFTEENTH)
+    browser, [first, second, third] = browse(ADMIN), [sale.id for sale in sold]
+    for way in ("/sales/list/", "/sales-tokens/list/"):
+        days = {"sold_from": "2026-02-01", "asked": "yes"}
+        assert numbers(browser, way, **days) == [third, first, second]
+        assert numbers(browser, way, **days, after=third) == [first, second]
+        assert numbers(browser, way, **days, before=second) == [third, first]
+        assert numbers(browser, way, asked="yes") == [third, second, first]
+
+
+def numbers(browser, way, **wanted):
+    """Numbers of the sales a list shows."""
+    table = rows(read(browser.get(way, query_string=wanted or None).text))
+    return [int(row[0]) for row in table]

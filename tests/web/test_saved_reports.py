@@ -8,7 +8,7 @@ from tests.web.importing import work
 from tests.web.office import ADMIN, fields, main_part, said
 from tests.web.records import chips, read
 from vmsapp.models import AuditEvent, Job, ReportSchedule, SavedReport
-from vmsapp.views import report_screens
+from vmsapp.views.reports import screens as report_screens
 
 SALES, TOKENS, SAVED = "/reports/sales/", "/sales-tokens/list/", "/reports/saved/"
 

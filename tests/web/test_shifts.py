@@ -210,7 +210,7 @@ def test_the_whole_of_a_shift(operator, shop, utility):
     point = shop.utility.points[HARBOUR]
     assert slip_of(operator, shift) == {
         "Vending point": HARBOUR, "Operator": OPERATOR,
-        "Opened": "Mar 17, 2026, 12:30:00 PM", "Closed": "Mar 17, 2026, 12:30:00 PM",
+        "Opened": "Mar 17, 2026, 12:30:00 PM", "Closed at": "Mar 17, 2026, 12:30:00 PM",
         "First receipt": f"{point}-1-000001", "Last receipt": f"{point}-1-000001",
         "Electricity (1) · 50.0 kWh": "5.00 USD", "Sales (1)": "5.00 USD", "Energy": "5.00 USD",
         "Cash at the beginning": "20.00 USD", "Taken to the bank · Slip 4711": "-10.00 USD",

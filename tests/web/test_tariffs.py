@@ -14,7 +14,7 @@ from tests.factories import AUDITOR, LEGACY_11, OPERATOR, TODAY, step
 from tests.web.office import ADMIN, contents
 from tests.web.records import links, permit, read, rows, sent, the_form
 from vmsapp.models import AuditEvent, Tariff, TariffPlan
-from vmsapp.views import plan_pages
+from vmsapp.views.tariffs import plan_pages
 
 TOMORROW = TODAY + timedelta(days=1)
 
@@ -81,7 +81,8 @@ def test_the_list_says_which_plan_is_in_force_and_which_is_next(admin, shop):
     ))  # fmt: skip
     shop.change(lambda s: setattr(s.get_one(Tariff, domestic), "retired", True))
     listed = {line[0]: line[1:] for line in rows(read(admin.get("/tariffs/list/").text))}
-    assert listed["Domestic"] == ["Electricity", "Jan 1, 2025", "May 1, 2027", "1", "Retired"]
+    told = ["Electricity", "Jan 1, 2025", "May 1, 2027", "1", "Retired tariff"]
+    assert listed["Domestic"] == told
     assert listed["Flat"][1:3] == ["Jan 1, 2025", "– empty"]
     assert listed["Flat"][4] == "In use"
     assert listed["Future"][1:] == ["– empty", "Jan 1, 2027", "1", "No plan in force"]
@@ -177,7 +178,7 @@ def test_a_plans_page_shows_all_of_it(admin, shop, flat):
         ["more than 2,000, up to 5,000 kWh", "500.00 USD"],
     ]  # fmt: skip
     assert tables[2] == [
-        ["VAT", "16 %", "Energy, Fixed fee", "2"], ["Stamp", "0.25 USD", "each purchase", "all"],
+        ["VAT", "16%", "Energy, Fixed fee", "2"], ["Stamp", "0.25 USD", "each purchase", "all"],
     ]  # fmt: skip
     facts = {one.one("dt").text: one.one("dd").text for one in page.all("div") if one.all("dt")
              and len(one.all("dt")) == 1}  # fmt: skip
@@ -444,16 +445,17 @@ def test_moving_a_step_or_a_band_exchanges_what_is_charged_and_no_border(admin, 
 
 
 @pytest.mark.parametrize(("deed", "goal"), [
-    ("steps.down.0", "steps-1-up"), ("penalties.down.0", "penalties-1-down"),
-    ("penalties.up.2", "penalties-1-up"), ("penalties.up.1", "penalties-0-down"),
-    ("penalties.remove.1", "penalties-1-remove"), ("penalties.remove.2", "penalties-1-remove"),
+    ("steps.down.0", "steps-1-row"), ("penalties.down.0", "penalties-1-down"),
+    ("penalties.up.2", "penalties-1-up"), ("penalties.up.1", "penalties-0-row"),
+    ("penalties.remove.1", "penalties-1-row"), ("penalties.remove.2", "penalties-1-row"),
     ("steps.add", "steps-2-end"),
 ])  # fmt: skip
-def test_after_a_move_one_goes_on_at_a_button_and_not_where_enter_saves(admin, flat, deed, goal):
+def test_after_a_move_one_goes_on_at_the_same_button_or_at_the_row(admin, flat, deed, goal):
     page = read(admin.post(f"{flat}/new", MANUAL | {"do": deed}).text)
     parts = next(one for one in page.all("div") if one.get("data-focus") is not None)
     assert parts["data-focus"] == goal
-    there = next(one for one in [*page.all("button"), *page.all("input")] if one.get("id") == goal)
+    kinds = [*page.all("button"), *page.all("input"), *page.all("fieldset")]
+    there = next(one for one in kinds if one.get("id") == goal)
     assert there.get("disabled") is None
 
 

@@ -24,7 +24,7 @@ from vmsapp.services.token_desk.keys import Whose
 from vmsapp.services.token_desk.reading import What
 from vmsapp.sts.codec import encode
 from vmsapp.sts.nmse import MeterTest, run_tests
-from vmsapp.views.token_words import ANSWERS, KEYS, KINDS, TESTS
+from vmsapp.views.engineering.token_words import ANSWERS, KEYS, KINDS, TESTS
 
 NOWHERES = "1" + "0" * 19
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")

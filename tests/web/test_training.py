@@ -11,8 +11,8 @@ from vmsapp.models import AuditEvent, Meter, TrainingMeter
 from vmsapp.services.training import Lesson
 from vmsapp.services.training.lessons import SHOWS
 from vmsapp.sts.meter import DISPLAYS, Result
-from vmsapp.views.token_words import TESTS
-from vmsapp.views.training_words import LESSONS, SHOWN, WHYS
+from vmsapp.views.engineering.token_words import TESTS
+from vmsapp.views.engineering.training_words import LESSONS, SHOWN, WHYS
 
 
 @pytest.fixture

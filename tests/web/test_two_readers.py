@@ -18,7 +18,7 @@ from tests.shop import in_threads
 from tests.web.office import Browser
 from tests.web.records import views_of
 from vmsapp.models import Consumer
-from vmsapp.views.consumers import Consumers
+from vmsapp.views.registration.consumers import Consumers
 
 TURNS = 150
 """Pages each of the two asks for."""

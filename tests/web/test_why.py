@@ -19,8 +19,8 @@ from vmsapp.services.explanations import explain
 from vmsapp.services.tariffs import rules_text
 from vmsapp.tariffs.levies import Base, FlatLevy, PercentLevy, UnitLevy
 from vmsapp.tariffs.plan import Accumulation, Penalty, Plan
-from vmsapp.views.line_words import line_name
-from vmsapp.views.why_words import exact_text, rows
+from vmsapp.views.counter.line_words import line_name
+from vmsapp.views.counter.why_words import exact_text, rows
 
 STEPS = (
     step("0", "100", "0.10"),
@@ -87,10 +87,10 @@ def test_each_line_of_a_sale_is_explained_with_what_it_exactly_came_to(operator,
          " From 0.0 to 100.0 kWh: 100.0 kWh × 0.10."), "10.00", "10.00"],
         ["Energy in step 2", ("The step is above 100.0 up to 300.0 kWh."
          " From 100.0 to 300.0 kWh: 200.0 kWh × 0.20."), "40.00", "40.00"],
-        ["Tax on step 2", "5 % of 40.00.", "2.00", "2.00"],
+        ["Tax on step 2", "5% of 40.00.", "2.00", "2.00"],
         ["Energy in step 3", ("The step is above 300.0 kWh."
          " From 300.0 to 400.1 kWh: 100.1 kWh × 0.25."), "25.025", "25.03"],
-        ["Tax on step 3", "5 % of 25.025.", "1.25125", "1.25"],
+        ["Tax on step 3", "5% of 25.025.", "1.25125", "1.25"],
         ["To pay", "", "", "92.28"],
     ]  # fmt: skip
     said = text(page)
@@ -164,7 +164,7 @@ def test_levies_say_what_they_are_of_and_their_names_are_text(operator, shop, se
     # 60 x 0.01 = 0.60; VAT on 60 x 0.10 + 2.00 + 0.60 = 8.60 is 1.376
     escaped = MARKUP.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert [escaped, "60.0 kWh × 0.01.", "0.60", "0.60"] in rows
-    assert ["VAT", f"16 % of 8.60: energy, fixed fees, and {escaped}.", "1.376", "1.38"] in rows
+    assert ["VAT", f"16% of 8.60: energy, fixed fees, and {escaped}.", "1.376", "1.38"] in rows
     assert ["Stamp", "A fixed amount, once with this purchase.", "0.50", "0.50"] in rows
     assert rows[-1][3] == "10.48"  # 2.00 + 6.00 + 0.60 + 1.376 + 0.50, half up
 
@@ -212,10 +212,10 @@ def test_a_sale_of_an_older_version_is_explained_by_what_it_stored(operator, sho
     assert rows[0][0] == "Fixed fee"
     assert rows[1][1] == "A fine for the size of this one purchase."
     assert rows[5][1] == "From 300.0 to 400.1 kWh: 100.1 kWh × 0.25."
-    assert rows[6] == ["Tax on step 3", "5 % of 25.025.", "1.25125", "1.25"]
+    assert rows[6] == ["Tax on step 3", "5% of 25.025.", "1.25125", "1.25"]
     receipt = operator.get(f"/counter/sale/{sale.id}")
     assert "Month to date: 400.1" in receipt.text
-    assert "Tax 5 %" in receipt.text
+    assert "Tax 5%" in receipt.text
 
 
 @pytest.mark.parametrize(("counts", "said", "footer"), [

@@ -1,5 +1,6 @@
 """``flask vms``: commands that look after an installation."""
 
+import itertools
 import os
 import secrets
 import sys
@@ -20,7 +21,9 @@ from werkzeug.security import generate_password_hash
 from config import Settings
 from vmsapp.cli.audit import audit
 from vmsapp.cli.campaigns import campaigns
+from vmsapp.cli.export import export_command
 from vmsapp.cli.journal import journal
+from vmsapp.cli.restores import commands as restores
 from vmsapp.cli.roll_ups import roll_ups
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
@@ -33,6 +36,7 @@ from vmsapp.services import clock, demo, instance, ledger
 from vmsapp.services.approvals import rules
 from vmsapp.services.licence import changes
 from vmsapp.services.licence.file import MOST_BYTES
+from vmsapp.services.restore import standstill
 from vmsapp.services.security_modules.journal_check import compare_all
 from vmsapp.services.setup import zone_at
 from vmsapp.services.users import Account, add_user, new_password
@@ -53,7 +57,10 @@ class SpokenGroup(AppGroup):
 vms = SpokenGroup("vms", help="Look after this installation.")
 vms.add_command(audit)
 vms.add_command(campaigns)
+vms.add_command(export_command)
 vms.add_command(roll_ups)
+for restoring in restores:
+    vms.add_command(restoring)
 journal_here = AppGroup(
     "journal", help="Check what security modules issued.", commands=dict(journal.commands)
 )
@@ -74,6 +81,7 @@ def init_command() -> None:
 def reconcile_command() -> None:
     """Settle sales whose outcome is open, once, now."""
     with seen_by(SYSTEM):
+        standstill.check_modules(db.session(), current_app.extensions["vms_modules"])
         counts = reconcile(db.session(), current_app.extensions["vms_modules"])
     click.echo(", ".join(f"{n} {state}" for state, n in counts.items()) or "Nothing is pending.")
 
@@ -222,13 +230,19 @@ def _sync_permissions() -> None:
 
 
 def _ready_made(name: str) -> tuple[Any, bool]:
-    """Find a ready-made group, whatever it is called by now; tell whether it had to be made."""
+    """Find a ready-made group, whatever it is called by now; tell whether it had to be made.
+
+    One that an update brings leaves its name to a group of the utility's own.
+    """
     session = db.session()
     role = session.scalars(select(Role).where(Role.ready_made == name)).first()
     if role is not None:
         return role, False
+    taken = set(session.scalars(select(Role.name)))
     with atomic(session):
-        role = Role(name=name, ready_made=name)
+        others = (f"{name} {number}" for number in itertools.count(2))
+        free = next(one for one in itertools.chain([name], others) if one not in taken)
+        role = Role(name=free, ready_made=name)
         session.add(role)
     return role, True
 

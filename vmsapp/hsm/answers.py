@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from vmsapp.hsm.requests import KeyRef
+from vmsapp.hsm.requests import CreditRequest, KeyChangeRequest, KeyRef
 from vmsapp.sts.identifiers import BaseDate
 
 Protection = Literal["process", "wrapped", "hsm"]
@@ -166,6 +166,9 @@ class ModuleStatus:
         per_second: How many tokens it makes a second; None where nobody knows.
         inhibited_from: It makes none after; None for no bound.
         sequence: How many records it has written, which a restored older record gives away.
+        epoch: Which of its lives it is in, from 1; a restore raises it.
+        last_request: What it issued last: an older database does not know it. None where it has
+            issued nothing.
         alerts: Codes of what is wrong.
     """
 
@@ -182,6 +185,8 @@ class ModuleStatus:
     per_second: float | None = None
     inhibited_from: datetime | None = None
     sequence: int | None = None
+    epoch: int | None = None
+    last_request: str | None = None
     alerts: tuple[str, ...] = ()
 
 
@@ -275,6 +280,21 @@ class JournalEntry:
     base_date: str | None
     tid: int | None
     tags: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRequest:
+    """What a module was once asked for, from its own record; never the digits.
+
+    Attributes:
+        operation: As in ``JournalEntry``.
+        credit: The request, if it was for a credit token.
+        key_change: The request, if it was for a set; of a batch, for the set of one row.
+    """
+
+    operation: str
+    credit: CreditRequest | None = None
+    key_change: KeyChangeRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)

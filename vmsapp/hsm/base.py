@@ -11,6 +11,7 @@ from typing import Protocol
 from vmsapp.hsm.answers import (
     Cancelled,
     Capabilities,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -108,7 +109,7 @@ class SecurityModule(Protocol):
     def issue_key_change(self, request: KeyChangeRequest) -> IssuedTokens:
         """Make the two, three or four tokens of a key change, in their order."""
 
-    def issue_key_changes(self, batch: KeyChangeBatch) -> tuple[IssuedTokens, ...]:
+    def issue_key_changes(self, batch: KeyChangeBatch) -> Sequence[IssuedTokens]:
         """Make the sets of many meters, in the order of the rows, all of them or none.
 
         Raises:
@@ -156,6 +157,27 @@ class SecurityModule(Protocol):
 
     def last_head(self) -> SignedHead | None:
         """Give the head signed last, from the module's own record."""
+
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch of the module's record after a restore; it is never lowered.
+
+        Args:
+            epoch: From 1.
+
+        Returns:
+            The epoch it is in now.
+        """
+
+    def request_of(self, request_id: str, row: int | None = None) -> EarlierRequest | None:
+        """Tell what was once asked for, from the module's own record.
+
+        Args:
+            request_id: Of a request, or of a batch.
+            row: Place in the batch, from 0; None outside of one.
+
+        Returns:
+            None where the record knows nothing of the id.
+        """
 
     def close(self) -> None:
         """Let go of connections and wipe what can be wiped."""

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 from vmsapp.hsm.answers import (
     Cancelled,
     Capabilities,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -154,7 +155,7 @@ class CircuitBreaker:
         """Make the tokens of a key change."""
         return self._ask(lambda: self._inner.issue_key_change(request))
 
-    def issue_key_changes(self, batch: KeyChangeBatch) -> tuple[IssuedTokens, ...]:
+    def issue_key_changes(self, batch: KeyChangeBatch) -> Sequence[IssuedTokens]:
         """Make the sets of many meters."""
         return self._ask(lambda: self._inner.issue_key_changes(batch))
 
@@ -185,6 +186,14 @@ class CircuitBreaker:
     def last_head(self) -> SignedHead | None:
         """Give the head signed last."""
         return self._ask(self._inner.last_head)
+
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch of its record."""
+        return self._ask(lambda: self._inner.begin_epoch(epoch))
+
+    def request_of(self, request_id: str, row: int | None = None) -> EarlierRequest | None:
+        """Tell what was once asked for."""
+        return self._ask(lambda: self._inner.request_of(request_id, row))
 
     def close(self) -> None:
         """Let the module go."""

@@ -17,10 +17,11 @@ from typing import Final
 
 from vmsapp import sealing
 from vmsapp.clock import now_utc
-from vmsapp.hsm import journal, policy
+from vmsapp.hsm import earlier, journal, policy
 from vmsapp.hsm.answers import (
     Cancelled,
     Capabilities,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -120,9 +121,9 @@ class Engine:
 
     def status(self) -> ModuleStatus:
         """Tell how the module is; one whose record cannot be read says so in an alert."""
-        sequence = None
+        standing = None
         with suppress(HsmUnavailable):
-            sequence = self._results.sequence()
+            standing = self._results.standing()
         return ModuleStatus(
             module_id=self._source.module_id,
             driver=self._source.driver,
@@ -132,8 +133,10 @@ class Engine:
             table_set=self._table_set,
             protection=self._source.protection,
             head_key=self._head_public_key,
-            sequence=sequence,
-            alerts=() if sequence is not None else ("storage",),
+            sequence=None if standing is None else standing.sequence,
+            epoch=None if standing is None else standing.epoch,
+            last_request=None if standing is None else standing.last_request,
+            alerts=() if standing is not None else ("storage",),
         )
 
     def list_keys(self) -> list[KeyInfo]:
@@ -209,7 +212,7 @@ class Engine:
         """Make the tokens of a key change, in their order; as ``issue_credit``."""
         return self._issue(request)
 
-    def issue_key_changes(self, batch: KeyChangeBatch) -> tuple[IssuedTokens, ...]:
+    def issue_key_changes(self, batch: KeyChangeBatch) -> Sequence[IssuedTokens]:
         """Make the sets of many meters, all of them or none; as ``issue_credit``.
 
         They are made before anything is locked: a sale does not wait for a campaign.
@@ -296,6 +299,15 @@ class Engine:
         head = self._results.last_head()
         return self._signed(head) if head else None
 
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch, never lower it; tell which it is now."""
+        with self._results.transaction() as records:
+            return records.begin_epoch(epoch)
+
+    def request_of(self, request_id: str, row: int | None = None) -> EarlierRequest | None:
+        """Tell what was once asked for."""
+        return earlier.asked_for(self._results, request_id, row)
+
     def close(self) -> None:
         """Close the record and wipe the keys."""
         self._results.close()
@@ -348,7 +360,7 @@ class Engine:
         except ModuleRefused as refusal:
             return refusal
 
-    def _sets_or_refusal(self, batch: KeyChangeBatch) -> tuple[IssuedTokens, ...] | ModuleRefused:
+    def _sets_or_refusal(self, batch: KeyChangeBatch) -> Sequence[IssuedTokens] | ModuleRefused:
         try:
             policy.check_batch(batch)
             return self._mint.sets(batch, batch.rows)

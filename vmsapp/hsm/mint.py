@@ -11,6 +11,7 @@ from datetime import datetime
 
 from vmsapp.hsm import making, policy
 from vmsapp.hsm.answers import IssuedToken, IssuedTokens, KeyInfo, Verified
+from vmsapp.hsm.columns import ChangeColumns, SetColumns, SetRun
 from vmsapp.hsm.errors import HsmUnavailable, KeystoreError, ModuleRefused
 from vmsapp.hsm.key_source import Derive, InMemory, KeySource
 from vmsapp.hsm.policy import Limits
@@ -93,7 +94,7 @@ class Mint:
 
     def sets(
         self, request: KeyChangeRequest | KeyChangeBatch, rows: Sequence[KeyChange]
-    ) -> tuple[IssuedTokens, ...]:
+    ) -> Sequence[IssuedTokens]:
         """Make the sets of key change tokens.
 
         Args:
@@ -107,6 +108,11 @@ class Mint:
         self._check_tables(request.table_set)
         with ExitStack() as stack:
             opened = _Opened(stack, self._opened)
+            if isinstance(rows, ChangeColumns):
+                runs = [self._run(request, run.like, run.pans, opened) for run in rows.runs]
+                made = [run for run in runs if run is not None]
+                if len(made) == len(runs):
+                    return SetColumns(made)
             found: dict[int, IssuedTokens] = {}
             for places in alike(rows):
                 found |= self._many(request, rows, places, opened)
@@ -126,12 +132,27 @@ class Mint:
         Where one of them cannot be made, none is: one by one the refusal finds its row.
         """
         mine = [rows[place] for place in places]
-        first, pans = mine[0], [row.meter.meter_pan for row in mine]
-        same = pans == [row.new.meter_pan for row in mine]
+        pans = [row.meter.meter_pan for row in mine]
+        if pans != [row.new.meter_pan for row in mine]:
+            return {}
+        run = self._run(request, mine[0], pans, opened)
+        return dict(zip(places, SetColumns([run]), strict=True)) if run else {}
+
+    def _run(
+        self,
+        request: KeyChangeRequest | KeyChangeBatch,
+        like: KeyChange,
+        pans: Sequence[str],
+        opened: "_Opened",
+    ) -> SetRun | None:
+        """Make the sets of meters that go the same way; None where one of them cannot be made."""
+        if len(pans) < FEW:
+            return None
+        first = _with_pan(like, pans[0])
         try:
             (old, old_keys), (new, new_keys) = opened[first.meter.key], opened[first.new.key]
-            if not (same and isinstance(old_keys, InMemory) and isinstance(new_keys, InMemory)):
-                return {}
+            if not (isinstance(old_keys, InMemory) and isinstance(new_keys, InMemory)):
+                return None
             self._check_change(request, first, old, new)
             with (
                 old_keys.many(first.meter.parameters(), pans) as before,
@@ -141,15 +162,11 @@ class Mint:
                     before, after, self._table_set, three_tokens=first.three_tokens
                 )
         except (ModuleRefused, StsError):
-            return {}
-        columns = [self._column(subclass, digits, old) for subclass, digits in made]
-        return dict(zip(places, zip(*columns, strict=True), strict=True))
-
-    def _column(self, subclass: int, digits: Sequence[str], key: KeyInfo) -> list[IssuedToken]:
-        """Say of many tokens of one kind what ``_token`` says of each."""
-        like = self._token("", TokenClass.MANAGEMENT, subclass, key=key)
-        _, *rest = (getattr(like, name) for name in IssuedToken.__slots__)
-        return [IssuedToken(each, *rest) for each in digits]
+            return None
+        likes = tuple(
+            self._token("", TokenClass.MANAGEMENT, subclass, key=old) for subclass, _digits in made
+        )
+        return SetRun(likes, [digits for _subclass, digits in made])
 
     def _one_by_one(
         self,
@@ -266,6 +283,11 @@ class Mint:
             table_set=self._table_set,
             demo=key.demo if key else False,
         )
+
+
+def _with_pan(like: KeyChange, pan: str) -> KeyChange:
+    meter, new = replace(like.meter, meter_pan=pan), replace(like.new, meter_pan=pan)
+    return KeyChange(meter, new, like.three_tokens)
 
 
 def _derived(derive: Derive, meter: MeterConfig) -> DecoderKey:

@@ -7,6 +7,7 @@ its id and the caller's clock, is named in ``NOT_THE_REQUEST``.
 Source: SALE.md 2 "Reserve stores every input", 6 "The module's own net", 10 "Key change".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -195,7 +196,7 @@ class KeyChangeBatch:
     operation: ClassVar = "key_changes"
 
     request_id: str
-    rows: tuple[KeyChange, ...]
+    rows: Sequence[KeyChange]
     table_set: str
     asked_at: datetime
 

@@ -117,6 +117,15 @@ class Head:
     restart: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a record is; the fields are as in ``ModuleStatus``."""
+
+    epoch: int
+    sequence: int
+    last_request: str | None
+
+
 Row = Record | BatchRow | Line | Head
 AnyRow = TypeVar("AnyRow", Record, BatchRow, Line, Head)
 Numbered = TypeVar("Numbered", Line, Head)
@@ -210,6 +219,11 @@ class Transaction:
     def add_line(self, line: Line) -> None:
         """Write a line of the journal; its number must be new."""
         _write(self._connection, line)
+
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch, never lower it; tell which it is now."""
+        self._connection.execute("UPDATE state SET epoch = max(epoch, ?)", (epoch,))
+        return int(self._connection.execute("SELECT epoch FROM state").fetchone()[0])
 
     def last_head(self) -> Head | None:
         """Give the head signed last."""
@@ -308,6 +322,15 @@ class Results:
     def sequence(self) -> int:
         """Tell how many records were written."""
         return self._state("sequence")
+
+    def standing(self) -> Standing:
+        """Tell how far the record is, in one look."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT epoch, sequence,"
+                " (SELECT request_id FROM journal ORDER BY number DESC LIMIT 1) FROM state"
+            ).fetchone()
+        return Standing(*row)
 
     def close(self) -> None:
         """Close this process's connection; the next question opens it again."""

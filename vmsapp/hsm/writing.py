@@ -14,11 +14,14 @@ from typing import Any, Final
 from vmsapp import sealing
 from vmsapp.hsm import journal, policy
 from vmsapp.hsm.answers import IssuedToken, IssuedTokens
+from vmsapp.hsm.columns import ChangeColumns, SetColumns, SetRun
+from vmsapp.hsm.earlier import args_of_ways
 from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused
 from vmsapp.hsm.requests import (
     NOT_THE_REQUEST,
     CreditRequest,
     DisplayRequest,
+    KeyChange,
     KeyChangeBatch,
     MeterConfig,
     MeterRequest,
@@ -42,12 +45,16 @@ _LIKE: Final = ("token_class", "subclass", "tid", "amount_field", "kcv", "demo")
 
 def args_of(request: Request) -> str:
     """Write what makes a request the same request, as canonical JSON."""
+    if isinstance(request, KeyChangeBatch) and isinstance(request.rows, ChangeColumns):
+        return _args_of_columns(request, request.rows)
     fields = {k: v for k, v in asdict(request).items() if k not in NOT_THE_REQUEST}
     return _canonical(fields)
 
 
 def args_of_batch(batch: KeyChangeBatch) -> str:
     """Write what ``args_of`` writes of a batch: what its rows share is written once."""
+    if isinstance(batch.rows, ChangeColumns):
+        return _args_of_columns(batch, batch.rows)
     known: dict[tuple[object, ...], list[str]] = {}
     rows = []
     for row in batch.rows:
@@ -57,14 +64,35 @@ def args_of_batch(batch: KeyChangeBatch) -> str:
         form = (*form_of(row.meter), *form_of(row.new), row.three_tokens)
         around = known.get(form)
         if around is None:
-            blank = replace(
-                row,
-                meter=replace(row.meter, meter_pan=_HOLE),
-                new=replace(row.new, meter_pan=_HOLE),
-            )
-            around = known[form] = _canonical(asdict(blank)).split(_HOLE)
+            around = known[form] = _around(row)
         before, between, after = around
         rows.append(f"{before}{pan}{between}{pan}{after}")
+    return _shell(batch, rows)
+
+
+def _args_of_columns(batch: KeyChangeBatch, columns: ChangeColumns) -> str:
+    """Do so for rows that stand as columns."""
+    rows: list[str] = []
+    for run in columns.runs:
+        joined = "".join(run.pans)
+        if not joined.isascii() or not joined.isdigit():
+            return args_of(replace(batch, rows=tuple(columns)))
+        before, between, after = _around(run.like)
+        rows += [f"{before}{pan}{between}{pan}{after}" for pan in run.pans]
+    return _shell(batch, rows)
+
+
+def _around(row: KeyChange) -> list[str]:
+    """Write a row and cut it where its meter's number stands, which it does twice."""
+    blank = replace(
+        row,
+        meter=replace(row.meter, meter_pan=_HOLE),
+        new=replace(row.new, meter_pan=_HOLE),
+    )
+    return _canonical(asdict(blank)).split(_HOLE)
+
+
+def _shell(batch: KeyChangeBatch, rows: Sequence[str]) -> str:
     shell = _canonical(
         {k: v for k, v in asdict(replace(batch, rows=())).items() if k not in NOT_THE_REQUEST}
     )
@@ -103,7 +131,7 @@ class Seals:
         self._tag_key = sealing_key(journal.TAG_PURPOSE)
         self._chain_key = sealing_key(journal.CHAIN_PURPOSE)
 
-    def seal(self, request_id: str, sets: tuple[IssuedTokens, ...]) -> bytes:
+    def seal(self, request_id: str, sets: Sequence[IssuedTokens]) -> bytes:
         """Seal tokens, bound to the id they were issued under."""
         first = sets[0][0]
         document = {name: getattr(first, name) for name in _IN_COMMON} | {"runs": _runs(sets)}
@@ -142,9 +170,16 @@ class Seals:
 
     def tags_of_sets(self, sets: Sequence[IssuedTokens]) -> list[bytes]:
         """Make the tags of many sets, those of each one after another."""
+        if isinstance(sets, SetColumns):
+            return [tags for run in sets.runs for tags in self._tags_of_run(run)]
         digits = [token.digits for one in sets for token in one]
         made = iter(journal.tags(self._tag_key.reveal(), digits))
         return [b"".join(islice(made, len(one))) for one in sets]
+
+    def _tags_of_run(self, run: SetRun) -> Iterator[bytes]:
+        key = self._tag_key.reveal()
+        columns = (journal.tags(key, digits) for digits in run.digits)
+        return map(b"".join, zip(*columns, strict=True))
 
     def chain_key(self) -> bytes:
         """Give the key that seals the lines of the journal."""
@@ -212,7 +247,7 @@ def record_of(
 
 def batch_record_of(
     batch: KeyChangeBatch,
-    answer: tuple[IssuedTokens, ...] | ModuleRefused,
+    answer: Sequence[IssuedTokens] | ModuleRefused,
     seals: Seals,
     at: datetime,
     args_hash: str,
@@ -223,27 +258,51 @@ def batch_record_of(
         "refused",
         at,
         args_hash=args_hash,
+        args=args_of_ways(batch),
         operation=batch.operation,
     )
     if isinstance(answer, ModuleRefused):
         return replace(record, reason=answer.reason, refused_row=answer.row), []
     sealed = seals.seal(batch.request_id, answer)
-    names: dict[int, str] = {}  # by identity: to hash a key for each row takes longer
+    tags = seals.tags_of_sets(answer)
+    columns = zip(*_columns_of(batch.rows), strict=True)
     rows = [
-        BatchRow(
-            batch.request_id, number, meter.meter_pan, meter.base_date.value,
-            names.get(id(meter.key)) or names.setdefault(id(meter.key), str(meter.key)), tags,
-        )
-        for number, meter, tags in zip(
-            count(), map(_meter_of, batch.rows), seals.tags_of_sets(answer), strict=False
-        )
-    ]  # fmt: skip
+        BatchRow(batch.request_id, number, *of_meter, tags_of_set)
+        for number, of_meter, tags_of_set in zip(count(), columns, tags, strict=False)
+    ]
     assert len(rows) == len(batch.rows) == len(answer), "a set a meter"
     return replace(record, outcome="issued", sealed=sealed, tags=b""), rows
 
 
-def _runs(sets: tuple[IssuedTokens, ...]) -> list[dict[str, Any]]:
+def _columns_of(rows: Sequence[KeyChange]) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Tell the MeterPAN, base date and key of each row, as the record has them."""
+    pans: list[str] = []
+    base_dates: list[str] = []
+    keys: list[str] = []
+    if isinstance(rows, ChangeColumns):
+        for run in rows.runs:
+            pans += run.pans
+            base_dates += [run.like.meter.base_date.value] * len(run)
+            keys += [str(run.like.meter.key)] * len(run)
+        return pans, base_dates, keys
+    names: dict[int, str] = {}  # by identity: to hash a key for each row takes longer
+    for meter in map(_meter_of, rows):
+        pans.append(meter.meter_pan)
+        base_dates.append(meter.base_date.value)
+        keys.append(names.get(id(meter.key)) or names.setdefault(id(meter.key), str(meter.key)))
+    return pans, base_dates, keys
+
+
+def _runs(sets: Sequence[IssuedTokens]) -> list[dict[str, Any]]:
     """Part sets into runs of those that differ in digits alone, which are written in a row."""
+    if isinstance(sets, SetColumns):
+        return [
+            {
+                "like": _all_but_digits(run.likes),
+                "digits": "".join(map("".join, zip(*run.digits, strict=True))),
+            }
+            for run in sets.runs
+        ]
     runs: list[dict[str, Any]] = []
     for like, run in groupby(sets, _all_but_digits):
         digits = "".join([token.digits for one in run for token in one])

@@ -5,6 +5,7 @@ from typing import Final
 from vmsapp.models.approval import ApprovalRequest, ApprovalRule, ApprovalState
 from vmsapp.models.audit import AuditEvent, AuditHead, AuditSeal, AuditUnsealed
 from vmsapp.models.base import Model
+from vmsapp.models.bearer import Bearer, BearerScope, BearerState
 from vmsapp.models.campaign import (
     CAMPAIGN_MOVES,
     Campaign,
@@ -95,7 +96,9 @@ from vmsapp.models.revenue import (
 from vmsapp.models.reversal import ReversalReason, SaleReversal
 from vmsapp.models.roll_up import (
     FIGURES,
+    LastPurchase,
     SalesByHour,
+    SalesByPoint,
     SalesByProduct,
     SalesByTariff,
     Span,
@@ -150,6 +153,9 @@ __all__ = [
     "AuditSeal",
     "AuditUnsealed",
     "BatchState",
+    "Bearer",
+    "BearerScope",
+    "BearerState",
     "Campaign",
     "CampaignChunk",
     "CampaignMeter",
@@ -192,6 +198,7 @@ __all__ = [
     "KeyChange",
     "KeyChangePrint",
     "KeyChangeToken",
+    "LastPurchase",
     "LedgerAccount",
     "LedgerEntry",
     "LedgerProof",
@@ -232,6 +239,7 @@ __all__ = [
     "SaleReversal",
     "SaleState",
     "SalesByHour",
+    "SalesByPoint",
     "SalesByProduct",
     "SalesByTariff",
     "SavedReport",

@@ -4,6 +4,9 @@ A change is reserved, then completed: from there on its set is printed before ea
 is made under the new key, until a person says that the meter took it. Every input of the set is
 a column, written when it is reserved; doubt is a time stamp, not a state.
 
+Campaigns write a million changes, so on PostgreSQL what a change and its tokens refer to is not
+checked row by row: triggers look at all rows of a statement (docs/decisions/0050).
+
 Source: SALE.md, "10. Key change".
 """
 
@@ -34,7 +37,7 @@ from sqlalchemy.orm import (
 from vmsapp.models.base import Model
 from vmsapp.models.meter import Algorithm, Meter
 from vmsapp.models.mixins import region_table
-from vmsapp.models.types import Id, Moment, Text, UtcDateTime
+from vmsapp.models.types import Id, Moment, Text, UtcDateTime, by_statement
 from vmsapp.models.user import username_of
 from vmsapp.scope import ScopedMixin, Sight, below
 
@@ -157,6 +160,7 @@ class KeyChange(OfMeter, Model):
     )
 
     id: Mapped[Id]
+    meter_id: Mapped[int] = mapped_column(by_statement("meter.id"), index=True)
     meter_pan: Mapped[str] = mapped_column(String(18), index=True)
     state: Mapped[str] = mapped_column(String(10), default=ChangeState.RESERVED)
     undoes_id: Mapped[int | None] = mapped_column(ForeignKey("key_change.id"))
@@ -184,10 +188,10 @@ class KeyChange(OfMeter, Model):
     three_tokens: Mapped[bool]
     table_set: Mapped[str] = mapped_column(String(20))
     request_id: Mapped[str] = mapped_column(String(40), unique=True)
-    module_id: Mapped[int] = mapped_column(ForeignKey("security_module.id"))
+    module_id: Mapped[int] = mapped_column(by_statement("security_module.id"))
 
     reserved_at: Mapped[Moment]
-    reserved_by_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"))
+    reserved_by_id: Mapped[int | None] = mapped_column(by_statement("ab_user.id"))
     doubt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     failure: Mapped[str | None] = mapped_column(String(40))
@@ -197,8 +201,8 @@ class KeyChange(OfMeter, Model):
     shown_krn: Mapped[int | None]
     shown_ti: Mapped[str | None] = mapped_column(String(2))
     note: Mapped[Text] = mapped_column(default="")
-    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
-    chunk_id: Mapped[int | None] = mapped_column(ForeignKey("campaign_chunk.id"))
+    campaign_id: Mapped[int | None] = mapped_column(by_statement("campaign.id"))
+    chunk_id: Mapped[int | None] = mapped_column(by_statement("campaign_chunk.id"))
 
     reserved_by: Mapped[str | None] = column_property(
         username_of(reserved_by_id), deferred=True, raiseload=True
@@ -238,8 +242,9 @@ class KeyChangeToken(OfMeter, Model):
     __tablename__ = "key_change_token"
     __table_args__ = (CheckConstraint("length(digits) = 20", name="ck_key_change_token_digits"),)
 
-    key_change_id: Mapped[int] = mapped_column(ForeignKey("key_change.id"), primary_key=True)
+    key_change_id: Mapped[int] = mapped_column(by_statement("key_change.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    meter_id: Mapped[int] = mapped_column(by_statement("meter.id"), index=True)
     digits: Mapped[str] = mapped_column(String(20))
     subclass: Mapped[int]
     kcv: Mapped[str] = mapped_column(String(6))

@@ -46,6 +46,27 @@ class Unsummed(Model):
     )
 
 
+class LastPurchase(Model):
+    """When somebody last bought for a place; kept with the cells, by the same mover.
+
+    While a transfer of theirs is listed as unsummed, the sales are asked instead.
+
+    Attributes:
+        bought_on: Business date of the last purchase that stands; ``None`` where all were taken
+            back.
+    """
+
+    __tablename__ = "last_purchase"
+
+    service_point_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("service_point.id"), primary_key=True, autoincrement=False
+    )
+    consumer_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("consumer.id"), primary_key=True, autoincrement=False
+    )
+    bought_on: Mapped[date | None]
+
+
 class Cell(PointScoped):
     """What cells of all kinds hold; those that end in ``reversed`` count what was taken back.
 
@@ -70,6 +91,15 @@ class Cell(PointScoped):
     tax_minor: Mapped[Minor]
     fee_minor: Mapped[Minor]
     penalty_minor: Mapped[Minor]
+
+
+class SalesByPoint(Cell, Model):
+    """Sales told apart by nothing more: a year by week is read from few of them."""
+
+    __tablename__ = "sales_by_point"
+    __table_args__ = (
+        CheckConstraint("span IN ('day', 'week', 'month')", name="ck_sales_by_point_span"),
+    )
 
 
 class SalesByHour(Cell, Model):

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     ColumnElement,
     ForeignKey,
@@ -30,6 +31,9 @@ class SecurityModule(Model):
 
     Attributes:
         retired_at: Since when it serves nothing any more; its sales can still be asked after.
+        epoch: Of its record, as it was when the two last agreed; None until it is first looked at.
+        sequence: How many records it had written when that was last noted: never fewer later.
+        journal_seen: The line of its journal up to which all was known here.
     """
 
     __tablename__ = "security_module"
@@ -45,6 +49,9 @@ class SecurityModule(Model):
     params: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     module_id: Mapped[str] = mapped_column(String(40), unique=True)
     retired_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    epoch: Mapped[int | None]
+    sequence: Mapped[int | None] = mapped_column(BigInteger)
+    journal_seen: Mapped[int | None] = mapped_column(BigInteger)
 
     keys: Mapped[list["VendingKey"]] = relationship(back_populates="module", lazy="raise_on_sql")
     health: Mapped["ModuleHealth | None"] = relationship(

@@ -1,10 +1,12 @@
 """The utility's own settings, dated, and what identifies this installation."""
 
+from datetime import datetime
+
 from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vmsapp.models.base import Model
-from vmsapp.models.types import Id, Minor, Moment, Name, Text, Units
+from vmsapp.models.types import Id, Minor, Moment, Name, Text, Units, UtcDateTime
 
 
 class Logo(Model):
@@ -114,6 +116,16 @@ class Installation(Model):
     """One row: which installation this is, and which of its lives.
 
     ``epoch`` goes up with every restore; a form made before it is refused after it.
+
+    Attributes:
+        receipt_series: Of receipts numbered from now on; each restore begins a new one.
+        standstill_since: Since when nothing is sold, because a restore was made or noticed;
+            ``flask vms after-restore`` ends it.
+        standstill_why: How that was found out, of ``services.restore.standstill.WHYS``.
+        begun_anew_at: When epoch and series were last raised. Not before ``standstill_since``,
+            it was done for this restore.
+        tids_from: No meter's token identifiers begin before it: whatever was spent in a lost
+            interval lies before.
     """
 
     __tablename__ = "installation"
@@ -124,3 +136,7 @@ class Installation(Model):
     epoch: Mapped[int] = mapped_column(default=1)
     receipt_series: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[Moment]
+    standstill_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    standstill_why: Mapped[str | None] = mapped_column(String(20))
+    begun_anew_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tids_from: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -6,21 +6,24 @@ the meter, is what a purchase belongs to: whoever gets another meter has bought 
 
 from datetime import date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Mapped, relationship
 
 from vmsapp.models.base import Model
 from vmsapp.models.consumer import Consumer
+from vmsapp.models.ledger import LedgerTransfer
 from vmsapp.models.meter import Meter, MeterInstallation, ServicePoint
 from vmsapp.models.mixins import SeenByRegion
 from vmsapp.models.region import Region
+from vmsapp.models.roll_up import LastPurchase, Unsummed
 from vmsapp.models.sale import PURCHASES, Sale
 
 _place, _link = ServicePoint.__table__.c, MeterInstallation.__table__.c
-_sale = Sale.__table__.c
+_sale, _transfer = Sale.__table__.c, LedgerTransfer.__table__.c
+_kept, _listed = LastPurchase.__table__.c, Unsummed.__table__.c
 
 # The bare table, past the scope: whoever bought at another vending point is not inactive.
-_bought_on = (
+_by_the_sales = (
     select(func.max(_sale.business_date))
     .where(
         _sale.service_point_id == _place.id,
@@ -30,6 +33,13 @@ _bought_on = (
     .correlate(ServicePoint.__table__)
     .scalar_subquery()
 )
+_unsummed = (
+    select(_sale.service_point_id)
+    .join_from(Unsummed.__table__, LedgerTransfer.__table__, _transfer.id == _listed.transfer_id)
+    .join(Sale.__table__, _sale.id == _transfer.sale_id)
+    .where(_sale.service_point_id.is_not(None))
+)
+_bought_on = case((_place.id.in_(_unsummed), _by_the_sales), else_=_kept.bought_on)
 
 _supplied = (
     select(
@@ -43,6 +53,10 @@ _supplied = (
     )
     .join_from(
         ServicePoint.__table__, MeterInstallation.__table__, _link.service_point_id == _place.id
+    )
+    .outerjoin(
+        LastPurchase.__table__,
+        and_(_kept.service_point_id == _place.id, _kept.consumer_id == _place.consumer_id),
     )
     .where(_link.removed_at.is_(None), _place.consumer_id.is_not(None))
     .subquery("supplied_place")

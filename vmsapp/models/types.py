@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Integer, String
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -17,6 +17,15 @@ UNITS_SCALE = 3
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
 """64-bit ids; SQLite numbers rows by itself only in a plain INTEGER."""
+
+
+BY_STATEMENT = "by_statement"
+"""Marks a foreign key that PostgreSQL checks otherwise (docs/decisions/0050)."""
+
+
+def by_statement(column: str) -> ForeignKey:
+    """Refer to a column; on PostgreSQL a trigger looks at all rows of a statement together."""
+    return ForeignKey(column, info={BY_STATEMENT: True})
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -11,7 +11,16 @@ from typing import Any
 
 from flask_appbuilder.security.sqla.models import Role
 from flask_appbuilder.security.sqla.models import User as FrameworkUser
-from sqlalchemy import ColumnElement, ForeignKey, LargeBinary, ScalarSelect, String, case, select
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    LargeBinary,
+    ScalarSelect,
+    String,
+    case,
+    select,
+    true,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from vmsapp.models.base import Model
@@ -46,6 +55,8 @@ class OfficeUser(ScopedMixin, FrameworkUser):
         code_hash, code_until: A one-time code in the place of a forgotten password.
         totp_secret: Sealed; counts once ``totp_since`` is set.
         totp_step: The last time step whose code was used: none is used twice.
+        hints_read, shows_hints: Hints to who sees a page for the first time.
+        single_keys: A sign by itself does something outside of fields.
     """
 
     __tablename__ = "ab_user"
@@ -62,6 +73,9 @@ class OfficeUser(ScopedMixin, FrameworkUser):
     totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary(128))
     totp_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     totp_step: Mapped[int | None]
+    hints_read: Mapped[str] = mapped_column(String(120), default="", server_default="")
+    shows_hints: Mapped[bool] = mapped_column(default=True, server_default=true())
+    single_keys: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     region: Mapped[Region | None] = relationship(lazy="raise_on_sql")
     vending_point: Mapped[VendingPoint | None] = relationship(lazy="raise_on_sql")

@@ -175,6 +175,11 @@ READY_MADE: Final[Mapping[str, ReadyMade]] = {
         N_("Sees everything and touches nothing."),
         _FINDS | _SEES_SYSTEM | _SEES_REPORTS | _TAKES_REPORTS,
     ),
+    "Channel": ReadyMade(
+        N_("Channel"),
+        N_("A program of the utility's own that sells through the API, with a bearer."),
+        frozenset({"Counter.see", "Counter.sell", "TokenRecords.see", "TokenRecords.digits"}),
+    ),
 }
 """By the name stored with a group, whatever an administrator calls it later."""
 

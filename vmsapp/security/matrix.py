@@ -161,6 +161,8 @@ _TARIFFS: Final = frozenset({("can_look_up", "Tariffs")})
 """The searches of fields and filters: who narrows a list by regions need not see their screen."""
 _TRIES: Final = frozenset({("can_try", TARIFFS), ("menu_access", "Price trial")})
 """Whoever sees tariffs may try their prices."""
+_RESTORED: Final = frozenset({("menu_access", "After a restore")})
+"""Whoever sees the token journal sees what of it a restore lost."""
 _SHELF: Final = frozenset({("can_show", REPORT_INDEX), ("menu_access", "Report index")})
 """Whoever sees a report sees the page that leads to all of them."""
 _RUNS: Final = frozenset({("can_run", IMPORTS)})
@@ -254,6 +256,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("meters", N_("Import meters"), (("can_meters", IMPORTS),), along=_RUNS),
             Deed("meters_with_consumers", N_("Import meters with consumers"),
                  (("can_meters_with_consumers", IMPORTS),), along=_RUNS),
+            Deed("opening_figures", N_("Import opening figures of meters"),
+                 (("can_opening_figures", IMPORTS),), along=_RUNS),
             _export(IMPORTS, N_("Export the list of imports")),
         )),
         Screen(JOBS, N_("Jobs"), "Jobs list", others=(
@@ -369,6 +373,8 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
             Deed("give_code", N_("Hand out a one-time code"), (("give_code", _USERS),)),
             Deed("second_factor", N_("Reset the second factor"),
                  (("reset_second_factor", _USERS),)),
+            Deed("bearers", N_("Make and withdraw bearers of programs"),
+                 (("can_bearers", _USERS),)),
             _export(_USERS, N_("Export users")),
         )),
         Screen("UserGroups", N_("User groups"), "List Roles", deeds=_WRITTEN,
@@ -378,10 +384,11 @@ MATRIX: Final[Mapping[str, tuple[Screen, ...]]] = {
         Screen(AUDIT, N_("Audit trail"), "Audit trail", others=(
             _export(AUDIT, N_("Export")),
         )),
-        Screen(TOKEN_JOURNAL, N_("Token journal"), "Token journal", others=(
+        Screen(TOKEN_JOURNAL, N_("Token journal"), "Token journal", looks_up=_RESTORED, others=(
             _export(TOKEN_JOURNAL, N_("Export the journal")),
             Deed("compare", N_("Compare with the sales"), (("can_compare", TOKEN_JOURNAL),)),
-            Deed("settle", N_("Settle findings"), (("can_settle", TOKEN_JOURNAL),)),
+            Deed("settle", N_("Settle findings, and book what a restore lost"),
+                 (("can_settle", TOKEN_JOURNAL),)),
         )),
         Screen(PROOF, N_("Ledger proof"), "Ledger proof", others=(
             Deed("run", N_("Run the proof"), (("can_run", PROOF),)),

@@ -49,6 +49,9 @@ SECOND_LOOKS: Final = "CopiesAndReversals"
 STEP_REPORT: Final = "StepReport"
 TAX_REPORT: Final = "TaxReport"
 REVENUE: Final = "RevenueProtection"
+PALETTE: Final = "Palette"
+KEYS: Final = "Keys"
+HINTS: Final = "Hints"
 
 EVERYBODY: Final[frozenset[Permission]] = frozenset(
     {
@@ -58,6 +61,9 @@ EVERYBODY: Final[frozenset[Permission]] = frozenset(
         ("can_this_form_post", "UserInfoEditView"),
         ("can_userinfo", "UserDBModelView"),
         ("can_end", SESSIONS),
+        ("can_use", PALETTE),
+        ("can_use", KEYS),
+        ("can_use", HINTS),
         ("can_set_up", SECOND_FACTOR),
     }
 )

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
@@ -249,10 +249,10 @@ def _faults(
     """Find what is wrong with the rows, the first fault of each."""
     now = now_utc()
     today = business_day(now, zone_at(session, now))
-    sold = {} if replace else _sold_since(session, points)
+    sold = {} if replace else sold_since(session, points)
     seen: set[tuple[int, object]] = set()
     for number, (row, place) in enumerate(zip(rows, places, strict=True)):
-        fault = _fault_of(row, today)
+        fault = fault_of(row, today)
         if fault is None and not isinstance(place, int):
             fault = place
         elif fault is None and isinstance(place, int):
@@ -268,8 +268,8 @@ def _faults(
             yield number, fault
 
 
-def _fault_of(row: CounterRow, today: date) -> VmsError | None:
-    """Tell what is wrong with a row by itself."""
+def fault_of(row: CounterRow, today: date) -> VmsError | None:
+    """Tell what is wrong with a row by itself, on a day."""
     if (row.meter is None) == (row.service_point_id is None) or not _parts(row):
         return NothingToSet()
     if (row.units is None) != (row.period_start is None) or (
@@ -299,9 +299,7 @@ def _parts(row: CounterRow) -> list[object]:
     return parts if figures == (None, None, None) else [*parts, row.period_start]
 
 
-def _sold_since(
-    session: Session, points: Iterable[int]
-) -> Mapping[int, Sequence[tuple[date, int]]]:
+def sold_since(session: Session, points: Iterable[int]) -> Mapping[int, Sequence[tuple[date, int]]]:
     """Count the sales that stand at each place, by the day they count on."""
     sale = Sale.__table__.c  # past the scope: other vending points' sales count, too
     sold: dict[int, list[tuple[date, int]]] = defaultdict(list)
@@ -359,10 +357,8 @@ def _count(
         What the former part was, and what it is now.
     """
     sale = Sale.__table__.c
-    # money is no units, and what was given counts none
-    of_units = case(((sale.credit_minor.is_(None)) & (sale.kind == SaleKind.SALE), sale.units))
     sold_units, sold_minor = session.execute(
-        select(func.sum(of_units), func.sum(sale.charged_minor)).where(
+        select(func.sum(_of_units()), func.sum(sale.charged_minor)).where(
             sale.service_point_id == point_id,
             sale.counter_period == day,
             sale.state.in_(STANDING),
@@ -380,3 +376,53 @@ def _count(
     counter.units = now.units + sold_units
     counter.charged_minor = now.minor + sold_minor
     return was, now
+
+
+def _of_units() -> ColumnElement[Decimal | None]:
+    """The units of a sale that count: money is none, and what was given counts none."""
+    sale = Sale.__table__.c
+    return case(((sale.credit_minor.is_(None)) & (sale.kind == SaleKind.SALE), sale.units))
+
+
+def former_units(
+    session: Session, days: Iterable[tuple[int, date]]
+) -> Mapping[tuple[int, date], Decimal]:
+    """Tell what a former system counted at some places since some days, without the sales here.
+
+    Args:
+        session: The places are in its scope.
+        days: Service points, each with the first day of a period.
+
+    Returns:
+        Units by place and day, where there is a counter.
+    """
+    sale, found = Sale.__table__.c, dict[tuple[int, date], Decimal]()
+    wanted = set(days)
+    first_days = {day for _, day in wanted}
+    for some in _some({point for point, _ in wanted}):
+        counted = session.execute(
+            select(Counter.service_point_id, Counter.period_start, Counter.units)
+            .where(Counter.service_point_id.in_(some), Counter.period_start.in_(first_days))
+        )  # fmt: skip
+        found |= {(point, day): units for point, day, units in counted}
+        sold = session.execute(
+            select(sale.service_point_id, sale.counter_period, func.sum(_of_units()))
+            .where(sale.service_point_id.in_(some), sale.counter_period.in_(first_days),
+                   sale.state.in_(STANDING))
+            .group_by(sale.service_point_id, sale.counter_period)
+        )  # fmt: skip
+        for point, day, units in sold:
+            found[point, day] = found.get((point, day), Decimal(0)) - (units or Decimal(0))
+    return {one: units for one, units in found.items() if one in wanted}
+
+
+def forget_fees(session: Session, actor: Actor, point_ids: Sequence[int]) -> None:
+    """Forget what a former system told of fees, in the caller's transaction."""
+    points = _lock(session, set(point_ids))
+    for point in points.values():
+        before, point.fees_paid_until = point.fees_paid_until, None
+        audit.record(
+            session, actor, "counters.set", "service_point", point.id, meter=None,
+            period_start=None, before={"fees_paid_until": _iso(before)},
+            after={"fees_paid_until": None},
+        )  # fmt: skip

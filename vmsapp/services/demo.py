@@ -83,6 +83,15 @@ def seed(
     module = session.scalars(select(SecurityModule)).one()
     _make_keys(settings)
     copy_key_list(session, registry, SYSTEM, module.id)
+    return furnish(session, hash_password)
+
+
+def furnish(session: Session, hash_password: HashPassword) -> list[Account]:
+    """Fill an empty instance with all but keys: its meters are under the two demo supply groups.
+
+    Returns:
+        The accounts made, with their passwords.
+    """
     with atomic(session):
         today = business_day(now_utc(), ZONE)
         _add_setup(session)

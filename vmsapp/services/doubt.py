@@ -17,9 +17,11 @@ from sqlalchemy import ColumnElement, or_, select, true, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from vmsapp import logs
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, end_reading
+from vmsapp.models import Sale
 from vmsapp.services.rows import rows_changed
 
 log = logging.getLogger(__name__)
@@ -88,17 +90,25 @@ def settle_open(
     """
     counts: dict[str, int] = {}
     for row_id in _due(session, kind, patience):
-        try:
-            row = _take(session, kind, row_id)
-            if row.state == kind.state:
-                row = settle(row)
-            state = str(row.state)
-        except (VmsError, DBAPIError) as error:
-            session.rollback()  # one that cannot be settled does not hold up the others
-            log.warning("%s %s: not settled (%s)", kind.name, row_id, error.code)
-            state = kind.state
+        with logs.about_sale(row_id if kind.model is Sale else None):
+            state = _settle_one(session, kind, settle, row_id)
         counts[state] = counts.get(state, 0) + 1
     return counts
+
+
+def _settle_one(
+    session: Session, kind: Open[Row], settle: Callable[[Row], Row], row_id: int
+) -> str:
+    """Settle one if that can be done now, and tell how it stands."""
+    try:
+        row = _take(session, kind, row_id)
+        if row.state == kind.state:
+            row = settle(row)
+        return str(row.state)
+    except (VmsError, DBAPIError) as error:
+        session.rollback()  # one that cannot be settled does not hold up the others
+        log.warning("%s %s: not settled (%s)", kind.name, row_id, error.code)
+        return kind.state
 
 
 def _due(session: Session, kind: Open[Row], patience: Patience) -> Sequence[int]:

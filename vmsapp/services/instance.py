@@ -35,6 +35,9 @@ class DemoInProduction(Exception):
 def prepare(session: Session, settings: Settings) -> None:
     """Write what identifies the installation, and give it its embedded security module.
 
+    In production without a passphrase it gets none: its keys are in module servers, which are
+    added under System, Security modules.
+
     The passphrase of the module's keystore is made at random. It lies beside the
     keystore, mode 0600: that protects a stolen database, not a stolen machine.
     """
@@ -42,6 +45,8 @@ def prepare(session: Session, settings: Settings) -> None:
         if session.get(Installation, 1) is None:
             session.add(Installation(id=1, instance_id=secrets.token_hex(16), created_at=now_utc()))
             audit.record(session, SYSTEM, "installation.made", "installation", 1)
+    if not settings.passphrase_given:
+        return
     if session.scalars(select(SecurityModule).limit(1)).first() is None:
         _add_embedded_module(session, settings)
 

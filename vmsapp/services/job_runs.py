@@ -7,13 +7,13 @@ that a worker taken for dead by mistake cannot write beside the one that took ov
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -87,6 +87,7 @@ class Work:
     Attributes:
         attempt: The number of this run.
         done: What runs before it did.
+        give_way: Asked between two chunks: waits while people at the counter wait too long.
     """
 
     job_id: int
@@ -97,17 +98,21 @@ class Work:
     params: Mapping[str, Any]
     done: int
     cancelling: threading.Event
+    give_way: Callable[[], object] = field(default=lambda: None, compare=False)
 
     def advance(self, session: Session, done: int, total: int | None = None) -> None:
         """Write how far it is, in the caller's transaction.
+
+        What was counted beforehand may have grown since: the total is never less than what is done.
 
         Raises:
             LostJob: The job is another's now; the transaction must not be kept.
         """
         now = now_utc()
         values: dict[str, Any] = {"done": done, "heartbeat_at": now, "progress_at": now}
-        if total is not None:
-            values["total"] = total
+        values["total"] = (
+            case((Job.total < done, done), else_=Job.total) if total is None else max(total, done)
+        )
         with unscoped(_BOOKS):
             if rows_changed(session, update(Job).where(*self.own()).values(values)) != 1:
                 raise LostJob
@@ -118,7 +123,7 @@ class Work:
             self.advance(other, done, total)
 
     def stop_if_asked(self, session: Session) -> None:
-        """Stop where somebody asked for it.
+        """Stop where somebody asked for it; else give way to people, with no transaction open.
 
         Raises:
             Cancelled: Somebody did.
@@ -127,6 +132,7 @@ class Work:
             if other.scalar(select(Job.cancel_asked).where(Job.id == self.job_id)):
                 self.cancelling.set()
                 raise Cancelled
+        self.give_way()
 
     def own(self) -> tuple[ColumnElement[bool], ...]:
         """State which row is this run's, while it is."""
@@ -166,7 +172,9 @@ def ask(
 
 
 @contextmanager
-def running(session: Session, job_id: int) -> Iterator[Work | None]:
+def running(
+    session: Session, job_id: int, give_way: Callable[[], object] = lambda: None
+) -> Iterator[Work | None]:
     """Run a job; ``None`` when another worker runs it, or it has ended.
 
     What the block raises is written to the row; our own mistakes are raised again.
@@ -175,6 +183,7 @@ def running(session: Session, job_id: int) -> Iterator[Work | None]:
     if work is None:
         yield None
         return
+    work = replace(work, give_way=give_way)
     heart = _Heart(session, work)
     heart.start()
     try:
@@ -243,6 +252,13 @@ def finish(session: Session, work: Work, state: str, error: VmsError | None = No
 
 def note_file(session: Session, work: Work, stored: str, result: Mapping[str, Any]) -> None:
     """Write which file a run made, in the caller's transaction."""
+    note_result(session, work, result, stored)
+
+
+def note_result(
+    session: Session, work: Work, result: Mapping[str, Any], stored: str | None = None
+) -> None:
+    """Write what a run found, in the caller's transaction."""
     with unscoped(_BOOKS):
         values = {"stored": stored, "result": dict(result)}
         if rows_changed(session, update(Job).where(*work.own()).values(values)) != 1:

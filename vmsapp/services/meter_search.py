@@ -18,6 +18,7 @@ from vmsapp.models.search import SEARCHED
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.meters import meters_with_places
+from vmsapp.services.vending.errors import UnknownMeter
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import CheckDigitError, StsError
 
@@ -85,10 +86,25 @@ def find_meters(
         found = _with_cards(session, actor, text, found)
     phone = "".join(mark for mark in text if mark in "+0123456789")
     if not found and len(phone) >= LEAST_OF_A_PHONE:
-        found = _found(session, _narrowed(_of_consumers(_has_phone(phone))))
+        found = _found(session, _narrowed(at_consumers(_has_phone(phone))))
     if not found:
         _check_digits(number)
     return found
+
+
+def whole_number(session: Session, number: str) -> Found:
+    """Find the one meter of a whole number or MeterPAN: for programs, which never guess.
+
+    Raises:
+        WrongCheckDigit: A digit of it is wrong.
+        UnknownMeter: There is none in the asker's scope.
+    """
+    if not is_meter_number(number):
+        raise WrongCheckDigit(number=number)
+    found = _found(session, meters_with_places().where(_is_meter(number)))
+    if not found:
+        raise UnknownMeter(number=number)
+    return found[0]
 
 
 def is_meter_number(text: str) -> bool:
@@ -109,13 +125,13 @@ def _is_meter(number: str) -> ColumnElement[bool]:
 def _by_parts(session: Session, text: str, number: str) -> Any:  # noqa: ANN401 - a select
     """Select the ids of the meters that a part of a number, or of a consumer's texts, finds."""
     people = SEARCHED[Consumer].narrow(session, select(Consumer.id), text)
-    ids = _of_consumers(Consumer.id.in_(people))
+    ids = at_consumers(Consumer.id.in_(people))
     if not number.isdigit():
         return ids
     return union(ids, SEARCHED[Meter].narrow(session, select(Meter.id), number))
 
 
-def _of_consumers(whose: ColumnElement[bool]) -> Select[int]:
+def at_consumers(whose: ColumnElement[bool]) -> Select[int]:
     """Select the ids of the meters that hang at consumers now."""
     return (
         select(MeterInstallation.meter_id)
@@ -139,7 +155,7 @@ def _with_cards(session: Session, actor: Actor, text: str, found: list[Found]) -
     card = Consumer.id_number
     whose = (card != "") & card.startswith(text, autoescape=True)
     with atomic(session):
-        hits = _found(session, _narrowed(_of_consumers(whose)))
+        hits = _found(session, _narrowed(at_consumers(whose)))
         audit.record(
             session, actor, "consumer.id_number_searched", "consumer", None,
             found=[hit.consumer.number for hit in hits if hit.consumer],

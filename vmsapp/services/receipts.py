@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import NotFound
+from vmsapp.errors import N_, NotFound
 from vmsapp.extensions import atomic
 from vmsapp.models import (
     ChangeState,
@@ -136,9 +136,24 @@ def receipt(session: Session, actor: Actor, sale_id: int) -> Receipt:
     if first:
         _mark_shown(session, actor, sale)
         sale, operator = _read(session, sale_id)
-    token = sale.token
-    shown = token is not None and sale.state == SaleState.ISSUED and sale.shown_at is not None
-    change = sale.key_change
+    handed_out = sale.state == SaleState.ISSUED and sale.shown_at is not None
+    return _made(session, sale, operator, shown=handed_out, first=first)
+
+
+def without_digits(session: Session, sale_id: int) -> Receipt:
+    """Make the receipt of a sale for who is not told its digits: they stay as unseen as they are.
+
+    Raises:
+        NotFound: No such sale in the asker's scope.
+    """
+    state_of(session, sale_id)
+    sale, operator = _read(session, sale_id)
+    return _made(session, sale, operator, shown=False, first=False)
+
+
+def _made(session: Session, sale: Sale, operator: str, *, shown: bool, first: bool) -> Receipt:
+    token, change = sale.token, sale.key_change
+    shown = shown and token is not None
     return Receipt(
         sale=sale,
         utility=setup_at(session, sale.sold_at),
@@ -314,5 +329,5 @@ def _mark_shown(session: Session, actor: Actor, sale: Sale) -> None:
 def _marks(token: Token | None) -> tuple[str, ...]:
     if token is None:
         return ()
-    test = ("TEST",) if token.table_set != PRODUCTION_TABLES else ()
-    return (*(("DEMO",) if token.demo else ()), *test)
+    test = (N_("TEST"),) if token.table_set != PRODUCTION_TABLES else ()
+    return (*((N_("DEMO"),) if token.demo else ()), *test)

@@ -1,6 +1,6 @@
 """What several use cases do to rows: insert what is missing, lock, compare and set."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeVar, cast
 
@@ -256,9 +256,17 @@ def lock_or_insert(
         key: What names the row: its primary key.
         first: What a new row begins with.
     """
+    row = {**key, **first}
+    return lock_or_begin(session, model, key, lambda: insert_missing(session, model, **row))
+
+
+def lock_or_begin(
+    session: Session, model: type[Row], key: Mapping[str, Any], begin: Callable[[], None]
+) -> Row:
+    """Do the same where somebody else inserts: ``begin``, unless another does so now."""
     row = session.scalars(_locking_keyed(model, *key), key).one_or_none()
     if row is None:
-        insert_missing(session, model, **key, **first)
+        begin()
         row = lock_keyed(session, model, **key)
     return row
 

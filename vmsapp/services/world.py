@@ -13,8 +13,9 @@ from functools import cache
 from typing import Final
 from zoneinfo import available_timezones
 
-from babel import Locale
 from babel.numbers import get_currency_name, get_currency_precision, list_currencies
+
+from vmsapp.i18n import written_as
 
 COMMON: Final = ("USD", "EUR", "CNY")
 """The currencies that are offered first."""
@@ -58,7 +59,7 @@ def zones_fitting(text: str) -> Sequence[str]:
 @cache
 def currencies(language: str) -> Sequence[tuple[str, str]]:
     """Codes and names of the currencies paid with today, the common ones first."""
-    locale = Locale(language)
+    locale = written_as(language)
     today = sorted({code for of in _tender().values() for code in of} - set(COMMON))
     return [(code, str(get_currency_name(code, locale=locale))) for code in (*COMMON, *today)]
 

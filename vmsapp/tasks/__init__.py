@@ -7,8 +7,13 @@ from celery.schedules import crontab
 from flask import Flask
 
 from config import Settings
+from vmsapp import logs, metrics
+from vmsapp.tasks.files_broker import SCHEME
 
 celery = Celery("vms")
+
+NAMED: Final = "vmsapp.tasks."
+"""What the names of tasks begin with."""
 
 EXPIRY_SECONDS: Final = 300.0
 """How often requests that waited too long are written down as expired."""
@@ -39,10 +44,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Set the one Celery object up for this installation."""
 
     class InContext(Task):
-        """A task that runs inside the application."""
+        """A task that runs inside the application, timed, with its id in the log."""
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            with app.app_context():
+            number, name = logs.id_for(self.request.id), str(self.name).removeprefix(NAMED)
+            with app.app_context(), logs.about_request(number), metrics.task(name):
                 return self.run(*args, **kwargs)
 
     celery.Task = InContext
@@ -143,7 +149,7 @@ def _broker(settings: Settings) -> dict[str, Any]:
     folder = settings.instance / "broker"
     folder.mkdir(parents=True, exist_ok=True)
     return {
-        "broker_url": "filesystem://",
+        "broker_url": f"{SCHEME}://",
         "broker_transport_options": {
             "data_folder_in": str(folder),
             "data_folder_out": str(folder),

@@ -20,8 +20,9 @@ from vmsapp.security import actor_for
 from vmsapp.services import job_runs, job_sweep
 from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
+from vmsapp.services.job_pace import give_way
 from vmsapp.services.job_runs import Work
-from vmsapp.services.reports import due
+from vmsapp.services.reports import due, making
 from vmsapp.services.revenue_protection import running
 from vmsapp.services.tariffs.simulating import SIMULATE
 from vmsapp.tasks import campaigns, celery, exports, imports, reports, revenue, simulations
@@ -40,6 +41,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     campaign_terms.SEND: campaigns.send,
     campaign_terms.REPORT: campaigns.write_report,
     due.SEND: reports.send,
+    making.MAKE: reports.make,
     running.RUN: revenue.look,
 }
 """What each kind of job does."""
@@ -60,7 +62,8 @@ def run(job_id: int) -> None:
     """Run a job as whoever asked for it, in the language it was asked in."""
     session = db.session()
     try:
-        with job_runs.running(session, job_id) as work:
+        folder = current_app.extensions["vms_settings"].waits_folder
+        with job_runs.running(session, job_id, lambda: give_way(folder)) as work:
             if work is None:
                 return
             actor = actor_for(session, work.actor_id)

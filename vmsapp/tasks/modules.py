@@ -1,4 +1,6 @@
-"""Every minute: ask the security modules how they are."""
+"""Every minute: ask the security modules how they are, and let a standby take over."""
+
+from datetime import timedelta
 
 from celery import shared_task
 from flask import current_app
@@ -6,6 +8,7 @@ from flask import current_app
 from vmsapp.extensions import db
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import jobs
+from vmsapp.services.security_modules.failover import fail_over
 from vmsapp.services.security_modules.health import look_at_all
 
 KIND = "module_health"
@@ -14,6 +17,10 @@ KIND = "module_health"
 @shared_task(name="vmsapp.tasks.modules.look")
 def look() -> None:
     """Ask all of them, unless another worker is at it."""
+    registry = current_app.extensions["vms_modules"]
+    after = current_app.extensions["vms_settings"].failover_seconds
     with seen_by(SYSTEM), jobs.recurring(db.session(), KIND) as job:
         if job is not None:
-            job.result = look_at_all(db.session(), current_app.extensions["vms_modules"])
+            told = look_at_all(db.session(), registry)
+            moved = fail_over(db.session(), registry, timedelta(seconds=after)) if after else {}
+            job.result = told | moved

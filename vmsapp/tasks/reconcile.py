@@ -12,6 +12,8 @@ from vmsapp.services.campaigns.reconcile import reconcile_chunks
 from vmsapp.services.doubt import Patience
 from vmsapp.services.engineering.reconcile import reconcile_engineering
 from vmsapp.services.key_changes.reconcile import reconcile_changes
+from vmsapp.services.restore import standstill
+from vmsapp.services.restore.standstill import Standstill
 from vmsapp.services.vending.reconcile import reconcile
 
 KIND = "reconcile"
@@ -31,6 +33,11 @@ def settle() -> None:
     ):
         if job is not None:
             modules = current_app.extensions["vms_modules"]
+            try:
+                standstill.check_modules(db.session(), modules, keep=True)
+            except Standstill:
+                job.result = {"standstill": 1}
+                return
             job.result = reconcile(db.session(), modules, patience)
             changes = reconcile_changes(db.session(), modules, patience)
             job.result |= {f"key_changes_{state}": count for state, count in changes.items()}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from vmsapp.extensions import db
 from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.services.job_runs import Work
-from vmsapp.services.reports import due
+from vmsapp.services.reports import due, making
 from vmsapp.services.reports.sending import send_all
 from vmsapp.tasks.deliveries import senders
 
@@ -20,6 +20,11 @@ def send(session: Session, _actor: Actor, work: Work) -> None:
     """Send what a schedule's due time sends: its books are kept whatever the author sees now."""
     with seen_by(SYSTEM):
         send_all(session, work, senders(), current_app.extensions["vms_report_letters"])
+
+
+def make(session: Session, actor: Actor, work: Work) -> None:
+    """Make a sales report that reads many records."""
+    making.make(session, actor, work)
 
 
 @shared_task(name="vmsapp.tasks.reports.sweep")

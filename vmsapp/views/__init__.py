@@ -6,78 +6,76 @@ from flask import Flask
 from flask_appbuilder import AppBuilder
 
 from vmsapp.i18n import _l
-from vmsapp.views import (
-    assets,
-    base,
-    export_jobs,
-    first_steps,
-    gates,
-    imports,
-    jobs,
-    letters,
-    line_words,
-    look,
-    report_letters,
-    shift_line,
-    wire,
-    words,
-)
-from vmsapp.views.approvals import Approvals
-from vmsapp.views.audit import AuditTrail
-from vmsapp.views.campaign_meters import CampaignMeters
-from vmsapp.views.campaigns import Campaigns
-from vmsapp.views.cash_report import CashReport
+from vmsapp.views import assets, base, error_pages, keys, look, pacing, wire, words
+from vmsapp.views.approvals.inbox import Approvals
+from vmsapp.views.approvals.second_person import SecondPerson
+from vmsapp.views.campaigns.left_out import CampaignLeftOut
+from vmsapp.views.campaigns.meters import CampaignMeters
+from vmsapp.views.campaigns.pages import Campaigns
 from vmsapp.views.clock import Clock
-from vmsapp.views.consumer_reports import InactiveConsumers
-from vmsapp.views.consumers import Consumers
-from vmsapp.views.counter import Counter
+from vmsapp.views.counter import letters, line_words, shift_line
+from vmsapp.views.counter.free_tokens import FreeTokens
+from vmsapp.views.counter.page import Counter
+from vmsapp.views.counter.printing import Printing
+from vmsapp.views.counter.sales import Sales
+from vmsapp.views.counter.sending import Sending
 from vmsapp.views.dashboard import Dashboard
-from vmsapp.views.engineering import EngineeringTokens
-from vmsapp.views.engineering_refusals import EngineeringRefusals
-from vmsapp.views.first_steps import FirstSteps
-from vmsapp.views.float_report import FloatReport
-from vmsapp.views.floats import Floats
-from vmsapp.views.free_report import FreeReport
-from vmsapp.views.free_tokens import FreeTokens
-from vmsapp.views.imports import Imports
-from vmsapp.views.jobs import Jobs
-from vmsapp.views.key_report import KeyReport
+from vmsapp.views.engineering.refusals import EngineeringRefusals
+from vmsapp.views.engineering.tests_made import TestTokens
+from vmsapp.views.engineering.token_desk import TokenDesk
+from vmsapp.views.engineering.tokens import EngineeringTokens
+from vmsapp.views.engineering.training import TrainingBench
+from vmsapp.views.help import first_steps, hints
+from vmsapp.views.help import pages as help_pages
+from vmsapp.views.help.first_steps import FirstSteps
+from vmsapp.views.help.hints import Hints
+from vmsapp.views.help.pages import Help
+from vmsapp.views.help.palette import Palette
+from vmsapp.views.jobs import pages as jobs
+from vmsapp.views.jobs.pages import Jobs
+from vmsapp.views.keys import Keys
 from vmsapp.views.language import LocaleView
-from vmsapp.views.ledger_proof import LedgerProofs
-from vmsapp.views.left_out import CampaignLeftOut
-from vmsapp.views.licence import Licence
-from vmsapp.views.meter_tests import TestTokens
-from vmsapp.views.meters import Meters
+from vmsapp.views.lists import export_jobs
+from vmsapp.views.modules.journal import TokenJournal
+from vmsapp.views.modules.pages import SecurityModules
+from vmsapp.views.money.floats import Floats
+from vmsapp.views.money.ledger_proof import LedgerProofs
+from vmsapp.views.money.shifts import Shifts
+from vmsapp.views.office.licence import Licence
+from vmsapp.views.office.products import Products
+from vmsapp.views.office.regions import Regions
+from vmsapp.views.office.setup import UtilitySetup
+from vmsapp.views.office.vending_points import VendingPoints
 from vmsapp.views.parts import Parts
-from vmsapp.views.people import ScreensSecurityManager
-from vmsapp.views.printing import Printing
-from vmsapp.views.products import Products
-from vmsapp.views.purchase_statistics import PurchaseStatistics
-from vmsapp.views.purchases import PurchaseRecords
-from vmsapp.views.records import KeyChangeTokens, SalesTokens
-from vmsapp.views.regions import Regions
-from vmsapp.views.report_index import ReportIndex
-from vmsapp.views.report_schedules import ReportSchedules
-from vmsapp.views.reports import SalesReport
-from vmsapp.views.revenue_findings import RevenueFindings
-from vmsapp.views.revenue_rules import RevenueRules
-from vmsapp.views.sales import Sales
-from vmsapp.views.saved_reports import SavedReports
-from vmsapp.views.second_look_report import SecondLookReport
-from vmsapp.views.second_person import SecondPerson
-from vmsapp.views.security_modules import SecurityModules
-from vmsapp.views.sending import Sending
-from vmsapp.views.setup import UtilitySetup
-from vmsapp.views.shifts import Shifts
+from vmsapp.views.people import gates
+from vmsapp.views.people.audit import AuditTrail
+from vmsapp.views.people.manager import ScreensSecurityManager
+from vmsapp.views.registration import imports
+from vmsapp.views.registration.consumers import Consumers
+from vmsapp.views.registration.imports import Imports
+from vmsapp.views.registration.meters import Meters
+from vmsapp.views.reports import letters as report_letters
+from vmsapp.views.reports.cash_report import CashReport
+from vmsapp.views.reports.consumer_reports import InactiveConsumers
+from vmsapp.views.reports.float_report import FloatReport
+from vmsapp.views.reports.free_report import FreeReport
+from vmsapp.views.reports.index import ReportIndex
+from vmsapp.views.reports.key_report import KeyReport
+from vmsapp.views.reports.purchase_statistics import PurchaseStatistics
+from vmsapp.views.reports.purchases import PurchaseRecords
+from vmsapp.views.reports.records import KeyChangeTokens, SalesTokens
+from vmsapp.views.reports.sales import SalesReport
+from vmsapp.views.reports.saved import SavedReports
+from vmsapp.views.reports.schedules import ReportSchedules
+from vmsapp.views.reports.second_look_report import SecondLookReport
+from vmsapp.views.reports.step_report import StepReport
+from vmsapp.views.reports.tax_report import TaxReport
+from vmsapp.views.restored.pages import AfterRestore
+from vmsapp.views.revenue.findings import RevenueFindings
+from vmsapp.views.revenue.rules import RevenueRules
 from vmsapp.views.start import Start
-from vmsapp.views.step_report import StepReport
-from vmsapp.views.tariffs import Tariffs
-from vmsapp.views.tax_report import TaxReport
-from vmsapp.views.token_desk import TokenDesk
-from vmsapp.views.token_journal import TokenJournal
-from vmsapp.views.training import TrainingBench
-from vmsapp.views.try_price import TryPrice
-from vmsapp.views.vending_points import VendingPoints
+from vmsapp.views.tariffs.pages import Tariffs
+from vmsapp.views.tariffs.try_price import TryPrice
 
 __all__ = ["OfficeBuilder", "ScreensSecurityManager", "Start", "register"]
 
@@ -110,20 +108,11 @@ class OfficeBuilder(AppBuilder):
 
 def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     """Register every view and what all pages share."""
-    base.init_app(app)
-    gates.init_app(app)
-    assets.init_app(app)
-    look.init_app(app)
-    words.init_app(app)
-    line_words.init_app(app)
-    first_steps.init_app(app)
-    wire.init_app(app)
-    imports.init_app(app)
-    jobs.init_app(app)
-    export_jobs.init_app(app)
-    letters.init_app(app)
-    report_letters.init_app(app)
-    shift_line.init_app(app)
+    for part in (
+        base, error_pages, gates, assets, look, words, line_words, first_steps, wire, pacing,
+        imports, jobs, export_jobs, letters, report_letters, shift_line, help_pages, keys, hints,
+    ):  # fmt: skip
+        part.init_app(app)
     builder.add_view(Counter, "Vending counter", label=_l("Counter"), **VENDING)
     builder.add_view_no_menu(Printing)
     builder.add_view_no_menu(Sending)
@@ -156,9 +145,12 @@ def register(app: Flask, builder: AppBuilder, *, production: bool) -> None:
     builder.add_view(SecondPerson, "Second person", label=_l("Second person"), **SYSTEM)
     builder.add_view(AuditTrail, "Audit trail", label=_l("Audit trail"), **SYSTEM)
     builder.add_view(TokenJournal, "Token journal", label=_l("Token journal"), **SYSTEM)
+    builder.add_view(AfterRestore, "After a restore", label=_l("After a restore"), **SYSTEM)
     builder.add_view(LedgerProofs, "Ledger proof", label=_l("Ledger proof"), **SYSTEM)
     builder.add_view(Clock, "System clock", label=_l("Clock"), **SYSTEM)
     builder.add_view(Licence, "System licence", label=_l("Licence"), **SYSTEM)
+    for view in (Help, Palette, Keys, Hints):
+        builder.add_view_no_menu(view)
     if not production:
         builder.add_view_no_menu(Parts)
 

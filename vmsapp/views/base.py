@@ -1,8 +1,8 @@
 """What all doors share: who asks, which sentence an error becomes, which status it has."""
 
 import logging
-import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,55 +16,36 @@ from flask import (
     flash,
     g,
     redirect,
-    render_template,
     request,
     url_for,
 )
-from flask.globals import request_ctx
 from flask.json.provider import DefaultJSONProvider
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
-from flask_login import current_user
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response as BaseResponse
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import (
-    Conflict,
-    InvalidInput,
     NotAllowed,
-    NotFound,
     Refused,
-    Unavailable,
-    Uncertain,
     VmsError,
 )
 from vmsapp.extensions import db
 from vmsapp.hsm.registry import Registry
 from vmsapp.i18n import figure_text, readable
 from vmsapp.models import Setup
+from vmsapp.money import Money
 from vmsapp.scope import NOTHING, Actor, take_on
 from vmsapp.security import current_actor
+from vmsapp.security.statuses import STATUS
 from vmsapp.services.audit.notes import REFUSED, Note, Notes
 from vmsapp.services.setup import NotSetUp, setup_at
 from vmsapp.tariffs.plan_errors import InvalidPlan
 from vmsapp.views import words
 
 log = logging.getLogger(__name__)
-
-STATUS: Final[tuple[tuple[type[VmsError], int], ...]] = (
-    (InvalidInput, 422),
-    (NotFound, 404),
-    (NotAllowed, 403),
-    (Refused, 409),
-    (Conflict, 409),
-    (Unavailable, 503),
-    (Uncertain, 202),
-)
-"""Families of errors and the HTTP status each has."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -73,8 +54,12 @@ POLICY: Final = (
 )
 """Scripts and styles come from our own files alone: none stands in a page."""
 
-OPEN_TO_ALL: Final = frozenset({"AuthDBView", "LocaleView", "Start", "SecurityApi"})
-"""Screens that answer people who are not signed in; the API asks for a bearer itself."""
+OPEN_TO_ALL: Final = frozenset({"AuthDBView", "LocaleView", "Start", "SecurityApi", "Help"})
+"""Screens that answer people who are not signed in; the API asks for a bearer itself, the help
+lets who is not in read how to get in."""
+
+FOR_PROGRAMS: Final = "Api"
+"""The doors of ``vmsapp.api``, which ask by themselves who comes, and know no browser."""
 
 HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
@@ -89,9 +74,6 @@ HTTPS_ALONE: Final = "max-age=31536000; includeSubDomains"
 
 ASK_AGAIN: Final = "no-cache"
 """What the library says of every file it sends: that it may be kept."""
-
-KEPT_FROM_ERRORS: Final = frozenset({"Allow", "Retry-After"})
-"""Headers of an error that go with its page."""
 
 
 class OfficeJson(DefaultJSONProvider):
@@ -216,47 +198,67 @@ def sentence(error: VmsError) -> str:
     """
     if isinstance(error, Refused | NotAllowed):
         g.refusal = error.code
-    try:
-        exponent = utility().exponent
-    except NotSetUp:
-        exponent = 2
     plainly = isinstance(error, InvalidPlan)  # figures as they are typed
     values = {
         name: figure_text(value)
         if plainly and isinstance(value, Decimal) and value.is_finite()
-        else readable(words.worded(error, name, value), exponent, zone())
+        else _readable(words.worded(error, name, value))
         for name, value in error.params.items()
     }
     return str(_(error.message, **values) if values else _(error.message))
 
 
+def _readable(value: object) -> object:
+    """Write a value the reader's way; only money and moments need the utility's settings."""
+    match value:
+        case Money():
+            return readable(value, exponent())
+        case datetime():
+            return readable(value, 0, zone())
+    return readable(value, 0)
+
+
+def exponent() -> int:
+    """The decimals of the utility's currency; two until the utility is set up."""
+    try:
+        return utility().exponent
+    except NotSetUp:
+        return 2
+
+
 def init_app(app: Flask) -> None:
-    """Take on the asker's scope for each request, set headers, show errors."""
+    """Take on the asker's scope for each request, set headers."""
     app.json = OfficeJson(app)
     app.url_map.converters["int"] = RowId
     app.before_request(_begin)
     app.extensions["vms_notes"] = Notes()
     app.extensions["currency_sign"] = currency_sign
+    app.extensions["vms_sentence"] = sentence
     app.after_request(_add_headers)
     app.after_request(_note_refusal)
     app.teardown_request(_end)
-    app.register_error_handler(VmsError, _show_error)
-    app.register_error_handler(HTTPException, _show_http_error)
 
 
 def _begin() -> BaseResponse | None:
     if request.endpoint is None or request.endpoint.endswith("static"):
         take_on(NOTHING)
         return None
+    if request.blueprint == FOR_PROGRAMS:
+        return None
     if any("\0" in value for _, value in request.values.items(multi=True)):
         abort(400)  # no database takes it as text
     g.actor = current_actor(request.remote_addr)
     take_on(g.actor.sight)
     if g.actor.user_id is None and request.blueprint not in OPEN_TO_ALL:
-        flash(_("Please sign in."), "info")
-        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-        return redirect(url_for("AuthDBView.login", next=wanted))
+        return ask_to_sign_in()
     return None
+
+
+def ask_to_sign_in() -> BaseResponse:
+    """Lead to the door, and from there back to the page that was asked for."""
+    flash(_("Please sign in."), "info")
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("AuthDBView.login", next=wanted))
 
 
 def _end(_error: BaseException | None) -> None:
@@ -309,82 +311,3 @@ def _lead_within(response: Response) -> None:
     if path != response.location:
         response.location = path
         response.set_data(b"")  # the page that names the host, too
-
-
-def _show_error(error: VmsError) -> tuple[Any, int]:
-    status = status_of(error)
-    log.info("refused %s: %s", _reference(), error.code)
-    return _error_page(sentence(error), status), status
-
-
-def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Flask may answer
-    if error.response is not None or error.code is None:
-        return error
-    if isinstance(error, InternalServerError):
-        log.error("error page %s", _reference(), exc_info=error.original_exception)
-    else:
-        log.info("error page %s: %s %s", _reference(), error.code, request.endpoint)
-    if error.code == HTTPStatus.FORBIDDEN:
-        g.refusal = NotAllowed.code
-    message = _http_sentence(error.code)
-    if request_ctx.url_adapter is None:  # a Host that is no host: no page can link to anything
-        return Response(f"{message}\n", error.code, mimetype="text/plain")
-    try:
-        db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
-        kept = [(k, v) for k, v in error.get_headers() if k in KEPT_FROM_ERRORS]
-        return _error_page(message, error.code), error.code, kept
-    except SQLAlchemyError:  # the menu asks the database, and that is what does not work
-        reference = _("Reference for support: %(reference)s", reference=_reference())
-        return Response(f"{message}\n{reference}\n", error.code, mimetype="text/plain")
-
-
-def _reference() -> str:
-    """The number under which this request's refusal stands in the log."""
-    if "reference" not in g:
-        g.reference = secrets.token_hex(4)
-    reference: str = g.reference
-    return reference
-
-
-def _http_sentence(code: int) -> str:
-    sentences = {
-        400: _("The page was sent in a way that cannot be read. Go back, reload and try again."),
-        403: _("Your user group does not allow this. Ask an administrator."),
-        404: _("There is no such page."),
-        405: _("This page cannot be used that way. Go back and use its buttons."),
-        413: _("That is too large to be sent."),
-        429: _("Too many attempts. Wait a minute, then try again."),
-        500: _(
-            "Something went wrong on our side. If you were selling, look at the meter's last"
-            " sales before you try again."
-        ),
-    }
-    return str(sentences.get(code, _("This did not work. Go back and try again.")))
-
-
-def _advice(status: int) -> str:
-    advice = {
-        403: _("If you need it for your work, tell an administrator which page it was."),
-        404: _("The address may be mistyped, or what stood here was removed."),
-        405: _("Nothing was changed."),
-        413: _("Nothing was changed. Send less at once."),
-        503: _("Nothing was changed. Try again in a moment."),
-    }
-    return str(advice.get(status, ""))
-
-
-def _error_page(message: str, status: int) -> str:
-    if "user" not in g:  # refused before the framework looked who asks: the menu wants to know
-        g.user = current_user
-    titles = {403: _("Not allowed"), 404: _("Not found")}
-    return render_template(
-        "office/error.html",
-        base_template=current_app.extensions["appbuilder"].base_template,
-        appbuilder=current_app.extensions["appbuilder"],
-        title=titles.get(status, _("That did not work")),
-        message=message,
-        advice=_advice(status),
-        status=status,
-        reference=_reference(),
-        back=came_from(),
-    )

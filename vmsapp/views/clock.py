@@ -11,7 +11,7 @@ from vmsapp.services import clock
 from vmsapp.services.vending.tids import CLOCK_TOLERANCE, newest_sale
 from vmsapp.sts import identifiers
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, zone
-from vmsapp.views.counter import Answer
+from vmsapp.views.counter.page import Answer
 
 
 class Clock(OfficeView):

@@ -8,7 +8,7 @@ from flask import render_template, url_for
 from flask_appbuilder import expose, has_access, permission_name
 
 from vmsapp.clock import business_day, now_utc
-from vmsapp.i18n import _, _l
+from vmsapp.i18n import _, _l, percent_text
 from vmsapp.models import JobState, SaleState
 from vmsapp.security import APPROVALS, DASHBOARD, JOBS, MODULES, REVENUE, SHIFTS
 from vmsapp.services import dashboard
@@ -17,7 +17,7 @@ from vmsapp.services.revenue_protection.rules import STOPPED
 from vmsapp.services.setup import NotSetUp
 from vmsapp.views.base import OfficeView, actor, session, utility, zone
 from vmsapp.views.look import number_text
-from vmsapp.views.module_words import condition_said, nearest_end
+from vmsapp.views.modules.words import condition_said, nearest_end
 from vmsapp.views.words import unit_name
 
 HUNDRED: Final = Decimal(100)
@@ -114,10 +114,9 @@ class Dashboard(OfficeView):
 
 
 def change_said(change: Decimal) -> str:
-    """Write how much more or less it is than before: ``+12 %``."""
+    """Write how much more or less it is than before: ``+12%``."""
     percent = round(change * HUNDRED)
-    sign = "+" if percent > 0 else "−" if percent < 0 else "±"
-    return f"{sign}{number_text(abs(percent))} %"
+    return percent_text(percent, "", signed=percent != 0)
 
 
 def _is_set_up() -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from flask import request, url_for
 from flask_appbuilder import fieldwidgets as framework
 from flask_appbuilder.forms import DynamicForm
-from flask_babel import ngettext
+from flask_babel import get_domain, ngettext
 from markupsafe import Markup
 from werkzeug.datastructures import CombinedMultiDict, MultiDict
 from wtforms import Field, FileField, Form, IntegerField, ValidationError, widgets
@@ -27,7 +27,7 @@ from vmsapp.models.base import Model
 from vmsapp.services.registration.faults import FaultyRows
 from vmsapp.services.setup import NotSetUp, currency_of
 from vmsapp.views.base import sentence, session, utility
-from vmsapp.views.listing import row_of
+from vmsapp.views.lists.listing import row_of
 from vmsapp.views.numbers import read_number
 
 MOST_DIGITS: Final = 18
@@ -53,7 +53,11 @@ class OfficeForm(DynamicForm):
     """A form of ours: like the framework's, and written out field by field."""
 
     class Meta(DynamicForm.Meta):
-        """How it reads what was sent."""
+        """How it reads what was sent, and in whose words it refuses it."""
+
+        def get_translations(self, form: Form) -> Any:  # noqa: ANN401 - the library's
+            """Say the library's refusals in the product's words: it lacks languages of ours."""
+            return get_domain().get_translations()
 
         def wrap_formdata(self, form: Form, formdata: Any) -> Any:  # noqa: ANN401 - the library's
             """Take a form's fields alone, and files only where a field takes one.
@@ -276,15 +280,17 @@ CONTROLS: Final[Mapping[type, tuple[Any, str]]] = {
 
 
 def control(field: Field, **attributes: Any) -> Markup:  # noqa: ANN401 - attributes of HTML
-    """Draw a field, tied to its help and its error."""
+    """Draw a field, tied to its help, its error and what else describes it."""
     widget, look = CONTROLS.get(type(field.widget), (field.widget, "form-control"))
-    said_by = [f"{field.id}-help"] if field.description else []
+    said_by = [attributes.pop("aria_describedby", None) or ""]
+    if field.description:
+        said_by.append(f"{field.id}-help")
     if field.errors:
         said_by.append(f"{field.id}-error")
         attributes["aria_invalid"] = "true"
         look += " is-invalid"
-    if said_by:
-        attributes["aria_describedby"] = " ".join(said_by)
+    if any(said_by):
+        attributes["aria_describedby"] = " ".join(said_by).strip()
     attributes["class"] = f"{look} {attributes.pop('class', '')}".strip()
     for name, value in {**_typing(field), **(field.render_kw or {})}.items():
         attributes.setdefault(name, value)

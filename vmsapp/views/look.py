@@ -8,22 +8,25 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import segno
-from babel import Locale
 from babel.dates import format_timedelta
-from babel.numbers import format_decimal
 from flask import Flask, current_app, g, request, url_for
 from flask_appbuilder.menu import MenuItem
-from flask_babel import format_date, get_locale
 from jinja2 import pass_context
 from markupsafe import Markup, escape
 from werkzeug.datastructures import MultiDict
 
-from vmsapp.i18n import _, moment_text
-from vmsapp.security import CAMPAIGNS, COUNTER, REPORT_INDEX, SAVED_REPORTS
+from vmsapp.i18n import _, date_text, moment_text, whole_text, written_as
+from vmsapp.security import (
+    CAMPAIGNS,
+    COUNTER,
+    REPORT_INDEX,
+    SAVED_REPORTS,
+    current_session,
+)
 from vmsapp.views.assets import asset, shape
 from vmsapp.views.base import zone
 from vmsapp.views.forms import control, shown_fields
-from vmsapp.views.listing import SIZES
+from vmsapp.views.lists.listing import SIZES
 
 MENU: Final = ("Vending", "Registration", "Engineering", "Reports", "System")
 """The groups of the side menu, in their order."""
@@ -47,11 +50,12 @@ PART_OF: Final = {
 
 @dataclass(frozen=True)
 class MenuLink:
-    """A page in the side menu."""
+    """A page in the side menu; ``said`` is its label in any language."""
 
     label: str
     url: str
     here: bool
+    said: object = ""
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,12 @@ class MenuGroup:
 def init_app(app: Flask) -> None:
     """Give templates what they draw with."""
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True  # lighter pages
-    app.jinja_env.filters.update(control=control, cell=_cell_of)
+    app.jinja_env.filters.update(control=control, cell=_cell_of, bdi=apart)
     app.jinja_env.globals.update(
         icon=icon, icon_here=icon_here, icons_here=icons_here, href=href, menu=menu,
         way_here=way_here, theme=theme, qr=qr, time_left=time_left, shown_fields=shown_fields,
         initials=initials, languages_offered=languages_offered, may_find=may_find,
-        number=number_text, sizes=SIZES,
+        number=number_text, sizes=SIZES, session_number=session_number,
     )  # fmt: skip
 
 
@@ -86,6 +90,12 @@ def icon(name: str, look: str = "icon") -> Markup:
     return Markup('<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>').format(
         look, asset("icons.svg"), name
     )
+
+
+def apart(text: object, direction: str = "") -> Markup:
+    """Keep a text of unknown direction apart from the words around it."""
+    toward = Markup(' dir="{}"').format(direction) if direction else Markup()
+    return Markup("<bdi{}>{}</bdi>").format(toward, text)
 
 
 def icons_here(*names: str) -> Markup:
@@ -127,7 +137,9 @@ def _menu() -> list[MenuGroup]:
 def _group(group: MenuItem, opens: set[str]) -> MenuGroup:
     items = [item for item in group.childs if item.name in opens]
     current = _current(items)
-    links = [MenuLink(str(item.label), item.get_url(), item is current) for item in items]
+    links = [
+        MenuLink(str(item.label), item.get_url(), item is current, item.label) for item in items
+    ]
     return MenuGroup(group.name, str(group.label), group.icon, links)
 
 
@@ -152,6 +164,11 @@ def way_here(title: str) -> list[tuple[str, str | None]]:
 def may_find() -> bool:
     """Whether the search for a meter, on every page, is for this reader."""
     return bool(current_app.extensions["appbuilder"].sm.has_access("can_find", COUNTER))
+
+
+def session_number() -> int:
+    """Tell this session from others, for what a browser keeps of it."""
+    return current_session().id
 
 
 def href(**changes: object) -> str:
@@ -189,9 +206,7 @@ def cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
             shown = moment_text(value, zone()) if value.tzinfo else str(value)
             return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), shown)
         case date():
-            return Markup('<time datetime="{}">{}</time>').format(
-                value, format_date(value, "medium")
-            )
+            return Markup('<time datetime="{}">{}</time>').format(value, date_text(value))
         case Markup() | int() | Decimal():
             return value
         case _:
@@ -218,13 +233,14 @@ def qr(text: str) -> Markup:
 
 def number_text(number: int) -> str:
     """Write a whole number with its thousands apart."""
-    return format_decimal(number, locale=get_locale() or Locale("en"))
+    return whole_text(number)
 
 
 def time_left(seconds: int) -> str:
     """Say how long something will take, as roughly as it is known."""
-    locale = get_locale() or Locale("en")
-    return format_timedelta(max(seconds, 1), granularity="second", threshold=1.5, locale=locale)
+    return format_timedelta(
+        max(seconds, 1), granularity="second", threshold=1.5, locale=written_as()
+    )
 
 
 def initials(name: str) -> str:

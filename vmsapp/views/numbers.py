@@ -9,9 +9,7 @@ import unicodedata
 from decimal import Decimal
 from typing import Final
 
-from flask_babel import get_locale
-
-from vmsapp.i18n import units_text
+from vmsapp.i18n import units_text, written_as
 from vmsapp.services.vending.errors import NumberUnreadable
 
 MAX_LENGTH: Final = 24
@@ -66,5 +64,4 @@ def _ascii(mark: str) -> str:
 
 
 def _decimal_sign() -> str:
-    locale = get_locale()
-    return str(locale.number_symbols["latn"]["decimal"]) if locale else "."
+    return str(written_as().number_symbols["latn"]["decimal"])

@@ -12,7 +12,7 @@ from vmsapp.i18n import _, _l
 from vmsapp.models import Region
 from vmsapp.views.base import OfficeView
 from vmsapp.views.forms import LookupField, MoneyField, OfficeForm, UnitsField
-from vmsapp.views.lists import view_named
+from vmsapp.views.lists.pages import view_named
 from vmsapp.views.look import time_left
 
 SPECIMEN: Final = "12345678901234567890"

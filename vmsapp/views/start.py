@@ -13,8 +13,8 @@ from vmsapp.scope import current_sight
 from vmsapp.security import COUNTER, DASHBOARD, FIRST_STEPS
 from vmsapp.services.approvals import inbox
 from vmsapp.services.first_steps import is_ready
-from vmsapp.views import first_steps
 from vmsapp.views.base import actor, session
+from vmsapp.views.help import first_steps
 
 TOLD: Final = "told_of_requests"
 """In the cookie of who was told; signing in empties it."""

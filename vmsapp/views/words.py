@@ -56,7 +56,7 @@ CHANGE_STATES: Final = {
     "reserved": N_("being made"),
     "completed": N_("not confirmed yet"),
     "confirmed": N_("confirmed"),
-    "withdrawn": N_("withdrawn"),
+    "withdrawn": N_("key change withdrawn"),
     "failed": N_("not made"),
     "refused": N_("refused by the meter"),
 }
@@ -70,7 +70,7 @@ CAMPAIGN_STATES: Final = {
     "running": N_("being made"),
     "paused": N_("paused"),
     "made": N_("tokens made"),
-    "stopped": N_("stopped"),
+    "stopped": N_("stopped for good"),
     "discarded": N_("discarded"),
 }
 SALE_STATES: Final = {
@@ -185,6 +185,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         drn=identifiers.drn.format,
         groups=token_groups,
+        spoken=token_spoken,
         masked=masked,
         decimal=Decimal,
         group_name=group_name,
@@ -230,6 +231,15 @@ def worded(error: VmsError, name: str, value: object) -> object:
 def token_groups(digits: str) -> list[str]:
     """Cut twenty digits into five groups of four."""
     return [digits[start : start + 4] for start in range(0, len(digits), 4)]
+
+
+def token_spoken(digits: str) -> str:
+    """Write a token so that it is read out digit by digit, with a pause behind each group.
+
+    >>> token_spoken("12345678")
+    '1 2 3 4, 5 6 7 8'
+    """
+    return ", ".join(" ".join(group) for group in token_groups(digits))
 
 
 def masked(text: str) -> str:

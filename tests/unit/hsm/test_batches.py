@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from tests.factories import NOW, drn_of
 from vmsapp.hsm.answers import IssuedToken
+from vmsapp.hsm.columns import ChangeColumns, ChangeRun, SetColumns, SetRun
 from vmsapp.hsm.journal import _row_said
 from vmsapp.hsm.requests import KeyChange, KeyChangeBatch, KeyRef, MeterConfig
 from vmsapp.hsm.results import BatchRow
+from vmsapp.hsm.wire.codec import write
 from vmsapp.hsm.writing import Seals, args_of, args_of_batch
 from vmsapp.sts import identifiers
 from vmsapp.sts.identifiers import BaseDate
@@ -55,3 +57,41 @@ def test_a_row_in_the_journal_is_json_as_ever():
     row = BatchRow("C-1", 7, "600727000000000009", "14", "990001/1/2/04", bytes(range(32)))
     plain = [row.row, row.meter_pan, row.base_date, row.key, row.tags.hex()]
     assert _row_said(row) == json.dumps(plain, separators=(",", ":")).encode() + b"\n"
+
+
+def in_columns(rows):
+    """Rows that differ in their meters' numbers alone, as columns; others come after them."""
+    forms = {}
+    for row in rows:
+        form = replace(
+            row, meter=replace(row.meter, meter_pan=""), new=replace(row.new, meter_pan="")
+        )
+        forms.setdefault(form, []).append(row)
+    runs = [
+        ChangeRun(some[0], [row.meter.meter_pan for row in some]) for some in forms.values()
+    ]  # fmt: skip
+    return ChangeColumns(runs), tuple(row for some in forms.values() for row in some)
+
+
+def test_columns_are_read_written_and_sent_as_the_rows_they_stand_for():
+    columns, rows = in_columns([change(n, ea=7 + n % 2 * 4, krn=1 + n % 3) for n in range(40)])
+    assert (len(columns), len(columns.runs)) == (40, 6)
+    assert (tuple(columns), columns[17], columns[-1]) == (rows, rows[17], rows[-1])
+    assert columns[5:9] == rows[5:9]
+    by_row, by_column = (KeyChangeBatch("C-1", some, "production", NOW) for some in (rows, columns))
+    assert args_of(by_column) == args_of_batch(by_column) == args_of(by_row)
+    assert write(by_column) == write(by_row)
+
+
+def test_sets_as_columns_are_sealed_and_tagged_as_the_sets_they_stand_for():
+    seals = Seals("VSM-1", lambda purpose: SecretBytes(purpose.encode().ljust(32, b".")))
+    likes = (token("", 3), token("", 4))
+    digits = [[f"{n:05}3141592653589793"[:20] for n in range(at, at + 9)] for at in (100, 200)]
+    columns = SetColumns([SetRun(likes, digits), SetRun(likes[:1], digits[1:])])
+    sets = (
+        *((token(one, 3), token(two, 4)) for one, two in zip(*digits, strict=True)),
+        *((token(one, 3),) for one in digits[1]),
+    )
+    assert tuple(columns) == sets
+    assert seals.unseal("C-1", seals.seal("C-1", columns)) == sets
+    assert seals.tags_of_sets(columns) == seals.tags_of_sets(sets)

@@ -221,6 +221,7 @@ ROLES = {
     "issueCredit": "i", "issueEngineering": "i", "issueDisplay": "i", "issueKeyChange": "i",
     "issueKeyChanges": "i", "verify": "i", "fetchResult": "i", "cancel": "i",
     "journal": "a", "tags": "a", "signHead": "a", "lastHead": "a",
+    "requestOf": "a", "beginEpoch": "i",
 }  # fmt: skip
 """Who may ask what: auditor, issuer, adMin."""
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from vmsapp.api.v1 import OPERATIONS
 from vmsapp.security import GROUPS, READY_MADE
 from vmsapp.security.groups import ADMINISTRATORS
 from vmsapp.security.matrix import (
@@ -89,3 +90,11 @@ def test_the_system_is_closed_to_operators_by_default():
 def test_auditors_see_and_touch_nothing():
     deeds = {key.split(".")[1] for key in READY_MADE["Auditor"].cells}
     assert deeds == {"see", "export", "figures"}
+
+
+def test_channels_hold_what_the_api_asks_for_and_no_cell_more():
+    asked = set().union(*(operation.needs for operation in OPERATIONS))
+    assert len(asked) > 3
+    assert asked <= GROUPS["Channel"]
+    for key in READY_MADE["Channel"].cells:
+        assert CELLS[key].own & asked, key

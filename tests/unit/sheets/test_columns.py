@@ -50,6 +50,15 @@ def test_headings_are_known_in_any_language(headings):
     assert laid_out(*headings).found == {"drn": 0, "name": 1}
 
 
+def test_the_heading_of_older_files_is_known_and_the_present_one_is_told():
+    columns = [Column("name", "Full name", Text(10), required=True, once="Name"), COLUMNS[2]]
+    words = {**WORDS, "Full name": {"fr": "Nom complet"}}
+    for heading in ("Full name", "Nom complet", "Name", "Nom"):
+        assert lay_out((1, [heading]), columns, words, "en").found == {"name": 0}
+    with pytest.raises(MissingColumns, match="Nom complet"):
+        lay_out((1, ["Balance"]), columns, words, "fr")
+
+
 def test_columns_stand_in_any_order_and_unknown_ones_are_named():
     layout = laid_out("Name", "", "Colour", "Meter number", "Remarks")
     assert layout.found == {"name": 0, "drn": 3}

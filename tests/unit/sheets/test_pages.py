@@ -37,6 +37,12 @@ def places(page, words):
     return min(box[0] for box in boxes), max(box[2] for box in boxes)
 
 
+def ink(page):
+    """How much of a page is dark, in pixels."""
+    shades = page.render(scale=4).to_pil().convert("L").histogram()
+    return sum(count * (255 - shade) / 255 for shade, count in enumerate(shades))
+
+
 def test_each_page_has_the_headings_and_says_which_it_is():
     found, told = pages([Column("Meter"), Column("Sum", number=True)], [["m", 7]] * 120)
     assert len(found) > 1
@@ -102,6 +108,16 @@ def test_what_is_too_long_for_a_cell_is_folded_and_ends_in_dots():
 ])  # fmt: skip
 def test_a_text_is_folded_at_its_spaces(text, width, most, lines):
     assert lines_of(text, width, len, most) == lines
+
+
+def test_a_date_alone_runs_from_right_to_left():
+    """CLDR's date of Arabic has marks before its strokes; by UAX 9 each figure is a run then."""
+    rows = [["29\u200f/11\u200f/2026"]]
+    found, _told = pages([Column("a")], rows, rtl=True, made="Made")
+    day, month, year = (places(found[0], figures) for figures in ("29", "11", "2026"))
+    assert year[1] < month[0] < month[1] < day[0]
+    plain, _told = pages([Column("a")], [["2026/11/29"]], rtl=True, made="Made")
+    assert ink(found[0]) == pytest.approx(ink(plain[0]), rel=0.01)  # a mark has no picture
 
 
 def test_latin_letters_among_arabic_ones_keep_the_size_of_their_line():

@@ -29,6 +29,17 @@ def written(*rows, header=("One", "Two"), title="A table", look=None):
     return file
 
 
+@pytest.mark.parametrize("beside", ["plain", "a & b"])
+def test_amounts_are_shown_with_the_decimals_of_their_currency(beside):
+    """ISO 4217: dollars have two, dinars three, yen none; 18.8.31 of ECMA-376-1 names formats."""
+    amounts = [Decimal("2.00"), Decimal("-1234.50"), Decimal("0.500"), Decimal(700)]
+    sheet = load_workbook(written([*amounts, beside], header=list("abcde"))).active
+    cells = next(sheet.iter_rows(min_row=2, max_col=4))
+    shown = ["#,##0.00", "#,##0.00", "#,##0.000", "General"]
+    assert [cell.number_format for cell in cells] == shown
+    assert [cell.value for cell in cells] == [2, -1234.5, 0.5, 700]
+
+
 def by_openpyxl(file):
     return [[cell.value for cell in row] for row in load_workbook(file).active.iter_rows()]
 

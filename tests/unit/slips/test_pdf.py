@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 
+import pypdfium2
 import pytest
 from PIL import Image, ImageChops
 
@@ -156,3 +157,25 @@ def write_anew():
         for language in LANGUAGES:
             now = drawn(write_pdf(a_slip(language, paper)), SMALL[paper])
             now.quantize(16).save(PICTURES / f"receipt-{paper}-{language}.png", optimize=True)
+
+
+def places(file, words):
+    """Where a text stands on the first page: its left and its right edge."""
+    text = pypdfium2.PdfDocument(file)[0].get_textpage()
+    at = text.search(words).get_next()
+    boxes = [text.get_charbox(at[0] + number) for number in range(at[1])]
+    return min(box[0] for box in boxes), max(box[2] for box in boxes)
+
+
+@pytest.mark.parametrize("part", ["heading", "header", "footer"])
+def test_what_the_utility_wrote_in_latin_letters_runs_as_they_do(part):
+    """By UAX 9, P2 and P3, the first letter says which way a line runs."""
+    said = "7531 Power Avenue, Northport"
+    slip = a_slip("ar", "a4", **{part: [said] if part == "heading" else said})
+    file = write_pdf(slip)
+    assert places(file, "7531")[1] < places(file, "Power")[0] < places(file, "Northport")[0]
+
+
+def test_what_the_utility_wrote_in_arabic_letters_runs_as_they_do_on_any_receipt():
+    file = write_pdf(a_slip("en", "a4", header="شارع الطاقة 7531, Wharf"))
+    assert places(file, "7531")[0] > places(file, "Wharf")[1]

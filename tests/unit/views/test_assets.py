@@ -19,8 +19,8 @@ PACKAGE = Path(vmsapp.__file__).parent
 BUILT = PACKAGE / "static" / "ui"
 ASSETS = PACKAGE.parent / "assets"
 PLAIN_NAMES = {
-    "charts.js", "icons.svg", "inter.woff2", "licences.txt", "lookup.js", "mark.svg", "ui.css",
-    "ui.js", "ui.rtl.css",
+    "charts.js", "icons.svg", "inter.cyrillic.woff2", "inter.woff2", "licences.txt", "lookup.js",
+    "mark.svg", "ui.css", "ui.js", "ui.rtl.css",
 }  # fmt: skip
 A_YEAR = 31_536_000
 KIB = 1024
@@ -140,10 +140,11 @@ def test_what_is_not_a_built_file_goes_to_the_product(app: Flask, client: FlaskC
     assert get(client, "/here").text == "the product"
 
 
-def test_the_styles_name_the_font_by_its_hashed_name() -> None:
+def test_the_styles_name_each_font_by_its_hashed_name() -> None:
     for name in ("ui.css", "ui.rtl.css"):
         styles = (BUILT / manifest()[name]).read_text()
-        assert f"url({manifest()['inter.woff2']})" in styles
+        for font in ("inter.woff2", "inter.cyrillic.woff2"):
+            assert f"url({manifest()[font]})" in styles
 
 
 def test_what_every_page_loads_stays_within_90_kib() -> None:

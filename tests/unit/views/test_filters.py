@@ -8,7 +8,7 @@ from flask import g
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.models import Consumer, Meter, Region, Sale
-from vmsapp.views.filters import Among, Choice, Days, YesNo
+from vmsapp.views.lists.filters import Among, Choice, Days, YesNo
 from vmsapp.views.words import METER_STATES
 
 STATE = Choice(name="state", label="State", column=Meter.state, words=METER_STATES)

@@ -8,6 +8,7 @@ from vmsapp.clock import now_utc
 from vmsapp.hsm.answers import (
     Cancelled,
     Capabilities,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -117,7 +118,7 @@ class LockedModule:
         """Refuse: locked."""
         _locked()
 
-    def issue_key_changes(self, batch: KeyChangeBatch) -> tuple[IssuedTokens, ...]:
+    def issue_key_changes(self, batch: KeyChangeBatch) -> Sequence[IssuedTokens]:
         """Refuse: locked."""
         _locked()
 
@@ -146,6 +147,14 @@ class LockedModule:
         _locked()
 
     def last_head(self) -> SignedHead | None:
+        """Refuse: locked."""
+        _locked()
+
+    def begin_epoch(self, epoch: int) -> int:
+        """Refuse: locked."""
+        _locked()
+
+    def request_of(self, request_id: str, row: int | None = None) -> EarlierRequest | None:
         """Refuse: locked."""
         _locked()
 

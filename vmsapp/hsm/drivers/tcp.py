@@ -16,6 +16,7 @@ from typing import Any, Final
 from vmsapp.hsm.answers import (
     Cancelled,
     Capabilities,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -169,6 +170,14 @@ class TcpModule:
     def last_head(self) -> SignedHead | None:
         """Give the head signed last."""
         return self._ask("lastHead", Nothing())  # type: ignore[no-any-return]
+
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch of the module's record."""
+        return self._ask("beginEpoch", ops.Epoch(epoch))  # type: ignore[no-any-return]
+
+    def request_of(self, request_id: str, row: int | None = None) -> EarlierRequest | None:
+        """Tell what was once asked for."""
+        return self._ask("requestOf", ops.EarlierRow(request_id, row))  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """Hang up; the next question connects again."""

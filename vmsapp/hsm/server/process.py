@@ -75,7 +75,7 @@ def run(settings: ServerSettings, handed: Sequence[int]) -> int:
         The process's exit code.
     """
     harden()
-    logs.begin(settings.log_level)
+    logs.begin(settings.log_level, settings.log_format)
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:

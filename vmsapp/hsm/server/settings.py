@@ -132,6 +132,7 @@ class ServerSettings(_Strict):
     trusted_signers: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
     client_ca: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["lines", "json"] = "lines"
     clients: Annotated[tuple[ClientSettings, ...], Field(min_length=1)]
 
     @property

@@ -17,7 +17,7 @@ import math
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -35,6 +35,7 @@ from typing import (
     get_type_hints,
 )
 
+from vmsapp.hsm.columns import ChangeColumns, ChangeRun
 from vmsapp.sts.secret import SecretBytes
 
 DEPTH: Final = 12
@@ -125,8 +126,8 @@ def _reader_of_parts(kind: Any, origin: Any, args: tuple[Any, ...]) -> Reader:  
         return _any_of(shapes)
     if origin is tuple and args[-1] is not Ellipsis:
         return _row(tuple(map(reader_of, args)))
-    if origin in {tuple, list, frozenset}:
-        return _many(origin, reader_of(args[0]))
+    if origin in {tuple, list, frozenset, Sequence}:
+        return _many(tuple if origin is Sequence else origin, reader_of(args[0]))
     if origin in {dict, Mapping}:
         return _table(reader_of(args[1]))
     msg = f"{kind} is never sent"
@@ -140,6 +141,8 @@ def described(kind: Any) -> str:  # noqa: ANN401 - a type
         hints = get_type_hints(kind)
         return f"{name}({','.join(f'{part}:{described(hints[part])}' for part in hints)})"
     if args := get_args(kind):
+        if get_origin(kind) is Sequence:
+            return f"tuple[{described(args[0])},{described(Ellipsis)}]"  # as it is read
         parts = ",".join(described(part) for part in args)
         return f"{getattr(get_origin(kind), '__name__', 'Union')}[{parts}]"
     return name
@@ -309,6 +312,14 @@ def _iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat()
 
 
+def _rows_of(run: ChangeRun) -> Iterator[dict[str, Any]]:
+    """Write the rows of a run: what they share is turned into JSON's values once."""
+    like = plain(run.like)
+    for pan in run.pans:
+        own = {"meter_pan": pan}
+        yield like | {"meter": like["meter"] | own, "new": like["new"] | own}
+
+
 _AS_IT_IS: Final = frozenset({str, int, bool, NoneType})
 _WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     bytes: lambda value: b64encode(value).decode(),
@@ -317,6 +328,7 @@ _WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     float: repr,
     tuple: lambda value: [plain(part) for part in value],
     list: lambda value: [plain(part) for part in value],
+    ChangeColumns: lambda value: [row for run in value.runs for row in _rows_of(run)],
     frozenset: lambda value: sorted(plain(part) for part in value),
     dict: lambda value: {name: plain(part) for name, part in value.items()},
 }

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from vmsapp.hsm.answers import (
     Cancelled,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -108,6 +109,21 @@ class Earlier:
     """An earlier request, by its id."""
 
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRow:
+    """An earlier request, or one row of a batch."""
+
+    request_id: str
+    row: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Arguments of ``begin_epoch``."""
+
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +258,10 @@ _DECLARED: Final = (
               lambda m, a: m.tags(a.digits)),
     Operation("signHead", Head, SignedHead, _AUDITOR, _sign, changes=True),
     Operation("lastHead", Nothing, SignedHead | None, _AUDITOR, lambda m, _: m.last_head()),
+    Operation("requestOf", EarlierRow, EarlierRequest | None, _AUDITOR,
+              lambda m, a: m.request_of(a.request_id, a.row)),
+    Operation("beginEpoch", Epoch, int, _ISSUER, lambda m, a: m.begin_epoch(a.epoch),
+              changes=True),
 )  # fmt: skip
 
 OPERATIONS: Final = {operation.name: operation for operation in _DECLARED}

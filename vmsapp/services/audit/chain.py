@@ -48,9 +48,14 @@ def canonical(event: Mapping[str, Any], version: int = VERSION) -> bytes:
     """
     if version != VERSION:
         raise UnknownVersion(version)
-    values = {name: _plain(value) for name, value in event.items()}
+    values = plain_event(event)
     text = json.dumps({"version": version, "event": values}, sort_keys=True, separators=(",", ":"))
     return text.encode("ascii")
+
+
+def plain_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Put an event into what JSON has words for, as it is hashed."""
+    return {name: _plain(value) for name, value in event.items()}
 
 
 def link(before: str, place: int, event: Mapping[str, Any], version: int = VERSION) -> str:

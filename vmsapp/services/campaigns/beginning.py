@@ -43,6 +43,8 @@ class Begin:
     Attributes:
         digest: Of all that the campaign was told.
         meters: How many would have been changed when it was shown.
+        chosen: How many are looked at, those that would be left out included; 0 in what was asked
+            for before this was kept.
         locale: The asker's language.
         round: 1 begins a draft; a higher one goes once more through those left out, failed or
             new.
@@ -53,6 +55,7 @@ class Begin:
     meters: int
     locale: str = "en"
     round: int = 1
+    chosen: int = 0
 
 
 def begin_of(
@@ -77,7 +80,7 @@ def begin_of(
     """
     seen = seen or preview(session, campaign_id)
     number = read(session, campaign_id).round + 1 if again else 1
-    return Begin(campaign_id, seen.digest, seen.meters, locale, number)
+    return Begin(campaign_id, seen.digest, seen.meters, locale, number, seen.chosen)
 
 
 def _check(session: Session, _actor: Actor, params: Begin) -> None:
@@ -97,7 +100,7 @@ def _run(session: Session, actor: Actor, params: Begin, key: str) -> None:
     campaign = locked(session, params.campaign_id)
     job = job_runs.ask(
         session, actor, MAKE, {"campaign_id": campaign.id}, locale=params.locale,
-        total=params.meters,
+        total=max(params.chosen, params.meters),
     )  # fmt: skip
     started = {"meters": params.meters, "job_id": job.id, "form_key": key}
     if params.round > 1:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.answers import IssuedToken, IssuedTokens
+from vmsapp.hsm.columns import ChangeColumns, ChangeRun, SetColumns
 from vmsapp.hsm.registry import Registry
 from vmsapp.hsm.requests import KeyChange as Change
 from vmsapp.hsm.requests import KeyChangeBatch, KeyRef, MeterConfig
@@ -37,7 +38,7 @@ from vmsapp.services.campaigns.rows import note
 from vmsapp.services.key_changes.planning import Side, tokens_of_set
 from vmsapp.services.key_changes.reserve import SIDE, new_request_id
 from vmsapp.services.rows import by_index, rows_changed
-from vmsapp.services.security_modules import open_module
+from vmsapp.services.security_modules import open_module, timed
 from vmsapp.sts.identifiers import BaseDate
 
 CHUNK_TABLE: Final = cast("Table", CampaignChunk.__table__)
@@ -65,7 +66,7 @@ class Asked:
     change_ids: Sequence[int]
     meter_ids: Sequence[int]
     tokens: Sequence[int]
-    changes: tuple[Change, ...]
+    changes: ChangeColumns
 
 
 def new_chunk_id() -> str:
@@ -79,19 +80,17 @@ def row_id(request_id: str, place: int) -> str:
 
 
 def changes_of(
-    pans: Iterable[str], old: Side, new: Side, ea: int, tct: int, *, three_tokens: bool
-) -> list[Change]:
+    pans: Sequence[str], old: Side, new: Side, ea: int, tct: int, *, three_tokens: bool
+) -> ChangeRun:
     """Make the rows of a batch for meters that go the same way."""
-    before, after = _shared(old, ea, tct), _shared(new, ea, tct)
-    return [
-        Change(MeterConfig(pan, *before), MeterConfig(pan, *after), three_tokens) for pan in pans
-    ]
+    before, after = (_config(pans[0], side, ea, tct) for side in (old, new))
+    return ChangeRun(Change(before, after, three_tokens), pans)
 
 
-def _shared(side: Side, ea: int, tct: int) -> tuple[Any, ...]:
-    """Tell the module of a key what all its meters share: a ``MeterConfig`` after its number."""
+def _config(pan: str, side: Side, ea: int, tct: int) -> MeterConfig:
+    """Tell the module of a meter and a key."""
     key = KeyRef(sgc=side.sgc, krn=side.krn, kt=side.kt, dkga=side.dkga)
-    return key, side.ti, BaseDate(side.base_date), side.ken, ea, tct
+    return MeterConfig(pan, key, side.ti, BaseDate(side.base_date), side.ken, ea, tct)
 
 
 def read_chunk(session: Session, chunk_id: int) -> CampaignChunk:
@@ -110,15 +109,15 @@ def asked_of(session: Session, chunk: CampaignChunk) -> Asked:
         select(CHANGES).where(*_of_chunk(chunk.id, chunk.first_id, chunk.last_id))
         .order_by(CHANGES.c.id)
     ).mappings().all()  # fmt: skip
-    changes: list[Change] = []
+    runs = []
     for (old, new, ea, tct, three_tokens), alike in groupby(rows, _way_of):
-        pans = (row["meter_pan"] for row in alike)
-        changes += changes_of(pans, old, new, ea, tct, three_tokens=three_tokens)
+        pans = [row["meter_pan"] for row in alike]
+        runs.append(changes_of(pans, old, new, ea, tct, three_tokens=three_tokens))
     return Asked(
         chunk.id, chunk.campaign_id, chunk.request_id, chunk.module_id,
         rows[0]["table_set"], [row["id"] for row in rows], [row["meter_id"] for row in rows],
         [tokens_of_set(row["ea"], three_tokens=row["three_tokens"]) for row in rows],
-        tuple(changes),
+        ChangeColumns(runs),
     )  # fmt: skip
 
 
@@ -127,7 +126,7 @@ def _way_of(row: RowMapping) -> tuple[Side, Side, int, int, bool]:
     return old, new, row["ea"], row["tct"], row["three_tokens"]
 
 
-def ask(session: Session, registry: Registry, asked: Asked) -> tuple[IssuedTokens, ...]:
+def ask(session: Session, registry: Registry, asked: Asked) -> Sequence[IssuedTokens]:
     """Have a chunk's sets made, with no transaction open.
 
     Raises:
@@ -135,9 +134,10 @@ def ask(session: Session, registry: Registry, asked: Asked) -> tuple[IssuedToken
     """
     module = open_module(session, registry, asked.module_id)
     end_reading(session)
-    return module.issue_key_changes(
-        KeyChangeBatch(asked.request_id, asked.changes, asked.table_set, now_utc())
-    )
+    with timed(asked.module_id, "batch"):
+        return module.issue_key_changes(
+            KeyChangeBatch(asked.request_id, asked.changes, asked.table_set, now_utc())
+        )
 
 
 def complete(session: Session, actor: Actor, asked: Asked, sets: Sequence[IssuedTokens]) -> bool:
@@ -148,7 +148,7 @@ def complete(session: Session, actor: Actor, asked: Asked, sets: Sequence[Issued
     Returns:
         Whether this call did it, and no other.
     """
-    assert [len(one) for one in sets] == list(asked.tokens), "sets are whole"
+    assert _lengths(sets) == list(asked.tokens), "sets are whole"
     with unscoped(_WHY), atomic(session, durable=True):
         by_index(session)
         at = now_utc()
@@ -159,7 +159,7 @@ def complete(session: Session, actor: Actor, asked: Asked, sets: Sequence[Issued
             update(CHANGES).where(*_reserved(asked))
             .values(state=ChangeState.COMPLETED, completed_at=at),
         )  # fmt: skip
-        kept: Sequence[int] = range(len(sets))
+        kept: Sequence[int] = range(len(asked.change_ids))
         if changed != len(sets):
             done = _completed(session, asked)
             kept = [place for place in kept if asked.change_ids[place] in done]
@@ -248,6 +248,9 @@ def _write_tokens(
     common: dict[str, Any],
 ) -> None:
     """Write tokens: those of one key and sub-class together, for they differ in digits alone."""
+    if isinstance(sets, SetColumns) and len(kept) == len(asked.change_ids):
+        _write_columns(session, asked, sets, common)
+        return
     by_length: dict[int, list[int]] = {}
     for place in kept:
         by_length.setdefault(len(sets[place]), []).append(place)
@@ -262,6 +265,30 @@ def _write_tokens(
                     "meter_id": [asked.meter_ids[place] for place in at],
                     "digits": [tokens[each].digits for each in mine],
                 })  # fmt: skip
+
+
+def _write_columns(
+    session: Session, asked: Asked, sets: SetColumns, common: dict[str, Any]
+) -> None:
+    """Write all tokens of a chunk as they were made: column by column."""
+    first = 0
+    for run in sets.runs:
+        some = slice(first, first + len(run))
+        for number, (like, digits) in enumerate(zip(run.likes, run.digits, strict=True), 1):
+            shared = dict(zip(_SHARED, _kind_of(like), strict=True)) | {"number": number}
+            insert_alike(session, KeyChangeToken, common | shared, {
+                "key_change_id": asked.change_ids[some],
+                "meter_id": asked.meter_ids[some],
+                "digits": digits,
+            })  # fmt: skip
+        first = some.stop
+
+
+def _lengths(sets: Sequence[IssuedTokens]) -> list[int]:
+    """Tell how many tokens each set has."""
+    if isinstance(sets, SetColumns):
+        return [n for run in sets.runs for n in [len(run.likes)] * len(run)]
+    return [len(one) for one in sets]
 
 
 def _alike(tokens: Sequence[IssuedToken]) -> Iterable[tuple[tuple[Any, ...], Sequence[int]]]:

@@ -10,6 +10,7 @@ Source: SALE.md, "7. Reconcile and cancel", "10. Key change"; docs/decisions/004
 
 import gc
 import logging
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,10 +44,14 @@ from vmsapp.services.campaigns.terms import CHUNK, CHUNK_SECONDS, Target
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.key_changes.rows import read as read_change
 from vmsapp.services.key_changes.settle import issue
-from vmsapp.services.security_modules import open_module
+from vmsapp.services.restore import standstill
+from vmsapp.services.restore.standstill import Standstill
+from vmsapp.services.security_modules import open_module, timed
 
 WAITS: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds before a module that did not answer is asked again; then the campaign pauses."""
+TURN: Final = 0.0005
+"""Seconds after which a thread that computes lets another go on; Python's own are ten times it."""
 MOST_TOKENS: Final = 4
 """In a set."""
 
@@ -76,17 +81,22 @@ def make(session: Session, registry: Registry, actor: Actor, work: Work, *, tabl
     Raises:
         Cancelled: Somebody asked the job to stop; the campaign is paused.
         ModuleAway: The module does not answer; the campaign is paused.
+        Standstill: A backup was restored; the campaign is paused.
         LostJob: Another worker took over.
     """
     campaign_id = int(work.params["campaign_id"])
     line = _Line(session, registry, actor, work)
     try:
-        with _few_collections(), ThreadPoolExecutor(1, "campaign") as line.pool:
+        with (
+            _few_collections(), _quick_turns(),
+            ThreadPoolExecutor(1, "campaign") as line.pool,
+        ):  # fmt: skip
+            standstill.check_modules(session, registry)
             line.settle_left(campaign_id)
             line.make(campaign_id, table_set)
-    except (Cancelled, ModuleAway) as stop:
+    except (Cancelled, ModuleAway, Standstill) as stop:
         session.rollback()
-        why = stop.code if isinstance(stop, ModuleAway) else "job_cancelled"
+        why = "job_cancelled" if isinstance(stop, Cancelled) else stop.code
         pause_for(session, actor, campaign_id, why)
         raise
 
@@ -105,6 +115,21 @@ def _few_collections() -> Iterator[None]:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Have the thread that asks the database wait less for the one that makes tokens.
+
+    A chunk asks the database some sixty times. After each answer the thread would wait a whole
+    turn of the other, which is as long as most answers take to come.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, TURN))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def pause_for(session: Session, actor: Actor, campaign_id: int, why: str) -> None:
@@ -153,6 +178,7 @@ class _Line:
         run = Run(campaign_id, routes, table_set, CHUNK, work.done)
         while True:
             self._stop_if_asked()
+            standstill.check(session)
             per_second = read(session, campaign_id).per_second
             run.size, wait = self._size(per_second), bool(per_second)
             end_reading(session)
@@ -248,9 +274,10 @@ def _made(module: Module, asked: Asked) -> Sequence[IssuedTokens]:
     """
     for wait in (*WAITS, None):
         try:
-            return module.issue_key_changes(
-                KeyChangeBatch(asked.request_id, asked.changes, asked.table_set, now_utc())
-            )
+            with timed(asked.module_id, "batch"):
+                return module.issue_key_changes(
+                    KeyChangeBatch(asked.request_id, asked.changes, asked.table_set, now_utc())
+                )
         except (HsmUnavailable, HsmTimeout) as silence:
             log.warning("campaign %s: %s", asked.campaign_id, silence.code)
             if wait is None:

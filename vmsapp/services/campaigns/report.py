@@ -45,7 +45,7 @@ STATES: Final[Mapping[str, str]] = {
     ChangeState.RESERVED: N_("being made"),
     ChangeState.COMPLETED: N_("not confirmed yet"),
     ChangeState.CONFIRMED: N_("confirmed"),
-    ChangeState.WITHDRAWN: N_("withdrawn"),
+    ChangeState.WITHDRAWN: N_("key change withdrawn"),
     ChangeState.FAILED: N_("not made"),
     ChangeState.REFUSED: N_("refused by the meter"),
     LEFT_OUT: N_("left out"),

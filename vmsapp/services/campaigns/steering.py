@@ -41,11 +41,11 @@ def go_on(session: Session, actor: Actor, campaign_id: int, *, locale: str) -> C
         if not campaign.open:
             raise CampaignMoved(state=campaign.state)
         check_idle(session, campaign)
+        before = job_of(session, campaign)
         job = job_runs.ask(
             session, actor, MAKE, {"campaign_id": campaign.id}, locale=locale,
-            total=campaign.meters,
+            total=before.total if before else campaign.meters,
         )  # fmt: skip
-        before = job_of(session, campaign)
         job.done, campaign.job_id = before.done if before else 0, job.id
         session.flush()
         if campaign.state == CampaignState.PAUSED:

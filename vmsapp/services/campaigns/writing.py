@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
-from vmsapp.hsm.requests import KeyChange as Change
+from vmsapp.hsm.columns import ChangeColumns
 from vmsapp.models import (
     Campaign,
     CampaignChunk,
@@ -76,7 +76,7 @@ def _write_chunk(
         "campaign_id": campaign.id, "chunk_id": chunk.id,
     }  # fmt: skip
     key = form_key(campaign, "")
-    changes: list[Change] = []
+    runs = []
     meter_ids: list[int] = []
     tokens: list[int] = []
     for plan, meters in parts:
@@ -93,14 +93,14 @@ def _write_chunk(
             "form_key": [f"{key}{meter_id}" for meter_id in meters.ids],
             "request_id": [row_id(request_id, place) for place in range(first, last)],
         })  # fmt: skip
-        changes += changes_of(
+        runs.append(changes_of(
             meters.pans, plan.old, plan.new, plan.ea, plan.tct, three_tokens=plan.three_tokens
-        )
+        ))  # fmt: skip
         meter_ids += meters.ids
         tokens += [plan.token_count] * len(meters.ids)
     return Asked(
         chunk.id, campaign.id, request_id, module_id, table_set, ids, meter_ids, tokens,
-        tuple(changes),
+        ChangeColumns(runs),
     )  # fmt: skip
 
 

@@ -33,7 +33,11 @@ IN_PARTS: Final = {7: 153, 16: 67}
 MOST_SEGMENTS: Final = 6
 """Parts that one receipt may take: a credit and four tokens of a key change, in Arabic."""
 
-PLAIN: Final = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "·": "-"})
+ISOLATES: Final = "\u2068\u2069"
+PLAIN: Final = str.maketrans(
+    {"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "·": "-"} | dict.fromkeys(ISOLATES)
+)
+"""Isolates are left out: plain telephones show a box for each, and a line has one amount."""
 
 
 class SmsTooLong(Refused):
@@ -47,7 +51,11 @@ class SmsTooLong(Refused):
 
 
 def plain(text: str) -> str:
-    """Write a text with plain spaces, hyphens and quotes."""
+    r"""Write a text with plain spaces, hyphens and quotes, and without isolates.
+
+    >>> plain("\u20685.00\u00a0USD\u2069")
+    '5.00 USD'
+    """
     return text.translate(PLAIN)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from vmsapp.errors import N_
 from vmsapp.models import CreditMode, Meter, MeterType
 from vmsapp.sts import mse
 from vmsapp.sts.amount import MAX_TENTHS
@@ -69,7 +70,7 @@ FUNCTIONS: Final[Mapping[Function, Spec]] = {
     Function.POWER_LIMIT: Spec(
         Management.SET_MAXIMUM_POWER_LIMIT,
         lambda watts: mse.set_maximum_power_limit(watts, tid=0, rnd=0).value,
-        least=1, most=MAX_TENTHS, unit="W", meter_types=_ELECTRICITY, asks_number=True,
+        least=1, most=MAX_TENTHS, unit=N_("W"), meter_types=_ELECTRICITY, asks_number=True,
     ),
     Function.CLEAR_CREDIT: Spec(
         Management.CLEAR_CREDIT,
@@ -80,7 +81,7 @@ FUNCTIONS: Final[Mapping[Function, Spec]] = {
     Function.PHASE_UNBALANCE: Spec(
         Management.SET_MAXIMUM_PHASE_POWER_UNBALANCE_LIMIT,
         lambda watts: mse.set_maximum_phase_power_unbalance_limit(watts, tid=0, rnd=0).value,
-        least=1, most=MAX_TENTHS, unit="W", meter_types=_ELECTRICITY,
+        least=1, most=MAX_TENTHS, unit=N_("W"), meter_types=_ELECTRICITY,
     ),
     Function.TARIFF_RATE: Spec(
         Management.SET_TARIFF_RATE,

@@ -22,7 +22,7 @@ from vmsapp.models import EngineeringDigits, EngineeringState, EngineeringToken
 from vmsapp.scope import Actor
 from vmsapp.services.engineering.reserve import RND_BITS, note
 from vmsapp.services.engineering.rows import LostRace, compare_and_set, move, read
-from vmsapp.services.security_modules import open_module
+from vmsapp.services.security_modules import open_module, timed
 from vmsapp.services.vending.errors import BaseDateEnded, KeyExpired, TidAhead
 from vmsapp.services.vending.issue import MAX_ATTEMPTS, TID_REFUSALS
 from vmsapp.services.vending.tids import MeterKey, lock_head, spend_tid
@@ -64,7 +64,8 @@ def ask(session: Session, registry: Registry, token: EngineeringToken) -> Issued
     """
     module = open_module(session, registry, token.module_id)
     end_reading(session)
-    return module.issue_engineering(request_of(token))
+    with timed(token.module_id, "engineering"):
+        return module.issue_engineering(request_of(token))
 
 
 def issue(

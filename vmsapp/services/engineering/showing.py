@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload, undefer
 
 from vmsapp.clock import now_utc
+from vmsapp.errors import N_
 from vmsapp.extensions import atomic
 from vmsapp.models import (
     ChangeState,
@@ -68,14 +69,14 @@ def shown(session: Session, actor: Actor, token_id: int, *, digits: bool) -> Sho
     made = session.get(EngineeringDigits, token_id)
     leaves = digits and made is not None and token.shown_at is not None
     change = token.key_change
-    test = ("TEST",) if token.table_set != PRODUCTION_TABLES else ()
+    test = (N_("TEST"),) if token.table_set != PRODUCTION_TABLES else ()
     return Shown(
         token=token,
         consumer=consumer_of(session, token.meter_id),
         digits=made.digits if leaves and made else None,
         key_tokens=tuple(one.digits for one in change.tokens) if leaves and change else (),
         set_refused=change is not None and change.state == ChangeState.REFUSED,
-        marks=(*(("DEMO",) if made and made.demo else ()), *test),
+        marks=(*((N_("DEMO"),) if made and made.demo else ()), *test),
     )
 
 

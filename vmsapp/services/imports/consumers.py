@@ -47,7 +47,7 @@ GENDERS: Final = {
 }
 HEADINGS: Final = {
     "number": N_("Consumer number"),
-    "name": N_("Name"),
+    "name": N_("Full name"),
     "region": N_("Region"),
     "address": N_("Address"),
     "gender": N_("Gender"),
@@ -56,6 +56,8 @@ HEADINGS: Final = {
     "phone": N_("Telephone"),
     "language": N_("Language"),
 }
+ONCE: Final = {"name": N_("Name")}
+"""Headings of older files."""
 NOTES: Final = {
     "number": N_(
         "1 to 20 of the letters A to Z, digits, - and /. Left empty, the next number is given."
@@ -66,7 +68,9 @@ NOTES: Final = {
     "phone": N_("Keep the cells as text, so that leading zeros stay."),
     "language": N_("In which receipts are printed and messages sent; left empty, English."),
 }
-TOLD: Final = {"state": N_("State"), "retired": N_("Retired"), "meters": N_("Meters")}
+TOLD: Final = {
+    "state": N_("State"), "retired": N_("No longer a consumer"), "meters": N_("Meters"),
+}  # fmt: skip
 """Headings of what an export tells besides, and no import changes."""
 
 EXAMPLE: Final = {
@@ -135,7 +139,10 @@ class Consumers:
 
     def texts(self) -> Sequence[str]:
         """Headings, notes and genders."""
-        return [self.title, *HEADINGS.values(), *NOTES.values(), *GENDERS, *TOLD.values()]
+        return [
+            self.title, *HEADINGS.values(), *ONCE.values(), *NOTES.values(), *GENDERS,
+            *TOLD.values(),
+        ]  # fmt: skip
 
     def columns(
         self, session: Session, words: Words, language: str, sign: str | None = None
@@ -164,7 +171,7 @@ class Consumers:
                 empty=empty.get(name, ""), note=NOTES.get(name, ""),
                 width=30 if name in {"name", "region", "address", "email"} else 18,
                 example=EXAMPLE.get(name, ""), choices=choices.get(name, ()),
-                keep_text=name in {"number", "id_number", "phone"},
+                keep_text=name in {"number", "id_number", "phone"}, once=ONCE.get(name, ""),
             )
             for name, heading in HEADINGS.items()
         ]  # fmt: skip

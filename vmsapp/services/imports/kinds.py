@@ -175,5 +175,7 @@ def all_kinds() -> dict[str, SheetKind]:
     from vmsapp.services.imports.consumers import CONSUMERS
     from vmsapp.services.imports.meters import METERS
     from vmsapp.services.imports.meters_with_consumers import METERS_WITH_CONSUMERS
+    from vmsapp.services.imports.opening_figures import OPENING_FIGURES
 
-    return {kind.code: kind for kind in (CONSUMERS, METERS, METERS_WITH_CONSUMERS)}
+    kinds = (CONSUMERS, METERS, METERS_WITH_CONSUMERS, OPENING_FIGURES)
+    return {kind.code: kind for kind in kinds}

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import now_utc
+from vmsapp.errors import N_
 from vmsapp.extensions import atomic
 from vmsapp.models import (
     ChangeState,
@@ -55,8 +56,8 @@ def handed(session: Session, meter_id: int, change_id: int) -> Handed:
     meter = session.scalars(
         select(Meter).where(Meter.id == meter_id).options(joinedload(Meter.region))
     ).one()
-    demo = ("DEMO",) if any(one.demo for one in change.tokens) else ()
-    test = ("TEST",) if change.table_set != PRODUCTION_TABLES else ()
+    demo = (N_("DEMO"),) if any(one.demo for one in change.tokens) else ()
+    test = (N_("TEST"),) if change.table_set != PRODUCTION_TABLES else ()
     return Handed(change, meter, consumer_of(session, meter_id), (*demo, *test))
 
 

@@ -25,7 +25,7 @@ from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.key_changes.planning import Side
 from vmsapp.services.key_changes.reserve import note, side_of, weather
 from vmsapp.services.key_changes.rows import LostRace, lock_heads_of, move, read
-from vmsapp.services.security_modules import open_module
+from vmsapp.services.security_modules import open_module, timed
 from vmsapp.sts.identifiers import BaseDate
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def ask(session: Session, registry: Registry, change: KeyChange) -> IssuedTokens
     """
     module = open_module(session, registry, change.module_id)
     end_reading(session)
-    return module.issue_key_change(request_of(change))
+    with timed(change.module_id, "key_change"):
+        return module.issue_key_change(request_of(change))
 
 
 def issue(session: Session, registry: Registry, actor: Actor, change: KeyChange) -> KeyChange:

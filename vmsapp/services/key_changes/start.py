@@ -8,6 +8,7 @@ from vmsapp.scope import Actor
 from vmsapp.services.key_changes.planning import Wish
 from vmsapp.services.key_changes.reserve import reserve, reserved
 from vmsapp.services.key_changes.settle import issue
+from vmsapp.services.restore import standstill
 
 
 def start(
@@ -35,7 +36,9 @@ def start(
 
     Raises:
         VmsError: Nothing was written; the error says why.
+        Standstill: A backup was restored.
     """
+    standstill.check_modules(session, registry)
     change, again = reserved(
         session, form_key, wish.body_hash(),
         lambda request_id: reserve(

@@ -39,7 +39,8 @@ from vmsapp.models import (
     TransferState,
     VendingPointAccount,
 )
-from vmsapp.services.proof.roll_ups import roll_ups_differ
+from vmsapp.services.proof.key_changes import changes_astray, tokens_astray
+from vmsapp.services.proof.roll_ups import last_purchases_differ, roll_ups_differ
 
 sale = Sale.__table__.c
 token = Token.__table__.c
@@ -362,5 +363,8 @@ CHECKS: Final[Sequence[Check]] = (
     Check("float_paper", _float_paper),
     Check("shift_difference", _shift_difference),
     Check("roll_ups", roll_ups_differ),
+    Check("last_purchase", last_purchases_differ),
+    Check("change_astray", changes_astray),
+    Check("key_token_astray", tokens_astray),
 )
 """In the order of the page."""

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Integer, Select, cast, func, literal, or_, select, union_all
 
-from vmsapp.models import FIGURES, Setup, Span, Unsummed
-from vmsapp.services.roll_ups import ROLL_UPS, RollUp
+from vmsapp.models import FIGURES, LastPurchase, LedgerTransfer, Sale, Setup, Span, Unsummed
+from vmsapp.services.roll_ups import ROLL_UPS, RollUp, last_purchases
 from vmsapp.services.roll_ups.calendar import begins
 from vmsapp.services.roll_ups.facts import summed
 
@@ -29,6 +29,28 @@ def roll_ups_differ() -> Select[Any]:
     return select(
         differing.c.vending_point_id, cast(func.count(), Integer).label("found")
     ).group_by(differing.c.vending_point_id)
+
+
+def last_purchases_differ() -> Select[Any]:
+    """Places whose last purchase that is kept is not that of the sales; not where some wait."""
+    kept, transfer, sale = (model.__table__ for model in (LastPurchase, LedgerTransfer, Sale))
+    keys = [kept.c.service_point_id, kept.c.consumer_id]
+    both = union_all(
+        select(*keys, kept.c.bought_on).where(kept.c.bought_on.is_not(None)), last_purchases()
+    ).subquery()
+    waiting = (
+        select(sale.c.service_point_id)
+        .join_from(Unsummed.__table__, transfer, transfer.c.id == Unsummed.__table__.c.transfer_id)
+        .join(sale, sale.c.id == transfer.c.sale_id)
+        .where(sale.c.service_point_id.is_not(None))
+    )
+    days = both.c.bought_on
+    return (
+        select(both.c.service_point_id)
+        .where(both.c.service_point_id.not_in(waiting))
+        .group_by(both.c.service_point_id, both.c.consumer_id)
+        .having(or_(func.count() == 1, func.min(days) != func.max(days)))
+    )
 
 
 def _differing(roll_up: RollUp) -> Iterator[Select[Any]]:

@@ -31,6 +31,9 @@ def remove(session: Session, actor: Actor, meter_id: int) -> None:
             raise MeterHasHistory(number=identifiers.drn.format(meter.drn))
         facts = known(session, [draft_of(meter)])
         before = recorded({name: getattr(meter, name) for name in COLUMNS}, facts)
-        session.execute(delete(TidHead).where(TidHead.meter_pan == meter.meter_pan))
+        # a floor belongs to the number: should the meter come again, it counts again
+        session.execute(
+            delete(TidHead).where(TidHead.meter_pan == meter.meter_pan, TidHead.floor == 0)
+        )
         session.delete(meter)
         audit.record(session, actor, "meter.deleted", "meter", meter_id, before=before)

@@ -76,7 +76,8 @@ def take_back(session: Session, actor: Actor, meter_ids: Sequence[int], batch_id
         session.execute(delete(MeterInstallation).where(link))
     _remove_places(session, [point.id for point in points.values()])
     for pans in batches([meter.meter_pan for meter in meters.values()]):
-        session.execute(delete(TidHead).where(TidHead.meter_pan.in_(pans)))
+        # a floor belongs to the number: should the meter come again, it counts again
+        session.execute(delete(TidHead).where(TidHead.meter_pan.in_(pans), TidHead.floor == 0))
     numbers = [meter.drn for meter in meters.values()]
     for some in batches(meter_ids):
         session.execute(delete(Meter).where(Meter.id.in_(some)))

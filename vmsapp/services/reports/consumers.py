@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Final
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, exists, false, func
 
 from vmsapp.models import Sale, SuppliedPlace
 from vmsapp.models.sale import PURCHASES
@@ -22,14 +22,14 @@ def bought(first: date | None = None, last: date | None = None) -> ColumnElement
         first: Business date from which on; without it from the beginning.
         last: Business date up to which, included; without it until now.
     """
+    if last is None:
+        kept = SuppliedPlace.bought_on
+        return kept.is_not(None) if first is None else func.coalesce(kept >= first, false())
     sale = Sale.__table__.c
     found = exists().where(
         sale.service_point_id == SuppliedPlace.id,
         sale.consumer_id == SuppliedPlace.consumer_id,
         *PURCHASES,
+        sale.business_date <= last,
     )
-    if first is not None:
-        found = found.where(sale.business_date >= first)
-    if last is not None:
-        found = found.where(sale.business_date <= last)
-    return found
+    return found if first is None else found.where(sale.business_date >= first)

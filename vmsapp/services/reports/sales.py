@@ -5,7 +5,8 @@ back: that counts on its own business date. Names are read beside the scope, sin
 figures that are seen.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
@@ -33,21 +34,32 @@ IN_UNITS: Final = {"units", "units_reversed"}
 Found = Iterator[tuple[tuple[Key, str], Sums]]
 
 
-def sales_report(session: Session, question: Question) -> Report:
-    """Answer a question about sales, as far as the asker sees them."""
+Find = Callable[[Session, Question], Found]
+
+
+def sales_report(session: Session, question: Question, find: Find | None = None) -> Report:
+    """Answer a question about sales, as far as the asker sees them.
+
+    Args:
+        session: In the asker's scope.
+        question: What is asked.
+        find: Reads the pieces; at once, unless it is told otherwise.
+    """
+    find = find or found_at_once
     sums: dict[tuple[Key, str], Sums] = {}
-    for place, more in _found(session, question):
+    for place, more in find(session, question):
         sums[place] = sums.get(place, Sums()) + more
     names = names_of(session, question.by, {key for key, _kind in sums})
     rows = [
         Row(key, names.get(key, ""), kind, found)
         for (key, kind), found in sorted(sums.items(), key=lambda item: _order(*item[0]))
     ]
-    first, last = period_before(question.first, question.last)
+    past = period_of(question)
+    before = totals_of((kind, sums) for (_key, kind), sums in find(session, past))
     return Report(
         rows=rows,
-        totals=_totals((row.meter_type, row.sums) for row in rows),
-        before=Before(first, last, _totals_of(session, question, first, last)),
+        totals=totals_of((row.meter_type, row.sums) for row in rows),
+        before=Before(past.first, past.last, before),
     )
 
 
@@ -55,22 +67,22 @@ def _order(key: Key, kind: str) -> tuple[Any, int]:
     return key, SUBCLASS[MeterType(kind)]
 
 
-def _totals(found: Iterable[tuple[str, Sums]]) -> dict[str, Sums]:
+def period_of(question: Question) -> Question:
+    """The question about the period before, as a whole."""
+    first, last = period_before(question.first, question.last)
+    return replace(question, first=first, last=last, by=By.YEAR)
+
+
+def totals_of(found: Iterable[tuple[str, Sums]]) -> dict[str, Sums]:
+    """Add up what each type of meter has."""
     totals: dict[str, Sums] = {}
     for kind, sums in found:
         totals[kind] = totals.get(kind, Sums()) + sums
     return {kind: totals[kind] for kind in SUBCLASS if kind in totals}
 
 
-def _totals_of(session: Session, question: Question, first: date, last: date) -> dict[str, Sums]:
-    asked = Question(
-        first, last, By.YEAR, question.meter_type, question.region_id, question.vending_point_id,
-        question.operator_id, question.tariff_id, question.product_id,
-    )  # fmt: skip
-    return _totals((kind, sums) for (_key, kind), sums in _found(session, asked))
-
-
-def _found(session: Session, question: Question) -> Found:
+def found_at_once(session: Session, question: Question) -> Found:
+    """Read the pieces of an answer in one statement."""
     for key, subclass, *figures in session.execute(statement(session, question)):
         found: dict[str, Any] = {
             name: figure if name in IN_UNITS else int(figure)

@@ -75,13 +75,25 @@ def statement(session: Session, question: Question) -> Executable:
         CrossingTooLong: It has to be read from the records, and they are too many.
     """
     zone = zone_at(session, now_utc())
-    roll_up = covering(_told_apart(question))
-    if roll_up is None:
-        if question.last - question.first >= LONGEST:
-            raise CrossingTooLong
+    if from_records(question):
         return _read(question, zone)
+    roll_up = covering(_told_apart(question))
+    assert roll_up is not None
     kept = [_kept(question, roll_up, piece) for piece in pieces(question, roll_up.spans)]
     return union_all(*kept, _read(question, zone, unsummed=True))
+
+
+def from_records(question: Question) -> bool:
+    """Tell whether a question is answered from the records alone: no sums tell it apart.
+
+    Raises:
+        CrossingTooLong: It is, and reaches over too many days.
+    """
+    if covering(_told_apart(question)) is not None:
+        return False
+    if question.last - question.first >= LONGEST:
+        raise CrossingTooLong
+    return True
 
 
 def pieces(question: Question, spans: Collection[Span]) -> Iterator[Piece]:

@@ -45,7 +45,7 @@ ALL: Final = (
     Rule(
         "dropped", N_("Buys much less"),
         N_("An active meter that still buys, and in the last %(recent)s full months less than"
-           " %(percent)s %% of what it used to: of the same months of the year before, where"
+           " %(percent)s of what it used to: of the same months of the year before, where"
            " its consumer bought in all of them, else of its own mean of the %(months)s months"
            " before these, where its consumer bought in at least %(least)s of them."),
         N_("%(now)s in %(months)s months instead of %(expected)s."),
@@ -72,7 +72,7 @@ ALL: Final = (
     Rule(
         "given_operator", N_("Many tokens without money: operator"),
         N_("An operator who in the last %(days)s days gave at least %(least)s tokens without"
-           " money, and more than %(percent)s %% of all tokens made."),
+           " money, and more than %(percent)s of all tokens made."),
         N_("%(given)s of %(tokens)s tokens without money."),
         About.OPERATOR,
         (_days(30), _least(3, N_("Tokens at least")), _percent(5, N_("More than so many percent"))),
@@ -110,7 +110,7 @@ ALL: Final = (
     Rule(
         "back_operator", N_("Many sales taken back: operator"),
         N_("An operator of whose sales of the last %(days)s days at least %(least)s were taken"
-           " back, and more than %(percent)s %%."),
+           " back, and more than %(percent)s."),
         N_("%(back)s of %(sales)s sales taken back."),
         About.OPERATOR,
         (_days(30), _least(3, N_("Sales at least")), _percent(5, N_("More than so many percent"))),
@@ -119,7 +119,7 @@ ALL: Final = (
     Rule(
         "back_point", N_("Many sales taken back: vending point"),
         N_("A vending point of whose sales of the last %(days)s days at least %(least)s were"
-           " taken back, and more than %(percent)s %%."),
+           " taken back, and more than %(percent)s."),
         N_("%(back)s of %(sales)s sales taken back."),
         About.POINT,
         (_days(30), _least(5, N_("Sales at least")), _percent(3, N_("More than so many percent"))),

@@ -7,6 +7,6 @@ and nothing is there twice.
 """
 
 from vmsapp.services.roll_ups.cells import ROLL_UPS, RollUp, covering
-from vmsapp.services.roll_ups.merging import merge, rebuild, take_out
+from vmsapp.services.roll_ups.merging import last_purchases, merge, rebuild, take_out
 
-__all__ = ["ROLL_UPS", "RollUp", "covering", "merge", "rebuild", "take_out"]
+__all__ = ["ROLL_UPS", "RollUp", "covering", "last_purchases", "merge", "rebuild", "take_out"]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, String, case, literal_column, select, true, union_all
 
-from vmsapp.models import SalesByHour, SalesByProduct, SalesByTariff, Span
+from vmsapp.models import SalesByHour, SalesByPoint, SalesByProduct, SalesByTariff, Span
 from vmsapp.services.roll_ups.calendar import begins
 from vmsapp.services.roll_ups.facts import Where, Zone, facts, summed
 
@@ -23,7 +23,7 @@ class RollUp:
         spans: The times its cells stand for.
     """
 
-    model: type[SalesByHour | SalesByTariff | SalesByProduct]
+    model: type[SalesByPoint | SalesByHour | SalesByTariff | SalesByProduct]
     keys: tuple[str, ...]
     spans: tuple[Span, ...]
 
@@ -51,11 +51,12 @@ class RollUp:
 
 
 ROLL_UPS: Final[Sequence[RollUp]] = (
+    RollUp(SalesByPoint, (), (Span.DAY, Span.WEEK, Span.MONTH)),
     RollUp(SalesByTariff, ("operator_id", "tariff_id"), (Span.DAY, Span.WEEK, Span.MONTH)),
     RollUp(SalesByProduct, ("product_id",), (Span.DAY, Span.WEEK, Span.MONTH)),
     RollUp(SalesByHour, ("hour",), (Span.DAY, Span.MONTH)),
 )
-"""In the order in which they are asked."""
+"""In the order in which they are asked: the one with the fewest cells first."""
 
 
 def _word(span: Span) -> ColumnElement[str]:

@@ -1,5 +1,7 @@
 """Keeping the roll-ups: adding what was posted, taking it out again, making them anew.
 
+With them is kept when each consumer last bought for a place.
+
 A transfer is on the list of the unsummed or in the cells, never in both: whoever moves it does
 both in one transaction. Movers come one after the other, so that none waits for another's cells
 while it holds some.
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Select,
     column,
     delete,
     exists,
@@ -19,13 +22,15 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
-from vmsapp.models import FIGURES, LedgerTransfer, Sale, TransferState, Unsummed
+from vmsapp.models import FIGURES, LastPurchase, LedgerTransfer, Sale, TransferState, Unsummed
+from vmsapp.models.sale import PURCHASES
 from vmsapp.services.roll_ups.cells import ROLL_UPS, RollUp
 from vmsapp.services.roll_ups.facts import Where
 from vmsapp.services.rows import ASKED_AT_ONCE, among, parts
@@ -45,6 +50,8 @@ transfer, sale = LedgerTransfer.__table__.c, Sale.__table__.c
 
 POSTED: Final = (transfer.state == TransferState.POSTED, transfer.sale_id.is_not(None))
 """Which transfers are in the cells or listed."""
+
+REMEMBERED: Final = ["service_point_id", "consumer_id", "bought_on"]
 
 PICKED: Final = table("roll_ups_picked", column("id", BigInteger))
 """A passing table of those that are added."""
@@ -105,6 +112,7 @@ def _rebuild_at_once(session: Session) -> int:
         _empty(session)
         picked = select(PICKED.c.id)
         _add(session, lambda columns: [columns["transfer_id"].in_(picked)])
+        session.execute(insert(LastPurchase).from_select(REMEMBERED, last_purchases()))
         done = delete(Unsummed).where(Unsummed.transfer_id.in_(picked))
         session.execute(done.execution_options(synchronize_session=False))
         return int(session.scalar(select(func.count()).select_from(PICKED)) or 0)
@@ -141,6 +149,7 @@ def _merge_some(session: Session, most: int) -> int:
         ).all()
         if those:
             _add(session, _among(session, those))
+            _remember(session, _among(session, those))
             done = delete(Unsummed).where(among(session, Unsummed.transfer_id, those))
             session.execute(done.execution_options(synchronize_session=False))
         return len(those)
@@ -152,8 +161,8 @@ def _one_at_a_time(session: Session) -> None:
 
 
 def _empty(session: Session) -> None:
-    for roll_up in ROLL_UPS:
-        session.execute(delete(roll_up.model).execution_options(synchronize_session=False))
+    for model in (*(roll_up.model for roll_up in ROLL_UPS), LastPurchase):
+        session.execute(delete(model).execution_options(synchronize_session=False))
 
 
 def _among(session: Session, those: Sequence[int]) -> Where:
@@ -165,6 +174,43 @@ def _add(session: Session, where: Where, sign: int = 1) -> None:
     zone = zone_at(session, now_utc())
     for roll_up in ROLL_UPS:
         _pour(session, roll_up, roll_up.cells(roll_up.spans, zone, where, sign))
+
+
+def last_purchases() -> Select[Any]:
+    """State by the records when somebody last bought for a place, for all places."""
+    keys = (sale.service_point_id, sale.consumer_id)
+    last = func.max(sale.business_date).label("bought_on")
+    there = (key.is_not(None) for key in keys)
+    return select(*keys, last).where(*PURCHASES, *there).group_by(*keys)
+
+
+def _remember(session: Session, where: Where) -> None:
+    """Look up anew when those last bought whose transfers were added."""
+    those = (
+        select(sale.service_point_id, sale.consumer_id)
+        .distinct()
+        .join_from(LedgerTransfer.__table__, Sale.__table__, sale.id == transfer.sale_id)
+        .where(*where({"transfer_id": transfer.id}))
+        .where(sale.service_point_id.is_not(None), sale.consumer_id.is_not(None))
+        .subquery()
+    )
+    bought_on = (
+        select(func.max(sale.business_date))
+        .where(
+            sale.service_point_id == those.c.service_point_id,
+            sale.consumer_id == those.c.consumer_id,
+            *PURCHASES,
+        )
+        .correlate(those)
+        .scalar_subquery()
+    )
+    found = select(those.c.service_point_id, those.c.consumer_id, bought_on).where(true())
+    dialect = session.get_bind().dialect.name
+    remember = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(LastPurchase)
+    filled = remember.from_select(REMEMBERED, found)
+    session.execute(filled.on_conflict_do_update(
+        index_elements=REMEMBERED[:2], set_={"bought_on": filled.excluded.bought_on}
+    ))  # fmt: skip
 
 
 def _pour(session: Session, roll_up: RollUp, cells: Any) -> None:  # noqa: ANN401 - a select

@@ -1,7 +1,7 @@
 """Security modules, as the product sees them: where keys live and tokens are made.
 
 ``finding`` tells which module and key a meter needs, ``opening`` opens it, ``keys`` keeps the
-public side of its keys.
+public side of its keys, ``timing`` counts what it answers.
 """
 
 from vmsapp.services.security_modules.finding import (
@@ -13,6 +13,7 @@ from vmsapp.services.security_modules.finding import (
 )
 from vmsapp.services.security_modules.keys import copy_key_list
 from vmsapp.services.security_modules.opening import open_module, registry_from
+from vmsapp.services.security_modules.timing import timed
 
 __all__ = [
     "MeterWithoutKey",
@@ -23,4 +24,5 @@ __all__ = [
     "module_for",
     "open_module",
     "registry_from",
+    "timed",
 ]

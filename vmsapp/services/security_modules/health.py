@@ -6,6 +6,7 @@ written over what it said before.
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session, joinedload
 from vmsapp.clock import now_utc
 from vmsapp.errors import Refused
 from vmsapp.extensions import atomic, end_reading
+from vmsapp.hsm.answers import ModuleStatus
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import (
@@ -29,6 +31,8 @@ from vmsapp.models import (
 )
 from vmsapp.scope import SYSTEM, Actor, unscoped
 from vmsapp.services import audit
+from vmsapp.services.restore import standstill
+from vmsapp.services.restore.standstill import Standstill
 from vmsapp.services.rows import insert_missing, rows_changed
 from vmsapp.services.security_modules.keys import copy_key_list
 from vmsapp.services.security_modules.opening import open_module
@@ -86,8 +90,9 @@ def look(
         module_id: Which module.
         actor: On whose behalf; what a person asks for is put on record.
     """
+    status = None
     try:
-        told = _told(session, registry, module_id)
+        told, status = _told(session, registry, module_id)
     except (HsmUnavailable, HsmTimeout) as error:
         why = error.why if isinstance(error, HsmUnavailable) else "no_answer"
         told = {"failed_at": now_utc(), "failed_why": why}
@@ -99,6 +104,8 @@ def look(
         if told.get("failed_why") == "circuit" and row.failed_why:
             told["failed_why"] = row.failed_why  # why it was opened says more
         _note_turn(session, module_id, row, told)
+        if status is not None:
+            standstill.note_marks(session, module_id, status)
         rows_changed(
             session,
             update(ModuleHealth).where(ModuleHealth.module_id == module_id).values(**told),
@@ -210,8 +217,10 @@ def meters_under(
     return {names[algorithm, sgc, krn, kt]: count for algorithm, sgc, krn, kt, count in rows}
 
 
-def _told(session: Session, registry: Registry, module_id: int) -> dict[str, Any]:
-    """Ask, and say it in the columns of the row."""
+def _told(
+    session: Session, registry: Registry, module_id: int
+) -> tuple[dict[str, Any], ModuleStatus]:
+    """Ask, and say it in the columns of the row, too."""
     row = session.get_one(SecurityModule, module_id, populate_existing=True)
     known, ours = registry.described(module_id), row.module_id
     if known is not None and known.params != row.params:
@@ -220,10 +229,12 @@ def _told(session: Session, registry: Registry, module_id: int) -> dict[str, Any
     end_reading(session)
     ping_now = getattr(module, "ping_now", module.ping)  # an open circuit says nothing of today
     ping, status, now = ping_now(), module.status(), now_utc()
+    with suppress(Standstill):  # how it is, is to be seen all the same
+        standstill.check_told(session, module_id, module, status)
     alerts = list(status.alerts)
     if status.module_id and status.module_id != ours:
         alerts.append(OTHER_MODULE)
-    return {
+    said = {
         "seen_at": now,
         "latency_ms": round(ping.latency_ms),
         "drift_seconds": round((status.time_utc - now).total_seconds()),
@@ -237,6 +248,7 @@ def _told(session: Session, registry: Registry, module_id: int) -> dict[str, Any
         "failed_at": None,
         "failed_why": None,
     }
+    return said, status
 
 
 def _copy_keys(session: Session, registry: Registry, module_id: int) -> None:

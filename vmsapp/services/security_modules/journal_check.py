@@ -10,6 +10,7 @@ The journal holds no digits: what stands for a token there is made by the module
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -37,6 +38,8 @@ from vmsapp.models import (
 )
 from vmsapp.scope import SYSTEM, Actor, unscoped
 from vmsapp.services import audit
+from vmsapp.services.restore import standstill
+from vmsapp.services.restore.standstill import Standstill
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules.journal_other_tokens import (
     SetHere,
@@ -179,6 +182,8 @@ def _compare(
     after, since = (last.to_number, last.started_at) if last else (0, None)
     module = open_module(session, registry, module_id)
     end_reading(session)
+    with suppress(Standstill):  # noticed before its traces become findings, which are known
+        standstill.check_told(session, module_id, module, module.status())
     started = now_utc()
     try:
         found, to_number, seen = _from_the_journal(session, module, after)

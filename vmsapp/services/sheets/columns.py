@@ -61,6 +61,7 @@ class Column:
         example: What the template's example shows.
         choices: What the template offers.
         keep_text: The template keeps it as text, so that leading zeros survive.
+        once: English text of the heading that older files have.
         told: It stands in files that were exported and is not imported; the template has none.
     """
 
@@ -75,6 +76,7 @@ class Column:
     choices: Sequence[str] = ()
     keep_text: bool = False
     told: bool = False
+    once: str = ""
 
 
 def told_columns(headings: Mapping[str, str]) -> list[Column]:
@@ -231,7 +233,8 @@ def lay_out(heading_row: Row, columns: Sequence[Column], words: Words, language:
     by_key = {
         loose_key(text): column
         for column in columns
-        for text in (column.heading, *words.get(column.heading, {}).values())
+        for heading in filter(None, (column.once, column.heading))
+        for text in (heading, *words.get(heading, {}).values())
     }
     found: dict[str, int] = {}
     plan: list[Planned] = []

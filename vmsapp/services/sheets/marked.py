@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO
 
+from vmsapp.i18n import labelled
 from vmsapp.services.sheets.reading import Odd, Read
 from vmsapp.services.sheets.text import Cell
 from vmsapp.services.sheets.xlsx import Look, Marked, write_xlsx
@@ -48,5 +49,5 @@ def _lines(rows: Iterable[Told], headings: Sequence[str]) -> Iterator[list[Cell 
                 told.append(sentence)
             else:
                 line[column] = Marked(line[column])  # type: ignore[arg-type]
-                told.append(f"{headings[column]}: {sentence}")
+                told.append(labelled(headings[column], sentence))
         yield [*line, " ".join(told)]

@@ -14,9 +14,11 @@ from typing import IO, Any, Final, Literal
 from fpdf import FPDF
 from fpdf.fonts import TTFFont
 
+from vmsapp.i18n import labelled
 from vmsapp.services.sheets.text import Cell
 from vmsapp.services.sheets.wrapping import lines_of
 from vmsapp.services.slips.typeface import (
+    ARABIC,
     FONTS_OF,
     LATIN,
     UNSEEN,
@@ -221,8 +223,10 @@ class _Writer:
         self.pdf.set_font(LATIN, style, size)
 
     def _shape(self, text: str) -> None:
-        """Let the letters of scripts that join be joined; others need no such work."""
-        joined = not text.isascii() and "NotoSansArabic" in fallbacks_for(text)
+        """Let letters join and marks of directions be followed; others need no such work."""
+        joined = not text.isascii() and (
+            ARABIC in fallbacks_for(text) or not UNSEEN.isdisjoint(text)
+        )
         if joined or self._shaping:
             direction = "rtl" if self.sheet.rtl else "ltr"
             self.pdf.set_text_shaping(use_shaping_engine=joined, direction=direction)
@@ -233,7 +237,7 @@ class _Writer:
         align = "R" if sheet.rtl else "L"
         for text, size, style in (
             (sheet.heading, 10.0, ""), (sheet.title, 14.0, "B"),
-            *((f"{name}: {value}", 8.0, "") for name, value in sheet.asked),
+            *((labelled(name, value), 8.0, "") for name, value in sheet.asked),
             (sheet.made, 8.0, ""),
         ):  # fmt: skip
             self._across(self._said(text), style, size, align)  # type: ignore[arg-type]

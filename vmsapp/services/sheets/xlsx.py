@@ -55,6 +55,8 @@ _EXACT: Final = 10**15
 """From here on Excel drops digits."""
 _FIRST_DAY: Final = 61
 """The first of March 1900: before it Excel counts a day that never was."""
+_MOST_PLACES: Final = 6
+"""Decimals that a format shows; what has more is shown as it is."""
 _ROW: Final = "\0"
 """Stands for the row's number in what is made of it; no text of XML holds it."""
 _DAY_ZERO: Final = date(1899, 12, 30).toordinal()
@@ -124,6 +126,7 @@ class _Sheets:
     styles: Styles
     look: Look
     shapes: dict[tuple[type, ...], _Shape] = field(default_factory=dict)
+    formats: dict[int | str, int] = field(default_factory=dict)
 
     def write(self, number: int, rows: Iterator[Sequence[Cell | Marked]]) -> Area:
         """Write a sheet until it is full."""
@@ -178,7 +181,7 @@ class _Sheets:
         """Work out how rows of these kinds of cells are written."""
         writers: dict[type, tuple[str, Callable[[Any], object]]] = {
             int: (_number_cell("%d"), _whole),
-            Decimal: (_number_cell("%s"), _exact),
+            Decimal: ("<c%s", self.decimal_rest),
             float: (_number_cell("%s"), _double),
             date: (_number_cell("%s", self.styles.number(Style(DAY))), _day),
             datetime: ("<c%s", self.moment_rest),
@@ -205,7 +208,19 @@ class _Sheets:
         if found is None:
             return self.text_cell(_xml_text(str(value)), style)
         written, shown = found
+        if retyped and isinstance(value, Decimal):
+            shown = None
         return _number_cell(written, self.styles.number(style._replace(format=shown or retyped)))
+
+    def decimal_rest(self, value: Decimal) -> str | None:
+        """Write an exact number's cell but for its beginning: its decimals choose the format."""
+        written = _exact(value)
+        if written is None:
+            return None
+        number = self.formats.get(places := value.as_tuple().exponent)
+        if number is None:
+            number = self.formats[places] = self.styles.number(Style(format=_decimals(value)))
+        return f' s="{number}"><v>{written}</v></c>' if number else f"><v>{written}</v></c>"
 
     def moment_rest(self, value: datetime) -> str | None:
         """Write a moment's cell but for its beginning, whose name is not known yet."""
@@ -255,7 +270,8 @@ def _number(value: object) -> tuple[str, str | None] | None:
         case int():
             written = _whole(value)
         case Decimal():
-            written = _exact(value)
+            exact = _exact(value)
+            return (exact, _decimals(value)) if exact is not None else None
         case float():
             written = _double(value)
         case datetime():
@@ -275,6 +291,15 @@ def _exact(value: Decimal) -> str | None:
         return None
     written = str(value)
     return written if len(written) <= 15 or len(value.as_tuple().digits) <= 15 else None
+
+
+def _decimals(value: Decimal) -> str | None:
+    """The format that shows a number with the decimals it has: an amount with its currency's.
+
+    Source: ECMA-376-1:2016, 18.8.31 "numFmts", of which "#,##0.00" is the fourth of all books.
+    """
+    places = -int(value.as_tuple().exponent)
+    return f"#,##0.{'0' * places}" if 0 < places <= _MOST_PLACES else None
 
 
 def _double(value: float) -> str | None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final, Literal
+from unicodedata import bidirectional
 
 import segno
 from fpdf.enums import Align, MethodReturnValue
@@ -130,7 +131,7 @@ class _Writer:
         self._picture()
         self._centred(slip.utility, paper.name, "B")
         for line in (*slip.heading, slip.header):
-            self._centred(line, paper.text)
+            self._centred(line, paper.text, direction=_direction_of(line))
         for mark in slip.marks:
             self._framed(mark)
         for line in slip.steps:
@@ -147,8 +148,9 @@ class _Writer:
             self._rule()
             self._amounts(slip.sums)
         self._rule(dashed=True)
-        for line in (*slip.closing, slip.footer):
+        for line in slip.closing:
             self._centred(line, paper.text)
+        self._centred(slip.footer, paper.text, direction=_direction_of(slip.footer))
 
     def _picture(self) -> None:
         if self.logo is None:
@@ -207,11 +209,12 @@ class _Writer:
         self.pdf.rect(self.paper.side, top, self.width, self.pdf.get_y() + 1 - top)
         self.pdf.set_y(self.pdf.get_y() + 1)
 
-    def _centred(self, text: str, size: float, style: Style = "") -> None:
+    def _centred(self, text: str, size: float, style: Style = "", *, direction: str = "") -> None:
         if not text:
             return
         self.pdf.hold(style, size)
-        lines = self._put(drawable(text), self.paper.side, self.width, Align.C)
+        where = (self.paper.side, self.width, Align.C)
+        lines = self._put(drawable(text), *where, direction=direction)
         self._gap(lines * self.pdf.line_height)
 
     def _amounts(self, amounts: Sequence[Amount]) -> None:
@@ -233,15 +236,19 @@ class _Writer:
             pdf.add_page()
         lines = max(
             self._put(label, *_box(of_label, whole - right)),
-            self._put(value, *_box(of_value, right), ltr=ltr),
+            self._put(value, *_box(of_value, right), direction="ltr" if ltr else ""),
         )
         self._gap(lines * pdf.line_height)
 
-    def _put(self, text: str, left: float, width: float, align: Align, *, ltr: bool = False) -> int:
+    def _put(
+        self, text: str, left: float, width: float, align: Align, *, direction: str = ""
+    ) -> int:
         """Write a text from here on within a width, folded if need be; gives how many lines."""
         pdf, (x, y) = self.pdf, (self.pdf.get_x(), self.pdf.get_y())
-        direction = "ltr" if ltr else self.slip.direction
-        pdf.set_text_shaping(use_shaping_engine=True, direction=direction)
+        pdf.set_text_shaping(
+            use_shaping_engine=True,
+            direction=direction or self.slip.direction,
+        )
         pdf.set_xy(left, y)
         lines = 1
         if "\n" not in text and pdf.get_string_width(text) <= width:
@@ -271,6 +278,18 @@ def _box(where: tuple[float, Align], width: float) -> tuple[float, float, Align]
     """Where a text begins that hangs at one of the sides, how wide it is, at which side."""
     at, align = where
     return (at if align is Align.L else at - width), width, align
+
+
+def _direction_of(text: str) -> str:
+    """Which way a text of the utility's own runs: as its first letter does; without one, nothing.
+
+    Source: Unicode Standard Annex 9, rules P2 and P3; ``dir="auto"`` of pages is the same.
+    """
+    for letter in text:
+        kind = bidirectional(letter)
+        if kind in {"L", "R", "AL"}:
+            return "ltr" if kind == "L" else "rtl"
+    return ""
 
 
 def _texts(slip: Slip) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
+from vmsapp import logs, metrics
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.registry import Registry
@@ -95,13 +96,14 @@ def sell(
     sale, replayed = _reserve(session, registry, actor, request, table_set, grace_days)
     if replayed:
         return sale
-    try:
-        return issue(session, registry, actor, sale)
-    except DBAPIError as error:
-        stands = _after_broken_commit(session, request, error)
-        if stands is None:
-            raise
-        return stands
+    with logs.about_sale(sale.id):
+        try:
+            return issue(session, registry, actor, sale)
+        except DBAPIError as error:
+            stands = _after_broken_commit(session, request, error)
+            if stands is None:
+                raise
+            return stands
 
 
 def _reserve(
@@ -126,7 +128,7 @@ def _reserve(
             return snapshot(session, replayed), True
         try:
             check_module_ready(session, registry, request.purchase.meter_id)
-            with atomic(session, durable=True):
+            with metrics.phase("reserve"), atomic(session, durable=True):
                 sale = reserve(
                     session, actor, request, table_set=table_set, grace_days=grace_days,
                     request_id=request_id,
@@ -182,6 +184,7 @@ def _after_broken_commit(session: Session, request: SaleRequest, error: DBAPIErr
     if not isinstance(error, OperationalError) and state not in RETRYABLE:
         raise error
     try:
+        session.rollback()  # one that only read goes on in the transaction that broke, otherwise
         return _replayed(session, request)
     except DBAPIError:
         raise OutcomeUnknown from error

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import BindParameter, Select, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from vmsapp import metrics
 from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.answers import IssuedToken
@@ -21,8 +22,9 @@ from vmsapp.hsm.requests import CreditRequest, KeyRef, MeterConfig
 from vmsapp.models import Meter, Sale, SaleAttempt, SaleState, SmAlgorithm
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.services.restore import standstill
 from vmsapp.services.rows import rows_changed, run
-from vmsapp.services.security_modules import open_module
+from vmsapp.services.security_modules import open_module, timed
 from vmsapp.services.vending.errors import (
     BaseDateEnded,
     KeyExpired,
@@ -54,6 +56,7 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
     Raises:
         ModuleClockDiffers: By more than two minutes.
         HsmUnavailable: It cannot make a token now.
+        Standstill: A backup was restored.
     """
     module_id = run(session, _module_of(), {"meter_id": meter_id}).scalar()
     if module_id is None:
@@ -63,9 +66,11 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
         end_reading(session)
         status = module.status()
     except HsmTimeout:
+        standstill.check(session)
         return
     if status.locked:
         raise HsmUnavailable("locked", sent=False)
+    standstill.check_told(session, module_id, module, status)
     ours, theirs = now_utc(), status.time_utc
     if abs(ours - theirs) > CLOCK_TOLERANCE:
         raise ModuleClockDiffers(ours=ours, theirs=theirs)
@@ -145,7 +150,8 @@ def ask(session: Session, registry: Registry, sale: Sale) -> IssuedToken:
     """
     module = open_module(session, registry, sale.module_id)
     end_reading(session)
-    return module.issue_credit(credit_request(sale))
+    with metrics.phase("module"), timed(sale.module_id, "credit"):
+        return module.issue_credit(credit_request(sale))
 
 
 def after_refusal(

@@ -43,6 +43,8 @@ class SaleRequest:
         purchase: What is bought.
         quote_shown: The figures the customer said yes to.
         repeat_confirmed: The operator was asked about a sale just like this and said yes.
+        into_drawer: The money goes into a drawer, so the sale belongs to its shift; a channel
+            such as an app or a bank has none.
     """
 
     vending_point_id: int
@@ -50,6 +52,7 @@ class SaleRequest:
     purchase: Purchase
     quote_shown: dict[str, Any] = field(hash=False)
     repeat_confirmed: bool = False
+    into_drawer: bool = True
 
     @property
     def epoch(self) -> int:

@@ -6,14 +6,15 @@ written here, and from nothing else.
 
 import secrets
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from vmsapp import metrics
 from vmsapp.clock import business_day, local_hour
-from vmsapp.extensions import connection_of
+from vmsapp.extensions import after_commit, connection_of
 from vmsapp.models import (
     AccountKind,
     Counter,
@@ -116,7 +117,7 @@ def reserve(
     check_meter(ground)
     latest = check_newest(moment, ground.newest_sale)
     check_day(ground.licensed_until, business_day(latest, ground.setup.time_zone), grace_days)
-    shift_id = shift_for_sale(ground.shift, ground.setup, moment)
+    shift_id = shift_for_sale(ground.shift, ground.setup, moment) if request.into_drawer else None
     history = history_of(session, ground.setup, ground.point, moment)
     check_tokens_of_the_day(session, ground.setup, ground.meter, history.today)
     owed = lock_owed(session, ground.point.consumer_id) if ground.owes else ()
@@ -131,7 +132,7 @@ def reserve(
     )
     count(session, sale, priced)
     recover(session, sale, priced.taken)
-    ledger.reserve(session, sale, ground.account, _credits(ground.meter, priced))
+    ledger.reserve(session, sale, ground.account, credits_of(ground.meter, priced))
     audit.record(
         session, actor, "sale.reserved", "sale", sale.id,
         at_once=True, vending_point_id=sale.vending_point_id, meter_pan=sale.meter_pan,
@@ -194,15 +195,47 @@ def write_sale(
     kind: SaleKind = SaleKind.SALE,
 ) -> Sale:
     """Write the sale with every input of its token, and spend the identifier."""
+    tid = spend_tid(
+        session, ground.head, MeterKey.of_meter(ground.meter, ground.key), moment=moment,
+        request_id=request_id,
+    )  # fmt: skip
+    sale = sale_of(
+        actor, request, ground, priced, moment, table_set, request_id, shift_id, tid, kind
+    )
+    insert_sale(session, sale)
+    return sale
+
+
+def insert_sale(session: Session, sale: Sale) -> None:
+    """Write a sale, and that its module is asked."""
+    insert_at_once(session, sale)
+    asked = SaleAttempt(
+        request_id=sale.request_id, sale_id=sale.id, module_id=sale.module_id, tid=sale.tid,
+        asked_at=sale.sold_at,
+    )  # fmt: skip
+    insert_at_once(session, asked)
+    after_commit(session, partial(metrics.count_sale, SaleState.PENDING.value))
+
+
+def sale_of(
+    actor: Actor,
+    request: SaleRequest,
+    ground: Ground,
+    priced: Priced,
+    moment: datetime,
+    table_set: str,
+    request_id: str,
+    shift_id: int | None,
+    tid: int,
+    kind: SaleKind = SaleKind.SALE,
+) -> Sale:
+    """Make the row of a sale with every input of its token; it is not written yet."""
     meter, key = ground.meter, ground.key
     in_force = ground.in_force
-    tid = spend_tid(
-        session, ground.head, MeterKey.of_meter(meter, key), moment=moment, request_id=request_id
-    )
     token = priced.on_token
     assert actor.user_id is not None, "a sale has an operator"
     assert ground.point.consumer_id is not None, "checked under the lock"
-    sale = Sale(
+    return Sale(
         vending_point_id=request.vending_point_id,
         idempotency_key=request.key,
         body_hash=request.body_hash(),
@@ -251,12 +284,6 @@ def write_sale(
         business_date=priced.business_date,
         local_hour=local_hour(moment, ground.setup.time_zone),
     )
-    insert_at_once(session, sale)
-    asked = SaleAttempt(
-        request_id=request_id, sale_id=sale.id, module_id=sale.module_id, tid=tid, asked_at=moment
-    )
-    insert_at_once(session, asked)
-    return sale
 
 
 def count(session: Session, sale: Sale, priced: Priced) -> None:
@@ -288,7 +315,7 @@ ACCOUNTS: Final = {
 }
 
 
-def _credits(meter: Meter, priced: Priced) -> dict[ledger.AccountName, int]:
+def credits_of(meter: Meter, priced: Priced) -> dict[ledger.AccountName, int]:
     """Tell which accounts the charged money belongs to, in minor units."""
     totals: dict[ledger.AccountName, int] = {}
     for line in priced.quote.lines:

@@ -45,8 +45,8 @@ MAX_NOTE: Final = 255
 REASONS: Final[Mapping[str, str]] = {
     ReversalReason.NOT_HANDED_OUT: N_("Never handed out"),
     ReversalReason.WRONG_METER: N_("Wrong meter"),
-    ReversalReason.TEST: N_("Test"),
-    ReversalReason.OTHER: N_("Other"),
+    ReversalReason.TEST: N_("Trial sale"),
+    ReversalReason.OTHER: N_("Other reason"),
 }
 """The reasons a sale is taken back for, in words."""
 
@@ -231,12 +231,7 @@ def _sale(session: Session, sale_id: int, *loads: ExecutableOption) -> Sale:
 
 def _check(session: Session, _actor: Actor, params: Reversal) -> None:
     """Lock what a reversal changes, then refuse what cannot be taken back."""
-    sale = _sale(session, params.sale_id)
-    with unscoped("whose sale it is sees it whole, though its service point moved away"):
-        lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
-    lock_head(session, sale.meter_pan, sale.base_date)
-    lock_account(session, sale.vending_point_id)
-    sale = _sale(session, params.sale_id)
+    sale = _locked(session, params.sale_id)
     if sale.state == SaleState.REVERSED:
         raise ReversedBefore(sale_id=sale.id)
     if sale.state != SaleState.ISSUED or sale.charged_minor != params.amount_minor:
@@ -248,6 +243,16 @@ def _check(session: Session, _actor: Actor, params: Reversal) -> None:
     _check_reason(sale, params)
 
 
+def _locked(session: Session, sale_id: int) -> Sale:
+    """Lock what a reversal changes, and read the sale under the locks."""
+    sale = _sale(session, sale_id)
+    with unscoped("whose sale it is sees it whole, though its service point moved away"):
+        lock(session, ServicePoint, ServicePoint.id == sale.service_point_id)
+    lock_head(session, sale.meter_pan, sale.base_date)
+    lock_account(session, sale.vending_point_id)
+    return _sale(session, sale_id)
+
+
 def _check_reason(sale: Sale, params: Reversal) -> None:
     if params.reason not in REASONS:
         raise ReversalReasonMissing
@@ -257,6 +262,25 @@ def _check_reason(sale: Sale, params: Reversal) -> None:
         raise ReversalNoteMissing
     if len(params.note) > MAX_NOTE:
         raise ReversalNoteTooLong
+
+
+def reverse_booked(session: Session, actor: Actor, sale_id: int, note: str, key: str) -> None:
+    """Take back a sale that was booked after a restore, inside the caller's transaction.
+
+    Its money was given back in the interval that was lost, so neither the window nor a second
+    person stands before it; its digits may have been used.
+
+    Raises:
+        ReversedBefore, IllegalTransition: It is not issued any more.
+    """
+    sale = _locked(session, sale_id)
+    if sale.state == SaleState.REVERSED:
+        raise ReversedBefore(sale_id=sale.id)
+    if sale.state != SaleState.ISSUED:
+        raise IllegalTransition(sale_id=sale.id, state=sale.state)
+    _run(
+        session, actor, Reversal(sale.id, sale.charged_minor, ReversalReason.OTHER, note), key
+    )  # fmt: skip
 
 
 def _run(session: Session, actor: Actor, params: Reversal, key: str) -> None:

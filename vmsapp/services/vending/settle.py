@@ -4,8 +4,9 @@ Each is one transaction whose write to the sale is a compare-and-set on its stat
 request id; whoever loses reads again and obeys what stands there.
 """
 
+import logging
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Update, bindparam, delete, select, update
@@ -13,9 +14,10 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from vmsapp import metrics
 from vmsapp.clock import business_day, now_utc
 from vmsapp.errors import NotFound
-from vmsapp.extensions import atomic
+from vmsapp.extensions import after_commit, atomic
 from vmsapp.hsm.answers import IssuedToken
 from vmsapp.models import (
     MOVES,
@@ -38,6 +40,8 @@ from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account, lock_to_settle
 from vmsapp.services.vending.tids import lock_head
+
+log = logging.getLogger(__name__)
 
 FIGURES: Final = (Sale.units, Sale.units_carried, Sale.bought_before, Sale.bought_after)
 """What reads otherwise than it was written: with all the decimals of its column."""
@@ -75,7 +79,7 @@ def complete(session: Session, actor: Actor, sale: Sale, token: IssuedToken, *, 
     """
     while True:
         try:
-            with atomic(session, durable=True):
+            with metrics.phase("complete"), atomic(session, durable=True):
                 issued = _complete(session, actor, sale, token, show=show)
         except LostRace:
             stands = read(session, sale.id)
@@ -112,6 +116,7 @@ def fail(
                 session, actor, "sale.failed", "sale", sale.id,
                 vending_point_id=sale.vending_point_id, reason=reason,
             )  # fmt: skip
+            _tell_after(session, sale, SaleState.FAILED)
     except LostRace:
         pass
     return read(session, sale.id)
@@ -212,6 +217,7 @@ def _complete(
         at_once=True, vending_point_id=sale.vending_point_id, receipt=number, tid=token.tid,
         units_carried=str(sale.units_carried), module=token.module_id,
     )  # fmt: skip
+    _tell_after(session, sale, SaleState.ISSUED)
     if not sealed:
         return sale
     take_back(session, actor, sale, account, at=at, reason="money_given_back_in_doubt")
@@ -271,7 +277,18 @@ def take_back(
         session, actor, "sale.reversed", "sale", sale.id,
         vending_point_id=sale.vending_point_id, reason=reason, **details,
     )  # fmt: skip
+    _tell_after(session, sale, SaleState.REVERSED)
     return answer
+
+
+def _tell_after(session: Session, sale: Sale, state: SaleState) -> None:
+    """Count the move once it is committed, and say it in the log."""
+    after_commit(session, partial(_tell, sale.id, state))
+
+
+def _tell(sale_id: int, state: SaleState) -> None:
+    metrics.count_sale(state.value)
+    log.info("sale %s: %s", sale_id, state.value)
 
 
 def _compare_and_set(

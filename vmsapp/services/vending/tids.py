@@ -16,7 +16,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from vmsapp.extensions import connection_of
 from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, VendingKey
-from vmsapp.services.rows import insert_at_once, insert_missing, lock_or_insert, table_of
+from vmsapp.services.rows import insert_at_once, insert_missing, lock_or_begin, table_of
+from vmsapp.services.setup import installation
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
@@ -61,12 +62,23 @@ class MeterKey:
 def lock_head(session: Session, meter_pan: str, base_date: str) -> TidHead:
     """Lock the head row of a meter under a base date, making it if it is the first."""
     key = {"meter_pan": meter_pan, "base_date": base_date}
-    return lock_or_insert(session, TidHead, key, floor=0)
+    return lock_or_begin(session, TidHead, key, lambda: begin_head(session, meter_pan, base_date))
 
 
 def begin_head(session: Session, meter_pan: str, base_date: str) -> None:
     """Make the head row of a meter under a base date, unless another does so now."""
-    insert_missing(session, TidHead, meter_pan=meter_pan, base_date=base_date, floor=0)
+    begins = first_floor(installation(session).tids_from, BaseDate(base_date))
+    insert_missing(session, TidHead, meter_pan=meter_pan, base_date=base_date, floor=begins)
+
+
+def first_floor(tids_from: datetime | None, base_date: BaseDate) -> int:
+    """Tell where the identifiers of a meter without any begin: behind whatever a restore lost."""
+    if tids_from is None:
+        return 0
+    try:
+        return tid_from_datetime(tids_from, base_date)
+    except TidRangeError:  # none can have been spent, or none is left
+        return 0
 
 
 def spend_tid(

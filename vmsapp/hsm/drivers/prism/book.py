@@ -7,38 +7,27 @@ it sealed, under keys made of a secret of this installation.
 Source: SALE.md 16 "Restore, promotion, standby".
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
 
 from vmsapp import sealing
 from vmsapp.hsm import journal, policy
-from vmsapp.hsm.answers import IssuedTokens, JournalEntry, KeyInfo
+from vmsapp.hsm.answers import EarlierRequest, IssuedTokens, JournalEntry, KeyInfo
 from vmsapp.hsm.drivers.prism.orders import Issuing
-from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused, RequestReused
+from vmsapp.hsm.earlier import asked_for
+from vmsapp.hsm.errors import ModuleRefused, RequestReused
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.requests import (
     CreditRequest,
     DisplayRequest,
-    EngineeringRequest,
-    KeyChange,
     KeyChangeBatch,
     KeyChangeRequest,
-    KeyRef,
-    MeterConfig,
 )
-from vmsapp.hsm.results import Record, Results, Transaction
+from vmsapp.hsm.results import Record, Results, Standing, Transaction
 from vmsapp.hsm.writing import Seals, args_of, hash_of
-from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.secret import SecretBytes
-
-_KINDS: Final[dict[str, type[Issuing]]] = {
-    kind.operation: kind
-    for kind in (CreditRequest, EngineeringRequest, DisplayRequest, KeyChangeRequest)
-}
 
 
 class Book:
@@ -176,46 +165,23 @@ class Book:
         """Make of tokens what stands for them in the journal."""
         return [self._seals.tag(each) for each in digits]
 
-    def sequence(self) -> int:
-        """Tell how many records were written."""
-        return self._results.sequence()
+    def standing(self) -> Standing:
+        """Tell how far the record is."""
+        return self._results.standing()
 
-    def epoch(self) -> int:
-        """Tell the epoch, from 1, which a restore raises."""
-        return self._results.epoch()
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch, never lower it; tell which it is now."""
+        with self._results.transaction() as records:
+            return records.begin_epoch(epoch)
+
+    def request_of(self, request_id: str, row: int | None) -> EarlierRequest | None:
+        """Tell what was once asked for."""
+        return asked_for(self._results, request_id, row)
 
     def close(self) -> None:
         """Close the file and wipe the keys."""
         self._results.close()
         self._seals.wipe()
-
-
-def again(operation: str, request_id: str, args: str, now: datetime) -> Issuing:
-    """Make a request anew of what was written of it.
-
-    Raises:
-        HsmUnavailable: ``storage``: it is not what was written.
-    """
-    try:
-        fields: dict[str, Any] = json.loads(args)
-        if "meter" in fields:
-            fields["meter"] = _meter(fields["meter"])
-        if "change" in fields:
-            change = fields["change"]
-            fields["change"] = KeyChange(
-                _meter(change["meter"]), _meter(change["new"]), change["three_tokens"]
-            )
-        return _KINDS[operation](request_id=request_id, asked_at=now, **fields)
-    except (KeyError, TypeError, ValueError) as error:
-        raise HsmUnavailable("storage", sent=True) from error
-
-
-def _meter(fields: dict[str, Any]) -> MeterConfig:
-    plain = fields | {
-        "key": KeyRef(**fields["key"]),
-        "base_date": BaseDate(fields["base_date"]),
-    }
-    return MeterConfig(**plain)
 
 
 def _record(request: Issuing | KeyChangeBatch, now: datetime) -> Record:

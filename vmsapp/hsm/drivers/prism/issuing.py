@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn
 
-from vmsapp.hsm import policy
+from vmsapp.hsm import earlier, policy
 from vmsapp.hsm.answers import IssuedTokens, KeyInfo
-from vmsapp.hsm.drivers.prism import book, codes, replies
+from vmsapp.hsm.drivers.prism import codes, replies
 from vmsapp.hsm.drivers.prism.book import Book
 from vmsapp.hsm.drivers.prism.checks import Checks
 from vmsapp.hsm.drivers.prism.frames import DeviceRefused
@@ -157,7 +157,7 @@ class Issuer:
             WrongAnswer: It answers about something else.
         """
         for message in messages:
-            request = book.again(message.operation, name, message.args, self.clock())
+            request = earlier.again(message.operation, name, message.args, self.clock())
             try:
                 answer = self.link.call(
                     "fetchTokenResult",

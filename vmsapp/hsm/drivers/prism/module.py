@@ -21,6 +21,7 @@ from vmsapp.hsm import policy
 from vmsapp.hsm.answers import (
     Cancelled,
     Capabilities,
+    EarlierRequest,
     ImportReport,
     IssuedToken,
     IssuedTokens,
@@ -151,7 +152,7 @@ class PrismModule:
 
     def status(self) -> ModuleStatus:
         """Tell how the service and its modules are."""
-        said, now = self._health(), self._clock()
+        said, now, standing = self._health(), self._clock(), self._book.standing()
         sold = self._messages.since(now - health.SALES_WINDOW)
         return ModuleStatus(
             module_id=said.module_id,
@@ -165,7 +166,9 @@ class PrismModule:
             tokens_left=said.tokens_left,
             per_second=said.per_second,
             inhibited_from=said.inhibited_from,
-            sequence=self._book.sequence(),
+            sequence=standing.sequence,
+            epoch=standing.epoch,
+            last_request=standing.last_request,
             alerts=said.warnings(now, sold),
         )
 
@@ -327,6 +330,14 @@ class PrismModule:
     def last_head(self) -> SignedHead | None:
         """Refuse: the service signs nothing of ours."""
         raise NotSupported
+
+    def begin_epoch(self, epoch: int) -> int:
+        """Raise the epoch in the driver's own record; the service has none."""
+        return self._book.begin_epoch(epoch)
+
+    def request_of(self, request_id: str, row: int | None = None) -> EarlierRequest | None:
+        """Tell what was once asked for, by the driver's own record."""
+        return self._book.request_of(request_id, row)
 
     def close(self) -> None:
         """Close the connections and the files, and wipe the keys of the record."""

@@ -1,0 +1,82 @@
+"""Jobs give way to people at the counter, and come to an end all the same.
+
+Source: issue 13, "Speed and load": background work pauses while the web's p99 is above 300 ms.
+"""
+
+import os
+import time
+
+import pytest
+
+from vmsapp.services import job_pace
+from vmsapp.services.job_pace import Waits, counter_is_busy, give_way
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "waits"
+
+
+def noted(folder, *took_ms):
+    """Have a process note how long each answer took; it writes with the last."""
+    waits = Waits(folder)
+    for each in took_ms[:-1]:
+        waits._due = time.monotonic() + 60
+        waits.note(each)
+    waits._due = 0.0
+    waits.note(took_ms[-1])
+
+
+def test_where_nobody_sells_no_job_waits(folder):
+    assert not counter_is_busy(folder)
+    assert give_way(folder) == 0
+
+
+@pytest.mark.parametrize(("slow", "ms", "busy"), [
+    (2, 301.0, True), (2, 299.0, False), (0, 0.0, False), (50, 5000.0, True),
+])  # fmt: skip
+def test_the_counter_is_busy_where_one_of_a_hundred_waits_above_300_ms(folder, slow, ms, busy):
+    noted(folder, *[ms] * slow, *[20.0] * (100 - slow))
+    assert counter_is_busy(folder) is busy
+
+
+def test_one_slow_answer_among_a_few_says_nothing(folder):
+    noted(folder, *[2000.0] * (job_pace.LEAST - 1))
+    assert not counter_is_busy(folder)
+
+
+def test_one_busy_process_is_enough(folder):
+    noted(folder, *[20.0] * 100)
+    (folder / "another-1").write_text("450")
+    assert counter_is_busy(folder)
+
+
+def test_what_was_noted_long_ago_counts_no_more_and_is_removed_one_day(folder):
+    noted(folder, *[2000.0] * 100)
+    (file,) = folder.iterdir()
+    os.utime(file, (time.time() - 6, time.time() - 6))
+    assert not counter_is_busy(folder)
+    assert file.exists()
+    os.utime(file, (time.time() - 3600, time.time() - 3600))
+    assert not counter_is_busy(folder)
+    assert not file.exists()
+
+
+def test_a_job_waits_until_the_counter_is_quiet_and_never_longer_than_it_may(folder):
+    noted(folder, *[2000.0] * 100)
+    slept = []
+
+    def until_quiet(seconds):
+        slept.append(seconds)
+        if len(slept) == 3:
+            (folder / next(folder.iterdir()).name).write_text("20")
+
+    assert give_way(folder, wait=until_quiet) == pytest.approx(0.6)
+    noted(folder, *[2000.0] * 100)
+    assert give_way(folder, wait=lambda _: None) == pytest.approx(10.0)
+
+
+def test_what_cannot_be_noted_fails_nothing(tmp_path):
+    (tmp_path / "waits").write_text("a file in the way")
+    noted(tmp_path / "waits", *[2000.0] * 100)
+    assert not counter_is_busy(tmp_path / "waits")

@@ -1,0 +1,1 @@
+"""The manual: its chapters as they are written in ``docs/manual``, read, and searched."""

@@ -1,0 +1,1 @@
+"""Deeds that take a second person."""

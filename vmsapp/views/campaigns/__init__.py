@@ -1,0 +1,1 @@
+"""Campaigns: many meters taken to another key."""

@@ -1,0 +1,1 @@
+"""The counter, sales, receipts and what follows a sale."""

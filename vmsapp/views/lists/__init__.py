@@ -1,0 +1,1 @@
+"""Lists: their rows, filters, order, files, and what is done to them."""

@@ -1,0 +1,1 @@
+"""Security modules, their keys and their journal."""

@@ -1,0 +1,1 @@
+"""Floats, shifts and the proof of the books."""

@@ -1,0 +1,1 @@
+"""What the utility sets up: itself, regions, products, vending points, its licence."""

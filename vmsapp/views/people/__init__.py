@@ -1,0 +1,1 @@
+"""Users, groups, signing in, and who did what."""

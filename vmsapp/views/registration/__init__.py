@@ -1,0 +1,1 @@
+"""Consumers and meters, one by one and from files."""

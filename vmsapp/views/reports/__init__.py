@@ -1,0 +1,1 @@
+"""Reports: their questions, pages, files, schedules, and each report."""

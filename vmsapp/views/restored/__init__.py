@@ -1,0 +1,1 @@
+"""After a restore: what it found, and booking what it lost."""

@@ -1,0 +1,1 @@
+"""Tariffs, their dated plans, and what plans cost."""
