@@ -943,6 +943,13 @@ def sign_in(page: Page, product: "Product", who: str) -> None:
     page.wait_for_url(lambda url: "/login" not in url)
 
 
+def show_all_hints(page: Page, product: "Product") -> None:
+    """As on the first day, whoever used this account of the product before."""
+    page.goto(f"{product.address}/hints/")
+    page.locator("button[name=anew]").click()
+    page.locator(".toast-success").wait_for()
+
+
 def a_sale_of_each_kind(page: Page, product: "Product") -> None:
     """Sell once; the other sales are copies of it in the states a sale can be in.
 

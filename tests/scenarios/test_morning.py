@@ -15,6 +15,7 @@ from decimal import Decimal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.scenarios.look import show_all_hints
 from tests.scenarios.test_first_operator import sign_in
 from tests.scenarios.test_first_sale import find, units_in
 from tests.scenarios.waiting import until
@@ -160,6 +161,7 @@ Step = Callable[[Morning], None]
 
 def open_the_shift(m: Morning) -> None:
     page = m.counter
+    show_all_hints(page, m.product)
     page.goto(f"{m.product.address}/counter/")
     page.get_by_role("button", name="Show no hints").click()  # who works here every day
     expect(page.locator("[data-hint]")).to_have_count(0)
@@ -274,6 +276,7 @@ def notice_the_wrong_meter(m: Morning) -> None:
 
 def print_and_reprint(m: Morning) -> None:
     page = m.counter
+    show_all_hints(page, m.product)
     page.goto(f"{m.product.address}/counter/")
     page.keyboard.press("F2")
     page.wait_for_url("**/receipts/last")
@@ -308,6 +311,7 @@ def take_one_back(m: Morning) -> None:
 
 def close_the_shift(m: Morning) -> None:
     page = m.counter
+    show_all_hints(page, m.product)
     page.goto(f"{m.product.address}/counter/")
     page.keyboard.press("F8")
     expect(page.get_by_role("heading", name=re.compile("Close shift"))).to_be_visible()

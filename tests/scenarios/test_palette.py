@@ -77,10 +77,8 @@ def test_fields_keep_what_is_typed_and_scanned_into_them(counter):
     expect(counter.locator("#keys")).to_be_hidden()
 
 
-def test_a_hint_leaves_without_a_new_page_and_covers_nothing(counter):
-    counter.goto(counter.url.replace("/counter/", "/hints/"))
-    counter.get_by_role("button", name="Show all hints once more").click()
-    expect(counter.get_by_text("Saved.")).to_be_visible()
+def test_a_hint_leaves_without_a_new_page_and_covers_nothing(counter, product):
+    look.show_all_hints(counter, product)
     counter.goto(counter.url.replace("/hints/", "/counter/"))
     hint = counter.locator("[data-hint]")
     expect(counter.locator("#q")).to_be_focused()
