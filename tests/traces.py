@@ -99,6 +99,8 @@ class Secrets:
         if value.isascii() and value.decode().isprintable():
             kind = PASSPHRASE if kind == OTHER_KEY else kind
             self._phrases.setdefault(bytes(value), kind)
+        elif head.isascii():
+            self._phrases.setdefault(head, kind)  # no part of it stands out from text
         if kind != OTHER_KEY or head not in self._heads:
             self._heads[head] = kind
 

@@ -116,6 +116,7 @@ def test_from_search_to_search_in_under_ten_keystrokes(product, watched) -> None
     page.keyboard.type(drn)  # as a scanner types it, with its Enter
     press("Enter")
     page.wait_for_url("**/counter/meter/**")
+    expect(page.locator("#value")).to_be_focused()
     press("2")
     press("0")
     expect(page.locator("#quote")).to_contain_text("To pay")

@@ -193,14 +193,17 @@ def press_until(page: Page, selector: str, key: str = "Tab") -> None:
 def test_from_signing_in_to_the_token_without_a_mouse(chromium, product) -> None:
     page = look.new_context(chromium, product, Way()).new_page()
     page.goto(product.address)
+    expect(page.locator("#username")).to_be_focused()
     page.keyboard.type("operator")
     page.keyboard.press("Enter")  # to what is still empty
     page.keyboard.type(product.passwords()["operator"])
     page.keyboard.press("Enter")
     page.wait_for_url("**/counter/")
+    expect(page.locator("#q")).to_be_focused()
     page.keyboard.type(product.meter(30))
     page.keyboard.press("Enter")
     page.wait_for_url("**/counter/meter/**")
+    expect(page.locator("#value")).to_be_focused()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Tab")

@@ -276,7 +276,6 @@ def notice_the_wrong_meter(m: Morning) -> None:
 
 def print_and_reprint(m: Morning) -> None:
     page = m.counter
-    show_all_hints(page, m.product)
     page.goto(f"{m.product.address}/counter/")
     page.keyboard.press("F2")
     page.wait_for_url("**/receipts/last")
@@ -311,7 +310,6 @@ def take_one_back(m: Morning) -> None:
 
 def close_the_shift(m: Morning) -> None:
     page = m.counter
-    show_all_hints(page, m.product)
     page.goto(f"{m.product.address}/counter/")
     page.keyboard.press("F8")
     expect(page.get_by_role("heading", name=re.compile("Close shift"))).to_be_visible()

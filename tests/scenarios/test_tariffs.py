@@ -156,7 +156,7 @@ def test_leaving_a_changed_plan_is_asked_about(page) -> None:
 def test_it_all_works_without_a_script(chromium, product) -> None:
     context = look.new_context(chromium, product, Way(), java_script_enabled=False)
     page = context.new_page()
-    look.sign_in(page, product, "admin")
+    look.sign_in(context.request, product, "admin")
     page.goto(f"{product.address}/tariffs/1/plans/new")
     page.locator("#name").fill("Plain")
     page.locator("#effective_on").fill("2032-01-01")

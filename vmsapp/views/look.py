@@ -1,6 +1,6 @@
 """What pages are drawn with: icons, the menu, the way back, links, cells, codes to scan."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -216,6 +216,11 @@ def cell(value: Any) -> Any:  # noqa: ANN401 - whatever a column holds
 def digits(text: str) -> Markup:
     """Write a number that is read digit by digit: left to right in every language."""
     return DIGITS + text + CLOSED
+
+
+def each_digits(texts: Iterable[str]) -> Markup:
+    """Write several of them in one place; a line may end between two."""
+    return Markup("<span>{}</span>").format(Markup(", ").join(map(digits, texts)))
 
 
 def state(word: str, tone: str | None) -> Markup:

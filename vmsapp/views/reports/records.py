@@ -31,7 +31,7 @@ from vmsapp.views.engineering.meter_key_forms import TONES
 from vmsapp.views.lists.filters import Among, Choice, MovingDays, Searched, names_of
 from vmsapp.views.lists.mine import Mine
 from vmsapp.views.lists.pages import OfficeInterface, names, view_named
-from vmsapp.views.look import digits, state
+from vmsapp.views.look import digits, each_digits, state
 from vmsapp.views.reports.lists import ReportList
 from vmsapp.views.words import CHANGE_STATES, SALE_KINDS, SALE_STATES, masked, token_groups
 
@@ -192,7 +192,7 @@ class KeyChangeTokens(TokenRecords):
             return super().value(row, column)
         whole = self._reads_sets() and row.state in SETS_TOLD
         tokens = g.key_change_sets.get(row.id, ())
-        return digits(", ".join(self.told(one, whole=whole) for one in tokens))
+        return each_digits(self.told(one, whole=whole) for one in tokens)
 
     def _reads_sets(self) -> bool:
         """Whether the asker deals with key changes, as on the page of a meter's key."""
