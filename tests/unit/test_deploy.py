@@ -123,6 +123,62 @@ def test_systemd_takes_the_units_and_finds_little_exposed(tmp_path: Path) -> Non
     assert rated.stdout.count("Overall exposure level") == len(UNITS)
 
 
+RUN = ROOT / "deploy" / "vms-run"
+DROP_IN = """
+# /etc/systemd/system/vms-init.service.d/override.conf
+[Unit]
+Wants=one.service
+[Service]
+Environment=DATABASE_URL_FILE=%d/database_owner_url
+"""
+
+
+def run_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as the unit, where systemd's tools only say what they were told."""
+    unit = folder / "vms-init.service"
+    unit.write_text((ROOT / "deploy" / "systemd" / "vms-init.service").read_text() + DROP_IN)
+    says = {"systemctl": f'[ "$*" = "cat vms-init.service" ] && cat {unit}',
+            "systemd-run": r'printf "%s\n" "$@"'}  # fmt: skip
+    for tool, script in says.items():
+        (folder / tool).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / tool).chmod(0o755)
+    return subprocess.run(
+        [str(RUN), *words], env={"PATH": f"{folder}:/usr/bin:/bin"}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_a_command_runs_with_the_settings_secrets_and_limits_of_the_unit(tmp_path: Path) -> None:
+    ran = run_command(tmp_path, "vms", "book", "17", "--note", "receipt  seen")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    told = ran.stdout.splitlines()
+    assert told[-6:] == ["/opt/vms/.venv/bin/flask", "vms", "book", "17", "--note", "receipt  seen"]
+    assert {"--quiet", "--collect", "--wait", "--pipe"} <= set(told)
+    (unit,) = [word.partition("=")[2] for word in told if word.startswith("--unit=")]
+    lent = f"/run/credentials/{unit}"
+    given = [word.removeprefix("--property=") for word in told if word.startswith("--property=")]
+    wanted = [
+        line.replace("%d", lent).replace("localhost", "127.0.0.0/8 ::1/128")
+        for line in lines_of("vms-init.service")
+        if line.split("=")[0] not in {
+            "Description", "Documentation", "After", "Wants", "Type", "ExecStart",
+            "TimeoutStartSec",
+        }
+    ]  # fmt: skip
+    assert given == [*wanted, f"Environment=DATABASE_URL_FILE={lent}/database_owner_url"]
+    assert "User=vms" in given
+
+
+def test_a_command_writes_where_it_is_told_to_and_nothing_runs_without_one(tmp_path: Path) -> None:
+    ran = run_command(tmp_path, "--write", "/backup", "--write", "/srv/out", "vms", "prove")
+    assert "--property=ReadWritePaths= /backup /srv/out" in ran.stdout.splitlines()
+    for words in ((), ("--write", "/backup")):
+        refused = run_command(tmp_path, *words)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert "usage: vms-run" in refused.stderr
+    assert run_command(tmp_path, "--write").returncode == 2
+
+
 def block(opening: str) -> str:
     """What stands between the braces after ``opening``."""
     after = NGINX.partition(f"{opening} {{")[2]

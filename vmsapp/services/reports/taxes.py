@@ -22,6 +22,8 @@ from vmsapp.services.reports.question import Figures, Key, Question
 from vmsapp.sts.credit import CURRENCY
 
 PERCENT, UNIT, FLAT = "percent", "unit", "flat"
+TAXES: Final = ("tax", "levy")
+"""Kinds of lines that are taxes."""
 NOT_KNOWN: Final = Decimal(-1)
 """The rate of a flat tax, which is a sum."""
 
@@ -85,7 +87,7 @@ def _found(session: Session, question: Question) -> Iterator[tuple[Key, Tax, Tax
             line["amount_minor"].as_integer(),
         ),
         question,
-    ).where(line["kind"].as_string().in_(("tax", "levy")))  # fmt: skip
+    ).where(line["kind"].as_string().in_(TAXES))  # fmt: skip
     sums: dict[tuple[Key, Tax], list[Any]] = {}
     seen: set[tuple[int, Tax]] = set()
     for key, transfer, kind, subclass, name, rate, percent, base, units, minor in session.execute(

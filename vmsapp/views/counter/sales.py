@@ -16,6 +16,7 @@ from vmsapp.views.base import session
 from vmsapp.views.counter.reversing import REVERSAL_FILTER, ReversalPages, reversal_said
 from vmsapp.views.counter.sale_filters import ABOUT, COUNTED, HOUR, MADE, RECEIPT, SOLD, TAKEN_BACK
 from vmsapp.views.counter.sale_hands import HANDS
+from vmsapp.views.counter.sale_lines import STEP, TAX
 from vmsapp.views.counter.settling import goes_back, request_link
 from vmsapp.views.counter.slips import free_said
 from vmsapp.views.counter.why import sale_explained
@@ -129,6 +130,8 @@ class Sales(ReversalPages, Exported):
         TAKEN_BACK,
         COUNTED,
         *HANDS,
+        TAX,
+        STEP,
         REVERSAL_FILTER,
     )  # fmt: skip
     loads = (

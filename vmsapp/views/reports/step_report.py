@@ -1,14 +1,16 @@
 """Step statistics: how much is sold in each step of the block tariffs."""
 
-from decimal import Decimal
+from typing import Any
 
 from vmsapp.errors import N_
-from vmsapp.i18n import _, _l, figure_text, price_text
+from vmsapp.i18n import _l, price_text
 from vmsapp.security import STEP_REPORT
-from vmsapp.services.reports.lines import Answer
+from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By
-from vmsapp.services.reports.steps import WITHOUT_END, StepFigures, step_report
+from vmsapp.services.reports.steps import StepFigures, step_report
 from vmsapp.views.base import session
+from vmsapp.views.counter.sale_filters import TYPE
+from vmsapp.views.counter.sale_lines import STEP, bounds_said
 from vmsapp.views.look import number_text
 from vmsapp.views.reports.asked import Asked
 from vmsapp.views.reports.columns import Column, Kind
@@ -16,12 +18,19 @@ from vmsapp.views.reports.page import ReportPage
 from vmsapp.views.reports.sales import TYPE_COLUMN
 
 
-def bounds_said(bounds: tuple[Decimal, Decimal]) -> str:
-    """Say from where to where a step goes."""
-    low, high = bounds
-    if high == WITHOUT_END:
-        return str(_("above %(low)s", low=figure_text(low)))
-    return str(_("%(low)s to %(high)s", low=figure_text(low), high=figure_text(high)))
+def _url(asked: Asked, line: Line[Any], days: str) -> str | None:
+    more = {STEP.name: STEP.code(line.apart), TYPE.name: line.meter_type}
+    return asked.sales_url(days, line.key, **more)
+
+
+def sold_url(asked: Asked, line: Line[Any]) -> str | None:
+    """Where the sales stand that reached it."""
+    return _url(asked, line, "sold")
+
+
+def counted_url(asked: Asked, line: Line[Any]) -> str | None:
+    """Where those and the ones taken back stand."""
+    return _url(asked, line, "counted")
 
 
 class StepReport(ReportPage):
@@ -38,10 +47,11 @@ class StepReport(ReportPage):
         Column(name="apart.number", word=N_("Tariff step"), said=number_text, filed=int),
         Column(name="apart.bounds", word=N_("Units from, to"), said=bounds_said),
         Column(name="apart.price", word=N_("Price a unit, without taxes"), said=price_text),
-        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT),
-        Column(name="figures.units", word=N_("Units, net"), kind=Kind.UNITS, compared=True),
+        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=sold_url),
+        Column(name="figures.units", word=N_("Units, net"), kind=Kind.UNITS, compared=True,
+               leads=counted_url),
         Column(name="figures.energy_minor", word=N_("Energy, net"), kind=Kind.MONEY,
-               compared=True),
+               compared=True, leads=counted_url),
     )  # fmt: skip
     drawn = "figures.units"
     note = N_(

@@ -1,17 +1,18 @@
 """The tax report: what an accountant files, by tax and rate."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from vmsapp.errors import N_
-from vmsapp.i18n import _, _l, percent_text, price_text
+from vmsapp.i18n import _, _l
 from vmsapp.models import Setup
 from vmsapp.security import TAX_REPORT
 from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By
-from vmsapp.services.reports.taxes import FLAT, PERCENT, UNIT, TaxFigures, owed, tax_report
+from vmsapp.services.reports.taxes import PERCENT, UNIT, TaxFigures, owed, tax_report
 from vmsapp.views.base import session
+from vmsapp.views.counter.sale_filters import TYPE
+from vmsapp.views.counter.sale_lines import TAX, tax_name, terms_said
 from vmsapp.views.reports.asked import Asked
 from vmsapp.views.reports.columns import Column, Kind
 from vmsapp.views.reports.lines import Compared, money_beside
@@ -19,19 +20,24 @@ from vmsapp.views.reports.page import ReportPage
 from vmsapp.views.reports.sales import TYPE_COLUMN
 
 
-def tax_name(name: str) -> str:
-    """Name a tax; that of a step's energy has no name of its own."""
-    return name or str(_("Tax on energy"))
+def _url(asked: Asked, line: Line[Any], days: str) -> str | None:
+    more = {TAX.name: TAX.code(line.apart), TYPE.name: line.meter_type}
+    return asked.sales_url(days, line.key, **more)
 
 
-def terms_said(terms: tuple[str, Decimal]) -> str:
-    """Say how a tax is worked out."""
-    how, rate = terms
-    if how == PERCENT:
-        return percent_text(rate)
-    if how == UNIT:
-        return str(_("%(price)s a unit", price=price_text(rate)))
-    return str(_("a fixed sum")) if how == FLAT else ""
+def paid_url(asked: Asked, line: Line[Any]) -> str | None:
+    """Where the sales stand that paid it."""
+    return _url(asked, line, "sold")
+
+
+def back_url(asked: Asked, line: Line[Any]) -> str | None:
+    """Where those stand that were taken back."""
+    return _url(asked, line, "back")
+
+
+def counted_url(asked: Asked, line: Line[Any]) -> str | None:
+    """Where both stand."""
+    return _url(asked, line, "counted")
 
 
 def _of_percent(line: Line[Any]) -> bool:
@@ -54,14 +60,18 @@ class TaxReport(ReportPage):
         Column(name="apart.name", word=N_("Tax"), said=tax_name),
         Column(name="apart.terms", word=N_("Rate"), said=terms_said),
         TYPE_COLUMN,
-        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT),
-        Column(name="figures.reversed", word=N_("Sales taken back"), kind=Kind.COUNT),
+        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=paid_url),
+        Column(name="figures.reversed", word=N_("Sales taken back"), kind=Kind.COUNT,
+               leads=back_url),
         Column(name="figures.base_minor", word=N_("Taxed amount, net"), kind=Kind.MONEY,
-               only=_of_percent),
-        Column(name="figures.units", word=N_("Taxed units, net"), kind=Kind.UNITS, only=_of_units),
-        Column(name="figures.charged_minor", word=N_("Tax charged"), kind=Kind.MONEY),
-        Column(name="figures.back_minor", word=N_("Tax given back"), kind=Kind.MONEY),
-        Column(name="figures.net_minor", word=N_("Tax, net"), kind=Kind.MONEY),
+               only=_of_percent, leads=counted_url),
+        Column(name="figures.units", word=N_("Taxed units, net"), kind=Kind.UNITS, only=_of_units,
+               leads=counted_url),
+        Column(name="figures.charged_minor", word=N_("Tax charged"), kind=Kind.MONEY,
+               leads=paid_url),
+        Column(name="figures.back_minor", word=N_("Tax given back"), kind=Kind.MONEY,
+               leads=back_url),
+        Column(name="figures.net_minor", word=N_("Tax, net"), kind=Kind.MONEY, leads=counted_url),
     )  # fmt: skip
     drawn = "figures.net_minor"
     note = N_(
