@@ -169,6 +169,8 @@ def _in_a_sentence(text: str) -> str:
 
 
 def _grouped(variables: dict[str, object]) -> dict[str, object]:
+    if not _from_the_right():
+        return variables
     return {
         name: _in_a_sentence(value) if type(value) is str else value
         for name, value in variables.items()
@@ -183,16 +185,24 @@ def _grouping(translate: Any) -> Any:  # noqa: ANN401 - as the template language
     return translated
 
 
+@cache
+def _labelled_in(locale: Locale) -> tuple[str, bool]:
+    """The reader's pattern, and whether it runs from the right; asked a thousand times a report."""
+    return str(gettext(LABELLED)), locale.text_direction == "rtl"
+
+
 def labelled(label: object, value: object) -> str:
     """Say what something is, and then it: French and Chinese have other colons than English.
 
     Where one of the two is HTML, the other is made safe beside it. Outside of an application the
     sentence is English.
     """
-    pattern = gettext(LABELLED) if get_locale() else LABELLED
+    locale = get_locale()
+    pattern, from_the_right = _labelled_in(locale) if locale else (LABELLED, False)
     if isinstance(label, Markup) or isinstance(value, Markup):
         pattern = Markup(pattern)  # noqa: S704 - our own text
-    said: str = pattern % _grouped({"label": label, "value": value})
+    words = {"label": label, "value": value}
+    said: str = pattern % (_grouped(words) if from_the_right else words)
     return said
 
 

@@ -142,8 +142,7 @@ def at_consumers(whose: ColumnElement[bool]) -> Select[int]:
 
 
 def _narrowed(ids: Any) -> Places:  # noqa: ANN401 - a select of ids
-    statement = meters_with_places().where(Meter.id.in_(ids))
-    return statement.order_by(Consumer.name, Meter.drn).limit(MAX_FOUND + 1)
+    return meters_with_places(ids).order_by(Consumer.name, Meter.drn).limit(MAX_FOUND + 1)
 
 
 def _may_be_card(text: str) -> bool:

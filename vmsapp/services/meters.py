@@ -7,8 +7,9 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Select, bindparam, case, select
+from sqlalchemy import BindParameter, CompoundSelect, Select, bindparam, case, select
 from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import join as orm_join
 
 from vmsapp.models import (
     Consumer,
@@ -181,10 +182,21 @@ def _with_all_around() -> Select[*tuple[Any, ...]]:
     )  # fmt: skip
 
 
-def meters_with_places() -> Select[Meter, ServicePoint, Consumer]:
-    """Meters with the place they hang at and who lives there; either may be missing."""
+def meters_with_places(
+    ids: Select[int] | CompoundSelect[int] | None = None,
+) -> Select[Meter, ServicePoint, Consumer]:
+    """Meters with the place they hang at and who lives there; either may be missing.
+
+    Args:
+        ids: A select of the ids of few meters. They are found first and the rest is read by them:
+            where they are a condition, PostgreSQL reads every meter and consumer there is, for
+            so many joined tables it takes in the order they are written.
+    """
+    few = None if ids is None else ids.subquery()
+    start = Meter if few is None else orm_join(few, Meter, Meter.id == next(iter(few.c)))
     return (
         select(Meter, ServicePoint, Consumer)
+        .select_from(start)
         .outerjoin(MeterInstallation, HANGS)
         .outerjoin(ServicePoint, ServicePoint.id == MeterInstallation.service_point_id)
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)

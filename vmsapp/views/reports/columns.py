@@ -36,6 +36,10 @@ class Kind(StrEnum):
     DAY = "day"
 
 
+Leads = Callable[[Asked, Line[Any]], str | None]
+"""Says where the rows of a line are; columns whose rows are the same share one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column.
@@ -56,7 +60,7 @@ class Column:
     kind: Kind = Kind.WORDS
     said: Callable[[Any], str] = str
     filed: Callable[[Any], Cell] | None = None
-    leads: Callable[[Asked, Line[Any]], str | None] | None = None
+    leads: Leads | None = None
     only: Callable[[Line[Any]], bool] | None = None
     on: frozenset[str] = BOTH
     compared: bool = False

@@ -14,7 +14,7 @@ from vmsapp.services.reports.lines import Answer, Line
 from vmsapp.services.reports.question import By, Key
 from vmsapp.views.counter.sale_filters import hour_text
 from vmsapp.views.reports.asked import Asked
-from vmsapp.views.reports.columns import Column, Kind, change_text, day_text
+from vmsapp.views.reports.columns import Column, Kind, Leads, change_text, day_text
 from vmsapp.views.words import METER_TYPES
 
 DRAWN: Final = 12
@@ -174,10 +174,13 @@ class Writer:
         alone = len(self._series) < 2
         drawn = drawn and (alone or bool(number))
         cells: list[Shown] = []
+        ways: dict[Leads, str | None] = {}  # columns share theirs
         for column, word, is_number, ltr, is_drawn in self._columns:
             text, url = column.text(line, self._settings), None
             if column.leads and column.value(line) and not (total and column.kind is Kind.WORDS):
-                url = column.leads(self._asked, line)
+                if column.leads not in ways:
+                    ways[column.leads] = column.leads(self._asked, line)
+                url = ways[column.leads]
             again = url is not None and any(cell.url == url for cell in cells)
             if not (drawn and is_drawn):
                 cells.append(Shown(word, text, url, is_number, ltr, again))
