@@ -7,7 +7,8 @@ a token in one or in groups of four; a passphrase letter by letter.
 From 8 bytes on a secret is looked for. Shorter ones are in everything, and so are 8 bytes none of
 which is above 15, as are zeros, weak keys and counting from nothing, and bytes of one, two or three
 kinds, as pictures and empty pages are full of; a random key is so once in 2**30. Of a key 8 bytes
-are compared: by chance they are the same once in 2**64.
+are compared: by chance they are the same once in 2**64. One of ASCII bytes alone (one in 2**8 is)
+is not found as it is, for it stands out from no text; written otherwise it is.
 """
 
 import base64
@@ -99,8 +100,6 @@ class Secrets:
         if value.isascii() and value.decode().isprintable():
             kind = PASSPHRASE if kind == OTHER_KEY else kind
             self._phrases.setdefault(bytes(value), kind)
-        elif head.isascii():
-            self._phrases.setdefault(head, kind)  # no part of it stands out from text
         if kind != OTHER_KEY or head not in self._heads:
             self._heads[head] = kind
 

@@ -25,6 +25,10 @@ from vmsapp.sts.errors import CheckDigitError, StsError
 MAX_FOUND: Final = 20
 """Meters shown for one search; more than that asks for a longer search."""
 
+POOL: Final = 2000
+"""So many meters that fit are put in order by name. Of more it is any so many: a longer search is
+asked for then, and to put a million in order takes seconds."""
+
 Places = Select[Meter, ServicePoint, Consumer]
 
 LEAST_OF_A_CARD: Final = 5
@@ -125,10 +129,11 @@ def _is_meter(number: str) -> ColumnElement[bool]:
 def _by_parts(session: Session, text: str, number: str) -> Any:  # noqa: ANN401 - a select
     """Select the ids of the meters that a part of a number, or of a consumer's texts, finds."""
     people = SEARCHED[Consumer].narrow(session, select(Consumer.id), text)
-    ids = at_consumers(Consumer.id.in_(people))
+    ids = at_consumers(Consumer.id.in_(people)).limit(POOL)
     if not number.isdigit():
         return ids
-    return union(ids, SEARCHED[Meter].narrow(session, select(Meter.id), number))
+    numbers = SEARCHED[Meter].narrow(session, select(Meter.id), number).limit(POOL)
+    return union(*(select(next(iter(part.subquery().c))) for part in (ids, numbers)))
 
 
 def at_consumers(whose: ColumnElement[bool]) -> Select[int]:

@@ -22,9 +22,6 @@ LARGEST: Final = 10**15
 DIGITS_MAX: Final = 30
 """Bounds of what a calculation may hold."""
 
-NUL: Final = "\0"
-"""PostgreSQL takes no text with it."""
-
 ENDLESS: Final = "-"
 """In an address: a step without end."""
 
@@ -82,7 +79,7 @@ class Taxed(_OfLine):
         """Take what ``code`` wrote."""
         how, _colon, rest = arguments.get(self.name, "").partition(":")
         rate, colon, name = rest.partition(":")
-        if not colon or how not in {PERCENT, UNIT, FLAT} or NUL in name:
+        if not colon or how not in {PERCENT, UNIT, FLAT}:
             return None
         number = NOT_KNOWN if how == FLAT else _number(rate)
         return None if number is None else Tax(name, how, number, "")
@@ -116,7 +113,7 @@ class Stepped(_OfLine):
     def read(self, arguments: Arguments) -> Step | None:
         """Take what ``code`` wrote."""
         parts = arguments.get(self.name, "").split(":", 4)
-        if len(parts) < 5 or NUL in parts[4] or not (parts[0].isascii() and parts[0].isdigit()):
+        if len(parts) < 5 or not (parts[0].isascii() and parts[0].isdigit()):
             return None
         low, price = _number(parts[1]), _number(parts[3])
         high = WITHOUT_END if parts[2] == ENDLESS else _number(parts[2])
