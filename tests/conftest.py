@@ -28,6 +28,7 @@ from tests.factories import FrozenClock, Utility
 from tests.faults import FaultyModule
 from tests.fleet import Fleet
 from tests.keyring import KeyShop, make_ring, soft_module
+from tests.open_answers import left_open
 from tests.shop import Shop
 from tests.traces import found_in_database
 from vmsapp.clock import clock_reads
@@ -230,10 +231,12 @@ def database_url(
 ) -> Iterator[str]:
     """URL of a fresh copy of the utility: the same for every test, one after the other.
 
-    What the test wrote is searched for secrets.
+    What the test wrote is searched for secrets, and no answer of its is left half read.
     """
     url = fresh(template_of(backend).url, copy_path)
+    left_open()
     yield url
+    assert left_open() == []
     report(found_in_database(KNOWN, url))
 
 

@@ -68,6 +68,14 @@ def child(product: WebServer, role: str) -> int | None:
     return None
 
 
+def faults(product: WebServer) -> str:
+    """What the product logged as its own error, with where it came from."""
+    said = product.log.read_text(errors="replace")
+    return "\n".join(
+        said[each.start() :][:6000] for each in re.finditer(r"^.*ERROR.*$", said, re.M)
+    )
+
+
 def rows(instance: Path, statement: str) -> list[tuple]:
     with closing(sqlite3.connect(instance / "vms.sqlite", timeout=30)) as database:
         return database.execute(statement).fetchall()
@@ -84,7 +92,7 @@ def test_a_process_of_each_kind_is_killed_and_sellers_do_no_more_than_try_again(
             wait_for(lambda role=role, before=before: child(product, role) not in {None, before})
             load.each_sells(2)
         wait_for(product.ready)
-    assert load.heard() <= A_RETRY
+    assert load.heard() <= A_RETRY, faults(product)
     wait_for(lambda: rows(instance, "SELECT id FROM sale WHERE state = 'pending'") == [])
     load.check_repeats()
     digits = dict(rows(instance, "SELECT sale_id, digits FROM token"))

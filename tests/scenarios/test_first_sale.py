@@ -131,7 +131,7 @@ def test_from_search_to_search_in_under_ten_keystrokes(product, watched) -> None
     until(page, "sessionStorage.getItem('printed') === 'yes'")
     press("F3")
     page.wait_for_url("**/counter/")
-    assert page.evaluate("document.activeElement.id") == "q"
+    expect(page.locator("#q")).to_be_focused()
     assert len(pressed) < 10
 
 

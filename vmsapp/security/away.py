@@ -17,7 +17,9 @@ _STATES: Final = ("08", "57P01", "57P02", "57P03", "57P05", "53300")
 """How the codes of PostgreSQL begin: no connection; shut down, crashed, starting, idle for too
 long; too many connections."""
 
-_CODES: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+_CODES: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR})
+"""Of SQLite: another writes for longer than anybody waits; no file; no disk."""
+
 _PRIMARY: Final = 0xFF
 """The bits of an extended code of SQLite that say which code it extends."""
 

@@ -20,6 +20,7 @@ from vmsapp.security.groups import ADMINISTRATORS
 from vmsapp.security.held import holder, permissions_held
 from vmsapp.security.matrix import Cell, permissions_of
 from vmsapp.security.permissions import EVERYBODY, Permission
+from vmsapp.services.rows import hold
 
 Own = frozenset[Permission] | None
 """What the asker may do; ``None`` is everything."""
@@ -50,7 +51,7 @@ class LastAdministrator(Refused):
 def one_by_one(session: Session) -> Iterator[None]:
     """Let one change of groups, or of who is in them, follow the other: the outermost lock."""
     with atomic(session):
-        session.execute(select(Role.id).where(Role.ready_made == ADMINISTRATORS).with_for_update())
+        hold(session, select(Role.id).where(Role.ready_made == ADMINISTRATORS).with_for_update())
         yield
 
 

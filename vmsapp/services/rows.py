@@ -213,6 +213,15 @@ def run(
     return connection_of(session).execute(narrowed(statement), values)
 
 
+def hold(session: Session, statement: Executable) -> None:
+    """Wait for the rows of a statement that locks them, and ask for nothing of them.
+
+    An answer nobody reads to its end stays open beyond its transaction: on SQLite the next one of
+    that connection may then be refused as "locked", at once.
+    """
+    session.execute(statement).close()
+
+
 def lock(session: Session, model: type[Row], *where: ColumnElement[bool]) -> Row:
     """Fetch one row as it is now and keep others from changing it until the end.
 

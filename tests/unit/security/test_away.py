@@ -5,6 +5,7 @@ Source: PostgreSQL, appendix A "PostgreSQL Error Codes", classes 08, 40, 53 and 
 """
 
 import sqlite3
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -43,6 +44,16 @@ def test_a_connection_that_broke_says_so_whatever_its_code():
 def test_a_file_of_sqlite_that_cannot_be_opened_is_away(tmp_path):
     with pytest.raises(sqlite3.OperationalError) as caught:
         sqlite3.connect(tmp_path / "nowhere" / "vms.sqlite")
+    assert is_away(said(caught.value))
+
+
+def test_a_writer_before_that_does_not_end_is_away(tmp_path):
+    file = tmp_path / "vms.sqlite"
+    with closing(sqlite3.connect(file, isolation_level=None)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        second = sqlite3.connect(file, isolation_level=None, timeout=0)
+        with closing(second), pytest.raises(sqlite3.OperationalError) as caught:
+            second.execute("BEGIN IMMEDIATE")
     assert is_away(said(caught.value))
 
 

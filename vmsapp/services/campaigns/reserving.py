@@ -45,7 +45,7 @@ from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.key_changes.reserve import weather
-from vmsapp.services.rows import among, by_index
+from vmsapp.services.rows import among, by_index, hold
 from vmsapp.services.vending import RESERVE_TRIES
 
 WINDOW: Final = 20
@@ -215,10 +215,8 @@ def _hung(session: Session, ids: Sequence[int]) -> tuple[Sequence[int], Sequence
 
 def _lock_places(session: Session, ids: Sequence[int]) -> None:
     place = ServicePoint.__table__.c
-    session.execute(
-        select(place.id).where(among(session, place.id, ids)).order_by(place.id)
-        .with_for_update(key_share=True)
-    )  # fmt: skip
+    held = select(place.id).where(among(session, place.id, ids)).order_by(place.id)
+    hold(session, held.with_for_update(key_share=True))
 
 
 def _sorted(session: Session, routes: Routes, alike: Sequence[Alike]) -> _Sorted:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, joinedload
 from vmsapp.models import CHANGE_MOVES, ChangeState, KeyChange, Meter
 from vmsapp.services.key_changes.errors import IllegalMove, NoSuchChange
 from vmsapp.services.registration.meter_locks import lock_both
-from vmsapp.services.rows import rows_changed
+from vmsapp.services.rows import hold, rows_changed
 from vmsapp.services.vending.tids import lock_head
 
 
@@ -43,7 +43,7 @@ def lock_heads_of(session: Session, change: KeyChange) -> None:
     holds it when asking for the heads.
     """
     meter = select(Meter.id).where(Meter.id == change.meter_id)
-    session.execute(meter.with_for_update(read=True, key_share=True))
+    hold(session, meter.with_for_update(read=True, key_share=True))
     lock_heads(session, change.meter_pan, (change.old_base_date, change.new_base_date))
 
 

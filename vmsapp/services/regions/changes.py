@@ -29,6 +29,7 @@ from vmsapp.services.regions.errors import (
     WrongPlace,
 )
 from vmsapp.services.regions.places import refuse_users_outside, users_outside
+from vmsapp.services.rows import hold
 
 TREE: Final = cast("Table", Region.__table__)
 
@@ -258,7 +259,7 @@ def _repath(session: Session, old: str, new: str, *, but: int = 0) -> None:
 def _hold(session: Session, region_ids: list[int]) -> None:
     """Wait for rows that are being hung on these regions, and let no others come."""
     held = select(TREE.c.id).where(TREE.c.id.in_(region_ids)).order_by(TREE.c.id)
-    session.execute(held.with_for_update())
+    hold(session, held.with_for_update())
 
 
 def _hand_over(session: Session, pairs: list[tuple[Region, Region]]) -> dict[str, int]:

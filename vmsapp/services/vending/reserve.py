@@ -155,7 +155,7 @@ def _ask_about_repeat(
         "meter_id": purchase.meter_id, "operator_id": actor.user_id, "mode": purchase.mode,
         "since": moment - REPEAT_WINDOW,
     }  # fmt: skip
-    recent = run(session, _sales_like_it(), like_it)
+    recent = run(session, _sales_like_it(), like_it).all()
     for sale in recent:  # what was asked for is compared: a banknote may be larger
         asked = (
             sale.calculation["received_minor"] == purchase.tender_minor
