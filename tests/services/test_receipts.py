@@ -130,6 +130,18 @@ def test_a_meter_of_another_region_is_not_found_however_it_is_asked_for(shop):
     ]
 
 
+@pytest.mark.parametrize("text", ["consumer", "C00"])
+@pytest.mark.parametrize("who", [OPERATOR, SOUTH_OPERATOR])
+def test_meters_of_other_regions_do_not_fill_the_pool_that_is_put_in_order(
+    shop, monkeypatch, who, text
+):
+    every = {row.meter.id for row in as_(shop, meter_search.find_meters, text, by=who)}
+    assert len(every) >= 1
+    monkeypatch.setattr(meter_search, "POOL", 1)
+    (row,) = as_(shop, meter_search.find_meters, text, by=who)
+    assert row.meter.id in every
+
+
 def test_a_sale_stays_whole_when_its_meter_and_consumer_move_to_another_region(shop, module):
     module.once("issue_credit", request_lost)
     pending = shop.sell()

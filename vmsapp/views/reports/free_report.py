@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from flask_babel import gettext
 
@@ -10,7 +10,7 @@ from vmsapp.errors import N_
 from vmsapp.i18n import _l, money_text
 from vmsapp.security import FREE_REPORT
 from vmsapp.services.reports.free import FreeFigures, free_report, quotas_used
-from vmsapp.services.reports.lines import Answer, Line
+from vmsapp.services.reports.lines import Answer
 from vmsapp.services.reports.question import By
 from vmsapp.views.base import session, utility
 from vmsapp.views.counter.sale_filters import TYPE
@@ -18,6 +18,7 @@ from vmsapp.views.counter.sale_hands import GIVEN_FOR, WHY
 from vmsapp.views.look import number_text
 from vmsapp.views.reports.asked import Asked
 from vmsapp.views.reports.columns import Column, Kind, share_text
+from vmsapp.views.reports.leads import Sales
 from vmsapp.views.reports.lines import time_text
 from vmsapp.views.reports.page import ReportPage
 from vmsapp.views.reports.sales import TYPE_COLUMN
@@ -34,27 +35,9 @@ def why_said(why: tuple[str, str]) -> str:
     return str(gettext(word))
 
 
-def _url(asked: Asked, line: Line[Any], days: str) -> str | None:
-    return asked.sales_url(
-        days, line.key,
-        **{"kind": line.apart.kind, GIVEN_FOR.name: _code(line.apart.why),
-           TYPE.name: line.meter_type},
-    )  # fmt: skip
-
-
-def given_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where the tokens stand that were given."""
-    return _url(asked, line, "sold")
-
-
-def back_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where those stand that were taken back."""
-    return _url(asked, line, "back")
-
-
-def counted_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where both stand."""
-    return _url(asked, line, "counted")
+SALES: Final = Sales(lambda line: {
+    "kind": line.apart.kind, GIVEN_FOR.name: _code(line.apart.why), TYPE.name: line.meter_type,
+})  # fmt: skip
 
 
 class FreeReport(ReportPage):
@@ -69,14 +52,14 @@ class FreeReport(ReportPage):
     columns = (
         TYPE_COLUMN,
         Column(name="apart.why", word=N_("Reason"), said=why_said),
-        Column(name="figures.given", word=N_("Tokens given"), kind=Kind.COUNT, leads=given_url,
+        Column(name="figures.given", word=N_("Tokens given"), kind=Kind.COUNT, leads=SALES.sold,
                compared=True),
         Column(name="figures.reversed", word=N_("Tokens taken back"), kind=Kind.COUNT,
-               leads=back_url, compared=True),
+               leads=SALES.back, compared=True),
         Column(name="figures.units", word=N_("Units, net"), kind=Kind.UNITS,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
         Column(name="figures.value_minor", word=N_("Worth, net"), kind=Kind.MONEY,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
     )  # fmt: skip
     drawn = "figures.value_minor"
     note = N_(

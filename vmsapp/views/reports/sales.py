@@ -7,12 +7,13 @@ from flask_babel import gettext
 from vmsapp.errors import N_
 from vmsapp.i18n import _l
 from vmsapp.security import SALES_REPORT
-from vmsapp.services.reports import By, Key, Report, Sums, sales_report
+from vmsapp.services.reports import Key, Report, Sums, sales_report
 from vmsapp.services.reports.lines import Answer, Line, Past
 from vmsapp.views.base import session
 from vmsapp.views.counter.sale_filters import TYPE
 from vmsapp.views.reports.asked import BY_WORDS, Asked
 from vmsapp.views.reports.columns import FILE, PAGE, Column, Kind
+from vmsapp.views.reports.leads import Sales
 from vmsapp.views.reports.making import MadeInBackground
 from vmsapp.views.words import METER_TYPES
 
@@ -28,27 +29,7 @@ def type_text(meter_type: str) -> str:
     return str(gettext(METER_TYPES[meter_type])) if meter_type else ""
 
 
-def sold_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where the sales stand that a figure counts as sold."""
-    return asked.sales_url("sold", line.key, **{TYPE.name: line.meter_type})
-
-
-def back_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where the sales stand that a figure counts as taken back.
-
-    None for an hour: at which one a sale was taken back, the list cannot be asked.
-    """
-    if asked.by == By.HOUR and line.key is not None:
-        return None
-    return asked.sales_url("back", line.key, **{TYPE.name: line.meter_type})
-
-
-def counted_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where the sales stand that a net figure counts; none for an hour, as of those taken back."""
-    if asked.by == By.HOUR and line.key is not None:
-        return None
-    return asked.sales_url("counted", line.key, **{TYPE.name: line.meter_type})
-
+SALES: Final = Sales(lambda line: {TYPE.name: line.meter_type})
 
 TYPE_COLUMN: Final = Column(name="apart.meter_type", word=N_("Meter type"), said=type_text)
 
@@ -63,26 +44,26 @@ class SalesReport(MadeInBackground):
     bys = tuple(BY_WORDS)
     columns = (
         TYPE_COLUMN,
-        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=sold_url,
+        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=SALES.sold,
                compared=True),
         Column(name="figures.net_units", word=N_("Units, net"), kind=Kind.UNITS, on=PAGE,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
         Column(name="figures.units", word=N_("Units"), kind=Kind.UNITS, on=FILE),
         Column(name="figures.reversed", word=N_("Sales taken back"), kind=Kind.COUNT, on=FILE),
         Column(name="figures.units_reversed", word=N_("Units taken back"), kind=Kind.UNITS,
                on=FILE),
-        Column(name="figures.gross_minor", word=N_("Gross"), kind=Kind.MONEY, leads=sold_url,
+        Column(name="figures.gross_minor", word=N_("Gross"), kind=Kind.MONEY, leads=SALES.sold,
                compared=True),
         Column(name="figures.reversed_minor", word=N_("Taken back"), kind=Kind.MONEY,
-               leads=back_url, compared=True),
+               leads=SALES.back, compared=True),
         Column(name="figures.net_minor", word=N_("Net"), kind=Kind.MONEY,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
         Column(name="figures.tax_minor", word=N_("Taxes"), kind=Kind.MONEY,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
         Column(name="figures.fee_minor", word=N_("Fixed fees"), kind=Kind.MONEY,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
         Column(name="figures.penalty_minor", word=N_("Penalties"), kind=Kind.MONEY,
-               leads=counted_url, compared=True),
+               leads=SALES.counted, compared=True),
     )  # fmt: skip
     drawn = "figures.net_minor"
     note = N_(

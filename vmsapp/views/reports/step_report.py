@@ -1,11 +1,11 @@
 """Step statistics: how much is sold in each step of the block tariffs."""
 
-from typing import Any
+from typing import Final
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _l, price_text
 from vmsapp.security import STEP_REPORT
-from vmsapp.services.reports.lines import Answer, Line
+from vmsapp.services.reports.lines import Answer
 from vmsapp.services.reports.question import By
 from vmsapp.services.reports.steps import StepFigures, step_report
 from vmsapp.views.base import session
@@ -14,23 +14,11 @@ from vmsapp.views.counter.sale_lines import STEP, bounds_said
 from vmsapp.views.look import number_text
 from vmsapp.views.reports.asked import Asked
 from vmsapp.views.reports.columns import Column, Kind
+from vmsapp.views.reports.leads import Sales
 from vmsapp.views.reports.page import ReportPage
 from vmsapp.views.reports.sales import TYPE_COLUMN
 
-
-def _url(asked: Asked, line: Line[Any], days: str) -> str | None:
-    more = {STEP.name: STEP.code(line.apart), TYPE.name: line.meter_type}
-    return asked.sales_url(days, line.key, **more)
-
-
-def sold_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where the sales stand that reached it."""
-    return _url(asked, line, "sold")
-
-
-def counted_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where those and the ones taken back stand."""
-    return _url(asked, line, "counted")
+SALES: Final = Sales(lambda line: {STEP.name: STEP.code(line.apart), TYPE.name: line.meter_type})
 
 
 class StepReport(ReportPage):
@@ -47,11 +35,11 @@ class StepReport(ReportPage):
         Column(name="apart.number", word=N_("Tariff step"), said=number_text, filed=int),
         Column(name="apart.bounds", word=N_("Units from, to"), said=bounds_said),
         Column(name="apart.price", word=N_("Price a unit, without taxes"), said=price_text),
-        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=sold_url),
+        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=SALES.sold),
         Column(name="figures.units", word=N_("Units, net"), kind=Kind.UNITS, compared=True,
-               leads=counted_url),
+               leads=SALES.counted),
         Column(name="figures.energy_minor", word=N_("Energy, net"), kind=Kind.MONEY,
-               compared=True, leads=counted_url),
+               compared=True, leads=SALES.counted),
     )  # fmt: skip
     drawn = "figures.units"
     note = N_(

@@ -1,7 +1,7 @@
 """The tax report: what an accountant files, by tax and rate."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from vmsapp.errors import N_
 from vmsapp.i18n import _, _l
@@ -15,29 +15,12 @@ from vmsapp.views.counter.sale_filters import TYPE
 from vmsapp.views.counter.sale_lines import TAX, tax_name, terms_said
 from vmsapp.views.reports.asked import Asked
 from vmsapp.views.reports.columns import Column, Kind
+from vmsapp.views.reports.leads import Sales
 from vmsapp.views.reports.lines import Compared, money_beside
 from vmsapp.views.reports.page import ReportPage
 from vmsapp.views.reports.sales import TYPE_COLUMN
 
-
-def _url(asked: Asked, line: Line[Any], days: str) -> str | None:
-    more = {TAX.name: TAX.code(line.apart), TYPE.name: line.meter_type}
-    return asked.sales_url(days, line.key, **more)
-
-
-def paid_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where the sales stand that paid it."""
-    return _url(asked, line, "sold")
-
-
-def back_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where those stand that were taken back."""
-    return _url(asked, line, "back")
-
-
-def counted_url(asked: Asked, line: Line[Any]) -> str | None:
-    """Where both stand."""
-    return _url(asked, line, "counted")
+SALES: Final = Sales(lambda line: {TAX.name: TAX.code(line.apart), TYPE.name: line.meter_type})
 
 
 def _of_percent(line: Line[Any]) -> bool:
@@ -60,18 +43,18 @@ class TaxReport(ReportPage):
         Column(name="apart.name", word=N_("Tax"), said=tax_name),
         Column(name="apart.terms", word=N_("Rate"), said=terms_said),
         TYPE_COLUMN,
-        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=paid_url),
+        Column(name="figures.sold", word=N_("Sales"), kind=Kind.COUNT, leads=SALES.sold),
         Column(name="figures.reversed", word=N_("Sales taken back"), kind=Kind.COUNT,
-               leads=back_url),
+               leads=SALES.back),
         Column(name="figures.base_minor", word=N_("Taxed amount, net"), kind=Kind.MONEY,
-               only=_of_percent, leads=counted_url),
+               only=_of_percent, leads=SALES.counted),
         Column(name="figures.units", word=N_("Taxed units, net"), kind=Kind.UNITS, only=_of_units,
-               leads=counted_url),
+               leads=SALES.counted),
         Column(name="figures.charged_minor", word=N_("Tax charged"), kind=Kind.MONEY,
-               leads=paid_url),
+               leads=SALES.sold),
         Column(name="figures.back_minor", word=N_("Tax given back"), kind=Kind.MONEY,
-               leads=back_url),
-        Column(name="figures.net_minor", word=N_("Tax, net"), kind=Kind.MONEY, leads=counted_url),
+               leads=SALES.back),
+        Column(name="figures.net_minor", word=N_("Tax, net"), kind=Kind.MONEY, leads=SALES.counted),
     )  # fmt: skip
     drawn = "figures.net_minor"
     note = N_(
