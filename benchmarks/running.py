@@ -197,7 +197,7 @@ def gunicorn(
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), "--threads",
                str(threads), "--bind", f"127.0.0.1:{port}", "--chdir", str(ROOT),
-               "--log-level", "warning", "vmsapp:create_app()"]  # fmt: skip
+               "--keep-alive", "75", "--log-level", "warning", "vmsapp:create_app()"]  # fmt: skip
     return WebServer("web", command, environ, log, port=port)
 
 

@@ -115,9 +115,17 @@ class Browser:
         self._line.close()
 
     def get(self, path: str, **query: str) -> Answer:
-        """Ask for a page."""
-        self.send("GET", f"{path}?{urlencode(query)}" if query else path)
-        return self.receive()
+        """Ask for a page; once more, as browsers do, where a line that rested was hung up."""
+        rested = self._line.sock is not None
+        address = f"{path}?{urlencode(query)}" if query else path
+        try:
+            self.send("GET", address)
+            return self.receive()
+        except ConnectionError:
+            if not rested:
+                raise
+            self.send("GET", address)
+            return self.receive()
 
     def post(self, path: str, form: dict[str, str]) -> Answer:
         """Send a form."""

@@ -237,6 +237,12 @@ def test_the_proxy_speaks_tls_alone_and_logs_no_searches() -> None:
     assert not re.search(r"\$(request|request_uri|args|query_string|http_referer)\b", form)
 
 
+def test_the_proxy_lets_a_line_to_the_web_server_go_before_that_hangs_up() -> None:
+    (proxy,) = re.findall(r"keepalive_timeout (\d+)s;", block("upstream vms_web"))
+    (web,) = re.findall(r"--keep-alive (\d+) ", values("vms-web.service", "ExecStart")[0])
+    assert int(proxy) + 10 <= int(web)
+
+
 def test_the_largest_import_passes_the_proxy() -> None:
     (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", NGINX)
     assert int(megabytes) == Settings().import_mb + 1

@@ -41,6 +41,7 @@ from vmsapp.services.campaigns.reserving import Run, reserve_chunk
 from vmsapp.services.campaigns.routes import Routes
 from vmsapp.services.campaigns.rows import locked, move, note, read
 from vmsapp.services.campaigns.terms import CHUNK, CHUNK_SECONDS, Target
+from vmsapp.services.chunk_size import ChunkSize
 from vmsapp.services.job_runs import Cancelled, Work
 from vmsapp.services.key_changes.rows import read as read_change
 from vmsapp.services.key_changes.settle import issue
@@ -149,6 +150,7 @@ class _Line:
     def __init__(self, session: Session, registry: Registry, actor: Actor, work: Work) -> None:
         self._session, self._registry = session, registry
         self._actor, self._work = actor, work
+        self._size = ChunkSize(CHUNK)
         self._at_module: list[tuple[Asked, Future[Sequence[IssuedTokens]]]] = []
 
     def settle_left(self, campaign_id: int) -> None:
@@ -180,10 +182,12 @@ class _Line:
             self._stop_if_asked()
             standstill.check(session)
             per_second = read(session, campaign_id).per_second
-            run.size, wait = self._size(per_second), bool(per_second)
+            paced = self._paced(per_second)
+            run.size = min(paced, self._size.rows)
             end_reading(session)
             began = time.monotonic()
-            reserved = reserve_chunk(session, self._actor, work, run)
+            with self._size.timed():
+                reserved = reserve_chunk(session, self._actor, work, run)
             before = len(self._at_module)
             for asked in reserved.asked if reserved else ():
                 self._send(asked)
@@ -191,7 +195,7 @@ class _Line:
             gc.collect()
             if reserved is None:
                 return
-            if wait or run.size < CHUNK or reserved.last:
+            if paced < CHUNK or reserved.last:
                 self._settle_all()
             if reserved.last:
                 self._end(campaign_id)
@@ -212,7 +216,7 @@ class _Line:
             self._settle_all()
             raise
 
-    def _size(self, per_second: int | None) -> int:
+    def _paced(self, per_second: int | None) -> int:
         """Tell how many meters a chunk may have, so that none is kept from sales for long."""
         tokens = self._session.scalars(
             select(ModuleHealth.per_second).where(ModuleHealth.per_second.is_not(None))
@@ -245,7 +249,8 @@ class _Line:
             except ModuleRefused as refusal:
                 self._part(asked, refusal.reason)
             else:
-                complete(self._session, self._actor, asked, sets)
+                with self._size.timed():
+                    complete(self._session, self._actor, asked, sets)
 
     def _part(self, asked: Asked, reason: str) -> None:
         for change_id in part(self._session, self._actor, asked, reason):

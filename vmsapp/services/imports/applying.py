@@ -51,7 +51,7 @@ def _chunk(
 ) -> None:  # fmt: skip
     kind = kind_for(batch)
     end_reading(session)
-    with atomic(session, durable=True):
+    with file.size.timed(), atomic(session, durable=True):
         known = _known(session, batch.id, chunk)
         rows = [row for row in chunk if row.number not in known]
         if rows:

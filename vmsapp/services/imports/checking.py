@@ -49,7 +49,7 @@ class _Check:
     def __init__(self, session: Session, actor: Actor, batch: ImportBatch, file: Open) -> None:
         self.session, self.actor, self.batch = session, actor, batch
         self.kind: SheetKind = kind_for(batch)
-        self.layout, self.total = file.layout, file.total()
+        self.layout, self.total, self._size = file.layout, file.total(), file.size
         self.rows = self.faulty = 0
         self.keys: dict[str, int] = {}
 
@@ -61,7 +61,7 @@ class _Check:
             self._same_key(row, errors)
         self.rows += len(chunk)
         self.faulty += len(errors)
-        with atomic(self.session, durable=True):
+        with self._size.timed(), atomic(self.session, durable=True):
             insert_rows(self.session, ImportRow, [
                 {"batch_id": self.batch.id, "row": row, "state": RowState.FAULTY,
                  "errors": found}

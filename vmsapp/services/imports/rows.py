@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from vmsapp.errors import N_, InvalidInput, VmsError
 from vmsapp.i18n import in_every_language
 from vmsapp.models import ImportBatch
 from vmsapp.services import stored_files
+from vmsapp.services.chunk_size import ChunkSize
 from vmsapp.services.imports.kinds import SheetKind
 from vmsapp.services.problems import kept, problem_of
 from vmsapp.services.sheets.columns import Cleaned, Fault, Layout, lay_out
@@ -27,7 +28,7 @@ from vmsapp.services.sheets.templates import LISTS
 from vmsapp.services.stored_files import UPLOADS
 
 CHUNK: Final = 2_000
-"""Rows of one transaction."""
+"""Rows of one transaction at most."""
 
 WRONG: Final = N_("What is wrong")
 """Heading of the column in which a marked workbook says it."""
@@ -35,16 +36,17 @@ WRONG: Final = N_("What is wrong")
 
 @dataclass(slots=True)
 class Open:
-    """A file that is being read: its columns, and its rows as they come."""
+    """A file that is being read: its columns, its rows as they come, and how many at a time."""
 
     sheet: Sheet
     layout: Layout
     rows: Iterator[Row]
+    size: ChunkSize = field(default_factory=lambda: ChunkSize(CHUNK))
 
     def chunks(self) -> Iterator[Sequence[Cleaned]]:
-        """The cleaned rows, ``CHUNK`` at a time; the same chunks whenever the file is read."""
+        """The cleaned rows, as many at a time as ``size`` says."""
         rows = self.layout.clean(self.rows)
-        while chunk := list(islice(rows, CHUNK)):
+        while chunk := list(islice(rows, self.size.rows)):
             yield chunk
 
     def total(self) -> int | None:

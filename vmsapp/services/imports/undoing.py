@@ -9,6 +9,7 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import BatchState, ImportBatch, ImportRow, RowState
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.services.chunk_size import ChunkSize
 from vmsapp.services.imports import batches
 from vmsapp.services.imports.applying import APPLIED
 from vmsapp.services.imports.kinds import Undoable, kind_for
@@ -24,11 +25,11 @@ def undo(session: Session, actor: Actor, work: Work) -> None:
     with atomic(session, durable=True):
         batch = batches.locked(session, batch_id)
         batches.move(batch, BatchState.UNDOING)
-    done, left = work.done, True
+    done, left, size = work.done, True, ChunkSize(CHUNK)
     try:
         while left:
             work.stop_if_asked(session)
-            left, count = _chunk(session, actor, work, batch, done)
+            left, count = _chunk(session, actor, work, batch, done, size)
             done += count
     except Cancelled:
         _end(session, actor, batch_id, BatchState.CANCELLED)
@@ -37,11 +38,12 @@ def undo(session: Session, actor: Actor, work: Work) -> None:
 
 
 def _chunk(
-    session: Session, actor: Actor, work: Work, batch: ImportBatch, done: int
+    session: Session, actor: Actor, work: Work, batch: ImportBatch, done: int, size: ChunkSize
 ) -> tuple[bool, int]:
     end_reading(session)
-    with atomic(session, durable=True):
-        rows = _next(session, batch.id)
+    most = size.rows
+    with size.timed(), atomic(session, durable=True):
+        rows = _next(session, batch.id, most)
         touched = [row for row in rows if row.state != RowState.SAME]
         stays = kind_for(batch).undo(session, actor, touched, batch.id) if touched else {}
         gone = [row.row for row in rows if row.row not in stays]
@@ -55,15 +57,15 @@ def _chunk(
                 .execution_options(synchronize_session=False)
             )
         work.advance(session, done + len(rows))
-    return len(rows) == CHUNK, len(rows)
+    return len(rows) == most, len(rows)
 
 
-def _next(session: Session, batch_id: int) -> list[Undoable]:
+def _next(session: Session, batch_id: int, most: int) -> list[Undoable]:
     wanted = (
         select(ImportRow.row, ImportRow.state, ImportRow.subject_id, ImportRow.before,
                ImportRow.version)
         .where(ImportRow.batch_id == batch_id, ImportRow.state.in_(APPLIED))
-        .order_by(ImportRow.row.desc()).limit(CHUNK)
+        .order_by(ImportRow.row.desc()).limit(most)
     )  # fmt: skip
     return [Undoable(*row) for row in session.execute(wanted)]
 
