@@ -38,9 +38,9 @@ from vmsapp.services.licence import changes
 from vmsapp.services.licence.file import MOST_BYTES
 from vmsapp.services.restore import standstill
 from vmsapp.services.security_modules.journal_check import compare_all
+from vmsapp.services.settling import settle_everything
 from vmsapp.services.setup import zone_at
 from vmsapp.services.users import Account, add_user, new_password
-from vmsapp.services.vending.reconcile import reconcile
 
 
 class SpokenGroup(AppGroup):
@@ -79,10 +79,11 @@ def init_command() -> None:
 
 @vms.command("reconcile")
 def reconcile_command() -> None:
-    """Settle sales whose outcome is open, once, now."""
+    """Settle sales, key changes and other tokens whose outcome is open, once, now."""
+    modules = current_app.extensions["vms_modules"]
     with seen_by(SYSTEM):
-        standstill.check_modules(db.session(), current_app.extensions["vms_modules"])
-        counts = reconcile(db.session(), current_app.extensions["vms_modules"])
+        standstill.check_modules(db.session(), modules)
+        counts = settle_everything(db.session(), modules)
     click.echo(", ".join(f"{n} {state}" for state, n in counts.items()) or "Nothing is pending.")
 
 

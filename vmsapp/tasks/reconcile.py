@@ -8,13 +8,10 @@ from flask import current_app
 from vmsapp.extensions import db
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import jobs
-from vmsapp.services.campaigns.reconcile import reconcile_chunks
 from vmsapp.services.doubt import Patience
-from vmsapp.services.engineering.reconcile import reconcile_engineering
-from vmsapp.services.key_changes.reconcile import reconcile_changes
 from vmsapp.services.restore import standstill
 from vmsapp.services.restore.standstill import Standstill
-from vmsapp.services.vending.reconcile import reconcile
+from vmsapp.services.settling import settle_everything
 
 KIND = "reconcile"
 
@@ -38,10 +35,4 @@ def settle() -> None:
             except Standstill:
                 job.result = {"standstill": 1}
                 return
-            job.result = reconcile(db.session(), modules, patience)
-            changes = reconcile_changes(db.session(), modules, patience)
-            job.result |= {f"key_changes_{state}": count for state, count in changes.items()}
-            chunks = reconcile_chunks(db.session(), modules, patience)
-            job.result |= {f"campaign_chunks_{state}": count for state, count in chunks.items()}
-            tokens = reconcile_engineering(db.session(), modules, patience)
-            job.result |= {f"engineering_{state}": count for state, count in tokens.items()}
+            job.result = settle_everything(db.session(), modules, patience)
