@@ -36,19 +36,22 @@ class Service:
         log: Where it writes.
         port: Where it listens, once it is ready; None for one that does not.
         settles_s: Without a port: how long after its start it counts as ready.
+        root: Where the code lies.
     """
 
     def __init__(
         self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path,
         *, port: int | None = None, settles_s: float = 0.0, user: str | None = None,
+        root: Path = ROOT,
     ) -> None:  # fmt: skip
         self.name = name
+        self._root = root
         self.port = port
         self._user = user
         self.log = log
         self.starts = 0
         self._command = [*_dies_with_us(user), *command]
-        path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
         self._environ = {**os.environ, "PYTHONPATH": path, **environ}
         self._settles_s = settles_s
         self._began = 0.0
@@ -69,7 +72,7 @@ class Service:
         """Start it; from the main thread, whose end would be its end, too."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self._environ, stdin=subprocess.DEVNULL,
+                self._command, cwd=self._root, env=self._environ, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
         self._began = time.monotonic()
@@ -191,14 +194,15 @@ class WebServer(Service):
 
 
 def gunicorn(
-    environ: Mapping[str, str], log: Path, *, workers: int = 2, threads: int = 4
-) -> WebServer:
+    environ: Mapping[str, str], log: Path, *, workers: int = 2, threads: int = 4,
+    root: Path = ROOT,
+) -> WebServer:  # fmt: skip
     """A web server as README.md tells to start it past one machine."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--workers", str(workers), "--threads",
-               str(threads), "--bind", f"127.0.0.1:{port}", "--chdir", str(ROOT),
+               str(threads), "--bind", f"127.0.0.1:{port}", "--chdir", str(root),
                "--keep-alive", "75", "--log-level", "warning", "vmsapp:create_app()"]  # fmt: skip
-    return WebServer("web", command, environ, log, port=port)
+    return WebServer("web", command, environ, log, port=port, root=root)
 
 
 def granian(
@@ -213,23 +217,29 @@ def granian(
     return WebServer("web", command, environ, log, port=port)
 
 
-def worker(environ: Mapping[str, str], log: Path) -> Service:
+def worker(environ: Mapping[str, str], log: Path, *, root: Path = ROOT) -> Service:
     """A worker with its clock."""
-    return Service("worker", [sys.executable, "run.py", "worker"], environ, log, settles_s=5.0)
+    command = [sys.executable, "run.py", "worker"]
+    return Service("worker", command, environ, log, settles_s=5.0, root=root)
 
 
-def module_server(environ: Mapping[str, str], log: Path) -> Service:
+def module_server(environ: Mapping[str, str], log: Path, *, root: Path = ROOT) -> Service:
     """The module server of this machine."""
-    port = int(environ["VMS_MODULE_PORT"])
-    return Service("module", [sys.executable, "run.py", "module"], environ, log, port=port)
+    command, port = [sys.executable, "run.py", "module"], int(environ["VMS_MODULE_PORT"])
+    return Service("module", command, environ, log, port=port, root=root)
 
 
-def initialised(environ: Mapping[str, str]) -> dict[str, str]:
-    """Prepare an empty instance as an administrator would: passwords by user name."""
+def prepare(environ: Mapping[str, str], *, root: Path = ROOT) -> None:
+    """Prepare an instance, or bring it to a release's code, as an administrator would."""
     subprocess.run(
-        [sys.executable, "-m", "flask", "vms", "init"], cwd=ROOT, check=True, capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environ, "VMS_MODULE_SERVER": "0"},
+        [sys.executable, "-m", "flask", "vms", "init"], cwd=root, check=True, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(root), **environ, "VMS_MODULE_SERVER": "0"},
     )  # fmt: skip
+
+
+def initialised(environ: Mapping[str, str], *, root: Path = ROOT) -> dict[str, str]:
+    """Prepare an empty instance: passwords by user name."""
+    prepare(environ, root=root)
     (file,) = Path(environ["VMS_INSTANCE"]).glob("passwords-*.txt")
     words = (line.split() for line in file.read_text().splitlines())
     file.unlink()

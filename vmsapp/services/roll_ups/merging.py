@@ -31,6 +31,7 @@ from vmsapp.clock import now_utc
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import FIGURES, LastPurchase, LedgerTransfer, Sale, TransferState, Unsummed
 from vmsapp.models.sale import PURCHASES
+from vmsapp.services.chunk_size import ChunkSize
 from vmsapp.services.roll_ups.cells import ROLL_UPS, RollUp
 from vmsapp.services.roll_ups.facts import Where
 from vmsapp.services.rows import ASKED_AT_ONCE, among, parts
@@ -69,10 +70,13 @@ def merge(session: Session) -> int:
     total, most = 0, BATCH
     if session.get_bind().dialect.name == "postgresql":
         most = BATCH_POSTGRESQL
+    size = ChunkSize(most)
     while session.scalar(select(unsummed.c.transfer_id).limit(1)) is not None:
-        added = _merge_some(session, most)
+        asked = size.rows
+        with size.timed():
+            added = _merge_some(session, asked)
         total += added
-        if added < most:
+        if added < asked:
             break
     end_reading(session)
     return total

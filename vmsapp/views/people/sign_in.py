@@ -170,6 +170,8 @@ class AuthDBView(framework.AuthDBView):
     def _get_safe_next_url(self) -> str:
         """Where to go once signed in: a page of ours, whatever the address says."""
         wanted = request.args.get("next", "")
+        if not wanted:  # the framework warns of it as of one that leads elsewhere
+            return str(self.appbuilder.get_url_for_index)
         return str(get_safe_redirect(wanted if wanted.isprintable() else ""))
 
 
