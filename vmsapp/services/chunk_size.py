@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-LONG_S: Final = 0.12
-"""A transaction that took longer is followed by one of half as many rows: none shall take 0.2 s."""
-SHORT_S: Final = 0.05
-"""One that took less is followed by one of twice as many."""
+AIM_S: Final = 0.08
+"""What a transaction shall take: where the machine is suddenly busy with others, the one under way
+still ends within the 0.2 s that whoever sells may wait for it."""
 FIRST: Final = 500
 LEAST: Final = 250
 """Fewer cost more by what every transaction costs than they give back."""
@@ -34,7 +33,5 @@ class ChunkSize:
         began = time.monotonic()
         yield
         took = time.monotonic() - began
-        if took > LONG_S:
-            self.rows = max(self._least, self.rows // 2)
-        elif took < SHORT_S:
-            self.rows = min(self._most, self.rows * 2)
+        fitting = self.rows * min(2.0, max(0.5, AIM_S / max(took, AIM_S / 4)))
+        self.rows = min(self._most, max(self._least, int(fitting)))
