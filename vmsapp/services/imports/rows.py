@@ -27,8 +27,9 @@ from vmsapp.services.sheets.reading import Row, Sheet, decimal_sign, limits_from
 from vmsapp.services.sheets.templates import LISTS
 from vmsapp.services.stored_files import UPLOADS
 
-CHUNK: Final = 2_000
-"""Rows of one transaction at most."""
+CHUNK: Final = 500
+"""Rows of one transaction at most: just after a checkpoint PostgreSQL writes every page of an index
+whole that a row touches, and each row of a consumer touches a dozen."""
 
 WRONG: Final = N_("What is wrong")
 """Heading of the column in which a marked workbook says it."""
