@@ -4,6 +4,7 @@ Source: docs/operations.md, *Upgrade*: the new code prepares the database while 
 the module server is started anew, then the other processes.
 """
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -46,9 +47,18 @@ class Upgrade:
 
 
 @pytest.fixture
-def before(new_postgres_database, tmp_path: Path) -> Iterator[Upgrade]:
-    (tmp_path / "released").mkdir()
-    root, revision = released.unpack(tmp_path / "released")
+def code() -> Iterator[tuple[Path, str]]:
+    """Where the last release's code lies, and the revision of its tables.
+
+    Apart from what tests write: that is searched for secrets, and code names the demo's.
+    """
+    with tempfile.TemporaryDirectory(prefix="vms-released-") as folder:
+        yield released.unpack(Path(folder))
+
+
+@pytest.fixture
+def before(new_postgres_database, code: tuple[Path, str], tmp_path: Path) -> Iterator[Upgrade]:
+    root, revision = code
     url = new_postgres_database()
     dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     environ = {
