@@ -106,12 +106,17 @@ def secured(
             or ``certificate``.
     """
     try:
+        plain.getpeername()  # of one that is gone, Python's next line would leave a socket open
         plain.settimeout(left(until))
         secure = context.wrap_socket(plain)
     except OSError as error:
         plain.close()
         raise HsmUnavailable(why_of(error), sent=False) from None
-    certificate = secure.getpeercert(binary_form=True)
+    try:
+        certificate = secure.getpeercert(binary_form=True)
+    except (OSError, ValueError):  # the other side hung up before there was a handshake
+        secure.close()
+        raise HsmUnavailable("broken_off", sent=False) from None
     found = fingerprint(certificate or b"")
     if known is not None and not sealing.same(found, known):
         secure.close()
