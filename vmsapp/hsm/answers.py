@@ -43,6 +43,11 @@ class KeyInfo:
     changes_to: tuple[tuple[str, int], ...] = ()
     protection: Protection = "process"
 
+    @property
+    def limited(self) -> bool:
+        """Whether what it gives in a day is counted."""
+        return self.tenths_per_day is not None or self.tokens_per_day is not None
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:

@@ -83,7 +83,7 @@ class Mint:
                 window=self._limits.tid_window,
             )
             policy.check_tid(request.tid, used)
-            if isinstance(request, CreditRequest):
+            if isinstance(request, CreditRequest) and key.limited:
                 since = self._clock() - policy.DAY
                 tokens, given = records.given_since(str(key.ref), since)
                 policy.check_day(key, policy.tenths_of(request), tokens=tokens, given=given)

@@ -6,6 +6,7 @@ Source: SALE.md 6 "The module's own net".
 import os
 import secrets
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,28 @@ CREATE TABLE journal (
 """
 """Tokens of every kind, and the journal; what was issued before has no line in it."""
 
+_SUMS: Final = """
+CREATE TABLE given_minute (
+    key    TEXT NOT NULL,
+    minute INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    tenths INTEGER NOT NULL,
+    PRIMARY KEY (key, minute)
+) WITHOUT ROWID;
+INSERT INTO given_minute
+    SELECT key, at / 60, count(*), coalesce(sum(tenths), 0) FROM request
+    WHERE outcome = 'issued' AND operation = 'credit' AND key IS NOT NULL GROUP BY 1, 2;
+CREATE TRIGGER request_given AFTER INSERT ON request
+WHEN NEW.outcome = 'issued' AND NEW.operation = 'credit' AND NEW.key IS NOT NULL
+BEGIN
+    INSERT INTO given_minute VALUES (NEW.key, NEW.at / 60, 1, coalesce(NEW.tenths, 0))
+        ON CONFLICT DO UPDATE SET tokens = tokens + 1, tenths = tenths + excluded.tenths;
+END;
+"""
+"""What a key gave in a minute: to count a day's tokens one by one for each new one takes longer
+with every sale. A trigger keeps it, so a process of the release before, which has the file open,
+keeps it too; and the version stays, for that release reads the file as ever."""
+
 _FOR_EVER: Final = "".join(
     f"CREATE TRIGGER {table}_{deed} BEFORE {deed} ON {table}"
     f" BEGIN SELECT RAISE(ABORT, 'rows of {table} are for ever'); END;\n"
@@ -113,7 +136,7 @@ def make_file(path: Path) -> None:
     try:
         with closing(sqlite3.connect(draft)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"{_FIRST}{_SECOND}{_FOR_EVER}{_stamp()}")
+            connection.executescript(f"{_FIRST}{_SECOND}{_SUMS}{_FOR_EVER}{_stamp()}")
         with suppress(FileExistsError):
             path.hardlink_to(draft)
         sync_folder(path.parent)
@@ -122,19 +145,38 @@ def make_file(path: Path) -> None:
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:
-    if _version(connection) == 1:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if _version(connection) == 1:  # another process may have been first
-                _run(connection, f"{_head_table()}{_SECOND}{_FOR_EVER}{_stamp()}")
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.execute("COMMIT")
+    if _is_first(connection):
+        _add(connection, f"{_head_table()}{_SECOND}{_FOR_EVER}{_stamp()}", _is_first)
     version = _version(connection)
     if version != SCHEMA_VERSION:
         msg = f"schema version {version} is not {SCHEMA_VERSION}"
         raise sqlite3.DatabaseError(msg)
+    if _has_no_sums(connection):
+        _add(connection, _SUMS, _has_no_sums)
+
+
+def _add(
+    connection: sqlite3.Connection, script: str, missing: Callable[[sqlite3.Connection], bool]
+) -> None:
+    """Run statements in one transaction, unless another process was first."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if missing(connection):
+            _run(connection, script)
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.execute("COMMIT")
+
+
+def _is_first(connection: sqlite3.Connection) -> bool:
+    return _version(connection) == 1
+
+
+def _has_no_sums(connection: sqlite3.Connection) -> bool:
+    return not connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE name = 'given_minute'"
+    ).fetchone()
 
 
 def _run(connection: sqlite3.Connection, script: str) -> None:

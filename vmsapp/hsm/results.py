@@ -198,13 +198,23 @@ class Transaction:
         return int(row[0])
 
     def given_since(self, key: str, moment: datetime) -> tuple[int, int]:
-        """Count the credit tokens made under a key after ``moment``, and their tenths of a unit."""
-        row = self._connection.execute(
-            "SELECT count(*), coalesce(sum(tenths), 0) FROM request"
-            " WHERE outcome = 'issued' AND operation = 'credit' AND key = ? AND at > ?",
-            (key, int(moment.timestamp())),
+        """Tell how many credit tokens a key made after ``moment``, and their tenths of a unit.
+
+        Of the minute it lies in the tokens are counted, of those after it the sums are added up.
+        """
+        second = int(moment.timestamp())
+        minute = second // 60
+        tokens, tenths = self._connection.execute(
+            "SELECT coalesce(sum(tokens), 0), coalesce(sum(tenths), 0) FROM given_minute"
+            " WHERE key = ? AND minute > ?",
+            (key, minute),
         ).fetchone()
-        return int(row[0]), int(row[1])
+        more_tokens, more_tenths = self._connection.execute(
+            "SELECT count(*), coalesce(sum(tenths), 0) FROM request"
+            " WHERE outcome = 'issued' AND operation = 'credit' AND key = ? AND at > ? AND at < ?",
+            (key, second, (minute + 1) * 60),
+        ).fetchone()
+        return tokens + more_tokens, tenths + more_tenths
 
     def add(self, record: Record, rows: Iterable[BatchRow] = ()) -> None:
         """Write a request's outcome, and the rows of a batch; its id must be new."""

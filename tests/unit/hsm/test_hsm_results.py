@@ -1,6 +1,7 @@
 """The module's own record: one row an id, one transaction at a time, its own guards."""
 
 import os
+import random  # noqa: TID251 - which seconds
 import sqlite3
 import stat
 import threading
@@ -243,6 +244,42 @@ def test_what_a_key_gave_is_counted_from_a_moment_on(results):
         assert records.given_since("k", AT - timedelta(seconds=1)) == (3, 12)
         assert records.given_since("k", AT) == (2, 7)
         assert records.given_since("none", AT) == (0, 0)
+
+
+def test_what_a_key_gave_is_the_sum_of_its_tokens_after_each_second(results):
+    chance = random.Random(4)
+    made = [
+        (chance.choice("kl"), chance.randrange(400), chance.choice([None, 1, 30, 700]))
+        for _ in range(120)
+    ]  # in no order: clocks are put back
+    for number, (key, second, tenths) in enumerate(made):
+        at = AT + timedelta(seconds=second)
+        add(results, replace(ISSUED, request_id=f"i{number}", tid=number, at=at, key=key,
+                             tenths=tenths))  # fmt: skip
+    with results.transaction() as records:
+        for second in range(-2, 402):
+            later = [tenths or 0 for key, at, tenths in made if key == "k" and at > second]
+            since = AT + timedelta(seconds=second)
+            assert records.given_since("k", since) == (len(later), sum(later)), second
+
+
+def test_a_file_of_before_gets_its_sums_and_who_has_it_open_keeps_them(results, results_path):
+    add(results, replace(ISSUED, key="k", tenths=5))
+    results.close()
+    with closing(sqlite3.connect(results_path)) as before:
+        before.executescript("DROP TRIGGER request_given; DROP TABLE given_minute")
+        again = Results(results_path)
+        with again.transaction() as records:
+            assert records.given_since("k", AT - timedelta(days=1)) == (1, 5)
+        before.execute(
+            "INSERT INTO request (request_id, outcome, args_hash, args, sealed, at, key, tenths)"
+            " VALUES ('b', 'issued', '', '', 'x', ?, 'k', 7)", (int(AT.timestamp()) + 61,),
+        )  # fmt: skip
+        before.commit()
+    with again.transaction() as records:
+        assert records.given_since("k", AT - timedelta(days=1)) == (2, 12)
+        assert records.given_since("k", AT) == (1, 7)
+    again.close()
 
 
 def test_several_that_open_a_new_file_at_once_share_one(results_path):

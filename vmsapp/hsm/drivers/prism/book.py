@@ -99,7 +99,7 @@ class Book:
                 meter.meter_pan, meter.base_date.value, request.tid, window=limits.tid_window
             )
             policy.check_tid(request.tid, used)
-            if isinstance(request, CreditRequest) and key is not None:
+            if isinstance(request, CreditRequest) and key is not None and key.limited:
                 tokens, given = records.given_since(str(key.ref), now - policy.DAY)
                 policy.check_day(key, policy.tenths_of(request), tokens=tokens, given=given)
 
