@@ -7,8 +7,8 @@ for a meter.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, chain
+from dataclasses import dataclass, replace
+from itertools import accumulate, chain, groupby
 from typing import Any, Final, Generic, TypeVar, overload
 
 from vmsapp.hsm.answers import IssuedToken, IssuedTokens
@@ -54,6 +54,15 @@ class SetRun:
 
     likes: IssuedTokens
     digits: Sequence[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        """Refuse what no sets can be read from; another process may have sent it."""
+        if not self.digits or len(self.likes) != len(self.digits):
+            msg = "a column for each token"
+            raise ValueError(msg)
+        if len(set(map(len, self.digits))) != 1:
+            msg = "columns of one length"
+            raise ValueError(msg)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -123,6 +132,22 @@ class SetColumns(_Columns[IssuedTokens, SetRun]):
     """The sets of many meters."""
 
     __slots__ = ()
+
+    @classmethod
+    def of(cls, sets: Sequence[IssuedTokens]) -> "SetColumns":
+        """Part sets into runs; those that are columns stay what they are."""
+        if isinstance(sets, cls):
+            return sets
+        return cls([_set_run(list(run)) for _likes, run in groupby(sets, _without_digits)])
+
+
+def _set_run(sets: Sequence[IssuedTokens]) -> SetRun:
+    digits = [[token.digits for token in column] for column in zip(*sets, strict=True)]
+    return SetRun(_without_digits(sets[0]), digits)
+
+
+def _without_digits(tokens: IssuedTokens) -> IssuedTokens:
+    return tuple(replace(token, digits="") for token in tokens)
 
 
 def _all_but_pan(like: MeterConfig) -> tuple[Any, ...]:

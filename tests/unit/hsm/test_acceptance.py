@@ -24,6 +24,7 @@ from tests.unit.hsm.hsm_cases import (
     request_of,
 )
 from vmsapp.hsm.answers import Cancelled, NotExecuted
+from vmsapp.hsm.columns import ChangeColumns, ChangeRun
 from vmsapp.hsm.errors import HsmUnavailable, ModuleRefused, NotSupported, RequestReused
 from vmsapp.hsm.requests import DisplayRequest, KeyChange, KeyChangeBatch, VerifyRequest
 from vmsapp.sts.meter import Result
@@ -146,6 +147,31 @@ def test_a_batch_of_key_changes_is_the_same_as_each_alone(module):
         assert taker.krn == 2
     alone = module.issue_key_change(change_of("alone"))
     assert [token.digits for token in sets[0]] == [token.digits for token in alone]
+
+
+def test_a_batch_as_columns_is_the_same_as_its_rows(module):
+    pans = [PAN, OTHER_PAN] * 40
+    run = ChangeRun(change_of().change, pans)
+    columns = KeyChangeBatch("columns", ChangeColumns([run, run]), "production", NOW)
+    rows = replace(columns, request_id="rows", rows=tuple(columns.rows))
+    digits = [
+        [[token.digits for token in one] for one in module.issue_key_changes(batch)]
+        for batch in (columns, rows)
+    ]
+    assert digits[0] == digits[1]
+    assert (len(digits[0]), digits[0][:2]) == (160, digits[0][80:82])
+    assert digits[0][0] != digits[0][1]
+
+
+@pytest.mark.parametrize("count", [2, 80])
+@pytest.mark.parametrize("pan", ["", PAN[:-1], f"{PAN[:-1]}x", f"\uff16{PAN[1:]}", f"{PAN}0"])
+def test_a_number_in_a_column_that_is_none_refuses_the_batch_and_is_named(module, pan, count):
+    pans = [PAN] * count
+    pans[1] = pan
+    rows = ChangeColumns([ChangeRun(change_of().change, pans)])
+    with pytest.raises(ModuleRefused) as refused:
+        module.issue_key_changes(KeyChangeBatch("columns", rows, "production", NOW))
+    assert (refused.value.reason, refused.value.row) == ("parameters", 1)
 
 
 def test_a_token_is_verified_for_what_it_is(module):

@@ -9,7 +9,8 @@ from vmsapp.hsm.columns import ChangeColumns, ChangeRun, SetColumns, SetRun
 from vmsapp.hsm.journal import _row_said
 from vmsapp.hsm.requests import KeyChange, KeyChangeBatch, KeyRef, MeterConfig
 from vmsapp.hsm.results import BatchRow
-from vmsapp.hsm.wire.codec import write
+from vmsapp.hsm.wire.codec import parse, read, write
+from vmsapp.hsm.wire.ops import Changes
 from vmsapp.hsm.writing import Seals, args_of, args_of_batch
 from vmsapp.sts import identifiers
 from vmsapp.sts.identifiers import BaseDate
@@ -80,7 +81,9 @@ def test_columns_are_read_written_and_sent_as_the_rows_they_stand_for():
     assert columns[5:9] == rows[5:9]
     by_row, by_column = (KeyChangeBatch("C-1", some, "production", NOW) for some in (rows, columns))
     assert args_of(by_column) == args_of_batch(by_column) == args_of(by_row)
-    assert write(by_column) == write(by_row)
+    sent = [read(Changes, parse(write(Changes.of(batch)))).batch() for batch in (by_row, by_column)]
+    assert sent == [by_row, by_column]
+    assert [type(batch.rows) for batch in sent] == [tuple, ChangeColumns]
 
 
 def test_sets_as_columns_are_sealed_and_tagged_as_the_sets_they_stand_for():

@@ -21,6 +21,7 @@ from vmsapp.hsm.answers import (
     NotExecuted,
     Ping,
 )
+from vmsapp.hsm.columns import SetRun
 from vmsapp.hsm.errors import (
     HeadBehind,
     HsmTimeout,
@@ -37,6 +38,7 @@ from vmsapp.hsm.wire.codec import NotOurProtocol, parse, read, reader_of, write
 from vmsapp.hsm.wire.faults import Fault, code_of, error_of
 from vmsapp.hsm.wire.frames import FrameRefused, Line, LineEnded
 from vmsapp.hsm.wire.greeting import Meeting
+from vmsapp.hsm.wire.ops import Changes
 from vmsapp.sts.identifiers import BaseDate
 from vmsapp.sts.secret import SecretBytes
 
@@ -333,6 +335,17 @@ def test_the_limits_are_those_of_the_protocol():
 
 def test_the_longest_campaign_fits():
     batch = KeyChangeBatch("c" * 40, (change_of().change,) * 16_000, "production", NOW)
-    assert len(write(batch)) + 100 < frames.CAMPAIGN
+    assert len(write(Changes.of(batch))) + 100 < frames.CAMPAIGN
     token = IssuedToken("1" * 20, 2, 10, None, None, "7915C8", "VSM-3F2A91", "production", False)
     assert len(write(token)) * 4 * 16_000 < frames.CAMPAIGN_ANSWER
+    alone = SetRun((token,) * 4, [["1" * 20]] * 4)
+    assert len(write(alone)) * 16_000 < frames.CAMPAIGN_ANSWER
+
+
+@pytest.mark.parametrize("digits", [[], [["1"]], [["1"], ["2"], ["3"]], [["1"], []]])
+def test_sets_whose_columns_do_not_go_together_are_not_read(digits):
+    token = IssuedToken("", 2, 3, None, None, "7915C8", "VSM-3F2A91", "production", False)
+    sent = json.loads(write(SetRun((token, token), [["1"], ["2"]])))
+    assert read(SetRun, sent).digits == (("1",), ("2",))
+    with pytest.raises(NotOurProtocol, match="do not go together"):
+        read(SetRun, sent | {"digits": digits})

@@ -29,6 +29,7 @@ from vmsapp.hsm.answers import (
     SignedHead,
     Verified,
 )
+from vmsapp.hsm.columns import SetColumns
 from vmsapp.hsm.drivers.tcp_link import Account, Lost, Pool
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
 from vmsapp.hsm.requests import (
@@ -127,9 +128,9 @@ class TcpModule:
         """Make the tokens of a key change, in their order."""
         return self._ask("issueKeyChange", request)  # type: ignore[no-any-return]
 
-    def issue_key_changes(self, batch: KeyChangeBatch) -> tuple[IssuedTokens, ...]:
+    def issue_key_changes(self, batch: KeyChangeBatch) -> Sequence[IssuedTokens]:
         """Make the sets of many meters, all of them or none."""
-        return self._ask("issueKeyChanges", batch)  # type: ignore[no-any-return]
+        return SetColumns(self._ask("issueKeyChanges", ops.Changes.of(batch)))
 
     def verify(self, request: VerifyRequest) -> Verified:
         """Tell what digits say under a meter's key."""

@@ -17,7 +17,7 @@ import math
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -35,7 +35,6 @@ from typing import (
     get_type_hints,
 )
 
-from vmsapp.hsm.columns import ChangeColumns, ChangeRun
 from vmsapp.sts.secret import SecretBytes
 
 DEPTH: Final = 12
@@ -302,7 +301,12 @@ def _record(kind: Any) -> Reader:  # noqa: ANN401 - a dataclass
         if _mapped(value).keys() != readers.keys():
             msg = "a member is missing or unknown"
             raise NotOurProtocol(msg)
-        return kind(**{name: read_one(value[name]) for name, read_one in readers.items()})
+        parts = {name: read_one(value[name]) for name, read_one in readers.items()}
+        try:
+            return kind(**parts)
+        except ValueError:  # a rule of its own
+            msg = "parts that do not go together"
+            raise NotOurProtocol(msg) from None
 
     return read_it
 
@@ -310,14 +314,6 @@ def _record(kind: Any) -> Reader:  # noqa: ANN401 - a dataclass
 def _iso(value: datetime) -> str:
     assert value.tzinfo is not None, "moments are aware"
     return value.astimezone(UTC).isoformat()
-
-
-def _rows_of(run: ChangeRun) -> Iterator[dict[str, Any]]:
-    """Write the rows of a run: what they share is turned into JSON's values once."""
-    like = plain(run.like)
-    for pan in run.pans:
-        own = {"meter_pan": pan}
-        yield like | {"meter": like["meter"] | own, "new": like["new"] | own}
 
 
 _AS_IT_IS: Final = frozenset({str, int, bool, NoneType})
@@ -328,7 +324,6 @@ _WRITERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     float: repr,
     tuple: lambda value: [plain(part) for part in value],
     list: lambda value: [plain(part) for part in value],
-    ChangeColumns: lambda value: [row for run in value.runs for row in _rows_of(run)],
     frozenset: lambda value: sorted(plain(part) for part in value),
     dict: lambda value: {name: plain(part) for name, part in value.items()},
 }

@@ -9,8 +9,9 @@ Source: SECURITY-MODULES.md 5.6 "Wire protocol VSM/1".
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from vmsapp.hsm.answers import (
     Cancelled,
@@ -28,11 +29,13 @@ from vmsapp.hsm.answers import (
     Verified,
 )
 from vmsapp.hsm.base import SecurityModule
+from vmsapp.hsm.columns import ChangeColumns, ChangeRun, SetColumns, SetRun
 from vmsapp.hsm.requests import (
     BATCH_ROWS_MAX,
     CreditRequest,
     DisplayRequest,
     EngineeringRequest,
+    KeyChange,
     KeyChangeBatch,
     KeyChangeRequest,
     KeyRef,
@@ -120,6 +123,34 @@ class EarlierRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """A ``KeyChangeBatch``: what many rows share travels once; the rows of ``runs`` come first."""
+
+    request_id: str
+    runs: tuple[ChangeRun, ...]
+    rows: tuple[KeyChange, ...]
+    table_set: str
+    asked_at: datetime
+
+    @classmethod
+    def of(cls, batch: KeyChangeBatch) -> Self:
+        """Make it ready to be sent."""
+        runs: tuple[ChangeRun, ...] = ()
+        rows: tuple[KeyChange, ...] = ()
+        if isinstance(batch.rows, ChangeColumns):
+            runs = tuple(batch.rows.runs)
+        else:
+            rows = tuple(batch.rows)
+        return cls(batch.request_id, runs, rows, batch.table_set, batch.asked_at)
+
+    def batch(self) -> KeyChangeBatch:
+        """Read it as what a module is asked."""
+        columns = ChangeColumns(self.runs)
+        rows = (*columns, *self.rows) if self.rows else columns
+        return KeyChangeBatch(self.request_id, rows, self.table_set, self.asked_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Epoch:
     """Arguments of ``begin_epoch``."""
 
@@ -202,6 +233,10 @@ def _import(module: SecurityModule, asked: Import) -> ImportReport:
         )
 
 
+def _changes(module: SecurityModule, asked: Changes) -> tuple[SetRun, ...]:
+    return tuple(SetColumns.of(module.issue_key_changes(asked.batch())).runs)
+
+
 def _journal(module: SecurityModule, asked: Lines) -> list[JournalEntry]:
     """Give whole lines, one after the other: each may be a campaign of 16,000 rows."""
     entries: list[JournalEntry] = []
@@ -241,8 +276,8 @@ _DECLARED: Final = (
               lambda m, a: m.issue_display(a), changes=True),
     Operation("issueKeyChange", KeyChangeRequest, IssuedTokens, _ISSUER,
               lambda m, a: m.issue_key_change(a), changes=True),
-    Operation("issueKeyChanges", KeyChangeBatch, tuple[IssuedTokens, ...], _ISSUER,
-              lambda m, a: m.issue_key_changes(a), changes=True, turn=Turn.CAMPAIGN,
+    Operation("issueKeyChanges", Changes, tuple[SetRun, ...], _ISSUER,
+              _changes, changes=True, turn=Turn.CAMPAIGN,
               seconds=CAMPAIGN_SECONDS,
               limit=frames.CAMPAIGN, answer_limit=frames.CAMPAIGN_ANSWER),
     Operation("verify", VerifyRequest, Verified, _ISSUER, lambda m, a: m.verify(a)),
