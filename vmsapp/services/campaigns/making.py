@@ -3,7 +3,7 @@
 A worker may be killed at any moment. The cursor is moved in the transaction that reserves a
 chunk, so no meter is taken twice; a chunk that stands open is asked for again under its id,
 which makes the same digits. While the module works on one chunk, the one before is written down and
-the next is reserved.
+the next is reserved, each in a thread and on a connection of its own.
 
 Source: SALE.md, "7. Reconcile and cancel", "10. Key change"; docs/decisions/0042.
 """
@@ -12,6 +12,7 @@ import gc
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,6 +54,8 @@ WAITS: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds before a module that did not answer is asked again; then the campaign pauses."""
 TURN: Final = 0.0005
 """Seconds after which a thread that computes lets another go on; Python's own are ten times it."""
+AHEAD: Final = 2
+"""Chunks that may be made or written down while the next is reserved."""
 MOST_TOKENS: Final = 4
 """In a set."""
 
@@ -88,10 +91,7 @@ def make(session: Session, registry: Registry, actor: Actor, work: Work, *, tabl
     campaign_id = int(work.params["campaign_id"])
     line = _Line(session, registry, actor, work)
     try:
-        with (
-            _few_collections(), _quick_turns(),
-            ThreadPoolExecutor(1, "campaign") as line.pool,
-        ):  # fmt: skip
+        with _few_collections(), _quick_turns(), line.staffed():
             standstill.check_modules(session, registry)
             line.settle_left(campaign_id)
             line.make(campaign_id, table_set)
@@ -145,13 +145,26 @@ def pause_for(session: Session, actor: Actor, campaign_id: int, why: str) -> Non
 class _Line:
     """What a run holds: chunks are at the module while others are written down and reserved."""
 
-    pool: ThreadPoolExecutor
-
     def __init__(self, session: Session, registry: Registry, actor: Actor, work: Work) -> None:
         self._session, self._registry = session, registry
         self._actor, self._work = actor, work
         self._size = ChunkSize(CHUNK)
-        self._at_module: list[tuple[Asked, Future[Sequence[IssuedTokens]]]] = []
+        self._maker: ThreadPoolExecutor
+        self._writer: ThreadPoolExecutor
+        self._written_to: Session
+        self._under_way: deque[Future[None]] = deque()
+
+    @contextmanager
+    def staffed(self) -> Iterator[None]:
+        """Have a thread ask the module, and one write down what it made, until the block ends."""
+        with Session(self._session.get_bind(), expire_on_commit=False) as self._written_to:
+            self._maker = ThreadPoolExecutor(1, "campaign asks")
+            self._writer = ThreadPoolExecutor(1, "campaign writes")
+            try:
+                yield
+            finally:  # what was not begun stays reserved, and is asked for by whoever goes on
+                self._maker.shutdown(cancel_futures=True)
+                self._writer.shutdown(cancel_futures=True)
 
     def settle_left(self, campaign_id: int) -> None:
         """Ask again for what a worker that is gone had asked for."""
@@ -168,7 +181,7 @@ class _Line:
         end_reading(self._session)
         for each in asked:
             self._send(each)
-            self._settle_all()
+            self._settle_all_but(0)
 
     def make(self, campaign_id: int, table_set: str) -> None:
         """Go through the meters, chunk by chunk."""
@@ -188,15 +201,15 @@ class _Line:
             began = time.monotonic()
             with self._size.timed():
                 reserved = reserve_chunk(session, self._actor, work, run)
-            before = len(self._at_module)
             for asked in reserved.asked if reserved else ():
                 self._send(asked)
-            self._settle(before)  # while the module works on those just sent
+            self._settle_all_but(AHEAD)
             gc.collect()
             if reserved is None:
+                self._settle_all_but(0)
                 return
             if paced < CHUNK or reserved.last:
-                self._settle_all()
+                self._settle_all_but(0)
             if reserved.last:
                 self._end(campaign_id)
                 return
@@ -213,7 +226,7 @@ class _Line:
         try:
             self._work.stop_if_asked(self._session)
         except Cancelled:
-            self._settle_all()
+            self._settle_all_but(0)
             raise
 
     def _paced(self, per_second: int | None) -> int:
@@ -229,35 +242,37 @@ class _Line:
     def _send(self, asked: Asked) -> None:
         module = open_module(self._session, self._registry, asked.module_id)
         end_reading(self._session)
-        made = self.pool.submit(copy_context().run, _made, module, asked)
-        self._at_module.append((asked, made))
+        made = self._maker.submit(copy_context().run, _made, module, asked)
+        written = self._writer.submit(copy_context().run, self._write, asked, made)
+        self._under_way.append(written)
 
-    def _settle_all(self) -> None:
-        """Wait for all that is at the module, and write it down, as ``_settle``."""
-        self._settle(len(self._at_module))
-
-    def _settle(self, count: int) -> None:
-        """Wait for the chunks that were sent first, and write them down.
+    def _settle_all_but(self, count: int) -> None:
+        """Wait until no more chunks than so many are made or written down.
 
         Raises:
             ModuleAway: The module did not answer, again and again.
         """
-        waiting, self._at_module = self._at_module[:count], self._at_module[count:]
-        for asked, future in waiting:
-            try:
-                sets = future.result()
-            except ModuleRefused as refusal:
-                self._part(asked, refusal.reason)
-            else:
-                with self._size.timed():
-                    complete(self._session, self._actor, asked, sets)
+        while len(self._under_way) > count:
+            self._under_way.popleft().result()
 
-    def _part(self, asked: Asked, reason: str) -> None:
-        for change_id in part(self._session, self._actor, asked, reason):
+    def _write(self, asked: Asked, made: Future[Sequence[IssuedTokens]]) -> None:
+        """Write down what became of a chunk, in the thread that does so."""
+        session = self._written_to
+        try:
+            sets = made.result()
+        except ModuleRefused as refusal:
+            self._part(session, asked, refusal.reason)
+        else:
+            with self._size.timed():
+                complete(session, self._actor, asked, sets)
+        end_reading(session)
+
+    def _part(self, session: Session, asked: Asked, reason: str) -> None:
+        for change_id in part(session, self._actor, asked, reason):
             with unscoped("a set is made as it was reserved"):
-                change = read_change(self._session, change_id)
-                issue(self._session, self._registry, self._actor, change)
-            self._work.stop_if_asked(self._session)
+                change = read_change(session, change_id)
+                issue(session, self._registry, self._actor, change)
+            self._work.stop_if_asked(session)
 
     def _end(self, campaign_id: int) -> None:
         with atomic(self._session, durable=True):
