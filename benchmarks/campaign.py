@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -125,13 +125,14 @@ def measured(
     environ: dict[str, str], way: str, database: running.Database, *others: running.Service
 ) -> dict[str, Any]:
     """Measure a campaign in a process of its own."""
-    before = _spent(database, *others)
+    before = sum(one.spent() for one in (database, *others))
     child = subprocess.run(
         [sys.executable, __file__, "--measure", way], check=True, stdout=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONPATH": str(running.ROOT), **environ},
     )  # fmt: skip
     found: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
-    found |= {"others_cpu_s": round(_spent(database, *others) - before, 1)}
+    spent = sum(one.spent() for one in (database, *others)) - before
+    found |= {"others_cpu_s": round(spent, 1)}
     print(way, found, file=sys.stderr, flush=True)
     return found
 
@@ -187,17 +188,6 @@ def yardstick(database: running.Database) -> dict[str, float]:
                 (campaign,),
             )
         return {"passed_s": round(time.monotonic() - began, 1)}
-
-
-def _spent(*services: running.Service) -> float:
-    """Seconds of the processor that services took, and those they ended."""
-    ticks = 0
-    for service in services:
-        for pid in service.family():
-            with suppress(FileNotFoundError):  # it ended meanwhile, and its parent has counted it
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def report(found: dict[str, Any], count: int) -> None:

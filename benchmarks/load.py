@@ -293,7 +293,7 @@ class Watch(threading.Thread):
                 if time.monotonic() >= due:
                     due = time.monotonic() + 1
                     for name, service in self._services.items():
-                        self._seen[name].append(taken(service))
+                        self._seen[name].append((service.spent(), megabytes(service)))
 
     def processes(self) -> dict[str, dict[str, Any]]:
         """What each kind of process took: seconds of the processor, and memory in each fifth."""
@@ -312,19 +312,14 @@ class Watch(threading.Thread):
         return told
 
 
-def taken(service: running.Service) -> tuple[float, float]:
-    """Seconds of the processor that a service took so far, and megabytes it holds now.
-
-    Of a database what its processes share counts once for each: read it as a trend.
-    """
-    ticks = pages = 0
+def megabytes(service: running.Service) -> float:
+    """Memory a service holds; of a database what its processes share counts once for each."""
+    pages = 0
     for pid in service.family():
         with suppress(FileNotFoundError, ProcessLookupError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
             resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
             pages += int(resident) - int(shared)
-    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE") / MILLION
+    return pages * os.sysconf("SC_PAGE_SIZE") / MILLION
 
 
 def waits(each: list[float]) -> dict[str, float]:

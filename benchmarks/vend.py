@@ -130,8 +130,13 @@ class Bench:
                 served[name].append(self._load(server, seconds))
         for name, server in self._servers.items():
             each = [len(run["sales"]) / run["seconds"] for run in served[name]]
+            spent = {
+                part: round(statistics.median(run["cpu_ms"][part] for run in served[name]), 1)
+                for part in served[name][0]["cpu_ms"]
+            }
             half = self._load(server, seconds, statistics.median(each) / 2)
             sales[name] = figures(served[name], each, yard) | {
+                "cpu_ms": spent,
                 "half_p50_ms": round(statistics.median(half["sales"]), 1),
                 "half_p99_ms": round(percentile(half["sales"], 99), 1),
                 "half_quote_p50_ms": round(statistics.median(half["quotes"]), 1),
@@ -151,6 +156,8 @@ class Bench:
         """Have a server sell, and see that the books have what it said."""
         self._runs += 1
         before = self._sold()
+        parts = {"web": server, "module": self._module, "database": self._database}
+        spent = {part: service.spent() for part, service in parts.items()}
         order = self._order | {
             "port": server.port, "seconds": seconds, "rate": rate, "seed": self._runs,
         }  # fmt: skip
@@ -159,6 +166,10 @@ class Bench:
             input=json.dumps(order) + "\n", capture_output=True, text=True, check=True,
         )  # fmt: skip
         said: dict[str, Any] = json.loads(done.stdout)
+        said["cpu_ms"] = {"load": said.pop("cpu_s") * 1000 / len(said["sales"])} | {
+            part: (service.spent() - spent[part]) * 1000 / len(said["sales"])
+            for part, service in parts.items()
+        }
         sold = self._sold() - before
         assert sold == len(said["sales"]), f"{sold} sold, {len(said['sales'])} answered"
         assert len(said["sales"]) > sum(said["refused"].values()) * 50, said["refused"]
@@ -338,6 +349,8 @@ def report(found: dict[str, Any], meters: int, *, quick: bool) -> None:
             f" stretch {STRETCH}); a sale p50 {one['p50_ms']} ms, p99 {one['p99_ms']} ms;"
             f" a price p50 {one['quote_p50_ms']} ms, p95 {one['quote_p95_ms']} ms"
         )
+        spent = ", ".join(f"{part} {ms}" for part, ms in one["cpu_ms"].items())
+        print(f"          milliseconds of the processor a sale: {spent}")
         print(
             f"          at half that load: a sale p50 {one['half_p50_ms']} ms, p99"
             f" {one['half_p99_ms']} ms (aim below {HALF_LOAD_MS:.0f}); a price p50"

@@ -138,8 +138,9 @@ def main() -> None:
         for what, count in one.refused.items():
             refused[what] = refused.get(what, 0) + count
     print(json.dumps({
-        "seconds": took, "quotes": [ms for one in connections for ms in one.quotes],
-        "sales": [ms for one in connections for ms in one.sales], "refused": refused,
+        "seconds": took, "cpu_s": time.process_time(), "refused": refused,
+        "quotes": [ms for one in connections for ms in one.quotes],
+        "sales": [ms for one in connections for ms in one.sales],
     }))  # fmt: skip
 
 

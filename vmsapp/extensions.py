@@ -8,13 +8,11 @@ never queue behind a writer.
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
-from flask import has_request_context, request
 from flask_appbuilder.models.sqla.base import SQLA
 from flask_migrate import Migrate
 from flask_wtf.csrf import CSRFProtect
@@ -24,6 +22,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from vmsapp.clock import local_hour
+from vmsapp.statements import WRITES, writes
 
 BUSY_SECONDS = 30
 """How long a writer on SQLite waits for the one before it."""
@@ -32,10 +31,8 @@ TRUSTED_SECONDS = 1.0
 """How long after its last use a connection is taken without asking whether it still stands."""
 
 _USED = "vms_used"
-_WRITES = "vms_writes"
 _ATOMIC = "vms_atomic"
 _AFTER = "vms_after"
-_READING = {"GET", "HEAD", "OPTIONS"}
 
 db = SQLA(
     session_options={"expire_on_commit": False, "autoflush": True},
@@ -72,7 +69,7 @@ def atomic(session: Session, *, durable: bool = False) -> Iterator[Session]:
         return
     end_reading(session)
     try:
-        session.info[_ATOMIC] = session.connection(execution_options={_WRITES: True})
+        session.info[_ATOMIC] = session.connection(execution_options={WRITES: True})
         yield session
         session.commit()
     except BaseException:
@@ -121,7 +118,7 @@ def begin_reading(session: Session) -> None:
     keep all others waiting on SQLite.
     """
     end_reading(session)
-    session.connection(execution_options={_WRITES: False})
+    session.connection(execution_options={WRITES: False})
 
 
 @event.listens_for(Engine, "connect")
@@ -165,7 +162,7 @@ def _ask_after_rest(
         InvalidatePoolError: It is not; others that rested are not asked any more.
     """
     rested = time.monotonic() - record.info.get(_USED, 0.0)
-    if rested < TRUSTED_SECONDS or not type(connection).__module__.startswith("psycopg"):
+    if rested < TRUSTED_SECONDS or not hasattr(connection, "pgconn"):
         return
     from psycopg import Error  # noqa: PLC0415 - one machine alone needs no driver
 
@@ -176,56 +173,9 @@ def _ask_after_rest(
         raise InvalidatePoolError from error
 
 
-@event.listens_for(Engine, "connect")
-def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - any driver's
-    """Have PostgreSQL compile no statement: it guesses a list's work so high that it would.
-
-    To compile takes it longer than a page of a list may take.
-    """
-    if not type(connection).__module__.startswith("psycopg"):
-        return
-    connection.autocommit = True  # kept by the session, whatever becomes of its transactions
-    connection.execute("SET jit = off")
-    connection.autocommit = False
-    connection.cursor_factory = _cursors()
-
-
-@cache
-def _cursors() -> type[Any]:
-    """Make cursors that describe the columns of an answer when they are asked which they are.
-
-    The library asks after each statement whether there are any, and which only after the first
-    of its kind; to describe a row of fifty takes longer than to fetch it.
-    """
-    from psycopg import Column, Cursor  # noqa: PLC0415 - one machine alone needs no driver
-
-    class Columns(Sequence[Column]):
-        def __init__(self, cursor: "Late", count: int) -> None:
-            self._cursor, self._all = cursor, range(count)
-
-        def __len__(self) -> int:
-            return len(self._all)
-
-        def __getitem__(self, which: Any) -> Any:  # noqa: ANN401 - one, or a list of some
-            found = self._all[which]
-            if isinstance(found, int):
-                return Column(self._cursor, found)
-            return [Column(self._cursor, n) for n in found]
-
-    class Late(Cursor[Any]):
-        @property
-        def description(self) -> Any:  # noqa: ANN401 - as the driver's
-            count = self.pgresult.nfields if self.pgresult else 0
-            return Columns(self, count) if count else super().description
-
-    return Late
-
-
 @event.listens_for(Engine, "begin")
 def _begin(connection: Connection) -> None:
     if connection.dialect.name != "sqlite":
         return
-    writes = connection.get_execution_options().get(_WRITES)
-    if writes is None:
-        writes = has_request_context() and request.method not in _READING
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    begin = "BEGIN IMMEDIATE" if writes(connection.get_execution_options()) else "BEGIN"
+    connection.exec_driver_sql(begin)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from flask import Flask, Response, current_app, g, json, request
 from flask_babel import gettext
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from vmsapp.api.paths import is_for_programs
@@ -165,11 +165,11 @@ def show(error: VmsError, **more: Any) -> Response:  # noqa: ANN401 - whatever J
     )
 
 
-def show_database_error(error: OperationalError) -> Response:
+def show_database_error(error: DBAPIError) -> Response:
     """Tell a program that the database is away; what it says itself is our mistake.
 
     Raises:
-        OperationalError: It is there.
+        DBAPIError: It is there.
     """
     if not is_away(error):
         raise error

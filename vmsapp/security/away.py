@@ -6,9 +6,10 @@ Source: PostgreSQL, appendix A "PostgreSQL Error Codes"; SQLite, "Result and Err
 import sqlite3
 from typing import Final, TypeGuard
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, NotSupportedError, OperationalError
 
 from vmsapp.errors import N_, Unavailable, Uncertain
+from vmsapp.statements import is_stale
 
 TRY_AGAIN_S: Final = 5
 """What is told to wait where asking again may help."""
@@ -34,12 +35,14 @@ class DatabaseAway(Unavailable):
     )
 
 
-def is_away(error: BaseException | None) -> TypeGuard[OperationalError]:
-    """Tell whether an error says that the database cannot be reached.
+def is_away(error: BaseException | None) -> TypeGuard[DBAPIError]:
+    """Tell whether an error says that the database cannot be reached, or is being upgraded.
 
     What a database that is there says of a statement is a mistake of ours. An error without a
     code was made on this side of the connection: refused, cut off, or no answer in time.
     """
+    if isinstance(error, NotSupportedError):
+        return is_stale(error.orig)
     if not isinstance(error, OperationalError):
         return False
     if error.connection_invalidated:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from flask import Response, after_this_request, current_app, g, session
@@ -21,6 +20,7 @@ from vmsapp.scope import unscoped
 from vmsapp.security.asking import TICKET, owes_second_factor
 from vmsapp.security.held import as_permissions, held_as_text, held_by
 from vmsapp.security.permissions import Permission
+from vmsapp.statements import made_once
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +116,8 @@ def _ids(roles: Iterable[Role]) -> tuple[int, ...]:
     return tuple(sorted(role.id for role in roles))
 
 
-@cache
+@made_once
 def _signed_in() -> Select[OfficeUser, UserSession, str | None]:
-    """Make the statement once: that takes longer than to run it."""
     return (
         select(OfficeUser, UserSession, held_as_text())
         .join(UserSession, UserSession.user_id == OfficeUser.id)

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -29,6 +28,7 @@ from vmsapp.security import ADMINISTRATORS, NAME_LENGTH, sight_of
 from vmsapp.security.held import as_permissions, held_as_text
 from vmsapp.services import audit, users
 from vmsapp.services.sign_in import NO_PASSWORD
+from vmsapp.statements import made_once
 
 log = logging.getLogger(__name__)
 
@@ -251,9 +251,8 @@ def client_of(session: Session, text: str, address: str | None) -> Client | None
     )
 
 
-@cache
+@made_once
 def _shown() -> Select[Bearer, OfficeUser, str | None]:
-    """Make the statement once: that takes longer than to run it."""
     return (
         select(Bearer, OfficeUser, held_as_text())
         .join(OfficeUser, OfficeUser.id == Bearer.user_id)

@@ -7,7 +7,6 @@ the customer paid for.
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from functools import cache
 
 from sqlalchemy import (
     BindParameter,
@@ -40,6 +39,7 @@ from vmsapp.models import (
     VendingPointAccount,
 )
 from vmsapp.services.rows import insert_at_once, insert_missing, run, table_of
+from vmsapp.statements import made_once
 
 AccountName = tuple[AccountKind, str]
 """Kind and detail, such as ``(ENERGY, "electricity")``."""
@@ -268,9 +268,8 @@ def _change(
     set_committed_value(account, "balance_minor", held.balance_minor)
 
 
-@cache
+@made_once
 def _changing(*, posting: bool) -> ReturningUpdate[int, int]:
-    """Make the statement once: that takes longer than to run it."""
     # the bare tables: the row was locked within the scope
     there = VendingPointAccount.__table__.c
     pending: BindParameter[int] = bindparam("pending", type_=there.pending_minor.type)
@@ -300,7 +299,7 @@ def _float_debit() -> ScalarSelect[int]:
     )
 
 
-@cache
+@made_once
 def _lists_sale() -> Insert:
     """Have a sale's transfer added to the roll-ups; made once, as that takes longer than to run."""
     of_sale: BindParameter[int] = bindparam("of_sale")
@@ -314,9 +313,8 @@ def _settle(session: Session, sale: Sale, state: TransferState, at: datetime) ->
         raise IllegalTransferMove
 
 
-@cache
+@made_once
 def _settling() -> Update:
-    """Make the statement once, too."""
     return (
         update(LedgerTransfer)
         .where(
@@ -368,9 +366,8 @@ def _write(
     return transfer
 
 
-@cache
+@made_once
 def _entering(count: int) -> Insert:
-    """Make the statement once: that takes longer than to run it."""
     there = table_of(LedgerEntry).c
     columns = there.vending_point_id, there.transfer_id, there.account_id, there.amount_minor
     rows = (("point_id", "of_transfer", f"account_{n}", f"amount_{n}") for n in range(count))
@@ -402,9 +399,8 @@ def _find(session: Session, vending_point_id: int) -> dict[AccountName, int]:
     return {(AccountKind(kind), detail): id_ for kind, detail, id_ in rows}
 
 
-@cache
+@made_once
 def _accounts_of() -> Select[str, str, int]:
-    """Make the statement once: that takes longer than to run it."""
     point_id: BindParameter[int] = bindparam("point_id")
     return select(LedgerAccount.kind, LedgerAccount.detail, LedgerAccount.id).where(
         LedgerAccount.vending_point_id == point_id

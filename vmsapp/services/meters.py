@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, CompoundSelect, Select, bindparam, case, select
@@ -34,6 +33,7 @@ from vmsapp.services.vending.errors import MeterWithoutConsumer, NoSuchMeter
 from vmsapp.services.vending.history import History, history_of
 from vmsapp.services.vending.pricing import fees_of
 from vmsapp.services.vending.reading import HANGS
+from vmsapp.statements import made_once
 from vmsapp.tariffs.plan import Accumulation, Span
 
 SALES_SHOWN: Final = 3
@@ -142,9 +142,8 @@ def meter_to_sell_to(session: Session, meter_id: int) -> tuple[Meter, ServicePoi
     return meter, point
 
 
-@cache
+@made_once
 def _with_place() -> Select[Meter, ServicePoint]:
-    """Make the statement once: that takes longer than to run it."""
     return (
         select(Meter, ServicePoint)
         .outerjoin(MeterInstallation, HANGS)
@@ -161,9 +160,8 @@ def _meter(session: Session, meter_id: int) -> _Place:
     return meter, point, consumer, change, key_row
 
 
-@cache
+@made_once
 def _with_all_around() -> Select[*tuple[Any, ...]]:
-    """Make the statement once: that takes longer than to run it."""
     meter_id: BindParameter[int] = bindparam("meter_id")
     key = VendingKey
     dkga = case((Meter.algorithm == Algorithm.LEGACY, "02"), else_="04")

@@ -1,7 +1,6 @@
 """What several use cases do to rows: insert what is missing, lock, compare and set."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import (
@@ -34,6 +33,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from vmsapp.extensions import connection_of
 from vmsapp.models.base import Model
 from vmsapp.scope import guard, narrowed
+from vmsapp.statements import made_once
 
 Row = TypeVar("Row", bound=Model)
 Value = TypeVar("Value")
@@ -61,9 +61,8 @@ def insert_missing(session: Session, model: type[Model], **values: Any) -> None:
     session.execute(_inserting_missing(model, session.get_bind().dialect.name), values)
 
 
-@cache
+@made_once
 def _inserting_missing(model: type[Model], dialect: str) -> Insert:
-    """Make the statement once: that takes longer than to run it."""
     return _insert(model, dialect).on_conflict_do_nothing()
 
 
@@ -90,9 +89,9 @@ def insert_at_once(session: Session, row: Model) -> None:
         set_committed_value(row, into.autoincrement_column.key, key[0])
 
 
-@cache
+@made_once
 def inserting(model: type[Model]) -> Insert:
-    """Make the statement once: that takes longer than to run it."""
+    """The statement that inserts one row, or many alike."""
     return insert(table_of(model))
 
 
@@ -240,9 +239,8 @@ def lock_keyed(
     return row
 
 
-@cache
+@made_once
 def _locking_keyed(model: type[Row], *names: str) -> Select[Row]:
-    """Make the statement once: that takes longer than to run it."""
     return _locking(model, *(getattr(model, name) == bindparam(name) for name in names))
 
 
@@ -294,11 +292,10 @@ def add_up(
     session.execute(_adding_up(model, dialect, tuple(key), tuple(amounts)), {**key, **amounts})
 
 
-@cache
+@made_once
 def _adding_up(
     model: type[Model], dialect: str, key: tuple[str, ...], amounts: tuple[str, ...]
 ) -> Insert:
-    """Make the statement once, too."""
     add, there = _insert(model, dialect), model.__table__.c
     summed = {name: there[name] + add.excluded[name] for name in amounts}
     return add.on_conflict_do_update(index_elements=key, set_=summed)

@@ -1,7 +1,6 @@
 """The utility's settings as they are at a moment."""
 
 from datetime import datetime
-from functools import cache
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 from sqlalchemy.orm import Session
@@ -9,6 +8,7 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import N_, Refused
 from vmsapp.models import Installation, Setup
 from vmsapp.money import Currency
+from vmsapp.statements import made_once
 
 
 class NotSetUp(Refused):
@@ -30,9 +30,8 @@ def setup_at(session: Session, moment: datetime) -> Setup:
     return row
 
 
-@cache
+@made_once
 def _in_force() -> Select[Setup]:
-    """Make the statement once: that takes longer than to run it."""
     return select(Setup).where(Setup.id == in_force_at(bindparam("moment")))
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Response, current_app, request
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from vmsapp.api import errors
 from vmsapp.api.asking import modules, session, utility
@@ -69,7 +69,7 @@ def make_sale(asked: Asked) -> Reply | Response:
         return errors.show(errors.SaleFailed(sale_id=sale.id), failure=sale.failure)
     try:
         told = sale_told(asked, sale.id)
-    except OperationalError as error:
+    except DBAPIError as error:
         if not is_away(error):
             raise
         return settling(sale.id, _sentence(SaleUnderway(sale_id=sale.id)), fetch)

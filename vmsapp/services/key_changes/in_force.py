@@ -9,7 +9,6 @@ Source: SALE.md, "10. Key change".
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Row, ScalarSelect, Select, bindparam, func, select
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from vmsapp.models import OPEN_CHANGES, Algorithm, ChangeState, KeyChange, Meter
 from vmsapp.models.key_change import DKGAS
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
+from vmsapp.statements import made_once
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
 
@@ -78,9 +78,8 @@ def told_by(meter: Meter, row: Row[*tuple[Any, ...]]) -> KeyInForce:
     )
 
 
-@cache
+@made_once
 def _with_open_changes() -> Select[*tuple[Any, ...]]:
-    """Make the statement once: that takes longer than to run it."""
     meter_id: BindParameter[int] = bindparam("meter_id")
     return (
         select(Meter, *OF_CHANGE)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import Final
 
 from sqlalchemy import ScalarSelect, Select, case, func, select
@@ -21,6 +20,7 @@ from vmsapp.errors import N_, Refused
 from vmsapp.models import Installation, LicenceChange, LicenceDeed, Meter, MeterState
 from vmsapp.scope import unscoped
 from vmsapp.services.rows import lock
+from vmsapp.statements import made_once
 
 GRACE_DAYS: Final = 30
 """Days for which tokens are sold after the last day, unless the settings say otherwise."""
@@ -127,9 +127,8 @@ def history(session: Session, most: int) -> Sequence[LicenceChange]:
     return session.scalars(_newest_changes(most)).all()
 
 
-@cache
+@made_once
 def _newest_changes(most: int) -> Select[LicenceChange]:
-    """Make the statement once: that takes longer than to run it."""
     return select(LicenceChange).order_by(LicenceChange.id.desc()).limit(most)
 
 

@@ -16,7 +16,6 @@ Source: SALE.md 16 "Restore, promotion, standby".
 import logging
 import re
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -54,6 +53,7 @@ from vmsapp.scope import SYSTEM
 from vmsapp.services import audit
 from vmsapp.services.rows import rows_changed, run, table_of
 from vmsapp.services.security_modules.opening import open_module
+from vmsapp.statements import made_once
 
 log = logging.getLogger(__name__)
 
@@ -297,9 +297,8 @@ def _why(told: ModuleStatus, marks: Any, sequence: int | None) -> str | None:  #
     return None
 
 
-@cache
+@made_once
 def _marks() -> Select[*tuple[Any, ...]]:
-    """Make the statement once: that takes longer than to run it."""
     module_id: BindParameter[int] = bindparam("module_id")
     last: BindParameter[str] = bindparam("last")
     first_row: BindParameter[str] = bindparam("first_row")

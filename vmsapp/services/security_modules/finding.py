@@ -1,12 +1,11 @@
 """Which module serves a meter, and which of its keys."""
 
-from functools import cache
-
 from sqlalchemy import BindParameter, Select, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.errors import N_, Refused
 from vmsapp.models import Algorithm, SecurityModule, SmAlgorithm, VendingKey
+from vmsapp.statements import made_once
 
 
 class NoModule(Refused):
@@ -69,9 +68,8 @@ def module_and_key(
     return module, found
 
 
-@cache
+@made_once
 def _serving() -> Select[SecurityModule, VendingKey]:
-    """Make the statement once: that takes longer than to run it."""
     key = VendingKey
     sgc: BindParameter[str] = bindparam("sgc")
     krn: BindParameter[int] = bindparam("krn")

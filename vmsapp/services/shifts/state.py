@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
@@ -21,6 +20,7 @@ from vmsapp.services.shifts.errors import (
 )
 from vmsapp.services.vending.ground import lock_account
 from vmsapp.services.vending_points import MOST
+from vmsapp.statements import made_once
 
 
 def places(session: Session, user_id: int | None) -> Sequence[tuple[VendingPoint, Shift | None]]:
@@ -51,9 +51,8 @@ def present(session: Session, vending_point_id: int, user_id: int | None) -> Shi
     return session.scalars(_present(), whose).one_or_none()
 
 
-@cache
+@made_once
 def _present() -> Select[Shift]:
-    """Make the statement once: that takes longer than to run it."""
     point_id: BindParameter[int] = bindparam("point_id")
     user_id: BindParameter[int] = bindparam("user_id")
     return (

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from sqlalchemy import BindParameter, Select, bindparam, func, select
 from sqlalchemy.orm import Session, aliased, joinedload
@@ -14,6 +14,7 @@ from vmsapp.errors import N_, Refused
 from vmsapp.models import Setup, TariffPlan
 from vmsapp.money import Currency
 from vmsapp.services.setup import currency_of
+from vmsapp.statements import made_once
 from vmsapp.sts.amount import MAX_TENTHS
 from vmsapp.tariffs.document import parse, read_rules, rules_of
 from vmsapp.tariffs.engine import Terms
@@ -63,9 +64,8 @@ def plans_between(
     return plans
 
 
-@cache
+@made_once
 def _plans_asked_for() -> Select[TariffPlan]:
-    """Make the statement once: that takes longer than to run it."""
     tariff_id: BindParameter[int] = bindparam("tariff_id")
     since: BindParameter[date] = bindparam("since")
     until: BindParameter[date] = bindparam("until")

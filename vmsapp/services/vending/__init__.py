@@ -30,6 +30,7 @@ from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reserve import find_replay, new_request_id, reserve
 from vmsapp.services.vending.settle import snapshot
+from vmsapp.statements import STALE
 
 __all__ = ["Purchase", "SaleRequest", "new_key", "quote", "sell"]
 
@@ -41,8 +42,8 @@ UNDERWAY_WAIT_S: Final = 5.0
 
 UNDERWAY_POLL_S: Final = 0.1
 
-RETRYABLE: Final = frozenset({"40001", "40P01", "55P03"})
-"""PostgreSQL: serialisation failure, deadlock, lock timeout."""
+RETRYABLE: Final = frozenset({"40001", "40P01", "55P03", STALE})
+"""PostgreSQL: serialisation failure, deadlock, lock timeout; a plan from before an upgrade."""
 
 
 def quote(

@@ -10,7 +10,6 @@ Args named ``owed`` are the debts that are not recovered yet, in the order of th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
 from typing import Any, Final, Protocol
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, select, update
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import now_utc
 from vmsapp.models import Debt, DebtPayment, Sale
 from vmsapp.services.rows import rows_changed, run
+from vmsapp.statements import made_once
 from vmsapp.tariffs import terms
 
 
@@ -59,15 +59,13 @@ def lock_owed(session: Session, consumer_id: int | None) -> Sequence[Owed]:
     return run(session, _locking_open(), {"consumer_id": consumer_id}).all()
 
 
-@cache
+@made_once
 def _locking_open() -> Select[*tuple[Any, ...]]:
-    """Make the statement once: that takes longer than to run it."""
     return _open().with_for_update()
 
 
-@cache
+@made_once
 def _open() -> Select[*tuple[Any, ...]]:
-    """Make the statement once, too."""
     balance = Debt.amount_minor - Debt.recovered_minor - Debt.written_off_minor
     return (
         select(Debt.id, Debt.name, Debt.share_percent, Debt.sum_minor,

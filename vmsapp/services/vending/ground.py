@@ -7,7 +7,6 @@ sale is completed.) Everything that forbids a sale to a meter is refused here.
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Row, Select, bindparam, select
@@ -54,6 +53,7 @@ from vmsapp.services.vending.reading import (
 )
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import begin_head, lock_head
+from vmsapp.statements import made_once
 
 REPEAT_WINDOW: Final = timedelta(minutes=2)
 """How long a sale just like another asks for a second yes."""
@@ -261,9 +261,8 @@ def check_funds(ground: Ground, priced: Priced) -> None:
         )
 
 
-@cache
+@made_once
 def _open_sale() -> Select[int]:
-    """Make the statement once: that takes longer than to run it."""
     table = Sale.__table__.c
     pan: BindParameter[str] = bindparam("pan")
     return (

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Final
 
 from sqlalchemy import BindParameter, CompoundSelect, bindparam, func, literal, null, select
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from vmsapp.clock import business_day
 from vmsapp.models import Counter, FeePayment, ServicePoint, Setup
 from vmsapp.services.rows import run
+from vmsapp.statements import made_once
 from vmsapp.tariffs.arrears import period_start
 from vmsapp.tariffs.engine import Used
 from vmsapp.tariffs.plan import Accumulation, FeePeriod, Span
@@ -96,9 +96,8 @@ def history_of(session: Session, setup: Setup, point: ServicePoint, moment: date
     )
 
 
-@cache
+@made_once
 def _counted() -> CompoundSelect[str, date, Decimal, int]:
-    """Make the statement once: that takes longer than to run it."""
     point_id: BindParameter[int] = bindparam("point_id")
     listed: BindParameter[date] = bindparam("listed")
     mine = Counter.service_point_id == point_id

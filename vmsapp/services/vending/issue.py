@@ -6,7 +6,6 @@ sale, a definite no fails it, and silence leaves it pending for the worker.
 
 import logging
 import secrets
-from functools import cache
 from typing import Final
 
 from sqlalchemy import BindParameter, Select, bindparam, select, update
@@ -34,6 +33,7 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.reserve import RND_BITS
 from vmsapp.services.vending.settle import LostRace, complete, fail, read
 from vmsapp.services.vending.tids import CLOCK_TOLERANCE, MeterKey, lock_head, spend_tid
+from vmsapp.statements import made_once
 from vmsapp.sts.fields import AMOUNT_BITS
 from vmsapp.sts.identifiers import BaseDate
 
@@ -76,9 +76,8 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
         raise ModuleClockDiffers(ours=ours, theirs=theirs)
 
 
-@cache
+@made_once
 def _module_of() -> Select[int]:
-    """Make the statement once: that takes longer than to run it."""
     meter_id: BindParameter[int] = bindparam("meter_id")
     return (
         select(SmAlgorithm.module_id)

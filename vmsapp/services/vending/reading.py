@@ -5,7 +5,6 @@ takes longer than to run it.
 """
 
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -43,6 +42,7 @@ from vmsapp.services.licence.standing import valid_until
 from vmsapp.services.setup import in_force_at
 from vmsapp.services.vending.debts import is_owed_by
 from vmsapp.services.vending.tids import newest_sold_at
+from vmsapp.statements import made_once
 
 sale = Sale.__table__.c  # past the scope: a meter has one open sale, wherever it is made
 
@@ -50,7 +50,7 @@ HANGS: Final = (MeterInstallation.meter_id == Meter.id) & MeterInstallation.remo
 """Joins to a ``Meter`` where it hangs now."""
 
 
-@cache
+@made_once
 def before_locks() -> Select[*tuple[Any, ...]]:
     """Read what tells which rows are to be locked; all of it may be missing but the epoch.
 
@@ -77,7 +77,7 @@ def before_locks() -> Select[*tuple[Any, ...]]:
     )  # fmt: skip
 
 
-@cache
+@made_once
 def all_locks() -> Select[ServicePoint, TidHead, VendingPointAccount]:
     """Lock the three rows, in the order in which they are named.
 
@@ -98,7 +98,7 @@ def all_locks() -> Select[ServicePoint, TidHead, VendingPointAccount]:
     )
 
 
-@cache
+@made_once
 def point_and_account() -> Select[int, VendingPointAccount]:
     """Lock the two rows that completing a sale changes, in the order in which they are named.
 
@@ -115,7 +115,7 @@ def point_and_account() -> Select[int, VendingPointAccount]:
     )
 
 
-@cache
+@made_once
 def under_locks() -> Select[*tuple[Any, ...]]:
     """Read what the locks keep as it is, the meter with its place, key and open sale.
 

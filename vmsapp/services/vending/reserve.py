@@ -6,7 +6,7 @@ written here, and from nothing else.
 
 import secrets
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Select, bindparam, select
@@ -50,6 +50,7 @@ from vmsapp.services.vending.limits import check_tokens_of_the_day
 from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import SaleRequest
 from vmsapp.services.vending.tids import MeterKey, check_newest, spend_tid
+from vmsapp.statements import made_once
 from vmsapp.tariffs.engine import LineKind
 from vmsapp.tariffs.plan import FeePeriod
 
@@ -77,9 +78,8 @@ def find_replay(session: Session, request: SaleRequest) -> Sale | None:
     return session.scalars(fresh).one()
 
 
-@cache
+@made_once
 def _made_before() -> Select[int, str]:
-    """Make the statement once: that takes longer than to run it."""
     point_id: BindParameter[int] = bindparam("point_id")
     key: BindParameter[str] = bindparam("key")
     return select(Sale.id, Sale.body_hash).where(
@@ -166,9 +166,8 @@ def _ask_about_repeat(
             raise LooksRepeated(sale_id=sale.id, state=sale.state)
 
 
-@cache
+@made_once
 def _sales_like_it() -> Select[*tuple[Any, ...]]:
-    """Make the statement once: that takes longer than to run it."""
     meter_id: BindParameter[int] = bindparam("meter_id")
     operator_id: BindParameter[int] = bindparam("operator_id")
     mode: BindParameter[str] = bindparam("mode")

@@ -6,7 +6,7 @@ request id; whoever loses reads again and obeys what stands there.
 
 import logging
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Update, bindparam, delete, select, update
@@ -40,6 +40,7 @@ from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account, lock_to_settle
 from vmsapp.services.vending.tids import lock_head
+from vmsapp.statements import made_once
 
 log = logging.getLogger(__name__)
 
@@ -224,9 +225,8 @@ def _complete(
     return None
 
 
-@cache
+@made_once
 def _issuing(*written: str, sealed: bool) -> ReturningUpdate[*tuple[Any, ...]]:
-    """Make the statement once: that takes longer than to run it."""
     return (
         update(Sale)
         .where(Sale.id == bindparam("same_id"), Sale.state == bindparam("same_state"))
@@ -340,9 +340,8 @@ def _next_receipt(session: Session, vending_point_id: int) -> tuple[int, int]:
     return taken.series, taken.last_number
 
 
-@cache
+@made_once
 def _taking() -> ReturningUpdate[int, int]:
-    """Make the statement once: that takes longer than to run it."""
     present = select(Installation.receipt_series).where(Installation.id == 1).scalar_subquery()
     return (
         update(ReceiptCounter)

@@ -7,7 +7,6 @@ of UTC.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
 from sqlalchemy import ScalarSelect, Update, bindparam, func, select, update
@@ -19,6 +18,7 @@ from vmsapp.models import ClockAcceptance, Meter, Sale, SpentTid, TidHead, Vendi
 from vmsapp.services.rows import insert_at_once, insert_missing, lock_or_begin, table_of
 from vmsapp.services.setup import installation
 from vmsapp.services.vending.errors import BaseDateEnded, ClockBehind, KeyExpired, TidAhead
+from vmsapp.statements import made_once
 from vmsapp.sts import identifiers
 from vmsapp.sts.errors import TidRangeError
 from vmsapp.sts.identifiers import BaseDate
@@ -123,9 +123,8 @@ def spend_tid(
     return tid
 
 
-@cache
+@made_once
 def _raising() -> Update:
-    """Make the statement once: that takes longer than to run it."""
     table = table_of(TidHead)
     return (
         update(table)
