@@ -23,6 +23,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -134,7 +135,7 @@ class Morning(vend.Bench):
             "reports": waits(people[-1].waits),
             "errors": [error for one in people for error in one.errors][:10],
             "background": done, "longest_transaction_ms": round(watch.longest_ms),
-            "in_the_longest": " ".join(watch.longest.split())[:160],
+            "in_the_longest": watch.longest.most_common(4),
             "processes": watch.processes(), "load_average": round(os.getloadavg()[0], 1),
         } | self._promises  # fmt: skip
 
@@ -274,22 +275,28 @@ class Watch(threading.Thread):
     def __init__(self, database: running.Database, services: dict[str, running.Service]) -> None:
         super().__init__(daemon=True)
         self.over = threading.Event()
-        self.longest_ms, self.longest = 0.0, ""
+        self.longest_ms, self.longest = 0.0, Counter[str]()
         self._database, self._services = database, services
         self._seen: dict[str, list[tuple[float, float]]] = {name: [] for name in services}
 
     def run(self) -> None:
         """Look until it is over."""
-        due = 0.0
+        due, begun, seen = 0.0, None, Counter[str]()
         with psycopg.connect(self._database.dsn, autocommit=True) as connection:
             while not self.over.wait(0.05):
-                lasts, asked = connection.execute(
-                    "SELECT extract(epoch FROM clock_timestamp() - xact_start) * 1000, query"
+                found = connection.execute(
+                    "SELECT extract(epoch FROM clock_timestamp() - xact_start) * 1000,"
+                    " xact_start, concat_ws(' ', state, wait_event, left(query, 40))"
                     " FROM pg_stat_activity WHERE application_name = 'worker'"
                     " AND backend_xid IS NOT NULL ORDER BY xact_start LIMIT 1"
-                ).fetchone() or (0, "")
-                if lasts > self.longest_ms:
-                    self.longest_ms, self.longest = float(lasts), str(asked)
+                ).fetchone()
+                if found is not None:
+                    lasts, at, doing = found
+                    if at != begun:
+                        begun, seen = at, Counter()
+                    seen[" ".join(doing.split())] += 1
+                    if lasts > self.longest_ms:
+                        self.longest_ms, self.longest = float(lasts), seen
                 if time.monotonic() >= due:
                     due = time.monotonic() + 1
                     for name, service in self._services.items():
@@ -343,7 +350,7 @@ def report(found: dict[str, Any]) -> None:
         print(f"  {name:10} {found[name]}")
     print(f"  background {found['background']}")
     print(f"  the worker's longest transaction that wrote: {found['longest_transaction_ms']} ms"
-          f" (aim {CHUNK_MS:.0f}), at: {found['in_the_longest']}")  # fmt: skip
+          f" (aim {CHUNK_MS:.0f}), seen: {found['in_the_longest']}")  # fmt: skip
     for name, one in found["processes"].items():
         print(f"  {name:10} {one}")
     refused = sum(found["refused"].values()) + len(found["errors"])

@@ -88,7 +88,7 @@ def test_a_backup_holds_what_cannot_be_made_again(kept):
     assert set(files_in(kept)) == names | {"manifest.json"}
     written = json.loads((kept / "manifest.json").read_text())
     assert set(written["files"]) == names
-    assert written["database"] == {"kind": "sqlite", "revision": "0048"}
+    assert written["database"] == {"kind": "sqlite", "revision": "0049"}
     for name, path in files_in(kept).items():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, name
     for path in (kept, *(p for p in kept.rglob("*") if p.is_dir())):
@@ -185,7 +185,7 @@ def test_a_backup_of_another_release_or_database_is_refused(kept, tmp_path):
     rewrite(kept, database={"kind": "sqlite", "revision": "9999"})
     with pytest.raises(BackupOfNewer):
         restore(kept, tmp_path / "new")
-    rewrite(kept, database={"kind": "postgresql", "revision": "0048"})
+    rewrite(kept, database={"kind": "postgresql", "revision": "0049"})
     with pytest.raises(BackupOfAnother):
         restore(kept, tmp_path / "new")
 

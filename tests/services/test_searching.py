@@ -124,6 +124,19 @@ def keys_follow(session) -> None:
             session.execute(text(check))
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+def test_what_is_new_waits_in_a_short_list_where_there_are_trigrams(session):
+    told = session.execute(text(
+        "SELECT c.relname, c.reloptions FROM pg_class c JOIN pg_am a ON a.oid = c.relam"
+        " WHERE a.amname = 'gin' ORDER BY c.relname"
+    )).all()  # fmt: skip
+    trigrams = session.scalar(text("SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"))
+    short = ["gin_pending_list_limit=256"]
+    names = ["consumer_search", "meter_search"] if trigrams else []
+    assert told == [(name, short) for name in names]
+
+
 def test_keys_and_trigrams_follow_every_deed(shop, session, utility):
     north = utility.regions["north"].id
 

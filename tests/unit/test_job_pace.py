@@ -9,7 +9,7 @@ import time
 import pytest
 
 from vmsapp.services import job_pace
-from vmsapp.services.job_pace import Waits, counter_is_busy, give_way
+from vmsapp.services.job_pace import FULL_WINDOW_S, GiveWay, Waits, counter_is_busy
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def folder(tmp_path):
 def noted(folder, *took_ms):
     """Have a process note how long each answer took; it writes with the last."""
     waits = Waits(folder)
+    waits._threads |= set(range(1000))  # there is room for many more
     for each in took_ms[:-1]:
         waits._due = time.monotonic() + 60
         waits.note(each)
@@ -29,7 +30,7 @@ def noted(folder, *took_ms):
 
 def test_where_nobody_sells_no_job_waits(folder):
     assert not counter_is_busy(folder)
-    assert give_way(folder) == 0
+    assert GiveWay(folder)() == 0
 
 
 @pytest.mark.parametrize(("slow", "ms", "busy"), [
@@ -71,9 +72,50 @@ def test_a_job_waits_until_the_counter_is_quiet_and_never_longer_than_it_may(fol
         if len(slept) == 3:
             (folder / next(folder.iterdir()).name).write_text("20")
 
-    assert give_way(folder, wait=until_quiet) == pytest.approx(0.6)
+    assert GiveWay(folder, wait=until_quiet, clock=lambda: 0.0)() == pytest.approx(0.6)
     noted(folder, *[2000.0] * 100)
-    assert give_way(folder, wait=lambda _: None) == pytest.approx(10.0)
+    assert GiveWay(folder, wait=lambda _: None, clock=lambda: 0.0)() == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(("threads", "ms", "busy"), [
+    (1, 30.0, False), (1, 60.0, True), (4, 60.0, False), (4, 250.0, True), (4, 150.0, False),
+])  # fmt: skip
+def test_the_counter_is_busy_where_hardly_a_thread_is_free(folder, threads, ms, busy):
+    waits = Waits(folder)
+    waits._threads |= set(range(threads - 1))  # and this one
+    waits._due = time.monotonic() + 60
+    for _ in range(28):
+        waits.note(ms)
+    waits._due = 0.0
+    waits.note(ms)
+    assert counter_is_busy(folder) is busy
+    assert busy is (29 * ms / 1000 / threads > 0.7 * FULL_WINDOW_S)
+
+
+def test_a_few_answers_do_not_fill_a_process(folder):
+    noted(folder, *[250.0] * (job_pace.LEAST_FULL - 1))
+    assert not counter_is_busy(folder)
+
+
+def test_a_job_that_had_to_wait_rests_after_its_chunks_and_less_each_time(folder):
+    now, slept = [0.0], []
+    way = GiveWay(folder, wait=slept.append, clock=lambda: now[0])
+
+    def chunk(*, busy):
+        noted(folder, *[2000.0 if busy else 20.0] * 100)
+        slept.clear()
+        now[0] += 0.1
+        way()
+        return sum(slept)
+
+    assert chunk(busy=False) == 0
+    assert chunk(busy=True) == pytest.approx(10.0)  # for the others; nothing is left to rest
+    assert [chunk(busy=False) for _ in range(2)] == pytest.approx([0.1 * 0.5 * 0.85, 0])
+    for _ in range(8):
+        chunk(busy=True)
+    rests = [chunk(busy=False) for _ in range(30)]
+    assert rests[:2] == pytest.approx([0.1 * 8 * 0.85, 0.1 * 8 * 0.85**2])
+    assert rests[-1] == 0
 
 
 def test_what_cannot_be_noted_fails_nothing(tmp_path):

@@ -1,8 +1,11 @@
 """How fast a job is, by the moments that were stored, and when it gives way to people.
 
-The web processes note how long people at the counter waited, each in a file of its own in the
-instance's folder, which web and worker share. A job looks there between two chunks, and pauses
-while one of a hundred waits too long; never for long at a time, so that it comes to an end.
+The web processes note how long people at the counter waited, and how much of their threads' time
+it took to answer them, each in a file of its own in the instance's folder, which web and worker
+share. A job looks there between two chunks. It pauses while one of a hundred waits too long, or
+while hardly a thread is free, for then people wait at the door; never for long at a time, so that
+it comes to an end. After a pause it works less densely for a while, lest it takes up again at once
+all that there is.
 """
 
 import os
@@ -20,17 +23,28 @@ from vmsapp.models import Job, JobState
 
 SLOW_MS: Final = 300.0
 """Above this, for one of a hundred requests, the counter is busy and jobs give way."""
+FULL: Final = 0.7
+"""Above this share of the time of a process's threads it is busy, too."""
 WINDOW_S: Final = 10.0
 """Requests of so long count."""
+FULL_WINDOW_S: Final = 2.0
+"""What threads did for so long counts: a queue grows fast."""
 LEAST: Final = 20
 """Fewer requests say nothing of one in a hundred."""
-NOTED_S: Final = 1.0
+LEAST_FULL: Final = 10
+"""Fewer requests say nothing of how full a process is."""
+NOTED_S: Final = 0.5
 """How often a process writes down how it does."""
 FRESH_S: Final = 5.0
 """A note older than that is of a process with nothing to do, or of none."""
 LONGEST_S: Final = 10.0
 """How long a job waits at most before it does its next chunk all the same."""
 STEP_S: Final = 0.2
+RESTS: Final = (0.5, 8.0)
+"""After a pause a job rests after each chunk, at first and at most for so many times as long as
+the chunk took."""
+EASES: Final = 0.85
+"""What is left of that after each chunk for which there was no need to pause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +85,7 @@ class Waits:
         self._folder = folder
         self._lock = threading.Lock()
         self._seen: deque[tuple[float, float]] = deque()
+        self._threads: set[int] = set()
         self._due = 0.0
 
     def note(self, took_ms: float) -> None:
@@ -78,21 +93,30 @@ class Waits:
         now = time.monotonic()
         with self._lock:
             self._seen.append((now, took_ms))
+            self._threads.add(threading.get_ident())
             while self._seen[0][0] < now - WINDOW_S:
                 self._seen.popleft()
             if now < self._due:
                 return
             self._due = now + NOTED_S
             waits = sorted(ms for _, ms in self._seen)
+            full = self._full(now)
         slow = waits[int(len(waits) * 0.99)] if len(waits) >= LEAST else 0.0
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True, mode=0o700)
             file = self._folder / f"{socket.gethostname()}-{os.getpid()}"
-            file.write_text(f"{slow:.0f}")
+            file.write_text(f"{slow:.0f} {full:.2f}")
+
+    def _full(self, now: float) -> float:
+        """Tell which share of their time the threads that ever answered took to answer lately."""
+        lately = [ms for at, ms in self._seen if at > now - FULL_WINDOW_S]
+        if len(lately) < LEAST_FULL:
+            return 0.0
+        return sum(lately) / 1000 / (FULL_WINDOW_S * len(self._threads))
 
 
 def counter_is_busy(folder: Path) -> bool:
-    """Tell whether some process noted lately that one of a hundred waited too long."""
+    """Tell whether some process noted lately that one of a hundred waited too long, or all do."""
     busy = False
     with suppress(OSError):
         for file in folder.iterdir():
@@ -100,20 +124,53 @@ def counter_is_busy(folder: Path) -> bool:
                 age = time.time() - file.stat().st_mtime
                 if age > 60 * FRESH_S:
                     file.unlink()  # of a process that is gone
-                busy = busy or (age < FRESH_S and float(file.read_text()) > SLOW_MS)
+                slow, *full = map(float, file.read_text().split())  # once the first stood alone
+                busy = busy or (age < FRESH_S and (slow > SLOW_MS or max(full, default=0) > FULL))
     return busy
 
 
-def give_way(
-    folder: Path, *, wait: Callable[[float], object] = time.sleep, longest_s: float = LONGEST_S
-) -> float:
-    """Wait while the counter is busy, though never longer than told.
+class GiveWay:
+    """Called between two chunks of a job: waits while the counter is busy, and rests afterwards.
 
-    Returns:
-        Seconds waited.
+    Args:
+        folder: Where web processes note.
+        wait: Sleeps for so many seconds.
+        clock: Seconds that only grow.
     """
-    steps = 0
-    while steps < round(longest_s / STEP_S) and counter_is_busy(folder):
-        wait(STEP_S)
-        steps += 1
-    return steps * STEP_S
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        wait: Callable[[float], object] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._folder, self._wait, self._clock = folder, wait, clock
+        self._rest = 0.0
+        self._since = clock()
+
+    def __call__(self) -> float:
+        """Wait, though never longer than ``LONGEST_S`` for others.
+
+        Returns:
+            Seconds waited.
+        """
+        worked = self._clock() - self._since
+        waited = self._until_quiet()
+        first, most = RESTS
+        if waited:
+            self._rest = min(most, max(first, 2 * self._rest))
+        else:
+            self._rest = self._rest * EASES if self._rest > first * EASES else 0.0
+        resting = min(worked * self._rest, LONGEST_S - waited)
+        if resting > 0:
+            self._wait(resting)
+        self._since = self._clock()
+        return waited + max(0.0, resting)
+
+    def _until_quiet(self) -> float:
+        steps = 0
+        while steps < round(LONGEST_S / STEP_S) and counter_is_busy(self._folder):
+            self._wait(STEP_S)
+            steps += 1
+        return steps * STEP_S

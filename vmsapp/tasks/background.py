@@ -20,7 +20,7 @@ from vmsapp.security import actor_for
 from vmsapp.services import job_runs, job_sweep
 from vmsapp.services.campaigns import terms as campaign_terms
 from vmsapp.services.imports import batches
-from vmsapp.services.job_pace import give_way
+from vmsapp.services.job_pace import GiveWay
 from vmsapp.services.job_runs import Work
 from vmsapp.services.reports import due, making
 from vmsapp.services.revenue_protection import running
@@ -63,7 +63,7 @@ def run(job_id: int) -> None:
     session = db.session()
     try:
         folder = current_app.extensions["vms_settings"].waits_folder
-        with job_runs.running(session, job_id, lambda: give_way(folder)) as work:
+        with job_runs.running(session, job_id, GiveWay(folder)) as work:
             if work is None:
                 return
             actor = actor_for(session, work.actor_id)
