@@ -23,7 +23,7 @@ from tests.unit.hsm.hsm_cases import (
 from tests.unit.hsm.serving import QUICK, Relay, Watched, served
 from vmsapp.errors import Uncertain
 from vmsapp.hsm.answers import Cancelled, NotExecuted
-from vmsapp.hsm.drivers import tcp_link
+from vmsapp.hsm.drivers import tcp, tcp_link
 from vmsapp.hsm.drivers.locked import LockedModule
 from vmsapp.hsm.errors import (
     HsmTimeout,
@@ -447,6 +447,9 @@ def test_the_journal_comes_whole_in_several_answers(running, soft, monkeypatch):
     entries = module.journal(0, 6)
     assert [entry.number for entry in entries] == [1, 2, 3, 4, 5, 6]
     assert module.journal(5, 100) == soft.journal(5, 100)
+    monkeypatch.setattr(tcp, "ENTRIES", 3)
+    assert [entry.number for entry in module.journal(0, 6)] == [1, 2, 3, 4], "and goes on there"
+    assert [entry.number for entry in module.journal(4, 6)] == [5, 6, 7]
     monkeypatch.setattr(ops, "TAGS_AT_ONCE", 3)
     digits = [token.digits for token in made]
     assert module.tags(digits) == soft.tags(digits)

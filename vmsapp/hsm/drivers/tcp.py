@@ -32,6 +32,7 @@ from vmsapp.hsm.answers import (
 from vmsapp.hsm.columns import SetColumns
 from vmsapp.hsm.drivers.tcp_link import Account, Lost, Pool
 from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
+from vmsapp.hsm.journal import ENTRIES
 from vmsapp.hsm.requests import (
     CreditRequest,
     DisplayRequest,
@@ -145,9 +146,9 @@ class TcpModule:
         return self._ask("cancel", ops.Earlier(request_id))  # type: ignore[no-any-return]
 
     def journal(self, after: int, limit: int) -> list[JournalEntry]:
-        """List what was issued; a long answer comes in several."""
+        """List what was issued; a long answer comes in several, of batches fewer lines."""
         entries: list[JournalEntry] = []
-        while limit > 0:
+        while limit > 0 and len(entries) <= ENTRIES:
             lines: list[JournalEntry] = self._ask("journal", ops.Lines(after, limit))
             if not lines:
                 break
