@@ -72,7 +72,7 @@ def _execute(cursor: Any, statement: str, values: Any, context: Any) -> bool:  #
     try:
         cursor.execute(statement, values, prepare=True if options.get(_PREPARED) else often)
     except context.dialect.loaded_dbapi.NotSupportedError as error:
-        if not is_stale(error) or writes(options):
+        if not is_stale(error) or writes(options) or _of_one_moment(cursor.connection):
             raise
         cursor.connection.rollback()  # which forgets all plans; nothing was written
         cursor.execute(statement, values)
@@ -108,6 +108,14 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN4
     connection.execute("SET jit = off")
     connection.autocommit = False
     connection.cursor_factory = _cursors()
+
+
+def _of_one_moment(connection: Any) -> bool:  # noqa: ANN401 - the driver's
+    """Tell whether a transaction must see one moment to its end, as a proof or an export does."""
+    from psycopg import IsolationLevel  # noqa: PLC0415 - one machine alone needs no driver
+
+    level = connection.isolation_level
+    return level is not None and level > IsolationLevel.READ_COMMITTED
 
 
 def _is_ours(dialect: Dialect) -> bool:

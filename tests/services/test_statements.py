@@ -94,6 +94,17 @@ def test_what_reads_does_not_notice_that_an_upgrade_widens_a_column(session, wid
     assert prepared(session, "SELECT tariff.id, tariff.name") == 0, "it was refused, and run anew"
 
 
+def test_what_sees_one_moment_to_its_end_is_broken_off_and_does_not_move_on(session, widen):
+    run(session, by_id(), {"id": 1}).one()
+    session.rollback()
+    widen("tariff.name")
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    with pytest.raises(NotSupportedError):
+        run(session, by_id(), {"id": 1}).one()
+    session.rollback()
+    assert run(session, by_id(), {"id": 1}).one().id == 1
+
+
 def test_what_writes_is_broken_off_once_and_is_told_to_try_again(session, widen):
     run(session, by_id(), {"id": 1}).one()
     session.rollback()
