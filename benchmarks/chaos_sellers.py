@@ -12,6 +12,9 @@ from benchmarks.till import LINK, LOST, Answer, Browser, Door, sale_in
 
 PAUSE_S = 0.3
 """How long somebody waits who was told to try again."""
+NEXT_PLEASE_S = 10.0
+"""After so long the next customer is served: no module but the one that was asked may answer."""
+SETTLING = "is being settled. Do not give the money back"
 USED_BEFORE = re.compile(r"This form was already used for sale (\d+)")
 CHEAP, DEAR = 20, 90
 TRIED_AGAIN = {202, 409, 429, 500, 502, 503, 504}
@@ -118,6 +121,7 @@ class Seller(Person):
         self.deals.append(deal)
         page = self.until_answered(path, heard, key=key, mode=mode, value=str(units))
         form = {"mode": mode, "value": str(units), **page.fields}
+        until = time.monotonic() + NEXT_PLEASE_S
         while deal.sale_id is None:
             deal.form = form
             answer = self._sent(path, form, deal)
@@ -129,6 +133,8 @@ class Seller(Person):
             elif answer.status == 422:
                 heard["422"] += 1
                 return  # less than the fees: the customer goes without
+            elif SETTLING in answer.text and time.monotonic() > until:
+                return  # somebody's sale to the meter is open, and stays it
             else:
                 heard[str(answer.status)] += 1
                 assert answer.status in TRIED_AGAIN, f"{deal.key}: {answer.status}"
@@ -188,14 +194,15 @@ class Seller(Person):
 
     def _follow(self, deal: Deal) -> None:
         """Wait for the sale's end, and hand the token out; some look twice."""
-        impatient = self._chance.random() < 0.1
+        until = time.monotonic() + (0 if self._chance.random() < 0.1 else NEXT_PLEASE_S)
         while True:
             page = self.until_answered(f"/counter/sale/{deal.sale_id}", deal.heard)
             assert page.status == 200, f"sale {deal.sale_id}: {page.status}"
             deal.digits |= set(page.digits)
             deal.state = ("issued" if page.digits else "pending" if 'id="waiting"' in page.text
                           else "ended")  # fmt: skip
-            if deal.state != "pending" or impatient or self._over.is_set():
+            waits = time.monotonic() < until and not self._over.is_set()
+            if deal.state != "pending" or not waits:
                 return
             deal.heard["waited"] += 1
             time.sleep(PAUSE_S)
