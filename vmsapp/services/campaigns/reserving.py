@@ -28,6 +28,7 @@ from vmsapp.models import (
     ServicePoint,
 )
 from vmsapp.scope import Actor
+from vmsapp.services.broken_off import TRIES, is_worth_a_try
 from vmsapp.services.campaigns.choosing import (
     KIND,
     Alike,
@@ -44,9 +45,7 @@ from vmsapp.services.campaigns.terms import Kind
 from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
-from vmsapp.services.key_changes.reserve import weather
 from vmsapp.services.rows import among, by_index, hold
-from vmsapp.services.vending import RESERVE_TRIES
 
 WINDOW: Final = 20
 """How many chunks' worth of ids are looked through for one chunk."""
@@ -112,15 +111,15 @@ def reserve_chunk(session: Session, actor: Actor, work: Work, run: Run) -> Reser
     Raises:
         LostJob: Another worker took over.
     """
-    for tries in range(1, RESERVE_TRIES + 1):
+    for tries in range(1, TRIES + 1):
         try:
             with atomic(session, durable=True):
                 reserved = _reserve(session, actor, work, run)
         except _Moved:
-            if tries == RESERVE_TRIES:
+            if tries == TRIES:
                 raise
         except DBAPIError as error:
-            if tries == RESERVE_TRIES or not weather(error):
+            if tries == TRIES or not is_worth_a_try(error):
                 raise
         else:
             run.done += reserved.meters if reserved else 0

@@ -5,7 +5,7 @@ Source: SALE.md, "4. Idempotency", "9. Lock order".
 
 from dataclasses import replace
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import VmsError
@@ -14,6 +14,7 @@ from vmsapp.hsm.registry import Registry
 from vmsapp.models import ApprovalRequest, EngineeringToken
 from vmsapp.scope import Actor
 from vmsapp.services.approvals.asking import submit
+from vmsapp.services.broken_off import TRIES, is_worth_a_try
 from vmsapp.services.engineering import making
 from vmsapp.services.engineering.errors import EngineeringBusy
 from vmsapp.services.engineering.functions import Function
@@ -22,7 +23,6 @@ from vmsapp.services.engineering.reserve import check_epoch
 from vmsapp.services.engineering.rows import of_form
 from vmsapp.services.engineering.settle import issue
 from vmsapp.services.engineering.wish import Wish, spec_of
-from vmsapp.services.vending import RESERVE_TRIES, RETRYABLE
 from vmsapp.services.vending.issue import check_module_ready
 
 
@@ -92,8 +92,7 @@ def _submitted(
             return submit(session, actor, deed, wish, form_key)
         except DBAPIError as error:
             tries += 1
-            state = getattr(error.orig, "sqlstate", None)
-            if not isinstance(error, OperationalError | IntegrityError) and state not in RETRYABLE:
+            if not is_worth_a_try(error):
                 raise
-            if tries == RESERVE_TRIES:
+            if tries == TRIES:
                 raise EngineeringBusy from error

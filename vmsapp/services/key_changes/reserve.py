@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -19,12 +19,12 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import ChangeState, KeyChange, Meter, MeterState
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.services.broken_off import TRIES, is_worth_a_try
 from vmsapp.services.key_changes import errors as wrong
 from vmsapp.services.key_changes.in_force import is_open
 from vmsapp.services.key_changes.planning import Plan, Side, Wish, plan
 from vmsapp.services.key_changes.rows import lock_heads, lock_meter, read
 from vmsapp.services.registration.meter_locks import refuse_busy
-from vmsapp.services.vending import RESERVE_TRIES, RETRYABLE
 from vmsapp.sts import identifiers
 
 SIDE: Final = ("sgc", "krn", "kt", "ti", "base_date", "ken", "dkga")
@@ -70,16 +70,10 @@ def reserved(
                 raise
         except DBAPIError as error:
             tries += 1
-            if not weather(error):
+            if not is_worth_a_try(error):
                 raise
-            if tries == RESERVE_TRIES:
+            if tries == TRIES:
                 raise wrong.Busy from error
-
-
-def weather(error: DBAPIError) -> bool:
-    """Tell whether trying again may help: the database's weather, or the same form twice."""
-    state = getattr(error.orig, "sqlstate", None)
-    return isinstance(error, OperationalError | IntegrityError) or state in RETRYABLE
 
 
 def _of_form(session: Session, form_key: str, body_hash: str) -> KeyChange | None:

@@ -9,7 +9,7 @@ Source: SALE.md 7 "Reconcile and cancel", 10 "Key change".
 import logging
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -21,9 +21,10 @@ from vmsapp.hsm.requests import KeyChange as Change
 from vmsapp.hsm.requests import KeyChangeRequest, KeyRef, MeterConfig
 from vmsapp.models import ChangeState, KeyChange, KeyChangeToken
 from vmsapp.scope import Actor
+from vmsapp.services.broken_off import is_weather
 from vmsapp.services.key_changes.errors import IllegalMove
 from vmsapp.services.key_changes.planning import Side
-from vmsapp.services.key_changes.reserve import note, side_of, weather
+from vmsapp.services.key_changes.reserve import note, side_of
 from vmsapp.services.key_changes.rows import LostRace, lock_heads_of, move, read
 from vmsapp.services.security_modules import open_module, timed
 from vmsapp.sts.identifiers import BaseDate
@@ -82,7 +83,7 @@ def issue(session: Session, registry: Registry, actor: Actor, change: KeyChange)
     try:
         return _issue(session, registry, actor, change)
     except DBAPIError as error:
-        if isinstance(error, IntegrityError) or not weather(error):
+        if not is_weather(error):
             raise
         log.warning("key change %s: a commit broke off", change.id)
         return read(session, change.id)

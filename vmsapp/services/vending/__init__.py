@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from vmsapp import logs, metrics
@@ -19,6 +19,7 @@ from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import Meter, Sale, ServicePoint, Setup, TariffPlan
 from vmsapp.scope import Actor
+from vmsapp.services.broken_off import TRIES, is_weather
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.services.licence.standing import GRACE_DAYS
 from vmsapp.services.setup import setup_at
@@ -30,20 +31,13 @@ from vmsapp.services.vending.pricing import Priced, price
 from vmsapp.services.vending.request import Purchase, SaleRequest, new_key
 from vmsapp.services.vending.reserve import find_replay, new_request_id, reserve
 from vmsapp.services.vending.settle import snapshot
-from vmsapp.statements import STALE
 
 __all__ = ["Purchase", "SaleRequest", "new_key", "quote", "sell"]
-
-RESERVE_TRIES: Final = 3
-"""How often a reservation is tried that the database broke off."""
 
 UNDERWAY_WAIT_S: Final = 5.0
 """How long a sale to a meter waits for another, or for a key change, to settle."""
 
 UNDERWAY_POLL_S: Final = 0.1
-
-RETRYABLE: Final = frozenset({"40001", "40P01", "55P03", STALE})
-"""PostgreSQL: serialisation failure, deadlock, lock timeout; a plan from before an upgrade."""
 
 
 def quote(
@@ -162,7 +156,7 @@ def _count_try(tries: int, error: DBAPIError) -> int:
         Busy: The database broke it off too often.
         IntegrityError: A constraint refuses each time: our own mistake.
     """
-    if tries + 1 < RESERVE_TRIES:
+    if tries + 1 < TRIES:
         return tries + 1
     if isinstance(error, IntegrityError):
         raise error
@@ -181,8 +175,7 @@ def _after_broken_commit(session: Session, request: SaleRequest, error: DBAPIErr
     """
     if isinstance(error, IntegrityError):
         return None  # the same key came twice at once; the next look finds it
-    state = getattr(error.orig, "sqlstate", None)
-    if not isinstance(error, OperationalError) and state not in RETRYABLE:
+    if not is_weather(error):
         raise error
     try:
         session.rollback()  # one that only read goes on in the transaction that broke, otherwise
