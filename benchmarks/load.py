@@ -138,6 +138,8 @@ class Morning(vend.Bench):
             "errors": [error for one in people for error in one.errors][:10],
             "background": done, "longest_transaction_ms": round(watch.longest_ms),
             "in_the_longest": watch.longest.most_common(4),
+            "transactions_seen": len(watch.lasted),
+            "transactions_above": sum(ms > CHUNK_MS for ms in watch.lasted.values()),
             "processes": watch.processes(), "load_average": round(os.getloadavg()[0], 1),
         } | self._promises  # fmt: skip
 
@@ -278,6 +280,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.over = threading.Event()
         self.longest_ms, self.longest = 0.0, Counter[str]()
+        self.lasted: dict[Any, float] = {}  # by when they began, ms
         self._database, self._services = database, services
         self._seen: dict[str, list[tuple[float, float]]] = {name: [] for name in services}
 
@@ -297,6 +300,7 @@ class Watch(threading.Thread):
                     if at != begun:
                         begun, seen = at, Counter()
                     seen[" ".join(doing.split())] += 1
+                    self.lasted[at] = float(lasts)
                     if lasts > self.longest_ms:
                         self.longest_ms, self.longest = float(lasts), seen
                 if time.monotonic() >= due:
@@ -351,8 +355,10 @@ def report(found: dict[str, Any]) -> None:
     for name in ("morning", "prices", "look_ups", "reports"):
         print(f"  {name:10} {found[name]}")
     print(f"  background {found['background']}")
+    seen, above = found["transactions_seen"], found["transactions_above"]
     print(f"  the worker's longest transaction that wrote: {found['longest_transaction_ms']} ms"
-          f" (aim {CHUNK_MS:.0f}), seen: {found['in_the_longest']}")  # fmt: skip
+          f" (aim {CHUNK_MS:.0f}; {above} of {seen} seen took longer), in it:"
+          f" {found['in_the_longest']}")  # fmt: skip
     for name, one in found["processes"].items():
         print(f"  {name:10} {one}")
     refused = sum(found["refused"].values()) + len(found["errors"])

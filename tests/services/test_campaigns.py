@@ -1,5 +1,7 @@
 """Campaigns: many meters taken to another key, chunk by chunk, each by a change of its own."""
 
+import gc
+import sys
 from datetime import UTC, date, datetime
 
 import pytest
@@ -350,6 +352,14 @@ def test_a_pace_makes_small_chunks(fleet, shop, module):
     campaign_id = fleet.run(TO_2, numbers=listed(fleet, ids), per_second=1)
     assert [row.meters for row in shop.rows(CampaignChunk)] == [2, 2, 1]
     assert len(fleet.sets(campaign_id)) == 5
+
+
+def test_a_campaign_leaves_python_as_it_was(fleet):
+    gc.freeze()  # as a worker begins
+    before = gc.get_threshold(), gc.isenabled(), sys.getswitchinterval()
+    fleet.run(TO_2, numbers=listed(fleet, fleet.add(3)))
+    assert (gc.get_threshold(), gc.isenabled(), sys.getswitchinterval()) == before
+    assert gc.get_freeze_count() > 100_000, "each walk would go through all that was loaded"
 
 
 def test_a_list_tells_which_numbers_are_none(fleet, shop):

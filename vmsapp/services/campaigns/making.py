@@ -54,6 +54,8 @@ WAITS: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds before a module that did not answer is asked again; then the campaign pauses."""
 TURN: Final = 0.0005
 """Seconds after which a thread that computes lets another go on; Python's own are ten times it."""
+YOUNG: Final = 50_000
+"""New objects after which Python looks for cycles among them; its own rule is 700."""
 AHEAD: Final = 2
 """Chunks that may be made or written down while the next is reserved."""
 MOST_TOKENS: Final = 4
@@ -104,18 +106,17 @@ def make(session: Session, registry: Registry, actor: Actor, work: Work, *, tabl
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Have Python look for cycles once a chunk, and not in all that was there before.
+    """Have Python look for cycles less often: what a chunk is made of has none.
 
-    A chunk is some ten thousand objects without a cycle: looking through the whole program time
-    and again while they are made takes longer than to make them.
+    It is some ten thousand objects, and to look through them time and again while they are made
+    takes longer than to make them.
     """
-    gc.freeze()
-    gc.disable()
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], YOUNG), *before[1:])
     try:
         yield
     finally:
-        gc.enable()
-        gc.unfreeze()
+        gc.set_threshold(*before)
 
 
 @contextmanager
@@ -204,7 +205,6 @@ class _Line:
             for asked in reserved.asked if reserved else ():
                 self._send(asked)
             self._settle_all_but(AHEAD)
-            gc.collect()
             if reserved is None:
                 self._settle_all_but(0)
                 return
