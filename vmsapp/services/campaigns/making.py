@@ -8,7 +8,6 @@ the next is reserved, each in a thread and on a connection of its own.
 Source: SALE.md, "7. Reconcile and cancel", "10. Key change"; docs/decisions/0042.
 """
 
-import gc
 import logging
 import sys
 import time
@@ -54,8 +53,6 @@ WAITS: Final = (1.0, 2.0, 5.0, 10.0)
 """Seconds before a module that did not answer is asked again; then the campaign pauses."""
 TURN: Final = 0.0005
 """Seconds after which a thread that computes lets another go on; Python's own are ten times it."""
-YOUNG: Final = 50_000
-"""New objects after which Python looks for cycles among them; its own rule is 700."""
 AHEAD: Final = 2
 """Chunks that may be made or written down while the next is reserved."""
 MOST_TOKENS: Final = 4
@@ -93,7 +90,7 @@ def make(session: Session, registry: Registry, actor: Actor, work: Work, *, tabl
     campaign_id = int(work.params["campaign_id"])
     line = _Line(session, registry, actor, work)
     try:
-        with _few_collections(), _quick_turns(), line.staffed():
+        with _quick_turns(), line.staffed():
             standstill.check_modules(session, registry)
             line.settle_left(campaign_id)
             line.make(campaign_id, table_set)
@@ -102,21 +99,6 @@ def make(session: Session, registry: Registry, actor: Actor, work: Work, *, tabl
         why = "job_cancelled" if isinstance(stop, Cancelled) else stop.code
         pause_for(session, actor, campaign_id, why)
         raise
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Have Python look for cycles less often: what a chunk is made of has none.
-
-    It is some ten thousand objects, and to look through them time and again while they are made
-    takes longer than to make them.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], YOUNG), *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 @contextmanager
