@@ -1,16 +1,23 @@
 """Alembic's environment: one history for our tables and the framework's."""
 
+import logging
 import re
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from flask import current_app
 from sqlalchemy import Connection, ForeignKeyConstraint
+from sqlalchemy.exc import OperationalError
 
 import vmsapp.models
 from vmsapp.models.base import Model
 from vmsapp.models.types import BY_STATEMENT, FixedPoint, UtcDateTime
 
+log = logging.getLogger(__name__)
+
+TRIES = 10
+"""How often a revision is tried that waits for a sale which waits for it."""
+DEADLOCK = "40P01"
 SEARCH = re.compile("(consumer|meter)_search(_[a-z0-9]+)?")
 
 assert vmsapp.models, "all tables are mapped"
@@ -65,9 +72,28 @@ def run_migrations_online() -> None:
     with engine.connect() as connection:
         follow_keys(connection, follow=False)
         try:
-            run(connection)
+            run_beside_sales(connection)
         finally:
             follow_keys(connection, follow=True)
+
+
+def run_beside_sales(connection: Connection) -> None:
+    """Run what the command asked for, and go on where a revision and a sale waited for each other.
+
+    The database breaks one of the two off. A sale tries again by itself; so does this, from the
+    revision that was broken off, for those before it are done.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            run(connection)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != DEADLOCK:
+                raise
+            connection.rollback()
+            log.warning("A revision and a sale waited for each other. It is tried again.")
+        else:
+            return
+    run(connection)
 
 
 def run(connection: Connection) -> None:

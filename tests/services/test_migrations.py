@@ -1,5 +1,7 @@
 """The history of the database: both directions, on both databases, and nothing forgotten."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 
 import pytest
@@ -56,6 +58,33 @@ def test_the_history_misses_nothing_the_models_say(empty):
     migrate = empty.extensions["migrate"].migrate
     command.check(migrate.get_config())
     assert migrate.get_config().get_main_option("script_location").endswith("migrations")
+
+
+@pytest.mark.parametrize("backend", [pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_a_revision_that_waits_for_whom_it_keeps_waiting_is_tried_again(empty, caplog):
+    upgrade(revision="0043")
+    engine = create_engine(empty.config["SQLALCHEMY_DATABASE_URI"])
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'")
+    met = threading.Event()
+
+    def sell() -> None:
+        with engine.begin() as sale, engine.connect() as watch:
+            sale.execute(text("SET LOCAL deadlock_timeout = '1min'"))  # so that not this is ended
+            sale.execute(text("LOCK TABLE campaign IN ACCESS SHARE MODE"))
+            met.set()
+            while not watch.scalar(waits):
+                watch.rollback()
+            sale.execute(text("LOCK TABLE key_change IN ACCESS SHARE MODE"))
+
+    with ThreadPoolExecutor(1) as pool:
+        sold = pool.submit(sell)
+        assert met.wait(60)
+        upgrade()
+        sold.result(60)
+    engine.dispose()
+    assert [record.message for record in caplog.records if "is tried again" in record.message]
+    migrate = empty.extensions["migrate"].migrate
+    command.check(migrate.get_config())
 
 
 def test_user_groups_from_before_are_known_as_ready_made_and_own_ones_are_not(empty):
