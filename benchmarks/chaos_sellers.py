@@ -134,6 +134,7 @@ class Seller(Person):
                 heard["422"] += 1
                 return  # less than the fees: the customer goes without
             elif SETTLING in answer.text and time.monotonic() > until:
+                heard[str(answer.status)] += 1
                 return  # somebody's sale to the meter is open, and stays it
             else:
                 heard[str(answer.status)] += 1
