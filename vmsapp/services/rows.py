@@ -201,6 +201,21 @@ def _array(values: Sequence[Any], kind: ARRAY[Any]) -> ColumnElement[Any]:
     return cast_to(func.string_to_array(joined, ","), kind)
 
 
+def columns_at_once(session: Session, *columns: Select[Any]) -> list[Sequence[Any]]:
+    """Run selects of one column each; PostgreSQL answers all of them at once.
+
+    Each is an array there: row by row the driver takes longer than the database, and under locks
+    every question costs whoever waits for them.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return [session.scalars(one).all() for one in columns]
+    arrays = [
+        func.array(one.scalar_subquery(), type_=ARRAY(one.selected_columns[0].type))
+        for one in columns
+    ]
+    return list(session.execute(select(*arrays)).one())
+
+
 def run(
     session: Session, statement: Executable, values: Mapping[str, Any]
 ) -> CursorResult[*tuple[Any, ...]]:

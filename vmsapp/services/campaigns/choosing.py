@@ -102,21 +102,19 @@ def being_settled() -> ColumnElement[bool]:
     return or_(*(Meter.meter_pan.in_(pans) for pans in _pans_being_settled()))
 
 
-def in_change_among(session: Session, pans: Sequence[str]) -> set[str]:
-    """Tell which of these MeterPANs have an open change, by their index."""
-    found = select(change.meter_pan).where(
+def in_change_among(session: Session, pans: Sequence[str]) -> Select[str]:
+    """Ask which of these MeterPANs have an open change, by their index."""
+    return select(change.meter_pan).where(
         among(session, change.meter_pan, pans), change.state.in_(OPEN_CHANGES)
     )
-    return set(session.scalars(found).all())
 
 
-def being_settled_among(session: Session, pans: Sequence[str]) -> set[str]:
-    """Tell to which of these MeterPANs a sale or an engineering token is being made."""
-    found: set[str] = set()
-    for wanted in _pans_being_settled():
-        among_these = wanted.where(among(session, wanted.selected_columns[0], pans))
-        found.update(session.scalars(among_these).all())
-    return found
+def being_settled_among(session: Session, pans: Sequence[str]) -> list[Select[str]]:
+    """Ask to which of these MeterPANs a sale is being made, and to which an engineering token."""
+    return [
+        wanted.where(among(session, wanted.selected_columns[0], pans))
+        for wanted in _pans_being_settled()
+    ]
 
 
 def _pans_being_settled() -> tuple[Select[str], ...]:

@@ -1,8 +1,9 @@
 """First phase of a chunk: choose, lock, check again, write every input down.
 
-The locks are those of a sale, in its order, and are held for one transaction. Each meter of the
-chunk gets a reserved key change, or a reason why not; cursor and job are moved on with them, so
-that a worker may die anywhere.
+What can be looked at beforehand is, in a transaction that ends before the first lock. The locks
+are those of a sale, in its order, and are held for one transaction. Each meter of the chunk gets a
+reserved key change, or a reason why not; cursor and job are moved on with them, so that a worker
+may die anywhere.
 
 Source: SALE.md, "9. Lock order", "10. Key change".
 """
@@ -10,15 +11,14 @@ Source: SALE.md, "9. Lock order", "10. Key change".
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import VmsError
-from vmsapp.extensions import atomic
+from vmsapp.extensions import atomic, end_reading
 from vmsapp.models import (
     Campaign,
     CampaignState,
@@ -40,12 +40,19 @@ from vmsapp.services.campaigns.choosing import (
 from vmsapp.services.campaigns.chunks import Asked
 from vmsapp.services.campaigns.preview import why_not
 from vmsapp.services.campaigns.routes import Routes
-from vmsapp.services.campaigns.rows import locked
+from vmsapp.services.campaigns.rows import read
 from vmsapp.services.campaigns.terms import Kind
 from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
-from vmsapp.services.rows import among, by_index, hold
+from vmsapp.services.rows import (
+    among,
+    by_index,
+    columns_at_once,
+    hold,
+    rows_changed,
+    table_of,
+)
 
 WINDOW: Final = 20
 """How many chunks' worth of ids are looked through for one chunk."""
@@ -67,7 +74,32 @@ class Reserved:
 
 
 class _Moved(Exception):
-    """A meter was bound, unbound or swapped while this waited for its place."""
+    """What was looked at before the locks is not so any more."""
+
+
+class _Hung(NamedTuple):
+    """Meters that hang, in the order of their ids, and the places where they do."""
+
+    meters: Sequence[int]
+    places: Sequence[int]
+
+
+class _Ready(NamedTuple):
+    """What a chunk is to be, looked at without a lock: whoever sells waits for locks alone.
+
+    Attributes:
+        campaign: As it was read; the session let go of it.
+        ids: Its next meters.
+        up_to: Every meter up to this id is among them, or among earlier ones.
+        last: There are none after these.
+        hung: Those of them that hang.
+    """
+
+    campaign: Campaign
+    ids: list[int]
+    up_to: int
+    last: bool
+    hung: _Hung
 
 
 @dataclass
@@ -112,9 +144,13 @@ def reserve_chunk(session: Session, actor: Actor, work: Work, run: Run) -> Reser
         LostJob: Another worker took over.
     """
     for tries in range(1, TRIES + 1):
+        ready = _look_ahead(session, run)
+        end_reading(session)
+        if ready is None:
+            return None
         try:
             with atomic(session, durable=True):
-                reserved = _reserve(session, actor, work, run)
+                reserved = _reserve(session, actor, work, run, ready)
         except _Moved:
             if tries == TRIES:
                 raise
@@ -122,24 +158,54 @@ def reserve_chunk(session: Session, actor: Actor, work: Work, run: Run) -> Reser
             if tries == TRIES or not is_worth_a_try(error):
                 raise
         else:
-            run.done += reserved.meters if reserved else 0
+            run.done += reserved.meters
             return reserved
     raise AssertionError
 
 
-def _reserve(session: Session, actor: Actor, work: Work, run: Run) -> Reserved | None:
+def _reserve(session: Session, actor: Actor, work: Work, run: Run, ready: _Ready) -> Reserved:
     by_index(session)
-    campaign = locked(session, run.campaign_id)
+    campaign = ready.campaign
+    _move_cursor(session, campaign, ready.up_to)
+    found = _sorted(session, run.routes, _locked(session, ready))
+    asked = write_chunks(session, actor, campaign, found.ways, run.table_set)
+    leave_out(session, campaign, found.left_out)
+    work.advance(session, run.done + len(ready.ids))
+    note_step(session, actor, campaign, asked, found.left_out)
+    return Reserved(asked, len(ready.ids), ready.last)
+
+
+def _look_ahead(session: Session, run: Run) -> _Ready | None:
+    """Find out without a lock what can be found out without one.
+
+    Returns:
+        None where the campaign does not run any more.
+    """
+    by_index(session)
+    campaign = read(session, run.campaign_id)
     if campaign.state != CampaignState.RUNNING:
         return None
     ids, up_to, last = _next(session, campaign, run.size)
-    found = _sorted(session, run.routes, _locked(session, ids))
-    asked = write_chunks(session, actor, campaign, found.ways, run.table_set)
-    leave_out(session, campaign, found.left_out)
-    campaign.cursor = up_to
-    work.advance(session, run.done + len(ids))
-    note_step(session, actor, campaign, asked, found.left_out)
-    return Reserved(asked, len(ids), last)
+    run.routes.renew(session, ids)
+    ready = _Ready(campaign, ids, up_to, last, _hung(session, ids))
+    session.expunge(campaign)
+    return ready
+
+
+def _move_cursor(session: Session, campaign: Campaign, up_to: int) -> None:
+    """Lock the campaign and move its cursor, if it still stands as it was read.
+
+    Raises:
+        _Moved: It does not run any more, or another run of its job was here.
+    """
+    campaigns = Campaign.__table__.c
+    stands = (
+        campaigns.id == campaign.id, campaigns.state == CampaignState.RUNNING,
+        campaigns.round == campaign.round, campaigns.cursor == campaign.cursor,
+    )  # fmt: skip
+    moved = update(table_of(Campaign)).where(*stands).values(cursor=up_to)
+    if rows_changed(session, moved) != 1:
+        raise _Moved
 
 
 def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], int, bool]:
@@ -162,29 +228,28 @@ def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], i
     return ids, max(up_to, campaign.cursor), up_to >= most
 
 
-def _locked(session: Session, ids: Sequence[int]) -> list[Alike]:
+def _locked(session: Session, ready: _Ready) -> list[Alike]:
     """Lock places, then meters, and sort them by how they stand under the locks.
 
     Each table is asked by itself, by what its own index finds: joined, a table of a million rows
     would be read from end to end for every chunk.
 
     Raises:
-        _Moved: One was bound, unbound or swapped between the two.
+        _Moved: One was bound, unbound or swapped since it was looked at.
     """
-    if not ids:
+    if not ready.ids:
         return []
-    hung = _hung(session, ids)
-    _lock_places(session, sorted(set(hung[1])))
+    _lock_places(session, sorted(set(ready.hung.places)))
     rows = session.execute(
         select(Meter.id, Meter.meter_pan, Meter.state, *KIND)
         .join(Product, Product.id == Meter.product_id)
-        .where(among(session, Meter.id, ids)).order_by(Meter.id)
+        .where(among(session, Meter.id, ready.ids)).order_by(Meter.id)
         .with_for_update(of=Meter, key_share=True)
     ).all()  # fmt: skip
-    if _hung(session, ids) != hung:
-        raise _Moved
     pans = [row[1] for row in rows]
-    changing, busy = in_change_among(session, pans), being_settled_among(session, pans)
+    hung, changing, busy = _standing(session, ready.ids, pans)
+    if hung != ready.hung:
+        raise _Moved
     alike: dict[tuple[Any, ...], tuple[list[int], list[str]]] = {}
     for meter_id, pan, *stands in rows:
         mine = alike.setdefault((pan in changing, pan in busy, *stands), ([], []))
@@ -196,20 +261,27 @@ def _locked(session: Session, ids: Sequence[int]) -> list[Alike]:
     ]
 
 
-def _hung(session: Session, ids: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
-    """Tell which meters hang, and at which places: two columns, in the order of the meters.
+def _hung(session: Session, ids: Sequence[int]) -> _Hung:
+    """Tell which meters hang, and where."""
+    return _Hung(*columns_at_once(session, *_hanging(session, ids)))
 
-    PostgreSQL gives each as one array: row by row the driver takes longer than the database.
-    """
+
+def _standing(
+    session: Session, ids: Sequence[int], pans: Sequence[str]
+) -> tuple[_Hung, set[str], set[str]]:
+    """Tell of locked meters where they hang, which are in change and to which is being sold."""
+    meters, places, changing, *busy = columns_at_once(
+        session, *_hanging(session, ids), in_change_among(session, pans),
+        *being_settled_among(session, pans),
+    )  # fmt: skip
+    return _Hung(meters, places), set(changing), set().union(*busy)
+
+
+def _hanging(session: Session, ids: Sequence[int]) -> list[Select[Any]]:
     link = MeterInstallation.__table__.c
-    columns, hangs = (link.meter_id, link.service_point_id), link.removed_at.is_(None)
-    wanted = (among(session, link.meter_id, ids), hangs)
-    if session.get_bind().dialect.name == "postgresql":
-        arrays = [func.array_agg(aggregate_order_by(column, link.meter_id)) for column in columns]
-        found = session.execute(select(*arrays).where(*wanted)).one()
-        return found[0] or [], found[1] or []
-    rows = session.execute(select(*columns).where(*wanted).order_by(link.meter_id)).all()
-    return [row[0] for row in rows], [row[1] for row in rows]
+    wanted = (among(session, link.meter_id, ids), link.removed_at.is_(None))
+    columns = (link.meter_id, link.service_point_id)
+    return [select(one).where(*wanted).order_by(link.meter_id) for one in columns]
 
 
 def _lock_places(session: Session, ids: Sequence[int]) -> None:

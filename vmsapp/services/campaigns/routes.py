@@ -3,19 +3,22 @@
 A kind is planned on one of its meters, by the same function that plans the change of one meter.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
-from vmsapp.models import Algorithm, Meter, VendingKey
+from vmsapp.models import Algorithm, Meter, Product, VendingKey
+from vmsapp.services.campaigns.choosing import KIND
 from vmsapp.services.campaigns.errors import NewKeyNotThere, NewKeyOpen
 from vmsapp.services.campaigns.terms import Kind, Target
 from vmsapp.services.key_changes.planning import LONG_KEY_EA, Plan, Wish, plan, present_key
+from vmsapp.services.rows import among
 
 KEPT_FOR: Final = timedelta(seconds=30)
 """How long a plan is used again: keys come and go, and their time begins and ends."""
@@ -38,16 +41,31 @@ class Routes:
             kind: Which.
             meter_id: Any meter of this kind.
         """
-        if now_utc() - self._since > KEPT_FOR:
-            self._known, self._since = {}, now_utc()
         if kind not in self._known:
-            self._known[kind] = self._plan(session, kind, meter_id)
+            meter = session.scalars(select(Meter).where(Meter.id == meter_id)).one()
+            self._known[kind] = self._plan(session, kind, meter)
         return self._known[kind]
 
-    def _plan(self, session: Session, kind: Kind, meter_id: int) -> Plan | VmsError:
+    def renew(self, session: Session, ids: Sequence[int]) -> None:
+        """Plan the kinds of these meters where what is known is too old.
+
+        Done before they are locked: a plan takes some ten questions.
+        """
+        if self._known and now_utc() - self._since <= KEPT_FOR:
+            return
+        self._known, self._since = {}, now_utc()
+        with_product = select(Meter, *KIND).join(Product, Product.id == Meter.product_id)
+        firsts = (
+            with_product.with_only_columns(func.min(Meter.id))
+            .where(among(session, Meter.id, ids)).group_by(*KIND)
+        )  # fmt: skip
+        for meter, *columns in session.execute(with_product.where(Meter.id.in_(firsts))).all():
+            kind = Kind._make(columns)
+            self._known[kind] = self._plan(session, kind, meter)
+
+    def _plan(self, session: Session, kind: Kind, meter: Meter) -> Plan | VmsError:
+        session.expunge(meter)
         try:
-            meter = session.scalars(select(Meter).where(Meter.id == meter_id)).one()
-            session.expunge(meter)
             return plan(session, meter, self._wish(session, kind, meter))
         except VmsError as error:
             return error
