@@ -33,5 +33,5 @@ class ChunkSize:
         began = time.monotonic()
         yield
         took = time.monotonic() - began
-        fitting = self.rows * min(2.0, max(0.5, AIM_S / max(took, AIM_S / 4)))
+        fitting = self.rows * min(1.25, max(0.5, AIM_S / max(took, AIM_S / 4)))
         self.rows = min(self._most, max(self._least, int(fitting)))

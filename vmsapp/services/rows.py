@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     ColumnElement,
     CursorResult,
     Dialect,
@@ -63,10 +64,11 @@ def insert_missing(session: Session, model: type[Model], **values: Any) -> None:
 
 @made_once
 def _inserting_missing(model: type[Model], dialect: str) -> Insert:
-    return _insert(model, dialect).on_conflict_do_nothing()
+    return insert_into(model, dialect).on_conflict_do_nothing()
 
 
-def _insert(model: type[Model], dialect: str) -> postgresql.Insert | sqlite.Insert:
+def insert_into(model: type[Model], dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Begin an insert that may say what happens to rows that are there already."""
     return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table_of(model))
 
 
@@ -186,8 +188,25 @@ def among(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement
     """State that a column holds one of many values; on PostgreSQL they are one parameter."""
     if session.get_bind().dialect.name != "postgresql":
         return cast("ColumnElement[bool]", column.in_(values))
-    kind = ARRAY(String() if isinstance(column.type, String) else column.type)
-    return cast("ColumnElement[bool]", column == func.any(_array(values, kind)))
+    return cast("ColumnElement[bool]", column == func.any(_array(values, _array_of(column))))
+
+
+def among_named(dialect: str, column: Any, name: str) -> ColumnElement[bool]:  # noqa: ANN401
+    """State that a column holds one of the values bound under a name, written by ``those``."""
+    if dialect != "postgresql":
+        return cast("ColumnElement[bool]", column.in_(bindparam(name, expanding=True)))
+    joined: BindParameter[str] = bindparam(name, type_=String())
+    array = cast_to(func.string_to_array(joined, ","), _array_of(column))
+    return cast("ColumnElement[bool]", column == func.any(array))
+
+
+def those(session: Session, values: Sequence[int] | Sequence[str]) -> str | Sequence[Any]:
+    """Write values as what ``among_named`` binds: whole numbers, or texts without a comma."""
+    return ",".join(map(str, values)) if session.get_bind().dialect.name == "postgresql" else values
+
+
+def _array_of(column: Any) -> ARRAY[Any]:  # noqa: ANN401
+    return ARRAY(String() if isinstance(column.type, String) else column.type)
 
 
 def _array(values: Sequence[Any], kind: ARRAY[Any]) -> ColumnElement[Any]:
@@ -201,19 +220,30 @@ def _array(values: Sequence[Any], kind: ARRAY[Any]) -> ColumnElement[Any]:
     return cast_to(func.string_to_array(joined, ","), kind)
 
 
-def columns_at_once(session: Session, *columns: Select[Any]) -> list[Sequence[Any]]:
+def columns_at_once(
+    session: Session, columns: Sequence[Select[Any]], values: Mapping[str, Any]
+) -> list[Sequence[Any]]:
     """Run selects of one column each; PostgreSQL answers all of them at once.
 
     Each is an array there: row by row the driver takes longer than the database, and under locks
     every question costs whoever waits for them.
+
+    Args:
+        session: In the asker's scope.
+        columns: Made once, and the same ones every time.
+        values: What they bind.
     """
     if session.get_bind().dialect.name != "postgresql":
-        return [session.scalars(one).all() for one in columns]
-    arrays = [
+        return [run(session, one, values).scalars().all() for one in columns]
+    return list(run(session, _arrays(*columns), values).one())
+
+
+@made_once
+def _arrays(*columns: Select[Any]) -> Select[Any]:
+    return select(*(
         func.array(one.scalar_subquery(), type_=ARRAY(one.selected_columns[0].type))
         for one in columns
-    ]
-    return list(session.execute(select(*arrays)).one())
+    ))  # fmt: skip
 
 
 def run(
@@ -311,7 +341,7 @@ def add_up(
 def _adding_up(
     model: type[Model], dialect: str, key: tuple[str, ...], amounts: tuple[str, ...]
 ) -> Insert:
-    add, there = _insert(model, dialect), model.__table__.c
+    add, there = insert_into(model, dialect), model.__table__.c
     summed = {name: there[name] + add.excluded[name] for name in amounts}
     return add.on_conflict_do_update(index_elements=key, set_=summed)
 

@@ -4,7 +4,6 @@ A *kind* is everything about a meter that a plan reads. What holds for one meter
 for all, so the rules are asked once for each kind and not once for each of a million meters.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, exists, or_, select
@@ -26,7 +25,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import below
 from vmsapp.services.campaigns.terms import Kind, Selection
-from vmsapp.services.rows import among
+from vmsapp.services.rows import among_named
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
 
@@ -102,17 +101,17 @@ def being_settled() -> ColumnElement[bool]:
     return or_(*(Meter.meter_pan.in_(pans) for pans in _pans_being_settled()))
 
 
-def in_change_among(session: Session, pans: Sequence[str]) -> Select[str]:
-    """Ask which of these MeterPANs have an open change, by their index."""
+def in_change_among(dialect: str, name: str) -> Select[str]:
+    """Ask which of the MeterPANs bound under a name have an open change, by their index."""
     return select(change.meter_pan).where(
-        among(session, change.meter_pan, pans), change.state.in_(OPEN_CHANGES)
+        among_named(dialect, change.meter_pan, name), change.state.in_(OPEN_CHANGES)
     )
 
 
-def being_settled_among(session: Session, pans: Sequence[str]) -> list[Select[str]]:
-    """Ask to which of these MeterPANs a sale is being made, and to which an engineering token."""
+def being_settled_among(dialect: str, name: str) -> list[Select[str]]:
+    """Ask to which of them a sale is being made, and to which an engineering token."""
     return [
-        wanted.where(among(session, wanted.selected_columns[0], pans))
+        wanted.where(among_named(dialect, wanted.selected_columns[0], name))
         for wanted in _pans_being_settled()
     ]
 

@@ -11,6 +11,7 @@ Source: SALE.md, "9. Lock order", "10. Key change".
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Select, func, select, update
@@ -46,14 +47,18 @@ from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.rows import (
-    among,
+    among_named,
     by_index,
     columns_at_once,
-    hold,
     rows_changed,
     table_of,
+    those,
 )
+from vmsapp.services.rows import run as in_scope
+from vmsapp.statements import made_once
 
+IDS, PLACES, PANS = "ids", "places", "pans"
+"""Under which names statements are given meters, their places and their MeterPANs."""
 WINDOW: Final = 20
 """How many chunks' worth of ids are looked through for one chunk."""
 
@@ -239,13 +244,10 @@ def _locked(session: Session, ready: _Ready) -> list[Alike]:
     """
     if not ready.ids:
         return []
-    _lock_places(session, sorted(set(ready.hung.places)))
-    rows = session.execute(
-        select(Meter.id, Meter.meter_pan, Meter.state, *KIND)
-        .join(Product, Product.id == Meter.product_id)
-        .where(among(session, Meter.id, ready.ids)).order_by(Meter.id)
-        .with_for_update(of=Meter, key_share=True)
-    ).all()  # fmt: skip
+    dialect = session.get_bind().dialect.name
+    places = those(session, sorted(set(ready.hung.places)))
+    in_scope(session, _holding_places(dialect), {PLACES: places}).close()
+    rows = in_scope(session, _locking_meters(dialect), {IDS: those(session, ready.ids)}).all()
     pans = [row[1] for row in rows]
     hung, changing, busy = _standing(session, ready.ids, pans)
     if hung != ready.hung:
@@ -263,31 +265,50 @@ def _locked(session: Session, ready: _Ready) -> list[Alike]:
 
 def _hung(session: Session, ids: Sequence[int]) -> _Hung:
     """Tell which meters hang, and where."""
-    return _Hung(*columns_at_once(session, *_hanging(session, ids)))
+    columns = _hanging(session.get_bind().dialect.name)
+    return _Hung(*columns_at_once(session, columns, {IDS: those(session, ids)}))
 
 
 def _standing(
     session: Session, ids: Sequence[int], pans: Sequence[str]
 ) -> tuple[_Hung, set[str], set[str]]:
     """Tell of locked meters where they hang, which are in change and to which is being sold."""
-    meters, places, changing, *busy = columns_at_once(
-        session, *_hanging(session, ids), in_change_among(session, pans),
-        *being_settled_among(session, pans),
-    )  # fmt: skip
+    columns = _under_locks(session.get_bind().dialect.name)
+    values = {IDS: those(session, ids), PANS: those(session, pans)}
+    meters, places, changing, *busy = columns_at_once(session, columns, values)
     return _Hung(meters, places), set(changing), set().union(*busy)
 
 
-def _hanging(session: Session, ids: Sequence[int]) -> list[Select[Any]]:
-    link = MeterInstallation.__table__.c
-    wanted = (among(session, link.meter_id, ids), link.removed_at.is_(None))
-    columns = (link.meter_id, link.service_point_id)
-    return [select(one).where(*wanted).order_by(link.meter_id) for one in columns]
-
-
-def _lock_places(session: Session, ids: Sequence[int]) -> None:
+@made_once
+def _holding_places(dialect: str) -> Select[int]:
     place = ServicePoint.__table__.c
-    held = select(place.id).where(among(session, place.id, ids)).order_by(place.id)
-    hold(session, held.with_for_update(key_share=True))
+    held = select(place.id).where(among_named(dialect, place.id, PLACES)).order_by(place.id)
+    return held.with_for_update(key_share=True)
+
+
+@made_once
+def _locking_meters(dialect: str) -> Select[*tuple[Any, ...]]:
+    return (
+        select(Meter.id, Meter.meter_pan, Meter.state, *KIND)
+        .join(Product, Product.id == Meter.product_id)
+        .where(among_named(dialect, Meter.id, IDS)).order_by(Meter.id)
+        .with_for_update(of=Meter, key_share=True)
+    )  # fmt: skip
+
+
+@cache
+def _hanging(dialect: str) -> tuple[Select[Any], ...]:
+    """Ask in the order of the meters which of them hang, and where."""
+    link = MeterInstallation.__table__.c
+    wanted = (among_named(dialect, link.meter_id, IDS), link.removed_at.is_(None))
+    columns = (link.meter_id, link.service_point_id)
+    return tuple(select(one).where(*wanted).order_by(link.meter_id) for one in columns)
+
+
+@cache
+def _under_locks(dialect: str) -> tuple[Select[Any], ...]:
+    busy = being_settled_among(dialect, PANS)
+    return (*_hanging(dialect), in_change_among(dialect, PANS), *busy)
 
 
 def _sorted(session: Session, routes: Routes, alike: Sequence[Alike]) -> _Sorted:

@@ -12,7 +12,12 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
+    Delete,
+    Insert,
     Select,
+    String,
+    bindparam,
     column,
     delete,
     exists,
@@ -24,7 +29,6 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
@@ -33,9 +37,17 @@ from vmsapp.models import FIGURES, LastPurchase, LedgerTransfer, Sale, TransferS
 from vmsapp.models.sale import PURCHASES
 from vmsapp.services.chunk_size import ChunkSize
 from vmsapp.services.roll_ups.cells import ROLL_UPS, RollUp
-from vmsapp.services.roll_ups.facts import Where
-from vmsapp.services.rows import ASKED_AT_ONCE, among, parts
+from vmsapp.services.rows import (
+    ASKED_AT_ONCE,
+    among,
+    among_named,
+    insert_into,
+    parts,
+    table_of,
+    those,
+)
 from vmsapp.services.setup import zone_at
+from vmsapp.statements import made_once
 
 BATCH: Final = ASKED_AT_ONCE
 """Transfers a transaction adds."""
@@ -54,6 +66,9 @@ POSTED: Final = (transfer.state == TransferState.POSTED, transfer.sale_id.is_not
 
 REMEMBERED: Final = ["service_point_id", "consumer_id", "bought_on"]
 
+THOSE: Final = "those"
+"""Under which name statements are given the transfers they are about."""
+
 PICKED: Final = table("roll_ups_picked", column("id", BigInteger))
 """A passing table of those that are added."""
 
@@ -68,13 +83,14 @@ def merge(session: Session) -> int:
         How many transfers were added.
     """
     total, most = 0, BATCH
+    zone = zone_at(session, now_utc())
     if session.get_bind().dialect.name == "postgresql":
         most = BATCH_POSTGRESQL
     size = ChunkSize(most)
     while session.scalar(select(unsummed.c.transfer_id).limit(1)) is not None:
         asked = size.rows
         with size.timed():
-            added = _merge_some(session, asked)
+            added = _merge_some(session, zone, asked)
         total += added
         if added < asked:
             break
@@ -115,7 +131,12 @@ def _rebuild_at_once(session: Session) -> int:
         session.execute(text(f"ANALYZE {PICKED.name}"))
         _empty(session)
         picked = select(PICKED.c.id)
-        _add(session, lambda columns: [columns["transfer_id"].in_(picked)])
+        zone = zone_at(session, now_utc())
+        for roll_up in ROLL_UPS:
+            cells = roll_up.cells(
+                roll_up.spans, zone, lambda columns: [columns["transfer_id"].in_(picked)]
+            )
+            session.execute(_filled("postgresql", roll_up, cells))
         session.execute(insert(LastPurchase).from_select(REMEMBERED, last_purchases()))
         done = delete(Unsummed).where(Unsummed.transfer_id.in_(picked))
         session.execute(done.execution_options(synchronize_session=False))
@@ -132,31 +153,32 @@ def take_out(session: Session, meter_ids: Sequence[int]) -> None:
     if not meter_ids:
         return
     _one_at_a_time(session)
+    zone = zone_at(session, now_utc())
+    waits = exists().where(unsummed.c.transfer_id == transfer.id)
     for some in parts(meter_ids):
-        listed = exists().where(unsummed.c.transfer_id == transfer.id)
         summed = session.scalars(
             select(transfer.id).join(Sale.__table__, sale.id == transfer.sale_id)
             .where(among(session, sale.meter_id, some))
-            .where(transfer.state == TransferState.POSTED, ~listed)
+            .where(transfer.state == TransferState.POSTED, ~waits)
         ).all()  # fmt: skip
-        for those in parts(summed):
-            _add(session, _among(session, those), sign=-1)
-            session.execute(insert(Unsummed), [{"transfer_id": one} for one in those])
+        for listed in parts(summed):
+            _add(session, listed, zone, sign=-1)
+            session.execute(insert(Unsummed), [{"transfer_id": one} for one in listed])
 
 
-def _merge_some(session: Session, most: int) -> int:
+def _merge_some(session: Session, zone: str, most: int) -> int:
     with atomic(session, durable=True):
         _one_at_a_time(session)
         # these and no others: what is committed from now on waits for the next
-        those = session.scalars(
+        listed = session.scalars(
             select(unsummed.c.transfer_id).order_by(unsummed.c.transfer_id).limit(most)
         ).all()
-        if those:
-            _add(session, _among(session, those))
-            _remember(session, _among(session, those))
-            done = delete(Unsummed).where(among(session, Unsummed.transfer_id, those))
-            session.execute(done.execution_options(synchronize_session=False))
-        return len(those)
+        if listed:
+            _add(session, listed, zone)
+            dialect = session.get_bind().dialect.name
+            for done in (_remembering(dialect), _taking_off(dialect)):
+                session.execute(done, {THOSE: those(session, listed)})
+        return len(listed)
 
 
 def _one_at_a_time(session: Session) -> None:
@@ -169,15 +191,12 @@ def _empty(session: Session) -> None:
         session.execute(delete(model).execution_options(synchronize_session=False))
 
 
-def _among(session: Session, those: Sequence[int]) -> Where:
-    return lambda columns: [among(session, columns["transfer_id"], those)]
-
-
-def _add(session: Session, where: Where, sign: int = 1) -> None:
+def _add(session: Session, listed: Sequence[int], zone: str, sign: int = 1) -> None:
     """Add the figures of transfers to the cells of all roll-ups, or take them off."""
-    zone = zone_at(session, now_utc())
+    dialect = session.get_bind().dialect.name
+    values = {THOSE: those(session, listed), "zone": zone}
     for roll_up in ROLL_UPS:
-        _pour(session, roll_up, roll_up.cells(roll_up.spans, zone, where, sign))
+        session.execute(_pouring(dialect, roll_up, sign), values)
 
 
 def last_purchases() -> Select[Any]:
@@ -188,42 +207,55 @@ def last_purchases() -> Select[Any]:
     return select(*keys, last).where(*PURCHASES, *there).group_by(*keys)
 
 
-def _remember(session: Session, where: Where) -> None:
+@made_once
+def _remembering(dialect: str) -> Insert:
     """Look up anew when those last bought whose transfers were added."""
-    those = (
+    added = (
         select(sale.service_point_id, sale.consumer_id)
         .distinct()
         .join_from(LedgerTransfer.__table__, Sale.__table__, sale.id == transfer.sale_id)
-        .where(*where({"transfer_id": transfer.id}))
+        .where(among_named(dialect, transfer.id, THOSE))
         .where(sale.service_point_id.is_not(None), sale.consumer_id.is_not(None))
         .subquery()
     )
     bought_on = (
         select(func.max(sale.business_date))
         .where(
-            sale.service_point_id == those.c.service_point_id,
-            sale.consumer_id == those.c.consumer_id,
+            sale.service_point_id == added.c.service_point_id,
+            sale.consumer_id == added.c.consumer_id,
             *PURCHASES,
         )
-        .correlate(those)
+        .correlate(added)
         .scalar_subquery()
     )
-    found = select(those.c.service_point_id, those.c.consumer_id, bought_on).where(true())
-    dialect = session.get_bind().dialect.name
-    remember = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(LastPurchase)
-    filled = remember.from_select(REMEMBERED, found)
-    session.execute(filled.on_conflict_do_update(
+    found = select(added.c.service_point_id, added.c.consumer_id, bought_on).where(true())
+    filled = insert_into(LastPurchase, dialect).from_select(REMEMBERED, found)
+    return filled.on_conflict_do_update(
         index_elements=REMEMBERED[:2], set_={"bought_on": filled.excluded.bought_on}
+    )
+
+
+@made_once
+def _taking_off(dialect: str) -> Delete:
+    return delete(table_of(Unsummed)).where(among_named(dialect, unsummed.c.transfer_id, THOSE))
+
+
+@made_once
+def _pouring(dialect: str, roll_up: RollUp, sign: int) -> Insert:
+    zone: BindParameter[str] = bindparam("zone", type_=String())
+    return _filled(dialect, roll_up, roll_up.cells(
+        roll_up.spans, zone,
+        lambda columns: [among_named(dialect, columns["transfer_id"], THOSE)], sign,
     ))  # fmt: skip
 
 
-def _pour(session: Session, roll_up: RollUp, cells: Any) -> None:  # noqa: ANN401 - a select
+def _filled(dialect: str, roll_up: RollUp, cells: Select[Any]) -> Insert:
     """Add cells to those that are there; one that is not there yet begins with them."""
-    dialect = session.get_bind().dialect.name
-    there = roll_up.model.__table__
-    add = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(roll_up.model)
+    there = table_of(roll_up.model)
     # cells of one span beside each other: months are read without the days between them
     in_order = cells.order_by(*(literal_column(str(place)) for place in (1, 2)))
-    filled = add.from_select([*roll_up.all_keys, *FIGURES], in_order)
+    filled = insert_into(roll_up.model, dialect).from_select(
+        [*roll_up.all_keys, *FIGURES], in_order
+    )
     sums = {name: there.c[name] + filled.excluded[name] for name in FIGURES}
-    session.execute(filled.on_conflict_do_update(index_elements=[*roll_up.all_keys], set_=sums))
+    return filled.on_conflict_do_update(index_elements=[*roll_up.all_keys], set_=sums)
