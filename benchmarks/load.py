@@ -15,6 +15,7 @@ from the database twenty times a second. Processor and memory are read of every 
 """
 
 import argparse
+import gc
 import json
 import os
 import random  # noqa: TID251 - who is looked up next
@@ -117,6 +118,8 @@ class Morning(vend.Bench):
         people = self._people(web.port or 0)
         work = Background(self._environ, self._size)
         work.begin()
+        gc.collect()
+        gc.freeze()  # a walk through all of this would keep everybody here from asking
         for one in [watch, *people]:
             one.start()
         half = self._load(web, seconds, capacity / 2)
@@ -136,10 +139,12 @@ class Morning(vend.Bench):
             "look_ups": waits([ms for one in people[:-1] for ms in one.waits]),
             "reports": waits(people[-1].waits),
             "errors": [error for one in people for error in one.errors][:10],
-            "background": done, "longest_transaction_ms": round(watch.longest_ms),
-            "in_the_longest": watch.longest.most_common(4),
-            "transactions_seen": len(watch.lasted),
-            "transactions_above": sum(ms > CHUNK_MS for ms in watch.lasted.values()),
+            "background": done, "longest_transaction_ms": round(watch.of_worker.ms),
+            "in_the_longest": watch.of_worker.doing.most_common(4),
+            "transactions_seen": len(watch.of_worker.lasted),
+            "transactions_above": sum(ms > CHUNK_MS for ms in watch.of_worker.lasted.values()),
+            "webs_longest_ms": round(watch.of_web.ms),
+            "in_the_webs_longest": watch.of_web.doing.most_common(4),
             "processes": watch.processes(), "load_average": round(os.getloadavg()[0], 1),
         } | self._promises  # fmt: skip
 
@@ -273,36 +278,49 @@ class Background:
         return told
 
 
+class Longest:
+    """The transactions of some connections: how long they lasted, and what the longest did."""
+
+    def __init__(self) -> None:
+        self.ms, self.doing = 0.0, Counter[str]()
+        self.lasted: dict[Any, float] = {}  # by when they began, ms
+        self._seen = Counter[str]()
+
+    def add(self, lasts: float, began: Any, doing: str) -> None:
+        """Note the one that is open for the longest, as it was seen."""
+        if began not in self.lasted:
+            self._seen = Counter()
+        self._seen[" ".join(doing.split())] += 1
+        self.lasted[began] = lasts
+        if lasts > self.ms:
+            self.ms, self.doing = lasts, self._seen
+
+
 class Watch(threading.Thread):
-    """Reads what every process takes, and how long the worker's transactions last."""
+    """Reads what every process takes, and how long transactions last."""
 
     def __init__(self, database: running.Database, services: dict[str, running.Service]) -> None:
         super().__init__(daemon=True)
         self.over = threading.Event()
-        self.longest_ms, self.longest = 0.0, Counter[str]()
-        self.lasted: dict[Any, float] = {}  # by when they began, ms
+        self.of_worker, self.of_web = Longest(), Longest()
         self._database, self._services = database, services
         self._seen: dict[str, list[tuple[float, float]]] = {name: [] for name in services}
 
     def run(self) -> None:
         """Look until it is over."""
-        due, begun, seen = 0.0, None, Counter[str]()
+        due = 0.0
         with psycopg.connect(self._database.dsn, autocommit=True) as connection:
             while not self.over.wait(0.05):
                 found = connection.execute(
-                    "SELECT extract(epoch FROM clock_timestamp() - xact_start) * 1000,"
+                    "SELECT DISTINCT ON (1) application_name = 'worker',"
+                    " extract(epoch FROM clock_timestamp() - xact_start) * 1000,"
                     " xact_start, concat_ws(' ', state, wait_event, left(query, 40))"
-                    " FROM pg_stat_activity WHERE application_name = 'worker'"
-                    " AND backend_xid IS NOT NULL ORDER BY xact_start LIMIT 1"
-                ).fetchone()
-                if found is not None:
-                    lasts, at, doing = found
-                    if at != begun:
-                        begun, seen = at, Counter()
-                    seen[" ".join(doing.split())] += 1
-                    self.lasted[at] = float(lasts)
-                    if lasts > self.longest_ms:
-                        self.longest_ms, self.longest = float(lasts), seen
+                    " FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
+                    " ORDER BY 1, xact_start"
+                ).fetchall()
+                for is_worker, lasts, began, doing in found:
+                    one = self.of_worker if is_worker else self.of_web
+                    one.add(float(lasts), began, doing)
                 if time.monotonic() >= due:
                     due = time.monotonic() + 1
                     for name, service in self._services.items():
@@ -359,6 +377,7 @@ def report(found: dict[str, Any]) -> None:
     print(f"  the worker's longest transaction that wrote: {found['longest_transaction_ms']} ms"
           f" (aim {CHUNK_MS:.0f}; {above} of {seen} seen took longer), in it:"
           f" {found['in_the_longest']}")  # fmt: skip
+    print(f"  the web's: {found['webs_longest_ms']} ms, in it: {found['in_the_webs_longest']}")
     for name, one in found["processes"].items():
         print(f"  {name:10} {one}")
     refused = sum(found["refused"].values()) + len(found["errors"])

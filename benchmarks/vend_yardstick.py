@@ -142,7 +142,8 @@ class _Writer:
             return ":tid"
         if one in first.names and other in second.names:
             return first.names[one]
-        if one == other or isinstance(one, bool):
+        # four random bits that differ by as much as two of the inputs are none of them
+        if one == other or isinstance(one, bool) or name == "rnd":
             return self._literal(one)
         return self._read_before(one, other) or self._made(name, one, other)
 

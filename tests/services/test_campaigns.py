@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy import update
 
-from tests.factories import LEGACY_11, LEGACY_SGC
+from tests.factories import LEGACY_11, LEGACY_SGC, NOW
 from tests.faults import answer_lost, down
 from tests.fleet import LEGACY, LONG, STS6
 from tests.keyring import OTHER_SGC
@@ -23,10 +23,11 @@ from vmsapp.models import (
     KeyChange,
     KeyChangeToken,
     Meter,
+    MeterInstallation,
 )
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.campaigns import errors as wrong
-from vmsapp.services.campaigns import making
+from vmsapp.services.campaigns import making, reserving, routes
 from vmsapp.services.campaigns.reconcile import reconcile_chunks
 from vmsapp.services.campaigns.terms import Selection, Target
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
@@ -185,6 +186,83 @@ def test_nothing_is_sold_while_a_set_is_being_made_and_afterwards_it_is(fleet, s
     fleet.work(draft)
     assert fleet.campaign(draft).state == "made"
     assert shop.sell().krn == 2
+
+
+@pytest.fixture
+def before_the_locks(monkeypatch):
+    """Have something happen once between the look at a chunk and its locks; counts the looks."""
+    looks = []
+
+    def arrange(deed):
+        end = reserving.end_reading
+
+        def ended(session) -> None:
+            end(session)
+            looks.append(len(looks))
+            if len(looks) == 1:
+                deed()
+
+        monkeypatch.setattr(reserving, "end_reading", ended)
+        return looks
+
+    return arrange
+
+
+def test_a_meter_taken_down_before_the_locks_is_looked_at_again(fleet, shop, before_the_locks):
+    mine = shop.meter(LEGACY_11).id
+    looks = before_the_locks(lambda: shop.change(lambda session: session.execute(
+        update(MeterInstallation).where(MeterInstallation.meter_id == mine)
+        .values(removed_at=NOW)
+    )))  # fmt: skip
+    draft = fleet.run(TO_2, numbers=listed(fleet, [mine]))
+    assert len(looks) == 2, "what was looked at first was not taken"
+    assert [row.meter_id for row in fleet.changes(draft)] == [mine]
+    assert fleet.job(draft).done == 1
+
+
+def test_a_campaign_paused_before_the_locks_reserves_nothing(fleet, before_the_locks):
+    ids = fleet.add(3, [LEGACY])
+    draft = fleet.draft(TO_2, numbers=listed(fleet, ids))
+    fleet.begin(draft)
+    before_the_locks(lambda: fleet.steer("pause", draft))
+    fleet.work(draft)
+    assert (fleet.campaign(draft).state, fleet.changes(draft)) == ("paused", [])
+    fleet.steer("go_on", draft, locale="en")
+    fleet.work(draft)
+    assert sorted(fleet.sets(draft)) == ids
+
+
+def test_ways_are_planned_again_after_a_while_and_never_under_the_locks(
+    fleet, module, chunks_of, clock, monkeypatch
+):
+    planned, plan = [], routes.plan
+
+    def noted(session, *args):
+        planned.append(session.info.get("vms_atomic") is None)
+        return plan(session, *args)
+
+    monkeypatch.setattr(routes, "plan", noted)
+    chunks_of(1)
+
+    def made(ids) -> list[bool]:
+        draft = fleet.draft(TO_2, numbers=listed(fleet, ids))
+        fleet.begin(draft, f"begin-{draft}")
+        planned.clear()
+        fleet.work(draft)
+        assert sorted(fleet.sets(draft)) == ids
+        return list(planned)
+
+    ids = fleet.add(12, [LEGACY], ti="01")
+    assert made(ids[:6]) == [True]
+
+    def later(call):
+        clock.forward(seconds=31)
+        return call()
+
+    module.always("issue_key_changes", later)
+    again = made(ids[6:])
+    assert len(again) > 1
+    assert all(again)
 
 
 def test_an_answer_that_was_lost_is_asked_for_again_and_is_the_same(fleet, module, chunks_of):

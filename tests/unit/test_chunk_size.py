@@ -32,13 +32,20 @@ def run(size: ChunkSize, clock: list[float], *, row_s: float, times: int) -> lis
 
 def test_quick_rows_are_taken_by_as_many_as_may_be(clock):
     size = ChunkSize(4_000)
-    run(size, clock, row_s=0.000_01, times=10)
+    run(size, clock, row_s=0.000_01, times=20)
     assert size.rows == 4_000
+
+
+def test_a_quick_moment_does_not_make_the_next_chunk_much_larger(clock):
+    size = ChunkSize(4_000)
+    before = size.rows
+    run(size, clock, row_s=0.000_001, times=1)
+    assert before < size.rows <= before * 1.3
 
 
 def test_slow_rows_are_soon_taken_by_so_few_that_a_chunk_stays_within_the_aim(clock):
     size = ChunkSize(4_000)
-    run(size, clock, row_s=0.000_01, times=10)
+    run(size, clock, row_s=0.000_01, times=20)
     took = run(size, clock, row_s=0.000_4, times=10)
     assert took[0] > AIM_S
     assert max(took[4:]) < AIM_S

@@ -8,7 +8,7 @@ from typing import Final
 AIM_S: Final = 0.08
 """What a transaction shall take: where the machine is suddenly busy with others, the one under way
 still ends within the 0.2 s that whoever sells may wait for it."""
-FIRST: Final = 500
+FIRST: Final = 250
 LEAST: Final = 125
 """Fewer cost more by what every transaction costs than they give back."""
 

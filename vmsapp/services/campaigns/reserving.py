@@ -11,10 +11,9 @@ Source: SALE.md, "9. Lock order", "10. Key change".
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -24,41 +23,28 @@ from vmsapp.models import (
     Campaign,
     CampaignState,
     Meter,
-    MeterInstallation,
-    Product,
-    ServicePoint,
 )
 from vmsapp.scope import Actor
 from vmsapp.services.broken_off import TRIES, is_worth_a_try
 from vmsapp.services.campaigns.choosing import (
-    KIND,
     Alike,
-    being_settled_among,
     chosen,
-    in_change_among,
     selected,
 )
 from vmsapp.services.campaigns.chunks import Asked
 from vmsapp.services.campaigns.preview import why_not
 from vmsapp.services.campaigns.routes import Routes
 from vmsapp.services.campaigns.rows import read
-from vmsapp.services.campaigns.terms import Kind
+from vmsapp.services.campaigns.standing import Hung, Moved, hung_among, lock
 from vmsapp.services.campaigns.writing import leave_out, note_step, write_chunks
 from vmsapp.services.job_runs import Work
 from vmsapp.services.key_changes.planning import Plan
 from vmsapp.services.rows import (
-    among_named,
     by_index,
-    columns_at_once,
     rows_changed,
     table_of,
-    those,
 )
-from vmsapp.services.rows import run as in_scope
-from vmsapp.statements import made_once
 
-IDS, PLACES, PANS = "ids", "places", "pans"
-"""Under which names statements are given meters, their places and their MeterPANs."""
 WINDOW: Final = 20
 """How many chunks' worth of ids are looked through for one chunk."""
 
@@ -78,17 +64,6 @@ class Reserved:
     last: bool
 
 
-class _Moved(Exception):
-    """What was looked at before the locks is not so any more."""
-
-
-class _Hung(NamedTuple):
-    """Meters that hang, in the order of their ids, and the places where they do."""
-
-    meters: Sequence[int]
-    places: Sequence[int]
-
-
 class _Ready(NamedTuple):
     """What a chunk is to be, looked at without a lock: whoever sells waits for locks alone.
 
@@ -104,7 +79,7 @@ class _Ready(NamedTuple):
     ids: list[int]
     up_to: int
     last: bool
-    hung: _Hung
+    hung: Hung
 
 
 @dataclass
@@ -156,7 +131,7 @@ def reserve_chunk(session: Session, actor: Actor, work: Work, run: Run) -> Reser
         try:
             with atomic(session, durable=True):
                 reserved = _reserve(session, actor, work, run, ready)
-        except _Moved:
+        except Moved:
             if tries == TRIES:
                 raise
         except DBAPIError as error:
@@ -172,7 +147,7 @@ def _reserve(session: Session, actor: Actor, work: Work, run: Run, ready: _Ready
     by_index(session)
     campaign = ready.campaign
     _move_cursor(session, campaign, ready.up_to)
-    found = _sorted(session, run.routes, _locked(session, ready))
+    found = _sorted(session, run.routes, lock(session, ready.ids, ready.hung))
     asked = write_chunks(session, actor, campaign, found.ways, run.table_set)
     leave_out(session, campaign, found.left_out)
     work.advance(session, run.done + len(ready.ids))
@@ -192,7 +167,7 @@ def _look_ahead(session: Session, run: Run) -> _Ready | None:
         return None
     ids, up_to, last = _next(session, campaign, run.size)
     run.routes.renew(session, ids)
-    ready = _Ready(campaign, ids, up_to, last, _hung(session, ids))
+    ready = _Ready(campaign, ids, up_to, last, hung_among(session, ids))
     session.expunge(campaign)
     return ready
 
@@ -201,7 +176,7 @@ def _move_cursor(session: Session, campaign: Campaign, up_to: int) -> None:
     """Lock the campaign and move its cursor, if it still stands as it was read.
 
     Raises:
-        _Moved: It does not run any more, or another run of its job was here.
+        Moved: It does not run any more, or another run of its job was here.
     """
     campaigns = Campaign.__table__.c
     stands = (
@@ -210,7 +185,7 @@ def _move_cursor(session: Session, campaign: Campaign, up_to: int) -> None:
     )  # fmt: skip
     moved = update(table_of(Campaign)).where(*stands).values(cursor=up_to)
     if rows_changed(session, moved) != 1:
-        raise _Moved
+        raise Moved
 
 
 def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], int, bool]:
@@ -231,84 +206,6 @@ def _next(session: Session, campaign: Campaign, size: int) -> tuple[list[int], i
     ))  # fmt: skip
     up_to = ids[-1] if len(ids) == size else min(until, most)
     return ids, max(up_to, campaign.cursor), up_to >= most
-
-
-def _locked(session: Session, ready: _Ready) -> list[Alike]:
-    """Lock places, then meters, and sort them by how they stand under the locks.
-
-    Each table is asked by itself, by what its own index finds: joined, a table of a million rows
-    would be read from end to end for every chunk.
-
-    Raises:
-        _Moved: One was bound, unbound or swapped since it was looked at.
-    """
-    if not ready.ids:
-        return []
-    dialect = session.get_bind().dialect.name
-    places = those(session, sorted(set(ready.hung.places)))
-    in_scope(session, _holding_places(dialect), {PLACES: places}).close()
-    rows = in_scope(session, _locking_meters(dialect), {IDS: those(session, ready.ids)}).all()
-    pans = [row[1] for row in rows]
-    hung, changing, busy = _standing(session, ready.ids, pans)
-    if hung != ready.hung:
-        raise _Moved
-    alike: dict[tuple[Any, ...], tuple[list[int], list[str]]] = {}
-    for meter_id, pan, *stands in rows:
-        mine = alike.setdefault((pan in changing, pan in busy, *stands), ([], []))
-        mine[0].append(meter_id)
-        mine[1].append(pan)
-    return [
-        Alike(state, in_change, settling, Kind._make(kind), *meters)
-        for (in_change, settling, state, *kind), meters in alike.items()
-    ]
-
-
-def _hung(session: Session, ids: Sequence[int]) -> _Hung:
-    """Tell which meters hang, and where."""
-    columns = _hanging(session.get_bind().dialect.name)
-    return _Hung(*columns_at_once(session, columns, {IDS: those(session, ids)}))
-
-
-def _standing(
-    session: Session, ids: Sequence[int], pans: Sequence[str]
-) -> tuple[_Hung, set[str], set[str]]:
-    """Tell of locked meters where they hang, which are in change and to which is being sold."""
-    columns = _under_locks(session.get_bind().dialect.name)
-    values = {IDS: those(session, ids), PANS: those(session, pans)}
-    meters, places, changing, *busy = columns_at_once(session, columns, values)
-    return _Hung(meters, places), set(changing), set().union(*busy)
-
-
-@made_once
-def _holding_places(dialect: str) -> Select[int]:
-    place = ServicePoint.__table__.c
-    held = select(place.id).where(among_named(dialect, place.id, PLACES)).order_by(place.id)
-    return held.with_for_update(key_share=True)
-
-
-@made_once
-def _locking_meters(dialect: str) -> Select[*tuple[Any, ...]]:
-    return (
-        select(Meter.id, Meter.meter_pan, Meter.state, *KIND)
-        .join(Product, Product.id == Meter.product_id)
-        .where(among_named(dialect, Meter.id, IDS)).order_by(Meter.id)
-        .with_for_update(of=Meter, key_share=True)
-    )  # fmt: skip
-
-
-@cache
-def _hanging(dialect: str) -> tuple[Select[Any], ...]:
-    """Ask in the order of the meters which of them hang, and where."""
-    link = MeterInstallation.__table__.c
-    wanted = (among_named(dialect, link.meter_id, IDS), link.removed_at.is_(None))
-    columns = (link.meter_id, link.service_point_id)
-    return tuple(select(one).where(*wanted).order_by(link.meter_id) for one in columns)
-
-
-@cache
-def _under_locks(dialect: str) -> tuple[Select[Any], ...]:
-    busy = being_settled_among(dialect, PANS)
-    return (*_hanging(dialect), in_change_among(dialect, PANS), *busy)
 
 
 def _sorted(session: Session, routes: Routes, alike: Sequence[Alike]) -> _Sorted:
