@@ -527,6 +527,11 @@ class Settings(BaseModel):
         return self.instance / "waits"
 
     @property
+    def templates_folder(self) -> Path:
+        """Where processes keep the templates they compiled."""
+        return self.instance / "templates"
+
+    @property
     def passphrase_path(self) -> Path:
         """The passphrase file in use."""
         return self.keystore_passphrase_file or self.instance / "module" / "passphrase"

@@ -44,7 +44,7 @@ def _wired(settings: "Settings | None") -> "Flask":
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from config import ROOT, Settings
-    from vmsapp import api, cli, i18n, logs, models, scope, tasks, views, watch
+    from vmsapp import api, cli, i18n, logs, models, scope, tasks, templating, views, watch
     from vmsapp.extensions import csrf, db, migrate
     from vmsapp.sealing import expand, secret_file
     from vmsapp.services import instance, security_modules
@@ -64,6 +64,7 @@ def _wired(settings: "Settings | None") -> "Flask":
         JWT_SECRET_KEY=expand(signing_key.encode(), "bearers"),
     )  # fmt: skip
     app.extensions["vms_settings"] = settings
+    templating.init_app(app, settings.templates_folder)
     if settings.proxies:
         hops = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
