@@ -46,6 +46,7 @@ HOLDERS: Final = (DIGITS[0], "key_change_token", "engineering_digits", "test_tok
 """Where whole tokens belong."""
 
 MAY_HOLD: Final = {
+    "templates/*.cache": "compiled from templates of the product, and from nothing else",
     "passphrase*": "the keystore's passphrase is kept in it, for its owner alone",
     "*.psk": "the secret that a client shares with its module is kept in it",
     "credentials/keystore": "the passphrase, as systemd lends it to a module server",
