@@ -122,6 +122,7 @@ class Morning(vend.Bench):
         gc.freeze()  # a walk through all of this would keep everybody here from asking
         for one in [watch, *people]:
             one.start()
+        work.morning = time.time()
         half = self._load(web, seconds, capacity / 2)
         for one in [watch, *people]:
             one.over.set()
@@ -134,8 +135,8 @@ class Morning(vend.Bench):
             "ratio": round(capacity / statistics.median(yard), 3),
             "full": waits(full["sales"]), "full_refused": full["refused"],
             "morning_s": seconds, "morning_per_s": round(len(half["sales"]) / half["seconds"], 1),
-            "morning": waits(half["sales"]), "prices": waits(half["quotes"]),
-            "refused": half["refused"],
+            "morning": waits(half["sales"]), "slowest": slowest(half["slowest"]),
+            "prices": waits(half["quotes"]), "refused": half["refused"],
             "look_ups": waits([ms for one in people[:-1] for ms in one.waits]),
             "reports": waits(people[-1].waits),
             "errors": [error for one in people for error in one.errors][:10],
@@ -193,6 +194,8 @@ class Background:
     environ: dict[str, str]
     size: int
     jobs: dict[str, int] = field(default_factory=dict)
+    morning: float = 0.0
+    """When it began, by the clock."""
 
     def begin(self) -> None:
         """Ask for both."""
@@ -273,7 +276,8 @@ class Background:
         with seen_by(SYSTEM):
             job = db.session.get_one(Job, self.jobs[name], populate_existing=True)
             took = (job.finished_at or job.heartbeat_at or job.made_at) - job.made_at
-            told = {"state": job.state, "done": job.done, "took_s": round(took.total_seconds(), 1)}
+            told = {"state": job.state, "done": job.done, "took_s": round(took.total_seconds(), 1),
+                    "asked_at_s": round(job.made_at.timestamp() - self.morning, 1)}  # fmt: skip
             db.session.rollback()
         return told
 
@@ -315,7 +319,8 @@ class Watch(threading.Thread):
                     "SELECT DISTINCT ON (1) application_name = 'worker',"
                     " extract(epoch FROM clock_timestamp() - xact_start) * 1000,"
                     " xact_start, concat_ws(' ', state, wait_event, left(query, 40))"
-                    " FROM pg_stat_activity WHERE backend_xid IS NOT NULL"
+                    " FROM pg_stat_activity"
+                    " WHERE backend_xid IS NOT NULL AND backend_type = 'client backend'"
                     " ORDER BY 1, xact_start"
                 ).fetchall()
                 for is_worker, lasts, began, doing in found:
@@ -364,6 +369,12 @@ def waits(each: list[float]) -> dict[str, float]:
     }  # fmt: skip
 
 
+def slowest(each: list[tuple[float, float, float]]) -> list[dict[str, float]]:
+    """Tell of sales: how long they took, how much of it at the door, and when they were due."""
+    names = ("ms", "at_the_door_ms", "at_s")
+    return [{name: round(value, 1) for name, value in zip(names, one, strict=True)} for one in each]
+
+
 def report(found: dict[str, Any]) -> None:
     """Print the table."""
     print(f"{found['meters']:,} meters; load average {found['load_average']}.")
@@ -372,6 +383,8 @@ def report(found: dict[str, Any]) -> None:
     print(f"The morning, {found['morning_per_s']} a second for {found['morning_s']:.0f} s:")
     for name in ("morning", "prices", "look_ups", "reports"):
         print(f"  {name:10} {found[name]}")
+    for one in found["slowest"]:
+        print(f"    {one}")
     print(f"  background {found['background']}")
     seen, above = found["transactions_seen"], found["transactions_above"]
     print(f"  the worker's longest transaction that wrote: {found['longest_transaction_ms']} ms"

@@ -4,6 +4,7 @@ Reads one line of JSON and prints one. A thread a connection, plain sockets, no 
 it takes: what it costs is taken from what it measures.
 """
 
+import heapq
 import html
 import json
 import random  # noqa: TID251 - which meter is next
@@ -18,6 +19,7 @@ from urllib.parse import urlencode
 
 QUOTE = re.compile(rb'name="quote" value="([^"]*)"')
 LENGTH = re.compile(rb"content-length: *(\d+)", re.I)
+SLOWEST = 12
 
 
 class Connection(threading.Thread):
@@ -28,6 +30,7 @@ class Connection(threading.Thread):
         self.quotes: list[float] = []
         self.sales: list[float] = []
         self.refused: dict[str, int] = {}
+        self.seen: list[tuple[float, float, float]] = []  # ms, of them at the door, due at s
         self._chance = random.Random(f"{order['seed']} {number}")
         self._sellers = order["sellers"]
         self._meters = order["meters"][number :: order["connections"]]
@@ -70,6 +73,7 @@ class Connection(threading.Thread):
         self.quotes.append((priced - began) * 1000)
         waited = max(0.0, began - due)  # who comes while all are busy waits, and that counts
         self.sales.append((time.perf_counter() - sent + waited) * 1000)
+        self.seen.append((self.sales[-1], waited * 1000, due - self._pace.began))
 
     def _refuse(self, what: str) -> None:
         self.refused[what] = self.refused.get(what, 0) + 1
@@ -103,8 +107,8 @@ class Pace:
 
     def __init__(self, seconds: float, rate: float | None) -> None:
         self._lock = threading.Lock()
-        self._began = time.perf_counter()
-        self._until = self._began + seconds
+        self.began = time.perf_counter()
+        self._until = self.began + seconds
         self._rate = rate
         self._count = 0
 
@@ -114,7 +118,7 @@ class Pace:
         if self._rate is None:
             return now if now < self._until else None
         with self._lock:
-            due = self._began + self._count / self._rate
+            due = self.began + self._count / self._rate
             self._count += 1
         if due >= self._until:
             return None
@@ -141,6 +145,7 @@ def main() -> None:
         "seconds": took, "cpu_s": time.process_time(), "refused": refused,
         "quotes": [ms for one in connections for ms in one.quotes],
         "sales": [ms for one in connections for ms in one.sales],
+        "slowest": heapq.nlargest(SLOWEST, (seen for one in connections for seen in one.seen)),
     }))  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.web.office import ADMIN
 from vmsapp.services import job_runs
-from vmsapp.services.job_pace import Waits, counter_is_busy
+from vmsapp.services.job_pace import Waits, counter_now
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_web_and_worker_mean_the_same_folder(office):
     for _ in range(30):
         waits._due = 0.0
         waits.note(900.0)
-    assert counter_is_busy(folder)
+    assert counter_now(folder).busy
     for file in folder.iterdir():
         file.unlink()
     waits._seen.clear()

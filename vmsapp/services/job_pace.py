@@ -2,10 +2,11 @@
 
 The web processes note how long people at the counter waited, and how much of their threads' time
 it took to answer them, each in a file of its own in the instance's folder, which web and worker
-share. A job looks there between two chunks. It pauses while one of a hundred waits too long, or
-while hardly a thread is free, for then people wait at the door; never for long at a time, so that
-it comes to an end. After a pause it works less densely for a while, lest it takes up again at once
-all that there is.
+share. A job looks there between two chunks. It rests after each for longer the fewer threads are
+free. It pauses while one of a hundred waits too long, or while hardly a thread is free, for then
+people wait at the door; never for long at a time, so that it comes to an end. What a job does to
+people is noted a moment late, so it begins slowly where somebody is being served, and so it does
+after a pause.
 """
 
 import os
@@ -25,6 +26,8 @@ SLOW_MS: Final = 300.0
 """Above this, for one of a hundred requests, the counter is busy and jobs give way."""
 FULL: Final = 0.7
 """Above this share of the time of a process's threads it is busy, too."""
+LITTLE: Final = 0.1
+"""Below this share a job may take what it can."""
 WINDOW_S: Final = 10.0
 """Requests of so long count."""
 FULL_WINDOW_S: Final = 2.0
@@ -33,7 +36,7 @@ LEAST: Final = 20
 """Fewer requests say nothing of one in a hundred."""
 LEAST_FULL: Final = 10
 """Fewer requests say nothing of how full a process is."""
-NOTED_S: Final = 0.5
+NOTED_S: Final = 0.25
 """How often a process writes down how it does."""
 FRESH_S: Final = 5.0
 """A note older than that is of a process with nothing to do, or of none."""
@@ -42,7 +45,7 @@ LONGEST_S: Final = 10.0
 STEP_S: Final = 0.2
 RESTS: Final = (0.5, 8.0)
 """After a pause a job rests after each chunk, at first and at most for so many times as long as
-the chunk took."""
+the chunk took; the most where it begins while people are served."""
 EASES: Final = 0.85
 """What is left of that after each chunk for which there was no need to pause."""
 
@@ -115,22 +118,48 @@ class Waits:
         return sum(lately) / 1000 / (FULL_WINDOW_S * len(self._threads))
 
 
-def counter_is_busy(folder: Path) -> bool:
-    """Tell whether some process noted lately that one of a hundred waited too long, or all do."""
-    busy = False
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """What web processes noted lately, of the worst of them.
+
+    Attributes:
+        slow_ms: What one of a hundred people waited.
+        full: Share of the threads' time that went into answers.
+    """
+
+    slow_ms: float = 0.0
+    full: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether jobs pause."""
+        return self.slow_ms > SLOW_MS or self.full > FULL
+
+    @property
+    def rest(self) -> float:
+        """How many times as long as a chunk took a job rests after it: the fuller, the longer."""
+        if self.full < LITTLE:
+            return 0.0
+        return min(RESTS[1], self.full / max(FULL - self.full, FULL / 100))
+
+
+def counter_now(folder: Path) -> Counter:
+    """Read how the counter does."""
+    slow = full = 0.0
     with suppress(OSError):
         for file in folder.iterdir():
             with suppress(OSError, ValueError):
                 age = time.time() - file.stat().st_mtime
                 if age > 60 * FRESH_S:
                     file.unlink()  # of a process that is gone
-                slow, *full = map(float, file.read_text().split())  # once the first stood alone
-                busy = busy or (age < FRESH_S and (slow > SLOW_MS or max(full, default=0) > FULL))
-    return busy
+                waited, *share = map(float, file.read_text().split())  # once the first stood alone
+                if age < FRESH_S:
+                    slow, full = max(slow, waited), max(full, *share, 0.0)
+    return Counter(slow, full)
 
 
 class GiveWay:
-    """Called between two chunks of a job: waits while the counter is busy, and rests afterwards.
+    """Called between two chunks of a job: waits while the counter is busy, and rests.
 
     Args:
         folder: Where web processes note.
@@ -147,30 +176,33 @@ class GiveWay:
     ) -> None:
         self._folder, self._wait, self._clock = folder, wait, clock
         self._rest = 0.0
+        self._met = False  # anybody who is served
         self._since = clock()
 
     def __call__(self) -> float:
-        """Wait, though never longer than ``LONGEST_S`` for others.
+        """Wait, though never longer than ``LONGEST_S``.
 
         Returns:
             Seconds waited.
         """
         worked = self._clock() - self._since
-        waited = self._until_quiet()
+        waited, counter = self._until_quiet()
         first, most = RESTS
-        if waited:
+        if not self._met and (waited or counter.rest):
+            self._met, self._rest = True, most
+        elif waited:
             self._rest = min(most, max(first, 2 * self._rest))
         else:
             self._rest = self._rest * EASES if self._rest > first * EASES else 0.0
-        resting = min(worked * self._rest, LONGEST_S - waited)
+        resting = min(worked * max(self._rest, counter.rest), LONGEST_S - waited)
         if resting > 0:
             self._wait(resting)
         self._since = self._clock()
         return waited + max(0.0, resting)
 
-    def _until_quiet(self) -> float:
-        steps = 0
-        while steps < round(LONGEST_S / STEP_S) and counter_is_busy(self._folder):
+    def _until_quiet(self) -> tuple[float, Counter]:
+        steps, counter = 0, counter_now(self._folder)
+        while counter.busy and steps < round(LONGEST_S / STEP_S):
             self._wait(STEP_S)
-            steps += 1
-        return steps * STEP_S
+            steps, counter = steps + 1, counter_now(self._folder)
+        return steps * STEP_S, counter
