@@ -16,6 +16,7 @@ from the database twenty times a second. Processor and memory are read of every 
 
 import argparse
 import gc
+import heapq
 import json
 import os
 import random  # noqa: TID251 - who is looked up next
@@ -139,6 +140,7 @@ class Morning(vend.Bench):
             "prices": waits(half["quotes"]), "refused": half["refused"],
             "look_ups": waits([ms for one in people[:-1] for ms in one.waits]),
             "reports": waits(people[-1].waits),
+            "slowest_pages": heapq.nlargest(8, (seen for one in people for seen in one.seen)),
             "errors": [error for one in people for error in one.errors][:10],
             "background": done, "longest_transaction_ms": round(watch.of_worker.ms),
             "in_the_longest": watch.of_worker.doing.most_common(4),
@@ -168,6 +170,7 @@ class Visitor(threading.Thread):
         super().__init__(daemon=True)
         self.over = threading.Event()
         self.waits: list[float] = []
+        self.seen: list[tuple[float, float, str]] = []  # ms, at s, what
         self.errors: list[str] = []
         self._browser, self._pause_s, self._next = Browser(port), pause_s, next_page
         self._chance = random.Random(who[0])
@@ -175,6 +178,7 @@ class Visitor(threading.Thread):
 
     def run(self) -> None:
         """Look until it is over."""
+        first = time.perf_counter()
         while not self.over.wait(self._pause_s):
             path = self._next(self._chance)
             began = time.perf_counter()
@@ -183,6 +187,7 @@ class Visitor(threading.Thread):
             except LOST as error:
                 status = repr(error)
             self.waits.append((time.perf_counter() - began) * 1000)
+            self.seen.append((round(self.waits[-1], 1), round(began - first, 1), path))
             if status not in {200, 302}:
                 self.errors.append(f"{path}: {status}")
 
@@ -383,8 +388,8 @@ def report(found: dict[str, Any]) -> None:
     print(f"The morning, {found['morning_per_s']} a second for {found['morning_s']:.0f} s:")
     for name in ("morning", "prices", "look_ups", "reports"):
         print(f"  {name:10} {found[name]}")
-    for one in found["slowest"]:
-        print(f"    {one}")
+    for slow in (*found["slowest"], *found["slowest_pages"]):
+        print(f"    {slow}")
     print(f"  background {found['background']}")
     seen, above = found["transactions_seen"], found["transactions_above"]
     print(f"  the worker's longest transaction that wrote: {found['longest_transaction_ms']} ms"

@@ -43,6 +43,14 @@ def test_a_quick_moment_does_not_make_the_next_chunk_much_larger(clock):
     assert before < size.rows <= before * 1.3
 
 
+def test_whose_rows_take_longer_begins_with_fewer_and_grows_all_the_same(clock):
+    size = ChunkSize(4_000, 60)
+    took = run(size, clock, row_s=0.003, times=6)
+    assert took == pytest.approx([0.18] * 6), "it is the least, too"
+    run(size, clock, row_s=0.000_01, times=30)
+    assert size.rows == 4_000
+
+
 def test_slow_rows_are_soon_taken_by_so_few_that_a_chunk_stays_within_the_aim(clock):
     size = ChunkSize(4_000)
     run(size, clock, row_s=0.000_01, times=20)

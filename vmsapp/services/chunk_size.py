@@ -18,14 +18,15 @@ class ChunkSize:
 
     Args:
         most: Rows of a chunk at most.
+        first: Rows of the first chunk, where that is less than is usual.
 
     Attributes:
         rows: Of the next.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most, self._least = most, min(most, LEAST)
-        self.rows = min(most, FIRST)
+    def __init__(self, most: int, first: int = FIRST) -> None:
+        self.rows = min(most, first)
+        self._most, self._least = most, min(self.rows, LEAST)
 
     @contextmanager
     def timed(self) -> Iterator[None]:

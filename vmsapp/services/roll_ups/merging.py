@@ -55,6 +55,9 @@ BATCH: Final = ASKED_AT_ONCE
 BATCH_POSTGRESQL: Final = 10 * BATCH
 """There they are one value, however many; the more, the fewer times a cell is written."""
 
+FIRST: Final = 60
+"""Transfers it begins with: for each it writes to some six tables."""
+
 MOVERS_LOCK: Final = 0x53554D53
 """Advisory lock of whoever moves; on SQLite the write transaction is the lock."""
 
@@ -86,7 +89,7 @@ def merge(session: Session) -> int:
     zone = zone_at(session, now_utc())
     if session.get_bind().dialect.name == "postgresql":
         most = BATCH_POSTGRESQL
-    size = ChunkSize(most)
+    size = ChunkSize(most, FIRST)
     while session.scalar(select(unsummed.c.transfer_id).limit(1)) is not None:
         asked = size.rows
         with size.timed():
