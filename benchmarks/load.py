@@ -7,7 +7,8 @@ half of it, in even steps, and beside them people who look up customers and repo
 new customers, and one campaign that gives meters another key. At the end the yardstick again.
 
 What background work does to people shows in the waits; how long its transactions lasted is read
-from the database twenty times a second. Processor and memory are read of every process.
+from the database twenty times a second. Processor and memory are read of every process, and a page
+is written now and then, to know what the disk alone takes.
 
     python benchmarks/load.py                    1,000,000 meters, a morning of ten minutes
     python benchmarks/load.py --meters 100000    fewer
@@ -89,7 +90,7 @@ class Morning(vend.Bench):
     """Everything that runs, the worker too."""
 
     def __init__(self, folder: Path, meters: int, stack: ExitStack) -> None:
-        self._size = max(1_000, meters // 20)
+        self._size, self._folder = max(1_000, meters // 20), folder
         super().__init__(folder, meters, stack, yard=YARD, granian=False)
         named = self._environ | {"PGAPPNAME": "worker"}
         self._worker = running.worker(named, folder / "worker.log")
@@ -116,16 +117,16 @@ class Morning(vend.Bench):
         watch = Watch(self._database, {
             "web": web, "worker": self._worker, "module": self._module, "database": self._database,
         })  # fmt: skip
-        people = self._people(web.port or 0)
+        disk, people = Disk(self._folder), self._people(web.port or 0)
         work = Background(self._environ, self._size)
         work.begin()
         gc.collect()
         gc.freeze()  # a walk through all of this would keep everybody here from asking
-        for one in [watch, *people]:
+        for one in [watch, disk, *people]:
             one.start()
         work.morning = time.time()
         half = self._load(web, seconds, capacity / 2)
-        for one in [watch, *people]:
+        for one in [watch, disk, *people]:
             one.over.set()
             one.join()
         done = work.done()
@@ -141,6 +142,7 @@ class Morning(vend.Bench):
             "look_ups": waits([ms for one in people[:-1] for ms in one.waits]),
             "reports": waits(people[-1].waits),
             "slowest_pages": heapq.nlargest(8, (seen for one in people for seen in one.seen)),
+            "disk": waits(disk.waits), "disks_slowest": heapq.nlargest(3, disk.seen),
             "errors": [error for one in people for error in one.errors][:10],
             "background": done, "longest_transaction_ms": round(watch.of_worker.ms),
             "in_the_longest": watch.of_worker.doing.most_common(4),
@@ -305,6 +307,28 @@ class Longest:
             self.ms, self.doing = lasts, self._seen
 
 
+class Disk(threading.Thread):
+    """Writes a page where the database is, four times a second: what the disk alone takes."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.over = threading.Event()
+        self.waits: list[float] = []
+        self.seen: list[tuple[float, float]] = []  # ms, at s
+        self._file = folder / "page"
+
+    def run(self) -> None:
+        """Write until it is over."""
+        first = time.perf_counter()
+        with self._file.open("wb", buffering=0) as file:
+            while not self.over.wait(0.25):
+                began = time.perf_counter()
+                file.write(bytes(8192))
+                os.fsync(file.fileno())
+                self.waits.append((time.perf_counter() - began) * 1000)
+                self.seen.append((round(self.waits[-1], 1), round(began - first, 1)))
+
+
 class Watch(threading.Thread):
     """Reads what every process takes, and how long transactions last."""
 
@@ -386,9 +410,9 @@ def report(found: dict[str, Any]) -> None:
     print(f"pgbench, {found['statements']} statements a sale: {found['yardstick_per_s']} a second")
     print(f"Sold: {found['vends_per_s']} a second, {found['ratio']} of it; {found['full']}")
     print(f"The morning, {found['morning_per_s']} a second for {found['morning_s']:.0f} s:")
-    for name in ("morning", "prices", "look_ups", "reports"):
+    for name in ("morning", "prices", "look_ups", "reports", "disk"):
         print(f"  {name:10} {found[name]}")
-    for slow in (*found["slowest"], *found["slowest_pages"]):
+    for slow in (*found["slowest"], *found["slowest_pages"], *found["disks_slowest"]):
         print(f"    {slow}")
     print(f"  background {found['background']}")
     seen, above = found["transactions_seen"], found["transactions_above"]

@@ -56,7 +56,7 @@ BATCH_POSTGRESQL: Final = 10 * BATCH
 """There they are one value, however many; the more, the fewer times a cell is written."""
 
 FIRST: Final = 60
-"""Transfers it begins with: for each it writes to some six tables."""
+"""Transfers it begins with: each is added to the sums of some six tables."""
 
 MOVERS_LOCK: Final = 0x53554D53
 """Advisory lock of whoever moves; on SQLite the write transaction is the lock."""
