@@ -144,8 +144,9 @@ def _hour_of(moment: str | None, zone: str) -> int | None:
 
 
 @event.listens_for(Pool, "checkin")
-def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info[_USED] = time.monotonic()
+def _note_use(connection: object, record: ConnectionPoolEntry) -> None:
+    lost = getattr(connection, "closed", False)  # it is asked before it is used again
+    record.info[_USED] = 0.0 if lost else time.monotonic()
 
 
 @event.listens_for(Pool, "checkout")

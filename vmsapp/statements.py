@@ -128,7 +128,8 @@ def _connections() -> type[Any]:
 
     The driver forgets them all then, for a table made in it is gone; and each page that only read
     ends with that. Here nothing makes tables but upgrades, on connections of their own. After a
-    transaction that failed they are forgotten as ever.
+    transaction that failed they are forgotten as ever. Where the server is gone, so is the
+    transaction, and there is nothing to take back: a page that is made already is shown.
     """
     from psycopg import Connection  # noqa: PLC0415 - one machine alone needs no driver
     from psycopg.pq import ExecStatus, TransactionStatus  # noqa: PLC0415 - likewise
@@ -137,8 +138,9 @@ def _connections() -> type[Any]:
         def rollback(self) -> None:
             if self.pgconn.transaction_status == TransactionStatus.INTRANS:
                 with self.lock:
-                    if self.pgconn.exec_(b"ROLLBACK").status == ExecStatus.COMMAND_OK:
-                        return
+                    done = self.pgconn.exec_(b"ROLLBACK").status == ExecStatus.COMMAND_OK
+                if done or self.closed:
+                    return
             super().rollback()
 
     return Steady

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import bindparam, create_engine, select, text, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from tests.factories import (
     AUDITOR,
@@ -74,18 +75,36 @@ def test_a_statement_reads_and_changes_what_its_asker_sees(shop):
     }  # fmt: skip
 
 
+@pytest.fixture
+def end(engine):
+    """Ends the server's side of a connection, which is gone then."""
+    another = create_engine(engine.url)
+
+    def end(pid: int) -> None:
+        with another.connect() as connection:
+            ended = text("SELECT pg_terminate_backend(:pid, 5000)")
+            assert connection.execute(ended, {"pid": pid}).scalar()
+
+    yield end
+    another.dispose()
+
+
 @on_postgres
-def test_a_connection_whose_server_went_while_it_rested_is_replaced(engine, monkeypatch):
+def test_what_was_read_stands_though_the_server_goes_before_the_end(engine, end):
+    asked = text("SELECT pg_backend_pid()")
+    with Session(engine) as session:
+        first = session.scalar(asked)
+        end(first)
+    with Session(engine) as session:  # it was just used, and is not trusted all the same
+        assert session.scalar(asked) != first
+
+
+@on_postgres
+def test_a_connection_whose_server_went_while_it_rested_is_replaced(engine, end, monkeypatch):
     def backend() -> int:
         with engine.connect() as connection:
             return connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
 
-    def end(pid: int) -> None:
-        with another.connect() as connection:
-            ended = text("SELECT pg_terminate_backend(:pid, 5000)")  # and is gone then
-            assert connection.execute(ended, {"pid": pid}).scalar()
-
-    another = create_engine(engine.url)
     first = backend()
     assert backend() == first  # it is used again
     end(first)
@@ -95,7 +114,6 @@ def test_a_connection_whose_server_went_while_it_rested_is_replaced(engine, monk
     end(second)
     monkeypatch.setattr(extensions, "TRUSTED_SECONDS", 0.0)
     assert backend() not in (first, second)
-    another.dispose()
 
 
 @on_postgres
