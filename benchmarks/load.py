@@ -139,10 +139,11 @@ class Morning(vend.Bench):
             "morning_s": seconds, "morning_per_s": round(len(half["sales"]) / half["seconds"], 1),
             "morning": waits(half["sales"]), "slowest": slowest(half["slowest"]),
             "prices": waits(half["quotes"]), "refused": half["refused"],
-            "look_ups": waits([ms for one in people[:-1] for ms in one.waits]),
-            "reports": waits(people[-1].waits),
+            "look_ups": waits([ms for one in people[:-1] for ms, *_ in one.seen]),
+            "reports": waits([ms for ms, *_ in people[-1].seen]),
             "slowest_pages": heapq.nlargest(8, (seen for one in people for seen in one.seen)),
-            "disk": waits(disk.waits), "disks_slowest": heapq.nlargest(3, disk.seen),
+            "disk": waits([ms for ms, _ in disk.seen]),
+            "disks_slowest": heapq.nlargest(3, disk.seen),
             "errors": [error for one in people for error in one.errors][:10],
             "background": done, "longest_transaction_ms": round(watch.of_worker.ms),
             "in_the_longest": watch.of_worker.doing.most_common(4),
@@ -171,7 +172,6 @@ class Visitor(threading.Thread):
     def __init__(self, port: int, who: tuple[str, str], pause_s: float, next_page: Any) -> None:
         super().__init__(daemon=True)
         self.over = threading.Event()
-        self.waits: list[float] = []
         self.seen: list[tuple[float, float, str]] = []  # ms, at s, what
         self.errors: list[str] = []
         self._browser, self._pause_s, self._next = Browser(port), pause_s, next_page
@@ -188,8 +188,8 @@ class Visitor(threading.Thread):
                 status = self._browser.get(path).status
             except LOST as error:
                 status = repr(error)
-            self.waits.append((time.perf_counter() - began) * 1000)
-            self.seen.append((round(self.waits[-1], 1), round(began - first, 1), path))
+            took_ms = (time.perf_counter() - began) * 1000
+            self.seen.append((round(took_ms, 1), round(began - first, 1), path))
             if status not in {200, 302}:
                 self.errors.append(f"{path}: {status}")
 
@@ -313,7 +313,6 @@ class Disk(threading.Thread):
     def __init__(self, folder: Path) -> None:
         super().__init__(daemon=True)
         self.over = threading.Event()
-        self.waits: list[float] = []
         self.seen: list[tuple[float, float]] = []  # ms, at s
         self._file = folder / "page"
 
@@ -325,8 +324,8 @@ class Disk(threading.Thread):
                 began = time.perf_counter()
                 file.write(bytes(8192))
                 os.fsync(file.fileno())
-                self.waits.append((time.perf_counter() - began) * 1000)
-                self.seen.append((round(self.waits[-1], 1), round(began - first, 1)))
+                took_ms = (time.perf_counter() - began) * 1000
+                self.seen.append((round(took_ms, 1), round(began - first, 1)))
 
 
 class Watch(threading.Thread):
