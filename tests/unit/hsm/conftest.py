@@ -2,28 +2,26 @@
 
 import pytest
 
-from tests.unit.hsm.hsm_cases import CHEAP_N, NOW, PASSPHRASE, REF02, VK02, key
+from tests.unit.hsm.hsm_cases import (
+    NOW,
+    PASSPHRASE,
+    REF02,
+    VK02,
+    key,
+    new_keystore,
+    stretched_once,
+)
 from vmsapp import sealing
 from vmsapp.hsm.drivers.soft import SoftModule
-from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import Results
 from vmsapp.sts.secret import SecretBytes
-
-STRETCHED = {}
 
 
 @pytest.fixture
 def cheap_opening(monkeypatch):
     """Stretch each passphrase once: files are opened hundreds of times."""
-    real = sealing.keys_of_passphrase
-
-    def stretched(passphrase, params):
-        if (passphrase, params) not in STRETCHED:
-            STRETCHED[passphrase, params] = real(passphrase, params)
-        return STRETCHED[passphrase, params]
-
-    monkeypatch.setattr(sealing, "keys_of_passphrase", stretched)
+    monkeypatch.setattr(sealing, "keys_of_passphrase", stretched_once)
 
 
 @pytest.fixture
@@ -42,8 +40,8 @@ def results_path(tmp_path):
 
 
 @pytest.fixture
-def keystore(store_path, passphrase):
-    return Keystore.create(store_path, passphrase, scrypt_n=CHEAP_N)
+def keystore(store_path):
+    return new_keystore(store_path)
 
 
 @pytest.fixture

@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 from tests.prism_stub import Identity, PrismStub, StubKey
-from tests.unit.hsm.hsm_cases import CHEAP_N, NOW, PASSPHRASE, REF02, REF04, VK02, VK04, key
+from tests.unit.hsm.hsm_cases import (
+    NOW,
+    REF02,
+    REF04,
+    VK02,
+    VK04,
+    key,
+    new_keystore,
+    open_keystore,
+)
 from tests.unit.hsm.prism.prism_cases import open_module
 from tests.unit.hsm.serving import served
 from vmsapp.hsm.answers import KeyInfo
@@ -23,7 +32,7 @@ from vmsapp.hsm.drivers.pkcs11.driver import Pkcs11Module
 from vmsapp.hsm.drivers.pkcs11.keystore import TokenKeystore
 from vmsapp.hsm.drivers.pkcs11.token import Token
 from vmsapp.hsm.drivers.soft import SoftModule
-from vmsapp.hsm.keystore import Keystore, checked
+from vmsapp.hsm.keystore import checked
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.results import Results
 from vmsapp.sts import dkga
@@ -86,13 +95,13 @@ def meter_of(config) -> VirtualMeter:
 def soft(folder: Path) -> Iterator[Driver]:
     """The software module."""
     path, opened = folder / "keystore.json", []
-    keystore = Keystore.create(path, SecretBytes(PASSPHRASE), scrypt_n=CHEAP_N)
+    keystore = new_keystore(path)
     for each in keys():
         keystore.add(each)
 
     def again() -> SoftModule:
         module = SoftModule(
-            Keystore.open(path, SecretBytes(PASSPHRASE)),
+            open_keystore(path),
             Results(folder / "results.sqlite"),
             limits=Limits(None, None),
             clock=lambda: NOW,

@@ -1,8 +1,13 @@
 """Keys, meters and one request of published examples, for the tests of security modules."""
 
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from unittest import mock
 
+from vmsapp import sealing
 from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.errors import ModuleRefused
 from vmsapp.hsm.keystore import Keystore, NewKey
@@ -32,6 +37,30 @@ DIGITS = "70630503470028726114"
 # vectors.jsonl s001, DKGA02 on base date 2014.
 VK02 = "0dfe450851baf80e"
 REF02 = KeyRef("758513", 7, 2, "02")
+
+stretched_once = cache(sealing.keys_of_passphrase)
+"""Stretches each passphrase once: that takes 50 ms, and a file is opened hundreds of times."""
+
+
+def new_keystore(path):
+    """Make an empty keystore, with what it takes to stretch its passphrase spent once."""
+    path.write_bytes(_empty_keystore())
+    path.chmod(0o600)
+    return open_keystore(path)
+
+
+def open_keystore(path):
+    """Open a keystore that was made so, and has its passphrase still."""
+    with mock.patch.object(sealing, "keys_of_passphrase", stretched_once):
+        return Keystore.open(path, SecretBytes(PASSPHRASE))
+
+
+@cache
+def _empty_keystore():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "keystore.json"
+        Keystore.create(path, SecretBytes(PASSPHRASE), scrypt_n=CHEAP_N).close()
+        return path.read_bytes()
 
 
 def key(ref=REF04, value=VK04, *, base_date=BaseDate.Y2014, ken=255, demo=False):
