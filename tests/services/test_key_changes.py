@@ -1,10 +1,11 @@
 """Key changes: sets of tokens that meters really take, and the credit that follows them."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from tests.factories import LEGACY_11, LEGACY_SGC, STS6_11, STS6_SGC
 from tests.faults import answer_lost, down, during, request_lost
@@ -18,12 +19,15 @@ from vmsapp.models import (
     Sale,
     SmAlgorithm,
     SpentTid,
+    VendingKey,
 )
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.key_changes import errors as wrong
 from vmsapp.services.key_changes.reconcile import reconcile_changes
+from vmsapp.services.meters import meter_card
 from vmsapp.services.registration.meter_errors import MetersBusy
-from vmsapp.services.vending.errors import NoSuchMeter
+from vmsapp.services.setup import setup_at
+from vmsapp.services.vending.errors import ModuleClockDiffers, NoSuchMeter
 from vmsapp.services.vending.reconcile import Patience
 from vmsapp.sts.meter import Result
 
@@ -604,3 +608,52 @@ def test_a_set_back_whose_maker_died_is_completed_by_the_worker(shop, keys, modu
     assert reconcile(shop) == {"completed": 1}
     assert (again(shop, back).state, again(shop, change).state) == ("completed", "refused")
     assert shop.sell().krn == 1
+
+
+def test_no_token_is_reserved_while_a_set_back_is_being_made(shop, keys, module, monkeypatch):
+    monkeypatch.setattr("vmsapp.services.vending.UNDERWAY_WAIT_S", 0.0)
+    change = keys.start(LEGACY_11, krn=2)
+    module.once("issue_key_change", request_lost)
+    back = keys.refuse(change, 1, "01")
+    assert (back.state, again(shop, change).state) == ("reserved", "completed")
+    with pytest.raises(wrong.KeyChangeUnderway):
+        shop.sell()
+    assert shop.count(Sale) == 0
+    keys.withdraw(back)
+    assert shop.sell().krn == 2
+
+
+def test_the_module_that_is_looked_at_before_a_sale_is_the_one_of_the_new_key(
+    shop, keys, module, monkeypatch
+):
+    keys.let_become_sts6()
+    keys.start(LEGACY_11, dkga="04", krn=1)
+    shop.change(
+        lambda session: session.execute(
+            delete(SmAlgorithm).where(SmAlgorithm.algorithm == "legacy")
+        )
+    )
+    status, ahead = module.status, timedelta(hours=1)
+    monkeypatch.setattr(
+        module, "status", lambda: replace(status(), time_utc=status().time_utc + ahead)
+    )
+    with pytest.raises(ModuleClockDiffers):
+        shop.sell()
+    monkeypatch.undo()
+    assert shop.sell().dkga == "04"
+
+
+def test_the_card_warns_of_the_key_of_the_next_token_alone(shop, keys):
+    keys.start(LEGACY_11, krn=2)
+    for krn, ended in ((1, False), (2, True)):
+        shop.change(
+            lambda session, krn=krn: session.execute(
+                update(VendingKey)
+                .where(VendingKey.sgc == LEGACY_SGC, VendingKey.krn == krn, VendingKey.dkga == "02")
+                .values(issue_until=shop.clock() - timedelta(days=1))
+            )
+        )
+        with shop.session() as session, seen_by(SYSTEM):
+            now = shop.clock()
+            card = meter_card(session, setup_at(session, now), shop.utility.meters[LEGACY_11], now)
+        assert (card.key_ended, card.key_change is not None) == (ended, True)

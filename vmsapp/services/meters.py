@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, CompoundSelect, Select, bindparam, case, select
+from sqlalchemy import BindParameter, CompoundSelect, Select, bindparam, select
 from sqlalchemy.orm import Session, joinedload
 from sqlalchemy.orm import join as orm_join
 
@@ -24,8 +24,7 @@ from vmsapp.models import (
     TariffPlan,
     VendingKey,
 )
-from vmsapp.models.meter import Algorithm
-from vmsapp.services.key_changes.in_force import newest_open
+from vmsapp.services.key_changes.in_force import with_key
 from vmsapp.services.registration.dues import Dues, plans_known
 from vmsapp.services.security_modules.health import ends_at
 from vmsapp.services.setup import currency_of
@@ -42,7 +41,9 @@ KEY_WARNING: Final = timedelta(days=30)
 """How long before its end a key is warned of at the counter."""
 
 
-_Place = tuple[Meter, ServicePoint | None, Consumer | None, KeyChange | None, VendingKey | None]
+_Place = tuple[
+    Meter, ServicePoint | None, Consumer | None, KeyChange | None, VendingKey | None, int | None
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,10 @@ class Card:
         last_sales: The newest first.
         plans: Of the meter's tariff since the place got it: a price needs them, too.
         dues: Fixed fees due there.
-        key_ends_at: When the vending key expires, or must not be used any more, where that is
-            near or past; ``None`` otherwise, and where no module has a key.
+        key_ends_at: When the vending key of its next token expires, or must not be used any more,
+            where that is near or past; ``None`` otherwise, and where no module has a key.
         key_ended: It is past.
+        module_id: The module that makes its next token, ``None`` where none does.
     """
 
     meter: Meter
@@ -71,6 +73,7 @@ class Card:
     dues: Dues | None = None
     key_ends_at: datetime | None = None
     key_ended: bool = False
+    module_id: int | None = None
 
     @property
     def units_this_month(self) -> Decimal:
@@ -103,7 +106,7 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
     Raises:
         NoSuchMeter: There is none in the asker's scope.
     """
-    meter, point, consumer, change, key = _meter(session, meter_id)
+    meter, point, consumer, change, key, module_id = _meter(session, meter_id)
     history = history_of(session, setup, point, now) if point else None
     plans = plans_known(session, meter.tariff_id, history) if history else ()
     ends = None if key is None else ends_at(key)
@@ -116,6 +119,7 @@ def meter_card(session: Session, setup: Setup, meter_id: int, now: datetime) -> 
         dues=Dues.of(fees_of(plans, currency_of(setup), history)) if history and plans else None,
         key_ends_at=ends if ends is not None and ends - now < KEY_WARNING else None,
         key_ended=ends is not None and ends <= now,
+        module_id=module_id,
         key_change=change,
         last_sales=session.scalars(
             select(Sale)
@@ -156,28 +160,15 @@ def _meter(session: Session, meter_id: int) -> _Place:
     found = session.execute(_with_all_around(), {"meter_id": meter_id}).first()
     if found is None:
         raise NoSuchMeter
-    meter, point, consumer, change, key_row = found
-    return meter, point, consumer, change, key_row
+    meter, point, consumer, change, key, module_id = found
+    return meter, point, consumer, change, key, module_id
 
 
 @made_once
 def _with_all_around() -> Select[*tuple[Any, ...]]:
     meter_id: BindParameter[int] = bindparam("meter_id")
-    key = VendingKey
-    dkga = case((Meter.algorithm == Algorithm.LEGACY, "02"), else_="04")
-    return (
-        meters_with_places()
-        .add_columns(KeyChange, key)
-        .outerjoin(KeyChange, KeyChange.id == newest_open())
-        .outerjoin(SmAlgorithm, SmAlgorithm.algorithm == Meter.algorithm)
-        .outerjoin(
-            key,
-            (key.module_id == SmAlgorithm.module_id) & (key.sgc == Meter.sgc)
-            & (key.krn == Meter.krn) & (key.kt == Meter.kt) & (key.dkga == dkga),
-        )
-        .where(Meter.id == meter_id)
-        .options(joinedload(Meter.tariff))
-    )  # fmt: skip
+    found = meters_with_places().add_columns(KeyChange, VendingKey, SmAlgorithm.module_id)
+    return with_key(found, KeyChange).where(Meter.id == meter_id).options(joinedload(Meter.tariff))
 
 
 def meters_with_places(

@@ -11,18 +11,47 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Row, ScalarSelect, Select, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    Select,
+    bindparam,
+    case,
+    func,
+    select,
+)
 from sqlalchemy.orm import Session
 
-from vmsapp.models import OPEN_CHANGES, Algorithm, ChangeState, KeyChange, Meter
+from vmsapp.models import (
+    OPEN_CHANGES,
+    Algorithm,
+    ChangeState,
+    KeyChange,
+    Meter,
+    SmAlgorithm,
+    VendingKey,
+)
 from vmsapp.models.key_change import DKGAS
 from vmsapp.services.key_changes.errors import KeyChangeUnderway
 from vmsapp.statements import made_once
 
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
 
-IS_OPEN: Final = (change.meter_pan == Meter.meter_pan) & change.state.in_(OPEN_CHANGES)
-"""Joins to a ``Meter`` its open change; there is one at most."""
+
+def newest_open() -> ScalarSelect[int]:
+    """Select the id of the newest open change of the ``Meter`` a statement reads.
+
+    Two are open while the set back of a refused change is being made.
+    """
+    return (
+        select(func.max(change.id))
+        .where(change.meter_pan == Meter.meter_pan, change.state.in_(OPEN_CHANGES))
+        .correlate(Meter)
+        .scalar_subquery()
+    )
+
 
 OF_CHANGE: Final = (
     change.id.label("change_id"), change.state.label("change_state"), change.new_sgc,
@@ -83,19 +112,51 @@ def _with_open_changes() -> Select[*tuple[Any, ...]]:
     meter_id: BindParameter[int] = bindparam("meter_id")
     return (
         select(Meter, *OF_CHANGE)
-        .outerjoin(KeyChange.__table__, IS_OPEN)
+        .outerjoin(KeyChange.__table__, change.id == newest_open())
         .where(Meter.id == meter_id)
         .execution_options(populate_existing=True)
     )
 
 
-def newest_open() -> ScalarSelect[int]:
-    """Select the id of the newest open change of the ``Meter`` a statement reads."""
-    return (
-        select(func.max(change.id))
-        .where(change.meter_pan == Meter.meter_pan, change.state.in_(OPEN_CHANGES))
-        .correlate(Meter)
-        .scalar_subquery()
+def with_module(
+    statement: Select[*tuple[Any, ...]],
+    changes: Any = KeyChange.__table__,  # noqa: ANN401 - the table, or the class within the scope
+) -> Select[*tuple[Any, ...]]:
+    """Join to a statement's ``Meter`` its open change, and the module that makes its tokens now.
+
+    Args:
+        statement: Reads a ``Meter``.
+        changes: What is joined as its change: the class where it is read as such.
+    """
+    return statement.outerjoin(changes, change.id == newest_open()).outerjoin(
+        SmAlgorithm, SmAlgorithm.algorithm == _algorithm()
+    )
+
+
+def with_key(
+    statement: Select[*tuple[Any, ...]],
+    changes: Any = KeyChange.__table__,  # noqa: ANN401 - likewise
+) -> Select[*tuple[Any, ...]]:
+    """Join the same, and the vending key with which that module makes them."""
+    key = VendingKey
+    dkga = case(
+        (_algorithm() == Algorithm.LEGACY.value, Algorithm.LEGACY.dkga),
+        else_=Algorithm.STS6.dkga,
+    )
+    return with_module(statement, changes).outerjoin(
+        key,
+        (key.module_id == SmAlgorithm.module_id) & (key.dkga == dkga)
+        & (key.sgc == func.coalesce(change.new_sgc, Meter.sgc))
+        & (key.krn == func.coalesce(change.new_krn, Meter.krn))
+        & (key.kt == func.coalesce(change.new_kt, Meter.kt)),
+    )  # fmt: skip
+
+
+def _algorithm() -> ColumnElement[str]:
+    return case(
+        (change.new_dkga.is_(None), Meter.algorithm),
+        (change.new_dkga == Algorithm.LEGACY.dkga, Algorithm.LEGACY.value),
+        else_=Algorithm.STS6.value,
     )
 
 

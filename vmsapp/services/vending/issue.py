@@ -21,6 +21,7 @@ from vmsapp.hsm.requests import CreditRequest, KeyRef, MeterConfig
 from vmsapp.models import Meter, Sale, SaleAttempt, SaleState, SmAlgorithm
 from vmsapp.scope import Actor
 from vmsapp.services import audit
+from vmsapp.services.key_changes.in_force import with_module
 from vmsapp.services.restore import standstill
 from vmsapp.services.rows import rows_changed, run
 from vmsapp.services.security_modules import open_module, timed
@@ -79,11 +80,7 @@ def check_module_ready(session: Session, registry: Registry, meter_id: int) -> N
 @made_once
 def _module_of() -> Select[int]:
     meter_id: BindParameter[int] = bindparam("meter_id")
-    return (
-        select(SmAlgorithm.module_id)
-        .join(Meter, Meter.algorithm == SmAlgorithm.algorithm)
-        .where(Meter.id == meter_id)
-    )
+    return with_module(select(SmAlgorithm.module_id).select_from(Meter)).where(Meter.id == meter_id)
 
 
 def credit_request(sale: Sale) -> CreditRequest:

@@ -14,16 +14,12 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     exists,
-    func,
     select,
 )
 
 from vmsapp.models import (
-    Algorithm,
     Installation,
-    KeyChange,
     Meter,
     MeterInstallation,
     Sale,
@@ -37,7 +33,7 @@ from vmsapp.models import (
     VendingPoint,
     VendingPointAccount,
 )
-from vmsapp.services.key_changes.in_force import IS_OPEN, OF_CHANGE, change
+from vmsapp.services.key_changes.in_force import OF_CHANGE, with_key
 from vmsapp.services.licence.standing import valid_until
 from vmsapp.services.setup import in_force_at
 from vmsapp.services.vending.debts import is_owed_by
@@ -59,7 +55,7 @@ def before_locks() -> Select[*tuple[Any, ...]]:
     meter_id: BindParameter[int] = bindparam("meter_id")
     point_id: BindParameter[int] = bindparam("vending_point_id")
     return (
-        _with_key(
+        with_key(
             select(
                 Installation.epoch, VendingPoint.name, VendingPoint.closed_at, Meter.drn,
                 Meter.meter_pan, MeterInstallation.service_point_id, VendingKey.base_date,
@@ -68,6 +64,7 @@ def before_locks() -> Select[*tuple[Any, ...]]:
             .select_from(Installation)
             .outerjoin(VendingPoint, VendingPoint.id == point_id)
             .outerjoin(Meter, Meter.id == meter_id)
+            .outerjoin(MeterInstallation, HANGS)
         )
         .outerjoin(
             TidHead,
@@ -123,7 +120,7 @@ def under_locks() -> Select[*tuple[Any, ...]]:
     ``moment``, ``since``.
     """
     moment: BindParameter[datetime] = bindparam("moment")
-    columns = _with_key(
+    columns = with_key(
         select(
             Meter, VendingKey, Setup, Shift,
             MeterInstallation.service_point_id,
@@ -134,7 +131,9 @@ def under_locks() -> Select[*tuple[Any, ...]]:
             valid_until().label("licensed_until"),
             is_owed_by(bindparam("consumer_id")).label("owes"),
             _sold_since(bindparam("since")).label("sold_lately"),
-        ).select_from(Meter)
+        )
+        .select_from(Meter)
+        .outerjoin(MeterInstallation, HANGS)
     )  # fmt: skip
     own_shift = and_(
         Shift.vending_point_id == bindparam("vending_point_id"),
@@ -147,30 +146,6 @@ def under_locks() -> Select[*tuple[Any, ...]]:
         .where(Meter.id == bindparam("meter_id"))
         .execution_options(populate_existing=True)
     )
-
-
-def _with_key(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """Add to a meter its place, and the module and key that its tokens are made with now."""
-    key = VendingKey
-    algorithm = case(
-        (change.new_dkga.is_(None), Meter.algorithm),
-        (change.new_dkga == Algorithm.LEGACY.dkga, Algorithm.LEGACY.value),
-        else_=Algorithm.STS6.value,
-    )
-    dkga = case((algorithm == Algorithm.LEGACY.value, Algorithm.LEGACY.dkga),
-                else_=Algorithm.STS6.dkga)  # fmt: skip
-    return (
-        statement.outerjoin(MeterInstallation, HANGS)
-        .outerjoin(KeyChange.__table__, IS_OPEN)
-        .outerjoin(SmAlgorithm, SmAlgorithm.algorithm == algorithm)
-        .outerjoin(
-            key,
-            (key.module_id == SmAlgorithm.module_id) & (key.dkga == dkga)
-            & (key.sgc == func.coalesce(change.new_sgc, Meter.sgc))
-            & (key.krn == func.coalesce(change.new_krn, Meter.krn))
-            & (key.kt == func.coalesce(change.new_kt, Meter.kt)),
-        )
-    )  # fmt: skip
 
 
 def _open_sale() -> ScalarSelect[int]:

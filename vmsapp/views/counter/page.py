@@ -28,7 +28,7 @@ from vmsapp.models import (
 from vmsapp.security import COUNTER, MODULES
 from vmsapp.services import meters, prints, receipts, vending
 from vmsapp.services.key_changes.offers import offer_for
-from vmsapp.services.security_modules.finding import MeterWithoutKey, module_for
+from vmsapp.services.security_modules.finding import MeterWithoutKey
 from vmsapp.services.setup import installation
 from vmsapp.services.shifts.errors import ShiftRefusesSale
 from vmsapp.services.vending import SaleRequest, new_key
@@ -277,7 +277,7 @@ class Counter(CounterSearch):
             quick=quick_amounts(settings),
             price_changed=isinstance(error, QuoteChanged),
             repeated=error if isinstance(error, LooksRepeated) else None,
-            module=self._module_that_failed(card.meter, refusal),
+            module=self._module_that_failed(card, refusal),
             underway=error.params.get("sale_id") if error else None,
             no_shift=error if isinstance(error, ShiftRefusesSale) else None,
             key_page=self._key_page(meter_id) if card.key_change else None,
@@ -349,11 +349,11 @@ class Counter(CounterSearch):
         assert isinstance(view, MeterDeeds)
         return view.ways_to_bind(card.meter.id)
 
-    def _module_that_failed(self, meter: Meter, refusal: VmsError | None) -> str | None:
+    def _module_that_failed(self, card: meters.Card, refusal: VmsError | None) -> str | None:
         """The page of the module that made no token for a meter; nothing for another refusal."""
-        if not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
+        if card.module_id is None or not isinstance(refusal, HsmUnavailable | MeterWithoutKey):
             return None
-        return self._module_page(module_for(session(), meter.algorithm).id)
+        return self._module_page(card.module_id)
 
 
 def _figures(text: str) -> dict[str, Any]:
