@@ -369,6 +369,7 @@ def test_digits_are_told_only_to_a_bearer_for_them(office, shop, kiosk, number):
     for answer in (sold, fetched, seller.get(f"/sales/by-key/{KEY}")):
         assert answer.json["tokens"] is None
         assert digits not in answer.text
+    assert shop.again(sale).shown_at is None
     reader = Channel(
         office, bearer_for(shop, kiosk, BearerScope.TOKENS_READ, BearerScope.SALES_READ).text
     )

@@ -32,10 +32,10 @@ from vmsapp.api.v1.lines import lines_told
 from vmsapp.api.v1.quotes import purchase_of, quote
 from vmsapp.errors import NotFound
 from vmsapp.models import BearerScope, Sale, SaleState
-from vmsapp.scope import Actor
 from vmsapp.security import COUNTER
 from vmsapp.security.away import is_away
 from vmsapp.services import receipts, vending
+from vmsapp.services.bearers import Client
 from vmsapp.services.meter_search import whole_number
 from vmsapp.services.receipts import Receipt
 from vmsapp.services.vending import SaleRequest
@@ -54,11 +54,10 @@ UNIT_OF_CLASS: Final[tuple[Unit, ...]] = ("kWh", "m3", "m3", "min")
 
 def make_sale(asked: Asked) -> Reply | Response:
     """Sell one token, or tell what became of the sale this key made before."""
-    actor, key = asked.client.actor, asked.headers.idempotency_key
-    wanted = asked.body
+    key, wanted = asked.headers.idempotency_key, asked.body
     fetch = f"{ROOT}/sales/by-key/{key}"
     try:
-        sale = _sell(actor, key, wanted)
+        sale = _sell(asked.client, key, wanted)
     except QuoteChanged as error:
         return errors.show(error, quote=quote(wanted).model_dump(mode="json"))
     except OutcomeUnknown as error:
@@ -77,13 +76,13 @@ def make_sale(asked: Asked) -> Reply | Response:
     return Reply(told, status, {"Location": f"{ROOT}/sales/{sale.id}"})
 
 
-def _sell(actor: Actor, key: str, wanted: SaleWanted) -> Sale:
+def _sell(client: Client, key: str, wanted: SaleWanted) -> Sale:
     """Hand the purchase to the service that sells at the counter.
 
     Raises:
         VmsError: Nothing was written, or its outcome is not known; the error says which.
     """
-    point_id = actor.sight.vending_point_id
+    point_id = client.actor.sight.vending_point_id
     if point_id is None:
         raise NoVendingPoint
     try:
@@ -97,7 +96,7 @@ def _sell(actor: Actor, key: str, wanted: SaleWanted) -> Sale:
     return vending.sell(
         session(),
         modules(),
-        actor,
+        client.actor,
         SaleRequest(
             vending_point_id=point_id,
             key=key,
@@ -108,6 +107,7 @@ def _sell(actor: Actor, key: str, wanted: SaleWanted) -> Sale:
         ),
         table_set=settings.sta_tables,
         grace_days=settings.licence_grace_days,
+        show=BearerScope.TOKENS_READ in client.scopes,
     )
 
 

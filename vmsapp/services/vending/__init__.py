@@ -70,6 +70,7 @@ def sell(
     *,
     table_set: str = "production",
     grace_days: int = GRACE_DAYS,
+    show: bool = True,
 ) -> Sale:
     """Sell one credit token.
 
@@ -80,6 +81,7 @@ def sell(
         request: What is bought, with the form's key.
         table_set: Name of the STA tables in use.
         grace_days: Days for which is sold after the licence's last.
+        show: Whoever asks hands the digits out now.
 
     Returns:
         The sale: issued with its token, failed with its reason, or pending when its
@@ -93,7 +95,7 @@ def sell(
         return sale
     with logs.about_sale(sale.id):
         try:
-            return issue(session, registry, actor, sale)
+            return issue(session, registry, actor, sale, show=show)
         except DBAPIError as error:
             stands = _after_broken_commit(session, request, error)
             if stands is None:
