@@ -45,6 +45,9 @@ _MARKS: Final = " \N{NO-BREAK SPACE}\N{RIGHT-TO-LEFT MARK}\N{LEFT-TO-RIGHT MARK}
 _HOLE: Final = "\ue000"
 """Of private use: stands for a sign while a number is written."""
 
+LONGEST: Final = 20
+"""Figures in front of the point that are written out; no price or quantity has more."""
+
 LABELLED: Final = N_("%(label)s: %(value)s")
 """A label and what it labels, with the colon of the language and the spaces around it."""
 
@@ -320,7 +323,9 @@ def _percent_pattern(locale: Locale, decimals: str) -> str:
 
 
 def figure_text(figure: Decimal) -> str:
-    """Write a mark of an axis the reader's way, without idle zeros."""
+    """Write a figure the reader's way, without idle zeros; one nobody could read, as 1E+400."""
+    if figure.adjusted() > LONGEST:
+        return f"{figure:.0E}"
     return format_decimal(figure, format="#,##0.######", locale=written_as())
 
 

@@ -1,5 +1,7 @@
 """No page of the product takes more than a few SQL statements, for whoever may open it."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -116,18 +118,24 @@ def rows_of(app: Flask, browser: Browser, rule: Rule) -> list[dict[str, object]]
 
 @LIBRARYS_OWN
 @pytest.mark.parametrize("who", [ADMIN, OPERATOR])
-def test_no_page_takes_more_than_a_few_statements(office, browse, utility, busy, who):
+def test_no_page_takes_more_than_a_few_statements_or_has_an_id_twice(
+    office, browse, utility, busy, who
+):
     browser = browse(who)
     values = VALUES | {"meter_id": utility.meters[LEGACY_11], "sale_id": busy[0].id}
     with office.app_context():
         engine = db.engine
-    too_many, answered = [], 0
+    too_many, twice, answered = [], set(), 0
     for path in addresses(office, browser, values):
         answered += browser.get(path).status_code == 200  # and the process is warm
         with statements(engine) as seen:
             answer = browser.get(path)
         assert answer.status_code < 500, path
+        if answer.mimetype == "text/html":
+            named = Counter(re.findall(r'<[a-z][^>]* id="([^"]*)"', answer.text))
+            twice.update((name, path) for name, times in named.items() if times > 1)
         if len(own(seen)) > MOST:
             too_many.append(f"{path}: {told(seen)}")
     assert too_many == [], "\n\n".join(too_many)
+    assert twice == set()
     assert answered > 30

@@ -117,6 +117,16 @@ def test_a_deletion_is_undone_by_a_press_and_its_schedule_comes_back_paused(brow
     assert "Mine" in main_part(admin.get(SAVED).text)
 
 
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", "2026-01-01T00:00", "x"]
+)
+def test_a_moment_that_no_deletion_has_finds_none(browse, shop, at):
+    admin = browse(ADMIN)
+    keep(admin)
+    (row,) = shop.rows(SavedReport)
+    assert admin.post(f"{SAVED}restore/{row.id}", {"at": at}).status_code == 404
+
+
 def text_of(content):
     pages = pypdfium2.PdfDocument(content)
     return "".join(page.get_textpage().get_text_range() for page in pages)

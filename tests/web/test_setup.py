@@ -111,6 +111,8 @@ def test_what_is_typed_in_each_section_is_what_is_in_force(admin, shop):
     ("mail", MAIL | {"mail_user": "vms"}, "mail_security"),
     ("utility", {"utility_name": "New", "starts_at": "2026-03-17T12:29"}, "starts_at"),
     ("utility", {"utility_name": "New", "starts_at": "someday"}, "starts_at"),
+    ("utility", {"utility_name": "New", "starts_at": "0001-01-01T00:00"}, "starts_at"),
+    ("limits", {"quick_amounts": "5", "starts_at": "9999-12-31T23:59"}, "starts_at"),
 ])  # fmt: skip
 def test_a_refusal_stands_beside_its_field_and_keeps_what_was_typed(
     admin, shop, engine, section, typed, field

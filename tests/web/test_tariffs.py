@@ -432,6 +432,12 @@ def test_rows_are_moved_and_what_names_them_moves_along(admin, flat):
     assert "levies-2-steps" not in pressed(admin, flat, "steps.remove.1", typed)
 
 
+@pytest.mark.parametrize("deed", ["levies.remove.0", "steps.up.1"])
+def test_a_row_named_by_a_number_nobody_can_have_is_named_no_more(admin, flat, deed):
+    typed = MANUAL | {"levies-0-name": "VAT", "levies-0-steps": ["9" * 5000, "1"]}
+    assert admin.post(f"{flat}/new", typed | {"do": deed}).status_code == 200
+
+
 def test_moving_a_step_or_a_band_exchanges_what_is_charged_and_no_border(admin, flat):
     found = pressed(admin, flat, "steps.down.0")
     names = ("start", "end", "price", "tax")
@@ -598,6 +604,20 @@ def test_another_file_is_refused_beside_the_field(admin, flat, engine, content, 
     assert answer.status_code == 422
     assert words in wrong(answer.text)["file"]
     assert contents(engine) == before
+
+
+@pytest.mark.parametrize("figure", [10**30, "1e400", "9" * 5000, "-1e400"])
+def test_a_figure_nobody_could_read_out_is_refused(admin, shop, flat, engine, figure):
+    content = json.loads(exported(admin, shop, "Domestic"))
+    content["steps"][1]["price"] = figure
+    before = contents(engine)
+    answer = put_in(admin, flat, json.dumps(content).encode())
+    assert (answer.status_code, contents(engine) == before) == (422, True)
+
+
+def test_a_key_of_no_characters_is_refused(admin, shop, flat):
+    content = exported(admin, shop, "Domestic").replace(b'"steps"', b'"\\ud800"')
+    assert put_in(admin, flat, content).status_code == 422
 
 
 def test_a_file_of_another_size_is_not_read(admin, flat, monkeypatch):

@@ -24,6 +24,9 @@ JSON: Final = "application/json"
 FAULTS_TOLD: Final = 20
 JSON_INVALID: Final = "json_invalid"
 
+Where = tuple[int | str, ...]
+"""The way to a member of what was sent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -104,12 +107,12 @@ class Operation:
             try:
                 found[name] = model.model_validate(values)
             except ValidationError as error:
-                faults += _faults(name, error)
+                faults += _faults(name, model, error)
         if self.body is not None:
             try:
                 found["body"] = _body(self.body)
             except ValidationError as error:
-                faults += _faults("body", error)
+                faults += _faults("body", self.body, error)
         if faults:
             raise errors.DoesNotFit(*faults[:FAULTS_TOLD])
         return Asked(client, **found)
@@ -159,14 +162,20 @@ def _body(model: type[Sent]) -> Sent:
         raise
 
 
-def _faults(part: str, error: ValidationError) -> list[FieldFault]:
+def _faults(part: str, model: type[BaseModel], error: ValidationError) -> list[FieldFault]:
     at = "header" if part == "headers" else part
     return [
-        FieldFault(at=at, pointer=_pointer(one["loc"]), code=one["type"])
+        FieldFault(at=at, pointer=_pointer(_without_tag(model, one["loc"])), code=one["type"])
         for one in error.errors(include_url=False, include_context=False, include_input=False)
     ]
 
 
-def _pointer(where: tuple[int | str, ...]) -> str:
+def _without_tag(model: type[BaseModel], where: Where) -> Where:
+    """Leave out what tells which of several kinds a member is: it is no part of what was sent."""
+    field = model.model_fields.get(str(where[0])) if where else None
+    return where if field is None or field.discriminator is None else (where[0], *where[2:])
+
+
+def _pointer(where: Where) -> str:
     """Write a JSON pointer (RFC 6901)."""
     return "".join(f"/{str(one).replace('~', '~0').replace('/', '~1')}" for one in where)

@@ -75,6 +75,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
         raise InvalidDocument(twice, N_("this key stands there twice"))
+    if not all(map(_is_text, content)):
+        raise InvalidDocument("plan", N_("this is not JSON"))
     return content
 
 

@@ -8,6 +8,7 @@ keyboard and direction that suit what is typed.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ from vmsapp.services.setup import NotSetUp, currency_of
 from vmsapp.views.base import sentence, session, utility
 from vmsapp.views.lists.listing import row_of
 from vmsapp.views.numbers import read_number
+
+EARLIEST, LATEST = date(1993, 1, 1), date(2199, 12, 31)
+"""The days that a calendar of this product has."""
 
 MOST_DIGITS: Final = 18
 """Of a whole number that is typed; more fit into no column."""

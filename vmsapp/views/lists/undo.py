@@ -1,6 +1,6 @@
 """Undoing by a press what was just done to many rows: the toast that offers it, and its answer."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from flask import flash, request
@@ -35,8 +35,8 @@ def moment_to_undo() -> datetime:
     """
     try:
         moment = datetime.fromisoformat(request.form.get("at", ""))
-    except ValueError as error:
+        if moment.tzinfo is None:
+            raise UndoneTooLate
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UndoneTooLate from error
-    if moment.tzinfo is None:
-        raise UndoneTooLate
-    return moment

@@ -38,7 +38,15 @@ from vmsapp.services.setup_rules import MAIL_DOOR, NAMES
 from vmsapp.services.vending.errors import NumberUnreadable
 from vmsapp.services.world import CODE, COMMON, currencies, decimals_of, zones, zones_fitting
 from vmsapp.views.base import sentence, utility
-from vmsapp.views.forms import MoneyField, NumberField, OfficeForm, UnitsField, WholeField
+from vmsapp.views.forms import (
+    EARLIEST,
+    LATEST,
+    MoneyField,
+    NumberField,
+    OfficeForm,
+    UnitsField,
+    WholeField,
+)
 from vmsapp.views.numbers import number_typed, read_number
 from vmsapp.views.office.setup_words import LABELS, SECURITIES, SETTLEMENTS, language
 
@@ -156,6 +164,11 @@ class SectionForm(OfficeForm):
         _l("In force from"), [Optional()], format=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
         description=_l("Leave it empty for now. Otherwise the utility's time counts."),
     )  # fmt: skip
+
+    def validate_starts_at(self, field: DateTimeLocalField) -> None:
+        """A day that a calendar of this product has."""
+        if field.data is not None and not EARLIEST <= field.data.date() <= LATEST:
+            raise ValidationError(_("Choose a day from 1993 to 2199."))
 
     def values(self) -> dict[str, Any]:
         """What was typed, as it is stored."""

@@ -21,6 +21,7 @@ from vmsapp.views.tariffs.plan_form import MOST_ROWS
 Sent = MultiDict[str, str]
 
 DEED: Final = re.compile(r"(steps|penalties|levies)\.(?:(add)|(remove|up|down)\.([0-9]{1,3}))")
+ROW_NUMBER: Final = re.compile(r"[0-9]{1,4}")
 ROW: Final = re.compile(r"(steps|penalties|levies)-([0-9]{1,4})-(\w+)")
 FOLLOWS: Final = {"steps": ("start", "end"), "penalties": ("low", "high")}
 """Of parts whose rows follow on one another: where a row begins, and where it ends."""
@@ -123,5 +124,5 @@ def _rename(made: Sent, part: str, names: Mapping[int, int]) -> None:
     for key, values in list(made.lists()):
         found = ROW.fullmatch(key)
         if found is not None and (found[1], found[3]) == (where, field):
-            known = (int(value) for value in values if value.isascii() and value.isdigit())
+            known = (int(value) for value in values if ROW_NUMBER.fullmatch(value))
             made.setlist(key, [str(names[old]) for old in known if old in names])

@@ -34,7 +34,7 @@ from vmsapp.tariffs.engine import Quote
 from vmsapp.tariffs.figures import GRID
 from vmsapp.views.base import OfficeView, sentence, session, utility
 from vmsapp.views.counter.why_words import Row, rows
-from vmsapp.views.forms import NumberField, OfficeForm, put_error, too_fine
+from vmsapp.views.forms import EARLIEST, LATEST, NumberField, OfficeForm, put_error, too_fine
 from vmsapp.views.numbers import row_number
 from vmsapp.views.tariffs.cost_chart import chart_of
 from vmsapp.views.words import UNITS
@@ -43,9 +43,6 @@ USUAL: Final = tuple(Decimal(units) for units in (10, 50, 100, 200, 500, 1000))
 """Quantities that the table prices besides the ends of steps."""
 
 MOST_ROWS: Final = 14
-
-EARLIEST, LATEST = date(1993, 1, 1), date(2199, 12, 31)
-"""Days that a purchase may be imagined on."""
 
 
 def _needed_since(form: Form, field: Field) -> None:
