@@ -3,6 +3,8 @@
 Source of what must hold: SALE.md 16 "Restore, promotion, standby", 4 "Idempotency", 5 "TID".
 """
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import create_engine, update
 
@@ -11,10 +13,12 @@ from tests.factories import (
     EPOCH,
     HARBOUR,
     LEGACY_11,
+    LEGACY_13,
     NOW,
     OPERATOR,
     STS6_11,
     SUPERVISOR,
+    TODAY,
 )
 from tests.faults import FaultyModule, answer_lost, down, during
 from tests.fleet import LEGACY
@@ -22,6 +26,7 @@ from tests.keyring import KeyShop
 from tests.services.gifts import Gifts
 from tests.services.pair import make_pair, permitted
 from tests.services.restored import Site, given_twice, site
+from tests.services.test_tariff_editing import do, simple, tariff
 from tests.shop import Shop
 from vmsapp.errors import NotAllowed
 from vmsapp.hsm.drivers.soft import SoftModule
@@ -56,6 +61,8 @@ from vmsapp.services.restore.procedure import AfterRestoreReasonMissing, Nothing
 from vmsapp.services.restore.standstill import Standstill
 from vmsapp.services.security_modules.health import look_at_all
 from vmsapp.services.security_modules.journal_check import FindingSettled
+from vmsapp.services.tariffs import editing
+from vmsapp.services.tariffs.errors import PlanUsed
 from vmsapp.services.vending import new_key
 from vmsapp.services.vending.errors import FormOutdated
 from vmsapp.sts.identifiers import BaseDate
@@ -574,6 +581,23 @@ def test_what_was_paid_must_buy_what_the_token_carries(origin, older, clerk):
         books(there, finding, clerk, paid_minor=500)
     assert there.shop.count(Sale) == 0
     assert books(there, finding, clerk, paid_minor=777).charged_minor == lost[0].charged_minor
+
+
+def test_a_sale_booked_later_frees_no_plan_that_later_days_were_sold_by(origin, older, clerk):
+    begins = TODAY + timedelta(days=2)
+    flat = tariff(origin.shop).id
+    later = do(origin.shop, editing.add_plan, flat, simple("Later"), begins)
+    there = older(lambda: origin.shop.sell(LEGACY_11))
+    there.after_restore()
+    there.shop.clock.forward(days=5)
+    sold = there.shop.sell(LEGACY_13, units="10", key=new_key(2))
+    (finding,) = to_book(there)
+    booked = books(there, finding, clerk)
+    assert (booked.id > sold.id, booked.business_date) == (True, TODAY)
+    with pytest.raises(PlanUsed):
+        do(there.shop, editing.change_plan, later.id, simple("Later", "9.99"), begins)
+    with pytest.raises(PlanUsed):
+        do(there.shop, editing.remove_plan, later.id)
 
 
 def test_who_may_not_settle_the_journal_books_nothing(origin, older):

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.factories import LEGACY_11, MONEY, TODAY, step
+from tests.factories import LEGACY_11, LEGACY_13, MONEY, NOW, TODAY, step
 from tests.faults import request_lost
+from tests.services.test_clocks import accept
 from vmsapp.errors import NotFound
 from vmsapp.models import AuditEvent, Meter, Sale, SaleState, Tariff, TariffPlan
 from vmsapp.scope import SYSTEM, seen_by
@@ -116,6 +117,26 @@ def test_a_day_up_to_the_last_sale_is_refused_and_the_earliest_is_named(shop, fl
     assert len(plans(shop)) == 1
     assert ask(shop, rules.earliest_day, flat) == TOMORROW
     do(shop, editing.add_plan, flat, simple(), TOMORROW)
+
+
+def test_a_plan_sold_by_under_a_clock_ahead_stays_though_an_earlier_day_was_sold_on_since(
+    shop, flat
+):
+    april = do(shop, editing.add_plan, flat, simple("April"), TODAY + timedelta(days=15))
+    ahead = TODAY + timedelta(days=20)
+    shop.at(NOW + timedelta(days=20)).sell(LEGACY_11)
+    shop.at(NOW)
+    accept(shop)
+    assert shop.sell(LEGACY_13).business_date == TODAY
+    assert ask(shop, rules.last_sold_on, flat) == ahead
+    for deed, more in ((editing.change_plan, (simple("April", "9.99"), april.effective_on)),
+                       (editing.remove_plan, ())):  # fmt: skip
+        with pytest.raises(PlanUsed):
+            do(shop, deed, april.id, *more)
+    with pytest.raises(PlanTooEarly) as caught:
+        do(shop, editing.add_plan, flat, simple("Between"), TODAY + timedelta(days=17))
+    assert caught.value.params == {"last": ahead, "earliest": ahead + timedelta(days=1)}
+    assert json.loads(plans(shop)[-1].rules)["steps"][0]["price"] == "0.15"
 
 
 def test_today_is_free_while_nothing_was_sold_today(shop, flat):

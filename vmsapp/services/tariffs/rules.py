@@ -4,7 +4,7 @@ import re
 from datetime import date, timedelta
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
@@ -31,11 +31,25 @@ EVERYBODYS: Final = "a tariff is the utility's, whoever sold by it and wherever 
 
 
 def last_sold_on(session: Session, tariff_id: int) -> date | None:
-    """Give the day of the last sale by a tariff, whatever became of it."""
-    plans = select(TariffPlan.id).where(TariffPlan.tariff_id == tariff_id)
-    newest = select(Sale.business_date).where(Sale.plan_id.in_(plans)).order_by(Sale.id.desc())
+    """Give the latest day of a sale by a tariff, whatever became of it.
+
+    The sale written last may be of an earlier day: one that a restore had lost is booked after
+    those of later days, and a clock may have been ahead.
+
+    Source: TARIFFS.md 12.
+    """
+    # Each plan ends where the next begins, so the one that begins last, of those that were sold
+    # by, has the latest day: the sales of the others, and of other tariffs, are not looked at.
+    newest = (
+        select(TariffPlan.id)
+        .where(TariffPlan.tariff_id == tariff_id, exists().where(Sale.plan_id == TariffPlan.id))
+        .order_by(TariffPlan.effective_on.desc())
+    )
     with unscoped(EVERYBODYS):
-        return session.scalar(newest.limit(1))
+        plan_id = session.scalar(newest.limit(1))
+        if plan_id is None:
+            return None
+        return session.scalar(select(func.max(Sale.business_date)).where(Sale.plan_id == plan_id))
 
 
 def earliest_day(session: Session, tariff_id: int) -> date:
