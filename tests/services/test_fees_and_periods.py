@@ -53,6 +53,22 @@ def test_a_plan_without_fee_owes_none_for_the_months_that_end_under_it(shop):
     assert (sale.charged_minor, shop.fees(DOMESTIC)) == (200 + 100, days(3))
 
 
+def test_a_place_that_got_its_tariff_under_a_clock_ahead_is_sold_to_by_the_plan_of_today(shop):
+    plan(shop, TODAY + timedelta(days=15), step("0", None, "0.15"), meter=LEGACY_11)
+    place(shop, LEGACY_11, plan_attached_on=TODAY + timedelta(days=20))
+    assert shop.sell(LEGACY_11, units="10").charged_minor == 100  # 10 at 0.10, the plan of today
+    sale = shop.at(NOW + timedelta(days=16)).sell(LEGACY_11, units="10")
+    assert sale.charged_minor == 150
+
+
+def test_a_fee_is_due_from_the_month_in_which_a_place_got_its_tariff_though_it_is_to_come(shop):
+    plan(shop, date(2026, 4, 15), fixed_fee=fee(500))
+    place(shop, plan_attached_on=date(2026, 4, 20))
+    assert shop.sell(DOMESTIC, units="10").charged_minor == 100
+    assert shop.fees(DOMESTIC) == []
+    assert shop.at(noon(5, 10)).sell(DOMESTIC, units="10").charged_minor == 500 + 500 + 100
+
+
 def test_the_share_of_arrears_leaves_the_rest_due(shop):
     plan(shop, date(2025, 6, 1), fixed_fee=fee(200, arrears_share=Decimal(50)))
     place(shop, plan_attached_on=date(2025, 12, 1))

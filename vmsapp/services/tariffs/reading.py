@@ -51,7 +51,8 @@ def plans_between(
     Args:
         session: Of the asker.
         tariff_id: Whose plans.
-        since: First day; the plan in force on it is among them.
+        since: First day; the plan in force on it is among them. Past ``until``, as where a place
+            got its tariff under a clock that was ahead, it leaves the plan of ``until`` alone.
         until: Last day; its plan is the last of them.
 
     Raises:
@@ -72,7 +73,8 @@ def _plans_asked_for() -> Select[TariffPlan]:
     first = aliased(TariffPlan)
     in_force = (
         select(func.max(first.effective_on))
-        .where(first.tariff_id == tariff_id, first.effective_on <= since)
+        .where(first.tariff_id == tariff_id)
+        .where(first.effective_on <= since, first.effective_on <= until)
         .scalar_subquery()
     )
     return (
