@@ -1,12 +1,14 @@
 """A clock that is behind or ahead: refused with a sentence, until somebody accepts it."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
-from tests.factories import DOMESTIC, LEGACY_11, NOW, STS6_11
+from tests.factories import DOMESTIC, LEGACY_11, NOW, STS6_11, THIS_MONTH, TODAY
 from tests.faults import down
-from vmsapp.models import AuditEvent, ClockAcceptance, Meter, Sale
+from tests.services.pair import make_pair
+from vmsapp.models import AuditEvent, ClockAcceptance, Counter, Meter, Sale
 from vmsapp.scope import seen_by
 from vmsapp.services import clock as clocks
 from vmsapp.services.vending.errors import (
@@ -15,6 +17,7 @@ from vmsapp.services.vending.errors import (
     TidAhead,
     UnknownMeter,
 )
+from vmsapp.services.vending.reversal import REVERSE, Reversal
 
 YEAR = timedelta(days=365)
 
@@ -136,6 +139,37 @@ def test_when_the_clock_is_behind_the_newest_period_of_a_point_the_newest_counts
     assert (sale.counter_period, sale.business_date) == (date(2026, 4, 17), date(2026, 4, 17))
     assert sale.charged_minor == 820  # worked table: 60 bought, fee paid, 60 more
     assert sale.sold_at == NOW
+
+
+@pytest.mark.parametrize("ends", ["failed", "reversed"])
+def test_a_period_whose_purchases_were_all_given_back_is_no_newest_one(shop, module, ends):
+    shop.at(NOW + timedelta(days=200))
+    if ends == "failed":
+        module.once("issue_credit", down)
+    gone = shop.sell(DOMESTIC, units="60")
+    if ends == "reversed":
+        pair = make_pair(shop)
+        pair.approve(pair.ask(REVERSE, params=Reversal(gone.id, gone.charged_minor, "test")))
+    assert shop.again(gone).state == ends
+    shop.at(NOW)
+    accept(shop)
+    accept(shop, DOMESTIC)
+    sale = shop.sell(DOMESTIC, units="60")
+    assert (sale.counter_period, sale.business_date) == (TODAY, TODAY)
+    assert sale.charged_minor == 800  # worked table: nothing bought, the fee of March, 60 units
+    assert shop.fees(DOMESTIC) == [THIS_MONTH]
+
+
+def test_a_token_that_was_given_is_no_purchase_of_the_newest_period(shop):
+    shop.change(
+        lambda s: s.add(
+            Counter(
+                service_point_id=shop.point_of(DOMESTIC), period_start=date(2026, 4, 17),
+                units=Decimal(0), charged_minor=0,
+            )
+        )
+    )  # fmt: skip
+    assert shop.sell(DOMESTIC, units="60").business_date == TODAY
 
 
 def test_nothing_is_sold_while_the_modules_clock_is_elsewhere(shop, module):

@@ -39,8 +39,8 @@ class History:
     """The counters of a service point at a moment.
 
     Attributes:
-        today: The utility's day, but never before the newest one with purchases: a clock
-            that was set back must not open an older period's counters again.
+        today: The utility's day, but never before the newest one with purchases that stand: a
+            clock that was set back must not open an older period's counters again.
         days: What was bought on each day of this year and this week.
         earlier: What was bought before.
         paid: Fee periods paid, each as its length and its first day.
@@ -84,8 +84,10 @@ def history_of(session: Session, setup: Setup, point: ServicePoint, moment: date
     rows = run(session, _counted(), {"point_id": point.id, "listed": listed}).all()
     bought = {row[1]: Used(row[2], row[3]) for row in rows if row[0] == COUNTED}
     before = next(row for row in rows if row[0] == EARLIER)
+    # What was given back, or never counted, is no purchase: it moves nobody's day.
+    purchases = [one for one, used in bought.items() if used != NOTHING]
     return History(
-        today=max([day, *bought]),
+        today=max([day, *purchases]),
         days=bought,
         earlier=NOTHING if before[2] is None else Used(before[2], int(before[3])),
         paid=frozenset(
