@@ -4,6 +4,7 @@ Units of the flat tariff cost 0.10; hand-made figures are in minor units.
 """
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from tests.factories import DOMESTIC, LEGACY_11, LEGACY_13
@@ -19,6 +20,7 @@ from vmsapp.models import (
     LedgerEntry,
     Sale,
     ServicePoint,
+    Setup,
 )
 from vmsapp.services import debts, ledger
 from vmsapp.services.approvals import asking
@@ -32,6 +34,7 @@ from vmsapp.services.debts import (
 )
 from vmsapp.services.vending.debts import of_cost, of_tender
 from vmsapp.services.vending.reversal import REVERSE, Reversal
+from vmsapp.tariffs.errors import AboveLargestAmount, BelowSmallestAmount
 
 
 @pytest.fixture
@@ -130,6 +133,31 @@ def test_by_quantity_the_share_is_of_what_is_paid_in_the_end(shop):
     owe(shop, 1000, share=20)
     sale = shop.sell(units="80")  # 8.00 of energy is four fifths of 10.00
     assert (sale.charged_minor, str(sale.units)) == (1000, "80.000")
+
+
+@pytest.mark.parametrize("wish", [{"units": "40"}, {"tender": 600}])
+def test_the_smallest_amount_is_of_all_that_is_paid_debts_included(shop, wish):
+    owe(shop, 1000, fixed=200)
+    shop.change(lambda s: setattr(s.scalars(select(Setup)).one(), "smallest_minor", 500))
+    sale = shop.sell(**wish)  # 2.00 of the debt and 40 units at 0.10
+    assert (sale.charged_minor, str(sale.units)) == (600, "40.000")
+
+
+@pytest.mark.parametrize("wish", [{"units": "20"}, {"tender": 400}])
+def test_less_than_the_smallest_amount_is_refused_though_it_pays_a_debt(shop, wish):
+    owe(shop, 1000, fixed=200)
+    shop.change(lambda s: setattr(s.scalars(select(Setup)).one(), "smallest_minor", 500))
+    with pytest.raises(BelowSmallestAmount) as caught:
+        shop.sell(**wish, shown={})
+    assert caught.value.smallest.minor == 500
+
+
+@pytest.mark.parametrize("wish", [{"units": "40"}, {"tender": 600}])
+def test_the_largest_amount_is_of_all_that_is_paid_debts_included(shop, wish):
+    owe(shop, 1000, fixed=200)
+    shop.change(lambda s: setattr(s.scalars(select(Setup)).one(), "largest_minor", 599))
+    with pytest.raises(AboveLargestAmount):
+        shop.sell(**wish, shown={})
 
 
 def test_the_money_is_credited_to_debts_and_the_ledger_adds_up(shop):

@@ -44,6 +44,7 @@ __all__ = [
     "Standing",
     "Terms",
     "Used",
+    "charged_by_quantity",
     "quote_by_amount",
     "quote_by_quantity",
 ]
@@ -66,6 +67,22 @@ def quote_by_quantity(terms: Terms, standing: Standing, units: Decimal) -> Quote
         AboveLimit: One of its kinds, with the largest quantity possible.
         AboveMoneyLimit: One of its kinds, with what can still be spent.
     """
+    quote = _by_quantity(terms, standing, units)
+    check_money(terms, standing, quote.charged_minor)
+    return quote
+
+
+def charged_by_quantity(terms: Terms, standing: Standing, units: Decimal) -> int:
+    """Tell what these units come to, minor units, where more may be paid with them.
+
+    Raises:
+        InvalidInput: As ``quote_by_quantity`` does, but for the limits of money: they are of all
+            that is paid.
+    """
+    return _by_quantity(terms, standing, units).charged_minor
+
+
+def _by_quantity(terms: Terms, standing: Standing, units: Decimal) -> Quote:
     if not fits(units, GRID) or units <= 0:
         raise InvalidQuantity(units=units)
     limit = tightest_limit(terms, standing)
@@ -76,7 +93,6 @@ def quote_by_quantity(terms: Terms, standing: Standing, units: Decimal) -> Quote
     fees = fees_by_quantity(terms, standing, bought)
     payable = Cost.of(terms, standing, fees).minor(bought)
     charged = terms.to_coin(payable)
-    check_money(terms, standing, charged)
     return Quote(
         terms, standing, units, fees,
         payable_minor=payable, charged_minor=charged, received_minor=charged,

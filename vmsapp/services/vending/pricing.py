@@ -31,7 +31,15 @@ from vmsapp.services.vending.history import History
 from vmsapp.services.vending.request import Purchase
 from vmsapp.tariffs.arrears import DatedFee, fees_due
 from vmsapp.tariffs.credit import CreditQuote, quote_for_currency
-from vmsapp.tariffs.engine import FeeDue, Quote, Standing, Terms, quote_by_amount, quote_by_quantity
+from vmsapp.tariffs.engine import (
+    FeeDue,
+    Quote,
+    Standing,
+    Terms,
+    charged_by_quantity,
+    quote_by_amount,
+    quote_by_quantity,
+)
 from vmsapp.tariffs.plan import FeePeriod
 
 
@@ -135,9 +143,7 @@ def price(
     terms = terms_of(plans[-1], setup)
     standing = standing_of(plans, setup, terms, history)
     taken = takings(
-        owed,
-        purchase.tender_minor,
-        lambda: _quote(terms, standing, purchase, in_money=in_money).charged_minor,
+        owed, purchase.tender_minor, lambda: charged_by_quantity(terms, standing, _units(purchase))
     )
     standing = replace(standing, debts=priced_as(taken))
     quote = _quote(terms, standing, purchase, in_money=in_money)
@@ -229,5 +235,9 @@ def _quote(
         if in_money:
             return quote_for_currency(terms, standing, purchase.tender_minor)
         return quote_by_amount(terms, standing, purchase.tender_minor)
-    assert purchase.units is not None
-    return quote_by_quantity(terms, standing, purchase.units)
+    return quote_by_quantity(terms, standing, _units(purchase))
+
+
+def _units(purchase: Purchase) -> Decimal:
+    assert purchase.units is not None, "bought by quantity"
+    return purchase.units
