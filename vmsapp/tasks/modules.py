@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from celery import shared_task
+from celery.signals import worker_ready
 from flask import current_app
 
 from vmsapp.extensions import db
@@ -24,3 +25,9 @@ def look() -> None:
             told = look_at_all(db.session(), registry)
             moved = fail_over(db.session(), registry, timedelta(seconds=after)) if after else {}
             job.result = told | moved
+
+
+@worker_ready.connect
+def look_at_once(**_: object) -> None:
+    """Ask when a worker begins, too: what was heard before it may be of long ago."""
+    look.delay()
