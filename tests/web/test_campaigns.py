@@ -38,10 +38,11 @@ from vmsapp.models import (
     OfficeUser,
     VendingKey,
 )
-from vmsapp.scope import Actor, seen_by
+from vmsapp.scope import SYSTEM, Actor, seen_by
 from vmsapp.security import sight_of
 from vmsapp.services import job_runs
 from vmsapp.services.campaigns import making, preview
+from vmsapp.services.campaigns.report import report_rows
 from vmsapp.sts import identifiers
 
 pytestmark = pytest.mark.ring
@@ -480,6 +481,20 @@ def test_the_meters_of_a_campaign_are_a_list_without_digits(browse, shop, fleet)
     for row in shop.rows(KeyChangeToken):
         assert not holds(page, row.digits)
         assert row.digits not in exported
+
+
+def test_a_set_that_went_with_a_credit_is_handed_out_on_every_page(browse, shop, fleet):
+    admin = browse(ADMIN)
+    page = begun(admin, fleet)
+    drn = shop.meter(LEGACY_11).drn
+    assert shop.sell(LEGACY_11).key_change_id is not None
+    assert figure(admin.get(page).text, "Handed out") == "1"
+    asked = {"campaign": "1", "handed": "sent", "size": "100"}
+    (listed,) = rows(read(admin.get("/campaign-meters/list/", query_string=asked).text))
+    assert {identifiers.drn.format(drn), "handed out"} <= set(listed)
+    with shop.session() as session, seen_by(SYSTEM):
+        out = {row.meter: row.handed_out for row in report_rows(session, 1) if row.handed_out}
+    assert list(out) == [identifiers.drn.format(drn)]
 
 
 def test_a_campaign_is_paused_goes_on_and_is_stopped_with_a_reason(browse, shop, fleet):

@@ -2,10 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, case, cast, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    ScalarSelect,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from vmsapp.models import (
@@ -94,16 +106,21 @@ def _names(session: Session, region_ids: Sequence[int]) -> Sequence[tuple[int, s
 
 def handed_out() -> ColumnElement[bool]:
     """State which sets left: printed, sent, or before a credit that was sold."""
-    notice, sale = CampaignNotice.__table__.c, Sale.__table__.c
-    return or_(
-        exists().where(
-            notice.key_change_id == KeyChange.id, notice.state == NoticeState.SENT
-        ),
-        exists().where(
-            sale.key_change_id == KeyChange.id,
-            sale.state.in_([SaleState.ISSUED, SaleState.REVERSED]),
-        ),
-    )  # fmt: skip
+    notice = CampaignNotice.__table__.c
+    alone = exists().where(notice.key_change_id == KeyChange.id, notice.state == NoticeState.SENT)
+    return or_(alone.correlate(KeyChange), first_credit().is_not(None))
+
+
+def first_credit() -> ScalarSelect[datetime]:
+    """Select when the set of the ``KeyChange`` a statement reads first went with a credit."""
+    sale = Sale.__table__.c
+    return (
+        select(func.min(sale.issued_at))
+        .where(sale.key_change_id == KeyChange.id)
+        .where(sale.state.in_([SaleState.ISSUED, SaleState.REVERSED]))
+        .correlate(KeyChange)
+        .scalar_subquery()
+    )
 
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[Any]:

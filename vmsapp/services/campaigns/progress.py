@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.models import (
     Campaign,
-    CampaignNotice,
     CampaignRefusal,
     CampaignState,
     ChangeState,
     KeyChange,
     Meter,
-    NoticeState,
-    Sale,
-    SaleState,
 )
+from vmsapp.services.campaigns.places import handed_out
 from vmsapp.services.campaigns.rows import form_key, job_of, read
 from vmsapp.services.campaigns.terms import Conflict, Progress
 from vmsapp.services.job_pace import pace_of
@@ -107,13 +104,9 @@ def _failed(session: Session, campaign: Campaign) -> int:
 
 def _handed_out(session: Session, campaign: Campaign) -> int:
     """Count sets that were printed or sent, or went with a credit."""
-    sale, notice = Sale.__table__.c, CampaignNotice.__table__.c
-    with_credit = exists().where(sale.key_change_id == change.id, sale.state == SaleState.ISSUED)
-    alone = exists().where(notice.key_change_id == change.id, notice.state == NoticeState.SENT)
     return session.scalar(
         select(func.count()).select_from(KeyChange.__table__)
-        .where(change.campaign_id == campaign.id, change.state.in_(MADE))
-        .where(or_(with_credit, alone))
+        .where(change.campaign_id == campaign.id, change.state.in_(MADE), handed_out())
     ) or 0  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from vmsapp.models import (
 )
 from vmsapp.scope import Actor
 from vmsapp.services import job_runs, stored_files
+from vmsapp.services.campaigns.places import first_credit
 from vmsapp.services.campaigns.rows import locked, note, read
 from vmsapp.services.campaigns.terms import REPORT, ReportRow
 from vmsapp.services.job_runs import Work
@@ -124,7 +125,7 @@ def _changes(session: Session, campaign: Campaign, *, late: bool) -> Iterator[Re
     after = 0
     while True:
         found = session.execute(
-            select(KeyChange, Meter.drn, Region.name, CampaignNotice)
+            select(KeyChange, Meter.drn, Region.name, CampaignNotice, first_credit())
             .join(Meter, Meter.id == KeyChange.meter_id)
             .join(Region, Region.id == Meter.region_id)
             .outerjoin(CampaignNotice, CampaignNotice.key_change_id == KeyChange.id)
@@ -134,18 +135,20 @@ def _changes(session: Session, campaign: Campaign, *, late: bool) -> Iterator[Re
         if not found:
             return
         after = found[-1][0].id
-        for change, drn, region, notice in found:
-            yield _of_change(change, drn, region, notice, late=late)
+        for change, drn, region, notice, credit in found:
+            yield _of_change(change, drn, region, notice, credit, late=late)
         session.expunge_all()
 
 
 def _of_change(
-    change: KeyChange, drn: str, region: str, notice: CampaignNotice | None, *, late: bool
-) -> ReportRow:
+    change: KeyChange, drn: str, region: str, notice: CampaignNotice | None,
+    credit: datetime | None, *, late: bool,
+) -> ReportRow:  # fmt: skip
     why = {"code": change.failure} if change.failure else None
     if why is None and notice is not None and notice.problem:
         why = dict(notice.problem)
-    handed = notice.state_at if notice and notice.state == NoticeState.SENT else None
+    sent = notice.state_at if notice and notice.state == NoticeState.SENT else None
+    handed = min((at for at in (sent, credit) if at is not None), default=None)
     return ReportRow(
         identifiers.drn.format(drn), region, change.state, _key(change, "old"),
         _key(change, "new"), _moment(change.completed_at), _moment(handed),

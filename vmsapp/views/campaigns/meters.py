@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from flask import g, request, url_for
 from flask_babel import gettext
-from sqlalchemy import ColumnElement, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, select
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import business_day, now_utc
@@ -22,6 +22,7 @@ from vmsapp.models import (
     Region,
 )
 from vmsapp.security import CAMPAIGNS
+from vmsapp.services.campaigns.places import handed_out
 from vmsapp.services.problems import error_of
 from vmsapp.services.rows import among
 from vmsapp.sts import identifiers
@@ -68,13 +69,14 @@ class Overdue(YesNo):
 
 @dataclass(frozen=True, kw_only=True)
 class Handed(Choice):
-    """What became of a set that was to be handed out by text message or on a sheet."""
+    """What became of a set: it left, with a credit token too, or what holds it up."""
 
     def rows(self, value: str) -> ColumnElement[bool]:
-        """Those of whose notice it is so."""
+        """Those of which it is so."""
+        if value == NoticeState.SENT:
+            return handed_out()
         notices = select(CampaignNotice.key_change_id).where(CampaignNotice.state == value)
-        found: ColumnElement[bool] = KeyChange.id.in_(notices)
-        return found
+        return and_(KeyChange.id.in_(notices), ~handed_out())
 
 
 def overdue() -> ColumnElement[bool]:
@@ -214,7 +216,7 @@ def _about_all(session: Session, change_ids: Sequence[int]) -> dict[int, _About]
             KeyChange.id,
             Meter.drn,
             Region.name,
-            CampaignNotice.state,
+            case((handed_out(), NoticeState.SENT.value), else_=CampaignNotice.state),
             CampaignNotice.problem,
             Campaign.due_on,
         )
