@@ -7,11 +7,12 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, InvalidInput
+from vmsapp.models import VendingPointAccount
 from vmsapp.money import MAX_MINOR, Money
 from vmsapp.scope import Actor
 from vmsapp.security import FLOATS, Permission
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import Deed, Line, Place
+from vmsapp.services.approvals.deed import ChangedMeanwhile, Deed, Line, Place
 from vmsapp.services.floats import AmountTooLarge, currency_now, locked, present
 
 TERMS: Final[Permission] = ("can_terms", FLOATS)
@@ -44,11 +45,22 @@ class CreditInUse(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Whether a vending point sells from its float, and how far below zero."""
+    """Whether a vending point sells from its float, and how far below zero.
+
+    Attributes:
+        was: The terms when the form was opened, as ``written``; nothing where nobody noted them:
+            then whatever they are is overwritten.
+    """
 
     vending_point_id: int
     limited: bool
     credit_limit_minor: int
+    was: str = ""
+
+
+def written(account: VendingPointAccount) -> str:
+    """Write the terms that are overwritten, as they stand."""
+    return f"limited {account.limited}, credit limit {account.credit_limit_minor}"
 
 
 def _check_terms(session: Session, _actor: Actor, params: Terms) -> None:
@@ -57,6 +69,8 @@ def _check_terms(session: Session, _actor: Actor, params: Terms) -> None:
         raise CreditLimitNegative
     if params.credit_limit_minor > MAX_MINOR:
         raise CreditLimitTooLarge
+    if params.was and params.was != written(account):
+        raise ChangedMeanwhile
     used = account.pending_minor - account.balance_minor
     if params.limited and used > params.credit_limit_minor:
         raise CreditInUse(used=Money(used, currency_now(session)))

@@ -1,6 +1,8 @@
 """A deed that may ask for a second person: what it must tell of itself.
 
-Its parameters are a frozen dataclass of whole numbers, texts, yes or no, and days. They
+Its parameters are a frozen dataclass of whole numbers, texts, yes or no, and days. Those of a
+deed that overwrites what is there hold what was there, too: what was written since by somebody
+else, such as a key change that was confirmed, must not be undone by it unseen. They
 are written as canonical JSON, whose SHA-256 is what an approver approves:
 
 >>> @dataclass(frozen=True)
@@ -20,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, get_type_hints
 
 from sqlalchemy.orm import Session
 
-from vmsapp.errors import N_, Refused, VmsError
+from vmsapp.errors import N_, Conflict, Refused, VmsError
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import ApprovalRequest
 from vmsapp.scope import Actor
@@ -42,6 +44,16 @@ class RequestAltered(Refused):
 
     code = "request_altered"
     message = N_("This request was altered after it was made. Nothing was done.")
+
+
+class ChangedMeanwhile(Conflict):
+    """What it would overwrite is no longer what it was when it was asked for."""
+
+    code = "changed_meanwhile"
+    message = N_(
+        "This was changed by somebody else meanwhile, so nothing was written. Look at what it says"
+        " now; if it should still be otherwise, open the form anew and ask for that."
+    )
 
 
 @dataclass(frozen=True, slots=True)

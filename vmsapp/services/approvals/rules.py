@@ -20,7 +20,7 @@ from vmsapp.money import Money
 from vmsapp.scope import Actor
 from vmsapp.security import SECOND_PERSON
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import Deed, DeedName, Line, Place
+from vmsapp.services.approvals.deed import ChangedMeanwhile, Deed, DeedName, Line, Place
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import setup_at
 
@@ -38,11 +38,22 @@ class AmountNegative(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """What a rule will say."""
+    """What a rule will say.
+
+    Attributes:
+        was: What it said when the form was opened, as ``written``; nothing where nobody noted
+            it: then whatever it says is overwritten.
+    """
 
     action: str
     active: bool
     from_amount_minor: int | None
+    was: str = ""
+
+
+def written(rule: ApprovalRule) -> str:
+    """Write what a rule says that is overwritten."""
+    return f"active {rule.active}, from {rule.from_amount_minor}"
 
 
 def rules(session: Session) -> dict[str, ApprovalRule]:
@@ -124,9 +135,11 @@ def _asks(session: Session, change: RuleChange) -> bool:
     return weakens(rule_of(session, change.action), change)
 
 
-def _check(_session: Session, _actor: Actor, change: RuleChange) -> None:
+def _check(session: Session, _actor: Actor, change: RuleChange) -> None:
     if (change.from_amount_minor or 0) < 0:
         raise AmountNegative
+    if change.was and change.was != written(rule_of(session, change.action, locked=True)):
+        raise ChangedMeanwhile
 
 
 def _run(session: Session, actor: Actor, change: RuleChange, _key: str) -> None:

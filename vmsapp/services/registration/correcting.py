@@ -18,7 +18,7 @@ from vmsapp.models import Meter
 from vmsapp.scope import Actor
 from vmsapp.security import Permission
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import Deed, Line, Place
+from vmsapp.services.approvals.deed import ChangedMeanwhile, Deed, Line, Place
 from vmsapp.services.key_changes.errors import ChangeOpen
 from vmsapp.services.key_changes.in_force import is_open
 from vmsapp.services.registration import meter_errors as wrong
@@ -58,7 +58,12 @@ class CorrectionReasonMissing(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What the record of a meter should have said."""
+    """What the record of a meter should have said.
+
+    Attributes:
+        was: What it said when the form was opened, as ``written``; nothing in what was asked for
+            before this was kept, which is to be asked for anew.
+    """
 
     meter_id: int
     number: str
@@ -70,6 +75,12 @@ class Correction:
     kt: int
     base_date: str
     reason: str
+    was: str = ""
+
+
+def written(meter: Meter) -> str:
+    """Write what a correction overwrites, as the record says it."""
+    return ", ".join(f"{name} {getattr(meter, name)}" for name in FIXED)
 
 
 def _meter(session: Session, meter_id: int) -> Meter:
@@ -116,6 +127,8 @@ def _check(session: Session, _actor: Actor, params: Correction) -> None:
     refuse_busy(session, [meter])
     if is_open(session, meter.meter_pan):
         raise ChangeOpen(drn=identifiers.drn.format(meter.drn))
+    if params.was != written(meter):
+        raise ChangedMeanwhile
     _row(session, meter, params)
 
 

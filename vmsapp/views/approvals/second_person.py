@@ -5,8 +5,8 @@ from typing import Any, Final
 from flask import abort, url_for
 from flask_appbuilder import expose, has_access, permission_name
 from flask_babel import gettext
-from wtforms import BooleanField
-from wtforms.validators import Optional
+from wtforms import BooleanField, HiddenField
+from wtforms.validators import DataRequired, Optional
 
 from vmsapp.errors import N_, VmsError
 from vmsapp.i18n import _, _l
@@ -14,7 +14,7 @@ from vmsapp.models import ApprovalRule
 from vmsapp.security import SECOND_PERSON
 from vmsapp.services.approvals import asking, inbox
 from vmsapp.services.approvals.deeds import RULED
-from vmsapp.services.approvals.rules import RuleChange, rule_of, rules
+from vmsapp.services.approvals.rules import RuleChange, rule_of, rules, written
 from vmsapp.services.approvals.ties import COUNTS_FOR
 from vmsapp.views.approvals.approvers import whole_said, why_nobody
 from vmsapp.views.approvals.deeds import (
@@ -44,6 +44,7 @@ RIGHTS: Final = N_("gave it rights")
 class RuleForm(DeedForm):
     """When a deed asks for a second person."""
 
+    was = HiddenField(validators=[DataRequired()])
     active = BooleanField(_l("Ask for a second person"))
     from_amount = MoneyField(
         _l("From amount"), [Optional()],
@@ -108,11 +109,16 @@ class SecondPerson(OfficeView):
         return page, status
 
     def _present(self, rule: ApprovalRule) -> dict[str, Any]:
-        return {"active": rule.active, "from_amount": rule.from_amount_minor, "key": a_key()}
+        return {
+            "active": rule.active, "from_amount": rule.from_amount_minor, "key": a_key(),
+            "was": written(rule),
+        }  # fmt: skip
 
     def _saved(self, action: str, form: RuleForm) -> Answer:
         amount = form.from_amount.data if "from_amount" in form else None
-        change = RuleChange(action, bool(form.active.data), None if amount is None else int(amount))
+        change = RuleChange(
+            action, bool(form.active.data), None if amount is None else int(amount), form.was.data
+        )
         asked = asking.change_rule(session(), actor(), change, form.key.data)
         tell(asked, _("Saved."))
         return after(asked, url_for("SecondPerson.show"))

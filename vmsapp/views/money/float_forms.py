@@ -1,6 +1,6 @@
 """The forms of floats: money that moves, and the terms of a vending point."""
 
-from wtforms import BooleanField, DateField, StringField
+from wtforms import BooleanField, DateField, HiddenField, StringField
 from wtforms.validators import DataRequired, Length, Optional
 
 from vmsapp.i18n import _l
@@ -29,6 +29,7 @@ class MoveForm(DeedForm):
 class TermsForm(DeedForm):
     """How a vending point sells."""
 
+    was = HiddenField(validators=[DataRequired()])
     limited = BooleanField(
         _l("Sells only from its float"),
         description=_l("Without the tick it sells without limit and owes its cash."),

@@ -16,7 +16,7 @@ from vmsapp.models import ApprovalRequest, Region, VendingPoint
 from vmsapp.security import FLOATS
 from vmsapp.services import audit, float_statements, floats
 from vmsapp.services.float_statements import Row, Statement
-from vmsapp.services.float_terms import CHANGE_TERMS, Terms
+from vmsapp.services.float_terms import CHANGE_TERMS, Terms, written
 from vmsapp.services.floats import (
     PAY_IN,
     TAKE_OUT,
@@ -215,13 +215,15 @@ class Floats(Exported):
         form = TermsForm(
             data={
                 "key": a_key(),
+                "was": written(account),
                 "limited": account.limited,
                 "credit_limit": account.credit_limit_minor,
             }
         )
 
         def save() -> ApprovalRequest | None:
-            params = Terms(pk, bool(form.limited.data), int(form.credit_limit.data or 0))
+            limit = int(form.credit_limit.data or 0)
+            params = Terms(pk, bool(form.limited.data), limit, form.was.data)
             return submit(CHANGE_TERMS, params, form.key.data, _("Saved."))
 
         present = Terms(pk, account.limited, account.credit_limit_minor)

@@ -284,6 +284,7 @@ class CorrectForm(MeterForm):
     """What the record should have said, and why that is known."""
 
     key_of_form = HiddenField(validators=[DataRequired(), Length(max=MAX_KEY)])
+    was = HiddenField(validators=[DataRequired()])
 
     reason = TextAreaField(
         _l("Reason"),

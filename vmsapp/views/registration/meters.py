@@ -31,7 +31,7 @@ from vmsapp.models import (
 from vmsapp.security import COUNTER, ENGINEERING
 from vmsapp.services.key_changes.offers import Offer, offer_for
 from vmsapp.services.registration import meters, removing
-from vmsapp.services.registration.correcting import CORRECT, MAX_REASON, Correction
+from vmsapp.services.registration.correcting import CORRECT, MAX_REASON, Correction, written
 from vmsapp.services.registration.drafts import MeterDraft
 from vmsapp.services.registration.faults import Fault, FaultyRows
 from vmsapp.services.registration.meter_locks import lock_places
@@ -330,7 +330,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
     def correct(self, pk: int) -> Answer:
         """Ask for a correction of what a meter's record says."""
         row = self.row(pk)
-        form, status = CorrectForm(data={"key_of_form": a_key()}), 200
+        form, status = CorrectForm(data={"key_of_form": a_key(), "was": written(row)}), 200
         if request.method == "GET":
             form.fill(row)
         else:
@@ -357,7 +357,7 @@ class Meters(Exported, Imported, MeterMany, MeterKeys):
         wanted = Correction(
             row.id, number, draft.algorithm, draft.ea or 0, draft.sgc, draft.krn or 0, draft.ti,
             -1 if draft.kt is None else draft.kt, draft.base_date,
-            (form.reason.data or "").strip()[:MAX_REASON],
+            (form.reason.data or "").strip()[:MAX_REASON], form.was.data,
         )  # fmt: skip
         return submit(CORRECT, wanted, form.key_of_form.data, str(_("Saved.")))
 
