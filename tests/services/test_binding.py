@@ -1,10 +1,11 @@
 """Binding, unbinding and swapping meters: links with dates, places that keep their counters."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 
 import pytest
+from sqlalchemy import update
 
 from tests.factories import (
     DOMESTIC,
@@ -37,6 +38,7 @@ from vmsapp.models import (
 from vmsapp.services.registration import meter_errors as wrong
 from vmsapp.services.registration.binding import Link, Swap, bind, swap, unbind
 from vmsapp.services.registration.removing import remove
+from vmsapp.services.registration.tariff_assigning import assign
 from vmsapp.services.vending.errors import NoSuchMeter
 
 
@@ -203,6 +205,42 @@ def test_with_a_new_consumer_the_units_stay_and_the_arrears_go(shop, deed, newco
     sale = shop.sell(DOMESTIC, units="10")
     assert (sale.consumer_id, sale.charged_minor) == (newcomer, 100 + FEE_MINOR)
     assert shop.counters(DOMESTIC)[TODAY] == Decimal(70)
+
+
+def test_a_tariff_given_after_the_leaver_went_forgives_no_arrears(shop, deed, newcomer):
+    """SALE.md 11: arrears stay with the leaving consumer, by the tariff the place had."""
+    shop.at(NOW + timedelta(days=92))  # 17 June: the fees of March, April and May are not paid
+    place, number = shop.point_of(DOMESTIC), number_of(shop, DOMESTIC)
+    (flat,) = shop.rows(Tariff, Tariff.name == "Flat")
+    deed(unbind, number)
+    deed(assign, [number], flat.id)
+    deed(bind, [Link(number, newcomer, place)])
+    before, after = links(shop, DOMESTIC)
+    assert (before.arrears_minor, after.arrears_minor) == (3 * FEE_MINOR, None)
+    assert shop.quote(DOMESTIC, units="10")["fee_arrears_minor"] == 0
+
+
+def test_the_arrears_of_who_comes_back_are_due_at_the_place_again(shop, deed):
+    shop.at(NOW + timedelta(days=92))
+    consumer, place = owner(shop, DOMESTIC), shop.point_of(DOMESTIC)
+    deed(unbind, number_of(shop, DOMESTIC))
+    deed(bind, [Link(number_of(shop, DOMESTIC), consumer, place)])
+    assert [link.arrears_minor for link in links(shop, DOMESTIC)] == [None, None]
+    assert shop.quote(DOMESTIC, units="10")["fee_arrears_minor"] == 3 * FEE_MINOR
+
+
+def test_of_who_left_before_this_was_noted_the_arrears_are_worked_out_later(
+    shop, deed, newcomer
+):  # fmt: skip
+    shop.at(NOW + timedelta(days=92))
+    place = shop.point_of(DOMESTIC)
+    deed(unbind, number_of(shop, DOMESTIC))
+    shop.change(
+        lambda session: session.execute(update(MeterInstallation).values(arrears_minor=None))
+    )
+    shop.clock.forward(days=40)
+    deed(bind, [Link(number_of(shop, DOMESTIC), newcomer, place)])
+    assert links(shop, DOMESTIC)[0].arrears_minor == 3 * FEE_MINOR
 
 
 def test_the_months_units_stay_with_the_place(shop, deed, newcomer):

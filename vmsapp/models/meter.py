@@ -165,7 +165,8 @@ class MeterInstallation(Model):
         consumer_id: Who bought there meanwhile; ``None`` where nobody did, or nobody noted it.
         installed_credit, removed_credit: Units that stood on the meter, as far as somebody read
             it: when it came, and when it went.
-        arrears_minor: Missed fees the leaving consumer went with, minor units.
+        arrears_minor: Missed fees the leaving consumer went with, minor units: noted when the
+            meter is taken off, and taken away again should the same consumer go on there.
     """
 
     __tablename__ = "meter_installation"

@@ -2,7 +2,9 @@
 
 A service point is a place; it keeps its counters whatever hangs there. Binding makes a new one,
 or takes over one where nothing hangs. With a new consumer the month's units stay with the place;
-missed fees stay with the leaving consumer: their sum is kept with the link that ended.
+missed fees stay with the leaving consumer: their sum is kept with the link that ended. It is
+worked out when the meter is taken off, by the tariff the place had: while the meter hangs
+nowhere it may get the tariff of who comes next.
 
 Source: SALE.md, "11. Counters and the service point".
 """
@@ -148,8 +150,9 @@ def unbind(
         if point is None:
             raise wrong.MeterUnbound(number=identifiers.drn.format(meter.drn))
         refuse_busy(session, [meter])
-        before = meter.state
-        _end(session, meter, credit, now_utc())
+        before, now = meter.state, now_utc()
+        link = _end(session, meter, credit, now)
+        link.arrears_minor = _missed(session, point, meter.tariff_id, now)
         _put_away(meter, afterwards, actor)
         audit.record(
             session, actor, "meter.unbound", "meter", meter.id, drn=meter.drn,
@@ -275,6 +278,8 @@ def _take_over(
             _leave_arrears(session, point, last)
             point.consumer_id, anew = link.consumer_id, True
             point.region_id = consumers[link.consumer_id].region_id
+        elif last is not None:
+            last.arrears_minor = None  # nobody left: what is due is due at the place
         if anew:
             point.plan_attached_on = today_of(session)
     session.flush()
@@ -294,7 +299,11 @@ def _last_link(session: Session, point_id: int) -> MeterInstallation | None:
 
 
 def _leave_arrears(session: Session, point: ServicePoint, last: MeterInstallation | None) -> None:
-    """Keep with the links that ended whose they were, and with the last what is owed."""
+    """Keep with the links that ended whose they were, and with the last what is owed.
+
+    That was worked out when the meter was taken off; of one taken off before this was so it is
+    worked out now, by the tariff its meter has by now.
+    """
     if last is None or last.removed_at is None or point.consumer_id is None:
         return
     session.execute(
@@ -303,12 +312,20 @@ def _leave_arrears(session: Session, point: ServicePoint, last: MeterInstallatio
         .where(MeterInstallation.consumer_id.is_(None))
         .values(consumer_id=point.consumer_id)
     )
+    if last.arrears_minor is None:
+        last.arrears_minor = _missed(session, point, last.meter.tariff_id, last.removed_at)
+
+
+def _missed(
+    session: Session, point: ServicePoint, tariff_id: int | None, moment: datetime
+) -> int | None:
+    """Add up the fees missed at a place by a moment; ``None`` where nothing was sold as yet."""
     try:
         setup = setup_at(session, now_utc())
     except NotSetUp:
-        return  # nothing was sold, and nothing can be owed
-    due = dues_at(session, setup, [(point, last.meter.tariff_id)], last.removed_at)
-    last.arrears_minor = due[point.id].missed_minor if due else 0
+        return None
+    due = dues_at(session, setup, [(point, tariff_id)], moment)
+    return due[point.id].missed_minor if due else 0
 
 
 def _new_points(
@@ -361,7 +378,9 @@ def _put_away(meter: Meter, afterwards: MeterState, actor: Actor) -> None:
         put(meter, afterwards, actor)
 
 
-def _end(session: Session, meter: Meter, credit: Decimal | None, now: datetime) -> None:
+def _end(
+    session: Session, meter: Meter, credit: Decimal | None, now: datetime
+) -> MeterInstallation:
     link = session.scalars(
         select(MeterInstallation).where(
             MeterInstallation.meter_id == meter.id, MeterInstallation.removed_at.is_(None)
@@ -369,6 +388,7 @@ def _end(session: Session, meter: Meter, credit: Decimal | None, now: datetime) 
     ).one()
     link.removed_at, link.removed_credit = now, credit
     session.flush()
+    return link
 
 
 def _other_kind(meter: Meter, counted: str) -> wrong.OtherKindOfPlace:
