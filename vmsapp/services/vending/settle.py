@@ -39,6 +39,7 @@ from vmsapp.services.setup import installation, setup_at
 from vmsapp.services.vending import debts
 from vmsapp.services.vending.errors import IllegalTransition
 from vmsapp.services.vending.ground import lock_account, lock_to_settle
+from vmsapp.services.vending.leavers import owe_again
 from vmsapp.services.vending.tids import lock_head
 from vmsapp.statements import made_once
 
@@ -251,7 +252,8 @@ def take_back(
     """Reverse an issued sale, inside a transaction that holds its locks.
 
     What it counted is given back to the service point and periods stored on it, the fees it
-    paid are due again, and its money is answered by a transfer of today.
+    paid are due again, from who left since as arrears, and its money is answered by a transfer
+    of today.
 
     Args:
         session: The service point, the meter's head and the account are locked.
@@ -320,11 +322,13 @@ def _give_back(session: Session, sale: Sale) -> None:
     counter.units -= sale.counted_units
     counter.charged_minor -= sale.charged_minor
     debts.give_back(session, sale)
-    session.execute(
+    fees = session.execute(
         delete(FeePayment)
         .where(FeePayment.sale_id == sale.id)
+        .returning(FeePayment.fee_period, FeePayment.period_start)
         .execution_options(synchronize_session=False)
-    )
+    ).all()
+    owe_again(session, sale, [(length, start) for length, start in fees])
 
 
 def _next_receipt(session: Session, vending_point_id: int) -> tuple[int, int]:
