@@ -1,16 +1,17 @@
 """The sheet of meters."""
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import date
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from vmsapp.errors import N_, Conflict, VmsError
-from vmsapp.models import Meter, MeterState
+from vmsapp.models import Meter, MeterInstallation, MeterState, ServicePoint
 from vmsapp.scope import Actor
 from vmsapp.services.imports.consumers import ChangedSince, GoneSince, InUseSince
 from vmsapp.services.imports.kinds import (
@@ -31,6 +32,7 @@ from vmsapp.services.registration.faults import Fault
 from vmsapp.services.registration.meter_checks import Added, batches
 from vmsapp.services.registration.meter_locks import why_busy
 from vmsapp.services.registration.meter_numbers import number_of
+from vmsapp.services.registration.meters import today_of
 from vmsapp.services.registration.number_errors import NumberTwice
 from vmsapp.services.registration.taking_back import locked, take_back, used
 from vmsapp.services.rows import among
@@ -58,6 +60,11 @@ OWNER: Final = {
     "consumer_number": N_("Consumer number"), "consumer_name": N_("Consumer's name"),
 }  # fmt: skip
 """Headings of whose a meter is; the sheet of meters with consumers takes them."""
+
+
+DAY: Final = "attached_on"
+"""Beside a former draft: the link by which the meter hung, since when its tariff had counted
+there, and since when the import's did."""
 
 
 class Meters:
@@ -165,9 +172,11 @@ class Meters:
         added = [row.subject_id for row in back if row.state == "added"]
         if added:
             take_back(session, actor, added, batch_id)
-        changed = {row.subject_id: MeterDraft(**row.before) for row in back if row.before}
-        if changed:
-            meters.change(session, actor, changed, batch_id=batch_id)
+        before = {row.subject_id: row.before for row in back if row.before}
+        if before:
+            since = _since(session, before)
+            drafts = {key: MeterDraft(**_without_day(said)) for key, said in before.items()}
+            meters.change(session, actor, drafts, batch_id=batch_id, since=since)
         return stays
 
 
@@ -235,15 +244,55 @@ def _change(session: Session, actor: Actor, batch_id: int, wanted: Sequence[Want
     drafts: dict[int, MeterDraft] = {
         one.existing_id: one.draft for one in wanted if one.existing_id is not None
     }
-    kept = {key: asdict(draft_of(one)) for key, one in meters_of(session, list(drafts)).items()}
+    # under their locks, so that what is kept is what is changed
+    kept = {key: asdict(draft_of(one)) for key, one in locked(session, list(drafts)).items()}
+    hung, today = _attached(session, list(drafts)), today_of(session)
     changed = set(meters.change(session, actor, drafts, batch_id=batch_id))
     said = {key: mark(meter) for key, meter in meters_of(session, list(drafts)).items()}
+    for key in changed & hung.keys():
+        if kept[key]["tariff_id"] != drafts[key].tariff_id:
+            link_id, was = hung[key]
+            kept[key][DAY] = [link_id, was.isoformat(), today.isoformat()]
     return [
         Done("changed", key, kept[key], said[key])
         if key in changed
         else Done("same", key, version=said[key])
         for key in drafts
     ]
+
+
+def _attached(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, date]]:
+    """By which link meters hang, and since when their tariff counts at the place, by id."""
+    link, place = MeterInstallation.__table__.c, ServicePoint.__table__.c
+    return {
+        meter_id: (link_id, day)
+        for some in batches(ids)
+        for meter_id, link_id, day in session.execute(
+            select(link.meter_id, link.id, place.plan_attached_on)
+            .where(place.id == link.service_point_id)
+            .where(link.meter_id.in_(some), link.removed_at.is_(None))
+        )
+    }
+
+
+def _since(session: Session, before: Mapping[int, dict[str, Any]]) -> dict[int, date]:
+    """Since when the former tariffs count again: as before, so that no missed fee is forgiven.
+
+    A day that somebody set since stays. Where the meter was bound anew since, the former one
+    says nothing any more; imports of before this was kept tell none.
+    """
+    kept = {key: said[DAY] for key, said in before.items() if DAY in said}
+    found = _attached(session, list(kept))
+    since = {}
+    for key, (link_id, was, imported) in kept.items():
+        hangs_by, now = found.get(key, (None, None))
+        if now is not None and hangs_by == link_id:
+            since[key] = date.fromisoformat(was) if now.isoformat() == imported else now
+    return since
+
+
+def _without_day(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if name != DAY}
 
 
 def told(faults: Iterable[tuple[int, Fault]]) -> list[RowFault]:

@@ -281,6 +281,7 @@ def change(
     changes: Mapping[int, MeterDraft],
     *,
     batch_id: int | None = None,
+    since: Mapping[int, date] | None = None,
 ) -> list[int]:
     """Change meters, all of them or none.
 
@@ -292,6 +293,8 @@ def change(
         actor: Who changes them.
         changes: What is said of each meter now, by its id.
         batch_id: The import they belong to; it has one event for all.
+        since: Days from which another tariff counts instead, by the meter's id: one that is
+            put back counts from when it did.
 
     Returns:
         Ids of those that are other than before.
@@ -314,11 +317,11 @@ def change(
             if any(getattr(meter, name) != value for name, value in row.items())
         ]
         _refuse_busy(session, [meter for meter, _ in changed], list(meters), batch_id)
-        today = today_of(session)
+        today, from_day = today_of(session), since or {}
         take_out(session, _of_another_product(changed))
         for meter, row in changed:
             before = {name: getattr(meter, name) for name in COLUMNS}
-            write(meter, row, points.get(meter.id), today)
+            write(meter, row, points.get(meter.id), from_day.get(meter.id, today))
             if batch_id is None:
                 audit.record(
                     session, actor, "meter.changed", "meter", meter.id,
