@@ -11,6 +11,7 @@ from vmsapp.models import (
     FindingKind,
     JournalFinding,
     KeyChange,
+    Meter,
     Sale,
     SecurityModule,
     SmAlgorithm,
@@ -19,7 +20,7 @@ from vmsapp.models import (
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.key_changes import errors as wrong
 from vmsapp.services.registration.meter_errors import MetersBusy
-from vmsapp.services.security_modules.assigning import cover
+from vmsapp.services.security_modules.assigning import cover, served
 from vmsapp.services.security_modules.changing import StillAsked, StillServes, retire
 from vmsapp.services.security_modules.importing import KeyInChange, remove_key
 from vmsapp.services.security_modules.journal_check import compare
@@ -146,3 +147,16 @@ def test_a_module_that_owes_a_set_is_not_retired(shop, keys, module):
     with shop.session() as session, seen_by(SYSTEM), pytest.raises(StillAsked):
         retire(session, SYSTEM, shop.utility.module_id)
     assert shop.count(Sale) == 0
+
+
+def test_a_meter_that_is_being_changed_needs_its_new_key_alone(shop, keys):
+    keys.start(LEGACY_11, krn=2)
+    shop.change(lambda session: session.execute(delete(VendingKey).where(VendingKey.dkga == "02")))
+    meter = shop.meter(LEGACY_11)
+    alike = (Meter.sgc == meter.sgc, Meter.krn == 1, Meter.kt == 2)
+    others = shop.rows(Meter, *alike, Meter.algorithm == "legacy", Meter.state != "retired")
+    with shop.session() as session, seen_by(SYSTEM):
+        (legacy,) = (one for one in served(session) if one.algorithm == "legacy")
+    needed = {(one.sgc, one.krn): one.meters for one in legacy.lacks}
+    assert needed[meter.sgc, 2] == 1
+    assert needed[meter.sgc, 1] == len(others) - 1 > 0

@@ -53,6 +53,12 @@ def newest_open() -> ScalarSelect[int]:
     )
 
 
+IS_BEING_CHANGED: Final = (
+    (change.meter_pan == Meter.meter_pan) & change.closed_at.is_(None) & change.undoes_id.is_(None)
+)
+"""Joins to a ``Meter`` the change to another key that is open; there is one at most. One that takes
+a change back ends at the key of the record."""
+
 OF_CHANGE: Final = (
     change.id.label("change_id"), change.state.label("change_state"), change.new_sgc,
     change.new_krn, change.new_kt, change.new_ti, change.new_dkga,
@@ -129,7 +135,7 @@ def with_module(
         changes: What is joined as its change: the class where it is read as such.
     """
     return statement.outerjoin(changes, change.id == newest_open()).outerjoin(
-        SmAlgorithm, SmAlgorithm.algorithm == _algorithm()
+        SmAlgorithm, SmAlgorithm.algorithm == algorithm_now()
     )
 
 
@@ -140,7 +146,7 @@ def with_key(
     """Join the same, and the vending key with which that module makes them."""
     key = VendingKey
     dkga = case(
-        (_algorithm() == Algorithm.LEGACY.value, Algorithm.LEGACY.dkga),
+        (algorithm_now() == Algorithm.LEGACY.value, Algorithm.LEGACY.dkga),
         else_=Algorithm.STS6.dkga,
     )
     return with_module(statement, changes).outerjoin(
@@ -152,7 +158,8 @@ def with_key(
     )  # fmt: skip
 
 
-def _algorithm() -> ColumnElement[str]:
+def algorithm_now() -> ColumnElement[str]:
+    """State the algorithm of a ``Meter``'s tokens, its open change joined."""
     return case(
         (change.new_dkga.is_(None), Meter.algorithm),
         (change.new_dkga == Algorithm.LEGACY.dkga, Algorithm.LEGACY.value),

@@ -17,9 +17,18 @@ from sqlalchemy.orm import Session
 from vmsapp.errors import N_, NotFound, Refused
 from vmsapp.extensions import atomic
 from vmsapp.hsm.registry import Registry
-from vmsapp.models import Algorithm, Meter, MeterState, SecurityModule, SmAlgorithm, VendingKey
+from vmsapp.models import (
+    Algorithm,
+    KeyChange,
+    Meter,
+    MeterState,
+    SecurityModule,
+    SmAlgorithm,
+    VendingKey,
+)
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
+from vmsapp.services.key_changes.in_force import IS_BEING_CHANGED, algorithm_now
 from vmsapp.services.key_changes.uses import changed_to
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.security_modules.keys import copy_key_list
@@ -135,17 +144,27 @@ def cover(session: Session, algorithm: str, module_id: int) -> list[Missing]:
 def served(session: Session) -> list[Served]:
     """Tell which module serves each algorithm, and which keys it lacks for that.
 
-    One statement: the keys that meters in use need and their module does not have, those of the
-    most meters first. Whoever asks, the meters of all regions count.
+    One statement: the keys that the next tokens of meters in use need, of those being taken to a
+    key that one, and their module does not have, those of the most meters first. Whoever asks, the
+    meters of all regions count.
     """
-    dkga = case(*((Meter.algorithm == one.value, one.dkga) for one in Algorithm), else_=None)
-    needed = (
-        select(Meter.algorithm, Meter.sgc, Meter.krn, Meter.kt, dkga.label("dkga"),
-               func.count().label("meters"))
+    algorithm, of_change = algorithm_now(), KeyChange.__table__.c
+    named = (
+        algorithm.label("algorithm"),
+        func.coalesce(of_change.new_sgc, Meter.sgc).label("sgc"),
+        func.coalesce(of_change.new_krn, Meter.krn).label("krn"),
+        func.coalesce(of_change.new_kt, Meter.kt).label("kt"),
+    )
+    by_algorithm = (
+        select(*named, func.count().label("meters"))
+        .select_from(Meter)
+        .outerjoin(KeyChange.__table__, IS_BEING_CHANGED)
         .where(Meter.state != MeterState.RETIRED)
-        .group_by(Meter.algorithm, Meter.sgc, Meter.krn, Meter.kt)
+        .group_by(*named)
         .subquery()
-    )  # fmt: skip
+    )
+    dkga = case(*((by_algorithm.c.algorithm == one.value, one.dkga) for one in Algorithm))
+    needed = select(by_algorithm, dkga.label("dkga")).subquery()
     key = and_(
         VendingKey.module_id == SmAlgorithm.module_id, VendingKey.sgc == needed.c.sgc,
         VendingKey.krn == needed.c.krn, VendingKey.kt == needed.c.kt,
