@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tests import factories
 from tests.factories import LEGACY_11, STS6_11
-from tests.faults import request_lost
+from tests.faults import down, put_off, request_lost
 from vmsapp.errors import NotFound
 from vmsapp.hsm.drivers.soft import SoftModule
 from vmsapp.hsm.errors import HsmUnavailable
@@ -19,6 +19,7 @@ from vmsapp.hsm.registry import Registry
 from vmsapp.hsm.results import Results
 from vmsapp.models import AuditEvent, Meter, MeterState, SecurityModule, SmAlgorithm, VendingKey
 from vmsapp.scope import SYSTEM, seen_by
+from vmsapp.services.audit.heads import signer
 from vmsapp.services.security_modules.assigning import (
     KeysMissing,
     ModuleRetired,
@@ -206,3 +207,29 @@ def test_a_key_of_another_value_is_on_record_with_both(shop, second):
     event = shop.rows(AuditEvent, AuditEvent.action == "key.other_value")[-1]
     assert event.details["was_kcv"] == "000000"
     assert event.details["kcv"] != "000000"
+
+
+def test_a_retired_module_signs_the_trail_only_where_no_other_can(shop, second, module):
+    first = shop.rows(SecurityModule, SecurityModule.id != second)[0].id
+
+    def who() -> int:
+        with shop.session() as session, seen_by(SYSTEM):
+            return signer(session, shop.registry)[0]
+
+    assert who() == first
+
+    def retired(session):
+        session.get_one(SecurityModule, first).retired_at = factories.NOW
+
+    shop.change(retired)
+    module.always("last_head", down)  # its machine is gone
+    assert who() == second
+
+
+def test_a_module_server_whose_client_is_no_auditor_signs_nothing(shop, second, module):
+    module.always("last_head", put_off("permission"))
+    with shop.session() as session, seen_by(SYSTEM):
+        assert signer(session, shop.registry)[0] == second
+    module.always("last_head", put_off("refused"))
+    with shop.session() as session, seen_by(SYSTEM), pytest.raises(HsmUnavailable):
+        signer(session, shop.registry)

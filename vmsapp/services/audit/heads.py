@@ -5,6 +5,8 @@ each head in its own record, so that a shorter trail shows even where the signed
 were removed with it.
 """
 
+from typing import Final
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,7 +14,7 @@ from vmsapp.errors import N_, InvalidInput, Refused
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.answers import SignedHead
 from vmsapp.hsm.base import SecurityModule as Module
-from vmsapp.hsm.errors import NotSupported
+from vmsapp.hsm.errors import HsmUnavailable, NotSupported
 from vmsapp.hsm.registry import Registry
 from vmsapp.models import AuditHead, SecurityModule
 from vmsapp.scope import Actor
@@ -20,6 +22,9 @@ from vmsapp.services import audit
 from vmsapp.services.audit.chain import hash_at, head_of
 from vmsapp.services.audit.sealer import seal
 from vmsapp.services.security_modules import open_module
+
+LACKS_ROLE: Final = "permission"
+"""Why a module server does not let a client sign that is no auditor of it."""
 
 
 class NobodySigns(Refused):
@@ -103,16 +108,26 @@ def accept_restore(session: Session, registry: Registry, actor: Actor, reason: s
 def signer(session: Session, registry: Registry) -> tuple[int, Module]:
     """Find the module that signs: the first that can, and the id of its row.
 
+    One that was retired signs only where no other can: it may be gone by now.
+
     Raises:
         NobodySigns: None can.
+        HsmUnavailable, HsmTimeout: The one that would does not answer.
     """
-    for number in session.scalars(select(SecurityModule.id).order_by(SecurityModule.id)).all():
+    row = SecurityModule
+    for number in session.scalars(
+        select(row.id).order_by(row.retired_at.is_not(None), row.id)
+    ).all():
         module = open_module(session, registry, number)
         end_reading(session)
         try:
             module.last_head()
         except NotSupported:
             continue
+        except HsmUnavailable as error:
+            if error.why == LACKS_ROLE:
+                continue
+            raise
         return number, module
     raise NobodySigns
 
