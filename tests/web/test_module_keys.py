@@ -21,6 +21,8 @@ from vmsapp.hsm.requests import KeyRef
 from vmsapp.hsm.results import Results
 from vmsapp.models import ApprovalRequest, ApprovalRule, AuditEvent, SecurityModule, VendingKey
 from vmsapp.models.user import Role
+from vmsapp.scope import SYSTEM, seen_by
+from vmsapp.services.security_modules.keys import copy_key_list
 from vmsapp.sts.secret import SecretBytes
 
 PASSPHRASE = "sent by another way"
@@ -180,6 +182,30 @@ def test_a_key_that_is_refused_keeps_the_whole_file_out(admin, shop):
     assert "Nothing was loaded: a file is taken whole or not at all." in shown
     assert "777002/1/2/04 is refused The key expired on" in shown
     assert SGC not in keys_of(shop)
+
+
+def test_in_production_no_key_for_demonstration_comes_in(admin, shop, registry, keystore_here):
+    form = fields(choose(admin, key_file()).text, "/load")
+    registry.production = True
+    sentence = "A key made for demonstration is not taken in production."
+    assert sentence in words(choose(admin, key_file()))
+    sent = {"passphrase": PASSPHRASE, "deed": "load"}
+    assert sentence in words(admin.post("/modules/import/1/load", form | sent))
+    assert keystore_here.keys() == []
+
+
+def test_in_production_a_key_for_demonstration_that_is_in_a_module_is_none(
+    shop, registry, keystore_here
+):
+    keystore_here.add(factories.key_named(SGC, "04"))
+    registry.production = True
+    with shop.session() as session, seen_by(SYSTEM):
+        copy_key_list(session, registry, SYSTEM, 1)
+    assert SGC not in keys_of(shop)
+    registry.production = False
+    with shop.session() as session, seen_by(SYSTEM):
+        copy_key_list(session, registry, SYSTEM, 1)
+    assert SGC in keys_of(shop)
 
 
 def test_the_same_file_again_says_that_its_keys_are_there(admin):

@@ -46,6 +46,7 @@ class Registry:
         descriptors: Modules known from the start, standbys too.
         factories: By driver name.
         wrap: Applied to each module as it is opened; tests put faults between here.
+        production: Keys for demonstration are no keys here, wherever a module has them from.
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Registry:
         factories: Mapping[str, Factory],
         *,
         wrap: Wrap = _as_it_is,
+        production: bool = False,
     ) -> None:
+        self.production = production
         self._descriptors = {descriptor.id: descriptor for descriptor in descriptors}
         self._factories = factories
         self._wrap = wrap

@@ -36,6 +36,7 @@ REFUSALS: Final = {
     "wait": N_("Too many wrong passphrases. Try again in %(minutes)s min."),
     "tampered": N_("The passphrase is right, but the keys in this file were altered."),
     "mismatch": N_("This key file holds other keys than it says it does."),
+    "demo": N_("A key made for demonstration is not taken in production."),
     "pending_full": N_(
         "%(most)s key files wait for a second custodian already. Approve or remove one first."
     ),

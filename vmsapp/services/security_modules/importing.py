@@ -105,11 +105,12 @@ def preview(session: Session, registry: Registry, module_id: int, blob: bytes) -
     """Tell what a key file says of itself.
 
     Raises:
-        KeyFileRefused: It is none, or not for this module.
+        KeyFileRefused: It is none, or not for this module; ``demo``: keys for demonstration, and
+            this is production, whatever the module server takes itself to be.
         NotSupported: This kind of module takes none.
         ModuleAway: It is retired.
     """
-    return _ready(session, registry, module_id, blob).inspect_keys(blob)
+    return _inspected(_ready(session, registry, module_id, blob), registry, blob)
 
 
 def try_keys(
@@ -159,7 +160,7 @@ def import_keys(
         NotAllowed: They may not replace keys.
     """
     module = _ready(session, registry, module_id, blob)
-    found = module.inspect_keys(blob)
+    found = _inspected(module, registry, blob)
     tried = module.import_keys(blob, passphrase, actor=actor.name, replace=replace, dry_run=True)
     outcomes = {verdict.outcome for verdict in tried.verdicts}
     if tried.refused:
@@ -262,6 +263,13 @@ def _ready(session: Session, registry: Registry, module_id: int, blob: bytes) ->
     module = open_module(session, registry, module_id)
     end_reading(session)
     return module
+
+
+def _inspected(module: Module, registry: Registry, blob: bytes) -> KeyFilePreview:
+    found = module.inspect_keys(blob)
+    if registry.production and any(key.demo for key in found.keys):
+        raise KeyFileRefused("demo")
+    return found
 
 
 def _replacing(session: Session, params: KeyFile, tried: ImportReport) -> ReplacingFile:

@@ -17,12 +17,17 @@ def copy_key_list(session: Session, registry: Registry, actor: Actor, module_id:
 
     What the module has no more goes from here too, on record: a meter whose key is gone is
     refused with a sentence before anything is sold, and no algorithm moves to where it is not.
-    Whoever asked for the list took nothing away, so that is noticed by the product.
+    Whoever asked for the list took nothing away, so that is noticed by the product. Keys for
+    demonstration, which a module server that is not told so lets in, are none in production.
 
     Returns:
         How many keys are new here, another than before, or gone.
     """
-    listed = open_module(session, registry, module_id).list_keys()
+    listed = [
+        info
+        for info in open_module(session, registry, module_id).list_keys()
+        if not (info.demo and registry.production)
+    ]
     changed = 0
     with atomic(session):
         known = {

@@ -73,7 +73,8 @@ def registry_from(settings: Settings) -> Registry:
             limits=limits_of(settings),
         )
 
-    return Registry((), {"soft": open_embedded} | factories(settings))
+    kinds = {"soft": open_embedded} | factories(settings)
+    return Registry((), kinds, production=settings.production)
 
 
 def factories(settings: Settings) -> dict[str, Factory]:
