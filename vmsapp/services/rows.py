@@ -1,6 +1,6 @@
 """What several use cases do to rows: insert what is missing, lock, compare and set."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import (
@@ -55,6 +55,35 @@ def parts(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
 def table_of(model: type[Model]) -> Table:
     """The bare table of a model: for statements past the scope, which say why."""
     return cast("Table", model.__table__)
+
+
+def referred_to(
+    session: Session, model: type[Model], ids: Collection[int], *, but: Collection[str] = ()
+) -> set[int]:
+    """Tell on which rows others hang by a foreign key, wherever and whoever sees them.
+
+    Asked of all tables there are, so that none is forgotten: what is deleted all the same
+    would break the transaction, and with it what is done to other rows.
+
+    Args:
+        session: Any.
+        model: Whose rows they are.
+        ids: Theirs.
+        but: Names of tables that do not count.
+    """
+    own = table_of(model)
+    referring = [
+        key.parent
+        for other in own.metadata.sorted_tables
+        for key in other.foreign_keys
+        if key.column.table is own and other.name not in but
+    ]
+    return {
+        found
+        for some in parts(sorted(set(ids)))
+        for one in referring
+        for found in session.scalars(select(one).where(among(session, one, some)).distinct())
+    }
 
 
 def insert_missing(session: Session, model: type[Model], **values: Any) -> None:  # noqa: ANN401

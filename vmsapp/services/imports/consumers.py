@@ -90,7 +90,10 @@ class InUseSince(Conflict):
     """Something was hung on the record after the import."""
 
     code = "in_use_since"
-    message = N_("A meter or a sale hangs on the record now, so it stays.")
+    message = N_(
+        "Something hangs on the record now, such as a meter, a sale, a debt or a campaign, so it"
+        " stays."
+    )
 
 
 class GoneSince(Conflict):

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete as removal
-from sqlalchemy import select, union, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, NotFound
 from vmsapp.extensions import atomic
-from vmsapp.models import Consumer, MeterInstallation, NumberSeries, Region, Sale, ServicePoint
+from vmsapp.models import Consumer, NumberSeries, Region
 from vmsapp.models.consumer import FOUND_BY
 from vmsapp.models.folding import search_key
 from vmsapp.scope import Actor, unscoped
@@ -30,7 +30,7 @@ from vmsapp.services.registration.consumer_faults import (
 )
 from vmsapp.services.registration.drafts import ConsumerDraft
 from vmsapp.services.registration.faults import Fault, FaultyRows
-from vmsapp.services.rows import among, insert_missing, insert_rows, lock, parts
+from vmsapp.services.rows import among, insert_missing, insert_rows, lock, parts, referred_to
 
 SERIES: Final = "consumer"
 DIGITS: Final = 8
@@ -49,10 +49,12 @@ TOLD: Final = ("number", "region_id")
 
 
 class ConsumerHasHistory(Conflict):
-    """Meters were bound to the consumer, or sold to; that is never lost."""
+    """Something hangs on the consumer: a place, a sale, a debt; that is never lost."""
 
     code = "consumer_has_history"
-    message = N_("Meters or sales are on record for this consumer, so it stays. Retire it instead.")
+    message = N_(
+        "Meters, sales or debts are on record for this consumer, so it stays. Retire it instead."
+    )
 
 
 class ConsumerAnonymised(Conflict):
@@ -180,7 +182,7 @@ def delete(
 
     Raises:
         NotFound: One is not there, as far as the actor sees.
-        ConsumerHasHistory: A meter was bound to one, or something sold; nothing was deleted.
+        ConsumerHasHistory: Something hangs on one; nothing was deleted.
     """
     with atomic(session):
         rows = locked(session, ids)
@@ -196,15 +198,8 @@ def delete(
 
 
 def with_history(session: Session, ids: Sequence[int]) -> set[int]:
-    """Tell on which consumers something hangs, wherever it does."""
-    hanging = union(
-        *(
-            select(model.consumer_id).where(model.consumer_id.in_(ids))
-            for model in (ServicePoint, MeterInstallation, Sale)
-        )
-    )
-    with unscoped("a consumer's history counts wherever it was made"):
-        return {key for key in session.scalars(hanging) if key is not None}
+    """Tell on which consumers something hangs, wherever it does: a place, a sale, a debt."""
+    return referred_to(session, Consumer, ids)
 
 
 def locked(session: Session, ids: Mapping[int, Any] | Sequence[int]) -> dict[int, Consumer]:

@@ -8,22 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from vmsapp.models import (
-    Counter,
-    EngineeringRefusal,
-    FeePayment,
-    KeyChange,
-    Meter,
-    MeterInstallation,
-    Sale,
-    ServicePoint,
-    SpentTid,
-    TidHead,
-)
+from vmsapp.models import Meter, MeterInstallation, Sale, ServicePoint, SpentTid, TidHead
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit
 from vmsapp.services.registration.meter_checks import batches
 from vmsapp.services.registration.meter_locks import lock_both, lock_places
+from vmsapp.services.rows import referred_to
 
 
 def locked(session: Session, meter_ids: Collection[int]) -> dict[int, Meter]:
@@ -43,20 +33,17 @@ def locked(session: Session, meter_ids: Collection[int]) -> dict[int, Meter]:
 
 
 def used(session: Session, meter_ids: Collection[int]) -> set[int]:
-    """Tell which meters have a history: a token, one that was refused, or a place they left."""
-    found: set[int] = set()
+    """Tell which meters have a history: a token, a place they left, or whatever hangs on them."""
+    link = MeterInstallation
+    # where they hang now goes with them
+    found = referred_to(session, Meter, meter_ids, but={link.__tablename__})
     with unscoped("what was done to a meter counts wherever it was"):
         for some in batches(meter_ids):
-            sold = select(Sale.meter_id).where(Sale.meter_id.in_(some))
             spent = select(Meter.id).join(SpentTid, SpentTid.meter_pan == Meter.meter_pan)
-            left = select(MeterInstallation.meter_id).where(
-                MeterInstallation.meter_id.in_(some), MeterInstallation.removed_at.is_not(None)
+            left = select(link.meter_id).where(
+                link.meter_id.in_(some), link.removed_at.is_not(None)
             )
-            changed = select(KeyChange.meter_id).where(KeyChange.meter_id.in_(some))
-            refused = select(EngineeringRefusal.meter_id).where(
-                EngineeringRefusal.meter_id.in_(some)
-            )
-            for statement in (sold, spent.where(Meter.id.in_(some)), left, changed, refused):
+            for statement in (spent.where(Meter.id.in_(some)), left):
                 found |= set(session.scalars(statement.distinct()))
     return found
 
@@ -131,11 +118,7 @@ def _bought_at(session: Session, points: Mapping[int, ServicePoint]) -> set[int]
 
 def _remove_places(session: Session, point_ids: Sequence[int]) -> None:
     """Remove places where nothing was ever bought and no other meter hung."""
+    kept = referred_to(session, ServicePoint, point_ids)
     for some in batches(point_ids):
-        kept: set[int] = set()
-        with unscoped("what was bought at a place counts wherever it was sold"):
-            for column in (Sale.service_point_id, MeterInstallation.service_point_id,
-                           Counter.service_point_id, FeePayment.service_point_id):  # fmt: skip
-                kept |= set(session.scalars(select(column).where(column.in_(some)).distinct()))
         gone = [point for point in some if point not in kept]
         session.execute(delete(ServicePoint).where(ServicePoint.id.in_(gone)))
