@@ -29,7 +29,15 @@ from tests.web.office import (
 )
 from tests.web.records import links, permit, read, rows, sent, the_form
 from vmsapp.extensions import db
-from vmsapp.models import AuditEvent, Consumer, Meter, MeterInstallation, Product, Tariff
+from vmsapp.models import (
+    ApprovalRequest,
+    AuditEvent,
+    Consumer,
+    Meter,
+    MeterInstallation,
+    Product,
+    Tariff,
+)
 
 NUMBER = drn_of("07", 900)
 
@@ -410,6 +418,18 @@ def test_a_correction_takes_a_reason_and_a_second_person(supervisor, browse, sho
     assert shop.meter(LEGACY_11).ti == "05"
     event = max(shop.rows(AuditEvent, AuditEvent.action == "meter.corrected"), key=lambda e: e.id)
     assert event.details["reason"] == "the display says so"
+
+
+def test_a_correction_in_a_form_that_is_out_of_date_is_asked_for_anew(supervisor, shop, keys):
+    shop.sell()
+    path = f"/meters/{number_of(shop, LEGACY_11)}/correct"
+    typed = filled(supervisor, path, ti="05", reason="the display says so")
+    keys.set_meter(LEGACY_11, krn=2)
+    refused = supervisor.post(path, typed)
+    assert refused.status_code == 409
+    assert "changed by somebody else meanwhile" in refused.text
+    assert shop.count(ApprovalRequest) == 0
+    assert "/approvals/" in typed_in(supervisor, path, ti="05", reason="so it says").location
 
 
 def test_who_may_not_is_not_shown_what_he_may_not_do(browse, shop):
