@@ -18,6 +18,7 @@ from vmsapp.models import (
     DebtPayment,
     LedgerAccount,
     LedgerEntry,
+    Meter,
     Sale,
     ServicePoint,
     Setup,
@@ -34,7 +35,7 @@ from vmsapp.services.debts import (
 )
 from vmsapp.services.vending.debts import of_cost, of_tender
 from vmsapp.services.vending.reversal import REVERSE, Reversal
-from vmsapp.tariffs.errors import AboveLargestAmount, BelowSmallestAmount
+from vmsapp.tariffs.errors import AboveLargestAmount, AmountTooSmall, BelowSmallestAmount
 
 
 @pytest.fixture
@@ -133,6 +134,41 @@ def test_by_quantity_the_share_is_of_what_is_paid_in_the_end(shop):
     owe(shop, 1000, share=20)
     sale = shop.sell(units="80")  # 8.00 of energy is four fifths of 10.00
     assert (sale.charged_minor, str(sale.units)) == (1000, "80.000")
+
+
+def too_small(shop, meter, tender):
+    with pytest.raises(AmountTooSmall) as caught:
+        shop.quote(meter, tender=tender)
+    return caught.value.minimum.minor
+
+
+@pytest.mark.parametrize(("meter", "ways", "tender", "minimum"), [
+    # 5.00 of the debt, and 0.1 unit for 0.01
+    (LEGACY_11, [{"fixed": 500}], 100, 501),
+    # Fee 2.00 and 0.01 of energy are the larger half of 4.01; of 4.00 but 2.00 would be left.
+    (DOMESTIC, [{"share": 50}], 150, 401),
+    # Of 2.99 the share is 0.98, parts left out, and 2.01 remain; of 2.98 it is 0.98, too.
+    (DOMESTIC, [{"share": 33}], 100, 299),
+    # The halves leave an odd cent at most, and that pays no fee, till each debt is paid whole.
+    (DOMESTIC, [{"share": 50}, {"share": 50}], 150, 2000 + 201),
+    # The first debt is paid whole of 12.50; then 17.15 less 10.00 less 5.14 leave 2.01.
+    (DOMESTIC, [{"share": 80}, {"share": 30}], 150, 1715),
+    # 2.01 and the sum of 5.00 are the larger half of 14.01.
+    (DOMESTIC, [{"fixed": 500}, {"share": 50}], 150, 1401),
+])  # fmt: skip
+@pytest.mark.parametrize("in_money", [False, True])
+def test_the_least_amount_is_named_with_what_debts_take_of_it(
+    shop, meter, ways, tender, minimum, in_money
+):
+    """A meter that rates itself needs 0.01 of credit where another needs 0.1 unit for 0.01."""
+    for number, way in enumerate(ways):
+        owe(shop, 1000, meter=meter, name=f"Debt {number}", **way)
+    if in_money:
+        shop.change(lambda s: setattr(s.get_one(Meter, shop.utility.meters[meter]),
+                                      "credit_mode", "currency"))  # fmt: skip
+    assert too_small(shop, meter, tender) == minimum
+    assert too_small(shop, meter, minimum - 1) == minimum
+    assert shop.sell(meter, tender=minimum).charged_minor == minimum
 
 
 @pytest.mark.parametrize("wish", [{"units": "40"}, {"tender": 600}])

@@ -25,7 +25,8 @@ from vmsapp.money import Money
 from vmsapp.tariffs.errors import AmountTooSmall, InvalidTender
 from vmsapp.tariffs.limits import check_money
 from vmsapp.tariffs.lines import Line, LineKind, due_lines, levy_lines
-from vmsapp.tariffs.share import fees_by_amount
+from vmsapp.tariffs.need import Need
+from vmsapp.tariffs.share import fees_by_amount, least_fees
 from vmsapp.tariffs.terms import FeeDue, Standing, Terms
 
 
@@ -120,7 +121,8 @@ def quote_for_currency(terms: Terms, standing: Standing, tender_minor: int) -> C
         InvalidTender: Not more than 0.
         BelowSmallestAmount: Less than is taken at once.
         AboveMoneyLimit: One of its kinds, with what can still be spent.
-        AmountTooSmall: Leaves no credit; names the least amount that does.
+        AmountTooSmall: Leaves no credit; names the least amount that does, were no more taken
+            of debts.
     """
     if tender_minor <= 0:
         raise InvalidTender
@@ -142,8 +144,17 @@ def _due(terms: Terms, standing: Standing, fees: tuple[FeeDue, ...]) -> int:
     return due + prices.debt * sum(debt.amount_minor for debt in standing.debts)
 
 
+def need_of_currency(terms: Terms, standing: Standing) -> Need:
+    """Tell what a tender must hold beside debts, of which ``standing`` has none yet."""
+    return _need(terms, standing, least_fees(terms, standing))
+
+
 def _least(terms: Terms, standing: Standing, fees: tuple[FeeDue, ...]) -> int:
     """Find the least tender whose credit rounds to 1 minor unit, halves up."""
+    return _need(terms, standing, fees).least(0)
+
+
+def _need(terms: Terms, standing: Standing, fees: tuple[FeeDue, ...]) -> Need:
     # A minor unit of credit takes as much of the tender as one of a debt.
-    parts = 2 * _due(terms, standing, fees) + terms.prices.debt
-    return -(-parts // (2 * terms.prices.scale))
+    debt = terms.prices.debt
+    return Need(2 * _due(terms, standing, fees) + debt, 2 * debt, 2 * terms.prices.scale)

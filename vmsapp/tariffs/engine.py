@@ -29,10 +29,11 @@ from vmsapp.tariffs.limits import (
     smallest_tenths,
     tightest_limit,
 )
+from vmsapp.tariffs.need import Need
 from vmsapp.tariffs.plan import Settlement
 from vmsapp.tariffs.prices import tenths
 from vmsapp.tariffs.quote import Line, LineKind, Quote
-from vmsapp.tariffs.share import fees_by_amount, fees_by_quantity
+from vmsapp.tariffs.share import fees_by_amount, fees_by_quantity, least_fees
 from vmsapp.tariffs.terms import Debt, FeeDue, Standing, Terms, Used
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Terms",
     "Used",
     "charged_by_quantity",
+    "need_by_amount",
     "quote_by_amount",
     "quote_by_quantity",
 ]
@@ -116,7 +118,7 @@ def quote_by_amount(terms: Terms, standing: Standing, tender_minor: int) -> Quot
         BelowSmallestAmount: Less than is taken at once.
         AboveMoneyLimit: One of its kinds, with what can still be spent.
         AmountTooSmall: Does not pay what is due and the smallest purchase, whole in every
-            settlement; names the least amount that does.
+            settlement; names the least amount that does, were no more taken of debts.
         AboveLimit: One of its kinds: nothing can be bought now, whatever the money.
     """
     if tender_minor <= 0:
@@ -146,3 +148,12 @@ def quote_by_amount(terms: Terms, standing: Standing, tender_minor: int) -> Quot
         charged_minor=tender_minor if taken_whole else payable,
         received_minor=tender_minor,
     )  # fmt: skip
+
+
+def need_by_amount(terms: Terms, standing: Standing) -> Need:
+    """Tell what a tender must hold beside debts, of which ``standing`` has none yet."""
+    prices = terms.prices
+    cost = Cost.of(terms, standing, least_fees(terms, standing))
+    parts = cost.parts(smallest_tenths(terms.plan))
+    # Half-up: what comes to less than half a minor unit more than the tender is paid by it.
+    return Need(2 * parts - prices.scale + 1, 2 * prices.debt, 2 * prices.scale)

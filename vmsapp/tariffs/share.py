@@ -41,6 +41,11 @@ def fees_by_amount(
     return least
 
 
+def least_fees(terms: Terms, standing: Standing) -> Fees:
+    """Give the fees that every tender pays, however small."""
+    return standing.fees_due if _share(terms) is None else _choices(standing)[0]
+
+
 def fees_by_quantity(terms: Terms, standing: Standing, bought: int) -> Fees:
     """Choose the fees that a purchase of ``bought`` tenths pays."""
     share = _share(terms)

@@ -10,6 +10,7 @@ Args named ``owed`` are the debts that are not recovered yet, in the order of th
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Any, Final, Protocol
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, exists, select, update
@@ -20,6 +21,10 @@ from vmsapp.models import Debt, DebtPayment, Sale
 from vmsapp.services.rows import rows_changed, run
 from vmsapp.statements import made_once
 from vmsapp.tariffs import terms
+from vmsapp.tariffs.need import Need
+
+WHOLE: Final = 100
+"""All of a tender, in percents; shares are whole ones."""
 
 
 class Owed(Protocol):
@@ -91,13 +96,67 @@ def of_tender(owed: Sequence[Owed], tender_minor: int) -> list[int]:
     """
     left, taken = tender_minor, []
     for debt in owed:
-        share = debt.sum_minor
-        if share is None:
-            share = tender_minor * (debt.share_percent or 0) // 100
-        amount = min(share, debt.balance_minor, max(left, 0))
+        amount = min(_asked(debt, tender_minor), max(left, 0))
         taken.append(amount)
         left -= amount
     return taken
+
+
+def _asked(debt: Owed, tender_minor: int) -> int:
+    """Tell what a debt asks of a tender."""
+    share = debt.sum_minor
+    if share is None:
+        share = tender_minor * (debt.share_percent or 0) // WHOLE
+    return min(share, debt.balance_minor)
+
+
+def least_tender(owed: Sequence[Owed], need: Need, refused_minor: int) -> int:
+    """Find the least tender that buys something after what it recovers of debts.
+
+    Args:
+        owed: The debts.
+        need: What the tender must hold beside them.
+        refused_minor: A tender that buys nothing; a larger one is looked for.
+
+    Returns:
+        Minor units. Where shares take too much of every tender, one that pays debts whole.
+    """
+    whole = [(debt, _paid_whole_by(debt)) for debt in owed]
+    first = refused_minor + 1
+    starts = sorted({first, *(tender for _, tender in whole if tender > first)})
+    for start, end in zip_longest(starts, starts[1:]):
+        growing = sum(debt.share_percent or 0 for debt, tender in whole if tender > start)
+        found = [_least_like(tender, owed, need, growing) for tender in range(start, start + WHOLE)]
+        within = [tender for tender in found if tender and (end is None or tender < end)]
+        if within:
+            return min(within)
+    raise AssertionError("a tender that pays all debts whole leaves the rest")
+
+
+def _least_like(tender_minor: int, owed: Sequence[Owed], need: Need, growing: int) -> int | None:
+    """Find the least tender that buys something, of this one and those whole hundreds larger.
+
+    A hundred minor units more pay debts just as many minor units more as their shares have
+    percents, so all of them lie on one straight line.
+
+    Args:
+        tender_minor: The smallest.
+        owed: The debts. They take no more than the tender; but if they ask for all of it, nothing
+            is bought.
+        need: What the tender must hold beside them.
+        growing: Percents of the debts that no such tender pays whole.
+    """
+    asked = sum(_asked(debt, tender_minor) for debt in owed)
+    lacking = need.due + need.debt * asked - need.minor * tender_minor
+    if lacking <= 0:
+        return tender_minor
+    gain = WHOLE * need.minor - need.debt * growing
+    return tender_minor + WHOLE * -(-lacking // gain) if gain > 0 else None
+
+
+def _paid_whole_by(debt: Owed) -> int:
+    """Give the least tender that pays all of a debt's balance by its share; 0 of a fixed sum."""
+    return -(-WHOLE * debt.balance_minor // debt.share_percent) if debt.share_percent else 0
 
 
 def of_cost(owed: Sequence[Owed], cost_minor: int) -> list[int]:
@@ -112,7 +171,7 @@ def of_cost(owed: Sequence[Owed], cost_minor: int) -> list[int]:
     """
     fixed = sum(min(debt.sum_minor, debt.balance_minor) for debt in owed if debt.sum_minor)
     shares = sum(debt.share_percent or 0 for debt in owed)
-    total = Fraction(cost_minor + fixed) / (1 - Fraction(shares, 100)) if shares < 100 else None
+    total = Fraction(cost_minor + fixed) / (1 - Fraction(shares, WHOLE)) if shares < WHOLE else None
     return [_part(debt, total) for debt in owed]
 
 
@@ -121,7 +180,7 @@ def _part(debt: Owed, total: Fraction | None) -> int:
         return min(debt.sum_minor, debt.balance_minor)
     if total is None:
         return debt.balance_minor
-    return min(int(total * (debt.share_percent or 0) / 100), debt.balance_minor)
+    return min(int(total * (debt.share_percent or 0) / WHOLE), debt.balance_minor)
 
 
 def takings(

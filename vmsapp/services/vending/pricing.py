@@ -19,7 +19,7 @@ from vmsapp.services.setup import currency_of
 from vmsapp.services.tariffs import as_plan, plans_between, terms_of
 from vmsapp.services.vending.amounts import OnToken, on_token
 from vmsapp.services.vending.calculation import calculation_of
-from vmsapp.services.vending.debts import Owed, Taken, priced_as, takings
+from vmsapp.services.vending.debts import Owed, Taken, least_tender, priced_as, takings
 from vmsapp.services.vending.errors import (
     MeterWithoutTariff,
     NothingToPay,
@@ -30,16 +30,18 @@ from vmsapp.services.vending.errors import (
 from vmsapp.services.vending.history import History
 from vmsapp.services.vending.request import Purchase
 from vmsapp.tariffs.arrears import DatedFee, fees_due
-from vmsapp.tariffs.credit import CreditQuote, quote_for_currency
+from vmsapp.tariffs.credit import CreditQuote, need_of_currency, quote_for_currency
 from vmsapp.tariffs.engine import (
     FeeDue,
     Quote,
     Standing,
     Terms,
     charged_by_quantity,
+    need_by_amount,
     quote_by_amount,
     quote_by_quantity,
 )
+from vmsapp.tariffs.errors import AmountTooSmall
 from vmsapp.tariffs.plan import FeePeriod
 
 
@@ -145,8 +147,14 @@ def price(
     taken = takings(
         owed, purchase.tender_minor, lambda: charged_by_quantity(terms, standing, _units(purchase))
     )
-    standing = replace(standing, debts=priced_as(taken))
-    quote = _quote(terms, standing, purchase, in_money=in_money)
+    paying = replace(standing, debts=priced_as(taken))
+    try:
+        quote = _quote(terms, paying, purchase, in_money=in_money)
+    except AmountTooSmall:
+        if not owed:
+            raise
+        least = _least(terms, standing, purchase, owed, in_money=in_money)
+        raise AmountTooSmall(minimum=Money(least, terms.currency.code)) from None
     if quote.charged_minor <= 0:
         raise NothingToPay
     _check_received(purchase, quote.charged_minor, terms.currency)
@@ -236,6 +244,15 @@ def _quote(
             return quote_for_currency(terms, standing, purchase.tender_minor)
         return quote_by_amount(terms, standing, purchase.tender_minor)
     return quote_by_quantity(terms, standing, _units(purchase))
+
+
+def _least(
+    terms: Terms, standing: Standing, purchase: Purchase, owed: Sequence[Owed], *, in_money: bool
+) -> int:
+    """Find the least that buys anything where more of a larger amount goes to debts."""
+    assert purchase.tender_minor is not None, "refused as an amount"
+    need = need_of_currency if in_money else need_by_amount
+    return least_tender(owed, need(terms, standing), purchase.tender_minor)
 
 
 def _units(purchase: Purchase) -> Decimal:
