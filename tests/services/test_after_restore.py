@@ -26,6 +26,7 @@ from tests.keyring import KeyShop
 from tests.services.gifts import Gifts
 from tests.services.pair import make_pair, permitted
 from tests.services.restored import Site, given_twice, site
+from tests.services.test_debts import balance, owe
 from tests.services.test_tariff_editing import do, simple, tariff
 from tests.shop import Shop
 from vmsapp.errors import NotAllowed
@@ -598,6 +599,22 @@ def test_a_sale_booked_later_frees_no_plan_that_later_days_were_sold_by(origin, 
         do(there.shop, editing.change_plan, later.id, simple("Later", "9.99"), begins)
     with pytest.raises(PlanUsed):
         do(there.shop, editing.remove_plan, later.id)
+
+
+def test_a_debt_entered_after_the_token_was_made_takes_nothing_of_its_sale(origin, older, clerk):
+    before = owe(origin.shop, 1000, fixed=100, name="Before")
+    lost = []
+    there = older(lambda: lost.append(origin.shop.sell(LEGACY_11, tender=500)))
+    # 5.00 less 1.00 of the debt that was there buy 40 units at 0.10
+    assert (lost[0].units, lost[0].charged_minor) == (40, 500)
+    there.after_restore()
+    there.shop.clock.forward(hours=30)
+    since = owe(there.shop, 1000, share=20, name="Since")
+    (finding,) = to_book(there)
+    sale = books(there, finding, clerk, paid_minor=500)
+    assert (sale.units, sale.charged_minor) == (40, 500)
+    assert (balance(there.shop, before), balance(there.shop, since)) == (900, 1000)
+    assert there.faults() == {}
 
 
 def test_who_may_not_settle_the_journal_books_nothing(origin, older):

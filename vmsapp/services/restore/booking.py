@@ -1,14 +1,16 @@
 """Booking what was sold in a lost interval: a module's journal has the token, nobody the sale.
 
 A person says where it was sold, and what was paid if the tariff would not say so by itself. The
-sale is priced as on the day of its token and written with the token's own inputs; nothing is
-made. What was taken back before the restore is booked and taken back at once.
+sale is priced as on the day of its token, by the debts that were there when it was made, and
+written with the token's own inputs; nothing is made. What was taken back before the restore is
+booked and taken back at once.
 
 Source: SALE.md 16 "Restore, promotion, standby".
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -42,7 +44,7 @@ from vmsapp.services.security_modules.opening import open_module
 from vmsapp.services.setup import installation
 from vmsapp.services.vending import settle
 from vmsapp.services.vending.amounts import OnToken
-from vmsapp.services.vending.debts import lock_owed, recover
+from vmsapp.services.vending.debts import Owed, lock_owed, recover
 from vmsapp.services.vending.ground import Ground, check_funds, lock_ground
 from vmsapp.services.vending.history import history_of
 from vmsapp.services.vending.pricing import Priced, price
@@ -224,7 +226,7 @@ def _reserve(session: Session, actor: Actor, booking: Booking, asked: CreditRequ
     request = SaleRequest(point_id, key, purchase, quote_shown={"booked": finding.request_id})
     ground = lock_ground(session, request)
     history = history_of(session, ground.setup, ground.point, finding.made_at)
-    owed = lock_owed(session, ground.point.consumer_id) if ground.owes else ()
+    owed = _owed_then(session, ground, finding.made_at)
     priced = price(session, ground.setup, ground.meter, history, purchase, owed)
     _check_amount(priced.on_token, asked)
     check_funds(ground, priced)
@@ -244,6 +246,12 @@ def _reserve(session: Session, actor: Actor, booking: Booking, asked: CreditRequ
     )  # fmt: skip
     session.flush()
     return sale
+
+
+def _owed_then(session: Session, ground: Ground, made_at: datetime) -> Sequence[Owed]:
+    """Lock what the consumer owes still of the debts that were there when the token was made."""
+    owed = lock_owed(session, ground.point.consumer_id) if ground.owes else ()
+    return [debt for debt in owed if debt.entered_at <= made_at]
 
 
 def _as_asked(

@@ -9,6 +9,7 @@ Args named ``owed`` are the debts that are not recovered yet, in the order of th
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any, Final, Protocol
@@ -35,6 +36,7 @@ class Owed(Protocol):
     share_percent: int | None
     sum_minor: int | None
     balance_minor: int
+    entered_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _open() -> Select[*tuple[Any, ...]]:
     balance = Debt.amount_minor - Debt.recovered_minor - Debt.written_off_minor
     return (
         select(Debt.id, Debt.name, Debt.share_percent, Debt.sum_minor,
-               balance.label("balance_minor"))
+               balance.label("balance_minor"), Debt.entered_at)
         .where(Debt.consumer_id == bindparam("consumer_id"), IS_OPEN)
         .order_by(Debt.id)
     )  # fmt: skip
