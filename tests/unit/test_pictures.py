@@ -1,16 +1,20 @@
-"""Logos are known by their bytes.
+"""Logos are known by their bytes, and read to their end.
 
-The bytes are written by hand after PNG (ISO/IEC 15948), JPEG (ITU-T T.81) and GIF89a.
+The bytes are written by hand after PNG (ISO/IEC 15948), JPEG (ITU-T T.81) and GIF89a; whole
+pictures of the latter two by Pillow.
 """
 
 import hashlib
 import zlib
+from io import BytesIO
 
 import pytest
+from PIL import Image
 
 from vmsapp.services.pictures import (
     MAX_BYTES,
     MAX_PIXELS,
+    PictureDamaged,
     PictureTooLarge,
     PictureUnreadable,
     read_picture,
@@ -46,11 +50,37 @@ def gif(width: int, height: int) -> bytes:
     return b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + b"\x80\0\0"
 
 
+def whole(kind: str, size: tuple[int, int], mode: str = "RGB", **how: object) -> bytes:
+    """A picture written by Pillow."""
+    file = BytesIO()
+    Image.linear_gradient("L").resize(size).convert(mode).save(file, kind, **how)
+    return file.getvalue()
+
+
+BARE = png()[: 8 + 25]
+"""The signature and IHDR, and nothing behind them."""
+GARBAGE = BARE + chunk(b"IDAT", b"no rows at all") + chunk(b"IEND", b"")
+DEPTH_99 = (
+    BARE[:16] + chunk(b"IHDR", BARE[16:24] + b"\x63\0\0\0\0")[8:] + png()[33:]
+)  # the sum over it is right
+DAMAGED = {
+    "bare head of a PNG": BARE, "garbage for rows": GARBAGE, "bit depth 99": DEPTH_99,
+    "PNG cut off": whole("PNG", (300, 200))[:-40],
+    "bare head of a JPEG": jpeg(300, 200), "JPEG cut off": whole("JPEG", (300, 200))[:-200],
+    "bare head of a GIF": gif(17, 5), "GIF cut off": whole("GIF", (300, 200))[:-100],
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("content", "kind", "size"), [
     (png(3, 2), "image/png", (3, 2)),
-    (jpeg(300, 200), "image/jpeg", (300, 200)),
-    (jpeg(640, 480, frame=0xC2), "image/jpeg", (640, 480)),  # progressive
-    (gif(17, 5), "image/gif", (17, 5)),
+    (whole("PNG", (3, 2), "1"), "image/png", (3, 2)),
+    (whole("PNG", (3, 2), "LA"), "image/png", (3, 2)),
+    (whole("PNG", (3, 2), "I;16"), "image/png", (3, 2)),
+    (whole("PNG", (3, 2), "RGBA"), "image/png", (3, 2)),
+    (whole("JPEG", (300, 200)), "image/jpeg", (300, 200)),
+    (whole("JPEG", (300, 200), "CMYK"), "image/jpeg", (300, 200)),
+    (whole("JPEG", (640, 480), progressive=True), "image/jpeg", (640, 480)),
+    (whole("GIF", (17, 5)), "image/gif", (17, 5)),
 ])  # fmt: skip
 def test_a_picture_is_known_by_its_bytes(content, kind, size):
     picture = read_picture(content)
@@ -68,6 +98,20 @@ def test_what_is_no_picture_is_refused(content):
         read_picture(content)
 
 
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_picture_that_cannot_be_read_to_its_end_is_refused(content):
+    with pytest.raises(PictureDamaged):
+        read_picture(content)
+
+
+def test_a_picture_larger_than_its_own_screen_is_refused():
+    """The screen of a GIF says one size, the picture on it another."""
+    content = bytearray(whole("GIF", (MAX_PIXELS + 1, 1)))
+    content[6:10] = b"\x10\0\x10\0"
+    with pytest.raises(PictureTooLarge):
+        read_picture(bytes(content))
+
+
 @pytest.mark.parametrize("content", [
     png(MAX_PIXELS + 1, 1), jpeg(1, MAX_PIXELS + 1), gif(MAX_PIXELS + 1, 1),
     png() + bytes(MAX_BYTES),
@@ -79,5 +123,5 @@ def test_a_picture_too_large_for_a_receipt_is_refused(content):
 
 
 def test_a_picture_as_large_as_allowed_is_taken():
-    assert read_picture(gif(MAX_PIXELS, MAX_PIXELS)).width == MAX_PIXELS
+    assert read_picture(whole("GIF", (MAX_PIXELS, MAX_PIXELS))).width == MAX_PIXELS
     assert read_picture(png() + bytes(MAX_BYTES - len(png()))).media_type == "image/png"

@@ -1,15 +1,18 @@
 """Receipts on the screen, on paper, in a file and by mail: one content, counted prints."""
 
 import re
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import update
 
 from tests.factories import OPERATOR, SOUTH_OPERATOR
 from tests.receipts import codes_in, drawn, text_of
+from tests.unit.test_pictures import BARE
 from tests.web.office import LANGUAGES, fields, main_part, said
 from vmsapp.models import (
     Consumer,
+    Logo,
     Meter,
     ReceiptPrint,
     Sale,
@@ -117,6 +120,18 @@ def test_another_language_is_chosen_in_the_preview_and_kept_in_the_print(
     printed = operator.get(f"{WHERE}/{sale.id}/preview?printed=1").text
     assert f'lang="{language}"' in slip_in(printed)
     assert MARK[language] in words_of(slip_in(operator.get(path).text))
+
+
+def test_no_receipt_is_lost_to_a_logo_that_was_kept_damaged(operator, utility, shop):
+    digest = sha256(BARE).hexdigest()
+    logo = Logo(digest=digest, media_type="image/png", content=BARE)
+    shop.change(lambda session: session.add(logo))
+    utility_is(shop, logo=digest)
+    sale = sold(operator, utility, shop)
+    operator.print(sale.id, kind="pdf")
+    file = operator.get(f"{WHERE}/{sale.id}/pdf?printed=1")
+    assert (file.status_code, file.mimetype) == (200, "application/pdf")
+    assert codes_in(drawn(file.data)) == [shop.digits(sale)]
 
 
 @pytest.mark.parametrize("odd", ["xx", "", "../en"])

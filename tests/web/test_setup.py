@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from tests.factories import AUDITOR, NOW, OPERATOR
 from tests.services.test_mail import GOOD, PASSWORD, smtp
-from tests.unit.test_pictures import png
+from tests.unit.test_pictures import BARE, png
 from tests.web.office import ADMIN, BOTH, LANGUAGES, contents, main_part, said, statements
 from tests.web.records import read, sent, the_form
 from tests.web.test_statements import MOST, own, told
@@ -395,7 +395,7 @@ def test_a_logo_can_be_removed_and_other_changes_leave_it(admin, shop):
     assert now(shop).logo is None
 
 
-@pytest.mark.parametrize("content", [b"<svg onload='alert(1)'/>", png(2000, 1)])
+@pytest.mark.parametrize("content", [b"<svg onload='alert(1)'/>", png(2000, 1), BARE])
 def test_what_is_no_logo_is_refused_beside_its_field(admin, shop, content):
     answer = upload(shop, admin, content, utility_name="Kept")
     assert answer.status_code == 422

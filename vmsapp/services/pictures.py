@@ -1,8 +1,8 @@
-"""Pictures that people send: known by their bytes, never by their name, and small.
+"""Pictures that people send: known by their bytes, never by their name, small, and whole.
 
-Only the head of a file is read. It tells what the file is and how large the picture is;
-it is then served with that type and nothing else, so a file that is also something else
-is never taken for it.
+The head of a file tells what it is and how large the picture is; it is then served with that
+type and nothing else, so a file that is also something else is never taken for it. Then all of
+it is read once, as it will be for every receipt: what is cut off or damaged is not taken.
 
 Sources: PNG (ISO/IEC 15948), 5.2 and 11.2.2; JPEG (ITU-T T.81), B.2.2; GIF89a, 17 and 18.
 """
@@ -10,7 +10,10 @@ Sources: PNG (ISO/IEC 15948), 5.2 and 11.2.2; JPEG (ITU-T T.81), B.2.2; GIF89a, 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final
+
+from PIL import Image
 
 from vmsapp.errors import N_, InvalidInput
 
@@ -30,6 +33,17 @@ class PictureUnreadable(InvalidInput):
 
     code = "picture_unreadable"
     message = N_("This file is no PNG, JPEG or GIF picture. Choose another.")
+    field = "logo"
+
+
+class PictureDamaged(InvalidInput):
+    """The file begins as a picture does, but cannot be read to its end."""
+
+    code = "picture_damaged"
+    message = N_(
+        "This picture is damaged or cut off, so no receipt could show it. Save it anew in a"
+        " drawing program, or choose another."
+    )
     field = "logo"
 
 
@@ -67,11 +81,12 @@ class Picture:
 
 
 def read_picture(content: bytes) -> Picture:
-    """Tell what a file is by its bytes.
+    """Tell what a file is by its bytes, and that all of it can be drawn.
 
     Raises:
         PictureUnreadable: No PNG, JPEG or GIF, or cut off in its head.
         PictureTooLarge: More than ``MAX_BYTES`` or ``MAX_PIXELS``.
+        PictureDamaged: Cut off or damaged behind its head.
     """
     if len(content) > MAX_BYTES:
         raise PictureTooLarge
@@ -82,8 +97,25 @@ def read_picture(content: bytes) -> Picture:
                 raise PictureUnreadable
             if max(width, height) > MAX_PIXELS:
                 raise PictureTooLarge
+            _read_whole(content, media_type)
             return Picture(media_type, width, height, content)
     raise PictureUnreadable
+
+
+def _read_whole(content: bytes, media_type: str) -> None:
+    """Read the picture to its end, as one kind of file alone.
+
+    The library measures for itself: a picture of a GIF may be larger than its screen.
+    """
+    try:
+        with Image.open(BytesIO(content), formats=[media_type.removeprefix("image/")]) as image:
+            fits = max(image.size) <= MAX_PIXELS
+            if fits:
+                image.load()
+    except Exception as error:  # the library raises whatever a stranger's bytes lead it to
+        raise PictureDamaged from error
+    if not fits:
+        raise PictureTooLarge
 
 
 def _png_size(content: bytes) -> tuple[int, int]:

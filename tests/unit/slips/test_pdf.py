@@ -19,6 +19,7 @@ from tests.receipts import (
     opened,
     text_of,
 )
+from tests.unit.test_pictures import DAMAGED
 from vmsapp.services.slips import TokenBlock, write_pdf
 
 PICTURES = ROOT / "tests" / "pictures"
@@ -145,6 +146,17 @@ def test_a_picture_of_the_utility_stands_on_top():
     with_logo = drawn(write_pdf(replace(a_slip(), logo="x" * 64), file.getvalue()), 2.0)
     assert with_logo.getpixel((with_logo.width // 2, 60)) < 10
     assert with_logo.height > drawn(write_pdf(a_slip()), 2.0).height
+
+
+@pytest.mark.parametrize("logo", DAMAGED.values(), ids=DAMAGED)
+def test_a_picture_that_cannot_be_drawn_is_left_out_and_the_slip_is_whole(logo, caplog):
+    """Logos of before were not read to their end, and stay for the receipts of their time."""
+    file = write_pdf(replace(a_slip(), logo="x" * 64), logo)
+    assert "0482 9175 6300 4821 7733" in text_of(file)
+    assert codes_in(drawn(file)) == [DIGITS]
+    if not logo.startswith(b"\xff\xd8"):  # a JPEG is taken into the file as it is
+        assert "cannot be drawn" in caplog.text
+        assert drawn(file).height == drawn(write_pdf(a_slip())).height
 
 
 def test_a_slip_keeps_its_digits_to_itself_in_a_log():

@@ -4,6 +4,7 @@ The layout is the screen's (``templates/counter/_slip.html``): the same things i
 order, the token in one line and larger than all else.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from fpdf.fonts import TTFFont
 from vmsapp.models import PaperSize
 from vmsapp.services.slips.content import Amount, Fact, Slip, TokenBlock
 from vmsapp.services.slips.typeface import HeldPages, drawable, take_up
+
+log = logging.getLogger(__name__)
 
 Style = Literal["", "B"]
 
@@ -73,7 +76,7 @@ def write_pdf(slip: Slip, logo: bytes | None = None) -> bytes:
 
     Args:
         slip: What it says.
-        logo: The utility's picture: PNG, JPEG or GIF.
+        logo: The utility's picture: PNG, JPEG or GIF. One that cannot be drawn is left out.
     """
     paper = PAPERS[PaperSize(slip.paper)]
     length = paper.height
@@ -155,9 +158,12 @@ class _Writer:
     def _picture(self) -> None:
         if self.logo is None:
             return
-        self.pdf.image(
-            BytesIO(self.logo), x=Align.C, w=self.width, h=LOGO_HEIGHT, keep_aspect_ratio=True
-        )
+        picture = BytesIO(self.logo)
+        try:
+            self.pdf.image(picture, x=Align.C, w=self.width, h=LOGO_HEIGHT, keep_aspect_ratio=True)
+        except Exception as error:  # noqa: BLE001 - no token is withheld for a picture's sake
+            log.warning("logo %.12s of a slip cannot be drawn: %r", self.slip.logo, error)
+            return
         self.pdf.set_y(self.paper.ends + LOGO_HEIGHT + 1)
 
     def _token(self, token: TokenBlock) -> None:
