@@ -94,6 +94,34 @@ def test_it_is_made_with_what_the_asker_may_see_when_it_is_made(
     assert (job.state, job.error, job.stored) == (JobState.FAILED, "not_acting", None)
 
 
+def bar_from(shop, deed: str, screen: str, group: str = "Administrator"):
+    """Take a deed from a user group."""
+
+    def take(session):
+        role = session.scalars(select(Role).where(Role.name == group)).one()
+        held = {(one.permission.name, one.view_menu.name): one for one in role.permissions}
+        role.permissions.remove(held[deed, screen])
+
+    shop.change(take)
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_id_numbers_stand_in_it_for_who_may_see_them_when_it_is_made(
+    people_in_both, office, browse, shop, may
+):
+    shop.change(lambda session: session.execute(
+        update(Consumer).where(Consumer.number == "E1").values(id_number="ID447788")
+    ))  # fmt: skip
+    browser = browse(NORTH_SUPERVISOR)
+    browser.post("/consumers/export/csv?q=Name&columns=all")
+    (job,) = shop.rows(Job)
+    if not may:
+        bar_from(shop, "can_id_number", "Consumers")
+    work(office, job.id)
+    file = browser.get(f"/jobs/download/{job.id}").data.decode()
+    assert ("ID number" in file) == ("ID447788" in file) == may
+
+
 def test_a_workbook_is_in_the_askers_language(people_in_both, export):
     browser, job = export(kind="xlsx", language="ar")
     book = openpyxl.load_workbook(io.BytesIO(browser.get(f"/jobs/download/{job.id}").data))

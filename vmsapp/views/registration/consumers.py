@@ -213,8 +213,12 @@ class Consumers(DebtPages, Exported, Imported, OfficeModelView):
     # one consumer
 
     def exportable(self, columns: Sequence[str]) -> list[str]:
-        """All but the ID numbers, unless the asker may see them."""
-        return [name for name in columns if name != "id_number" or self.may("id_number")]
+        """All but the ID numbers, unless the asker may see them.
+
+        The asker, not who is signed in: a long list is written by a job, where nobody is.
+        """
+        may = actor().may("can_id_number", self.class_permission_name)
+        return [name for name in columns if name != "id_number" or may]
 
     def meter_links(self, row: Consumer) -> Sequence[tuple[Link, str | None]]:
         """The meters bound now and before, each with the fees due at its place."""
