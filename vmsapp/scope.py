@@ -58,6 +58,10 @@ class Sight:
     vending_point_id: int | None = None
     user_id: int | None = None
 
+    def kept(self) -> list[Any]:
+        """It, as it is kept with what was made under it: who sees other places has other rows."""
+        return [self.everything, self.region_path, self.vending_point_id]
+
 
 NOTHING = Sight()
 EVERYTHING = Sight(everything=True)

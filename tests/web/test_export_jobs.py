@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from tests.factories import SOUTHERN
 from tests.web.importing import work
 from tests.web.office import ADMIN, NORTH_SUPERVISOR
+from tests.web.records import permit
 from vmsapp.models import AuditEvent, Consumer, Job, JobState, OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.views.lists import export_jobs, exports, listing
@@ -133,6 +134,75 @@ def test_the_file_is_handed_to_the_asker_alone(people_in_both, export, browse):
     _, job = export(NORTH_SUPERVISOR)
     assert browse(ADMIN).get(f"/jobs/show/{job.id}").status_code == 200
     assert browse(ADMIN).get(f"/jobs/download/{job.id}").status_code == 404
+
+
+def moved(shop, region: str):
+    """Have the supervisor of the north belong to another region, and so see other rows."""
+    shop.change(lambda session: session.execute(
+        update(OfficeUser).where(OfficeUser.username == NORTH_SUPERVISOR)
+        .values(region_id=shop.utility.regions[region].id)
+    ))  # fmt: skip
+
+
+@pytest.fixture
+def supervising(shop, people_in_both):
+    """The supervisor is one again, who may export."""
+
+    def change(session):
+        user = session.scalars(
+            select(OfficeUser).where(OfficeUser.username == NORTH_SUPERVISOR)
+        ).one()
+        user.roles = [session.scalars(select(Role).where(Role.name == "Supervisor")).one()]
+
+    shop.change(change)
+    permit(shop, "Consumers", "can_export")
+
+
+def test_a_file_is_not_handed_over_to_who_sees_other_rows_by_now(supervising, export, shop):
+    browser, job = export(NORTH_SUPERVISOR, query="?q=Name")
+    way = f"/jobs/download/{job.id}"
+    assert browser.get(way).status_code == 200
+    assert way in browser.get(f"/jobs/show/{job.id}").text
+    moved(shop, "south")
+    answer = browser.get(way)
+    assert (answer.status_code, answer.mimetype) == (403, "text/html")
+    assert "Have it made again" in answer.text
+    page = browser.get(f"/jobs/show/{job.id}").text
+    assert way not in page
+    assert "Have it made again" in page
+    moved(shop, "north")
+    assert browser.get(way).status_code == 200
+
+
+def test_a_file_of_before_is_for_who_sees_everything_alone(supervising, export, browse, shop):
+    """Nobody knows under whose sight it was made."""
+    browser, job = export(NORTH_SUPERVISOR)
+
+    def forget(session):
+        row = session.get(Job, job.id)
+        row.result = {name: row.result[name] for name in ("rows", "mime")}
+
+    shop.change(forget)
+    assert browser.get(f"/jobs/download/{job.id}").status_code == 403
+    shop.change(lambda session: session.execute(update(Job).values(
+        actor_id=select(OfficeUser.id).where(OfficeUser.username == ADMIN).scalar_subquery()
+    )))  # fmt: skip
+    assert browse(ADMIN).get(f"/jobs/download/{job.id}").status_code == 200
+
+
+def test_a_file_is_not_handed_over_to_who_may_not_export_it_any_more(supervising, export, shop):
+    browser, job = export(NORTH_SUPERVISOR)
+    bar_from(shop, "can_export", "Consumers", "Supervisor")
+    assert browser.get(f"/jobs/download/{job.id}").status_code == 403
+
+
+def test_a_file_with_id_numbers_is_not_handed_over_to_who_may_not_see_them_any_more(
+    people_in_both, export, shop
+):
+    browser, job = export(query="?columns=all")
+    assert browser.get(f"/jobs/download/{job.id}").status_code == 200
+    bar_from(shop, "can_id_number", "Consumers")
+    assert browser.get(f"/jobs/download/{job.id}").status_code == 403
 
 
 def test_every_file_is_on_record(people_in_both, export, shop):

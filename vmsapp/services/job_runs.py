@@ -21,7 +21,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, NotAllowed, NotFound, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.models import Job, JobState
-from vmsapp.scope import Actor, unscoped
+from vmsapp.scope import Actor, Sight, current_sight, unscoped
 from vmsapp.services import audit
 from vmsapp.services.problems import Broken, problem_of
 from vmsapp.services.rows import rows_changed
@@ -48,6 +48,16 @@ class WorkerLost(VmsError):
     message = N_(
         "The worker stopped again and again while it was at this. Most likely it ran out of "
         "memory. Divide the file, or tell an administrator."
+    )
+
+
+class MadeForOtherSight(NotAllowed):
+    """Its rows may lie outside what its owner sees now."""
+
+    code = "file_made_for_other_sight"
+    message = N_(
+        "This file was made when you saw other regions or vending points than now, so it is not"
+        " handed over. Have it made again: it will hold what you see now."
     )
 
 
@@ -251,8 +261,8 @@ def finish(session: Session, work: Work, state: str, error: VmsError | None = No
 
 
 def note_file(session: Session, work: Work, stored: str, result: Mapping[str, Any]) -> None:
-    """Write which file a run made, in the caller's transaction."""
-    note_result(session, work, result, stored)
+    """Write which file a run made and whose sight it shows, in the caller's transaction."""
+    note_result(session, work, {**result, "sight": current_sight().kept()}, stored)
 
 
 def note_result(
@@ -263,6 +273,22 @@ def note_result(
         values = {"stored": stored, "result": dict(result)}
         if rows_changed(session, update(Job).where(*work.own()).values(values)) != 1:
             raise LostJob
+
+
+def check_sight(job: Job, sight: Sight) -> None:
+    """Make sure that a file a job made holds nothing that its owner may not see any more.
+
+    Of files made before this was kept nobody knows; who sees everything may have them.
+
+    Args:
+        job: It made a file.
+        sight: Its owner's, now.
+
+    Raises:
+        MadeForOtherSight: It may.
+    """
+    if not sight.everything and job.result.get("sight") != sight.kept():
+        raise MadeForOtherSight
 
 
 def cancel(session: Session, actor: Actor, job_id: int, *, of_others: bool = False) -> Job:

@@ -18,7 +18,7 @@ from vmsapp.clock import now_utc
 from vmsapp.errors import NotAllowed
 from vmsapp.extensions import atomic, begin_reading
 from vmsapp.models import Job, JobState
-from vmsapp.scope import Actor, Sight
+from vmsapp.scope import Actor
 from vmsapp.security import SALES_REPORT
 from vmsapp.services import job_runs
 from vmsapp.services.job_runs import Work
@@ -70,7 +70,7 @@ def ask(
         query: The address it is asked at.
         total: Sales and reversals there are to read.
     """
-    params = {"question": _kept_question(question), "sight": _kept_sight(actor.sight),
+    params = {"question": _kept_question(question), "sight": actor.sight.kept(),
               "report": "sales_report", "query": query}  # fmt: skip
     name = f"{title} {question.first} – {question.last}"
     return job_runs.ask(session, actor, MAKE, params, locale=locale, file_name=name, total=total)
@@ -80,7 +80,7 @@ def asked_for(session: Session, actor: Actor, question: Question) -> Job | None:
     """Find the last job that made, or is making, just this report for this person."""
     mine = select(Job).where(Job.kind == MAKE, Job.actor_id == actor.user_id)
     last = session.scalars(mine.order_by(Job.id.desc()).limit(LOOKED_AT))
-    wanted, sight = _kept_question(question), _kept_sight(actor.sight)
+    wanted, sight = _kept_question(question), actor.sight.kept()
     for job in last:
         if job.params["question"] == wanted and job.params["sight"] == sight:
             return job if job.made_at > now_utc() - KEPT else None
@@ -150,10 +150,6 @@ def _kept_question(question: Question) -> dict[str, Any]:
 def _question(kept: Mapping[str, Any]) -> Question:
     days = {name: date.fromisoformat(kept[name]) for name in ("first", "last")}
     return Question(**{**kept, **days, "by": By(kept["by"])})
-
-
-def _kept_sight(sight: Sight) -> list[Any]:
-    return [sight.everything, sight.region_path, sight.vending_point_id]
 
 
 def _kept_report(report: Report) -> dict[str, Any]:

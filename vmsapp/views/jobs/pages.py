@@ -11,17 +11,19 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response
 
-from vmsapp.errors import NotFound
+from vmsapp.errors import NotAllowed, NotFound, VmsError
 from vmsapp.extensions import atomic
 from vmsapp.i18n import _, _l
 from vmsapp.models import Consumer, Job, JobState
-from vmsapp.security import JOBS
+from vmsapp.security import CAMPAIGNS, JOBS
 from vmsapp.services import job_runs, stored_files
+from vmsapp.services.campaigns.terms import REPORT
 from vmsapp.services.imports import batches
 from vmsapp.services.reports.making import MAKE
 from vmsapp.services.stored_files import DOWNLOADS
 from vmsapp.tasks import background
-from vmsapp.views.base import actor, session
+from vmsapp.tasks.exports import EXPORT
+from vmsapp.views.base import actor, sentence, session
 from vmsapp.views.jobs.watching import WATCHED
 from vmsapp.views.jobs.words import (
     KINDS,
@@ -34,6 +36,7 @@ from vmsapp.views.jobs.words import (
     state_of,
     took,
 )
+from vmsapp.views.lists.export_jobs import may_take
 from vmsapp.views.lists.exports import Exported
 from vmsapp.views.lists.filters import Choice, Days
 from vmsapp.views.lists.listing import holds, row_of
@@ -144,10 +147,15 @@ class Jobs(Exported):
     @has_access
     @permission_name("show")
     def fetch(self, pk: int) -> Answer:
-        """Hand over the file a job made, to whoever asked for it and nobody else."""
+        """Hand over the file a job made, to whoever asked for it and nobody else.
+
+        It lies there for days: who sees less by now, or may take less away, gets it no more.
+        """
         job = self.row(pk)
         if job.actor_id != actor().user_id or job.state != JobState.DONE:
             raise NotFound
+        if refusal := refusal_of(job):
+            raise refusal
         settings = current_app.extensions["vms_settings"]
         path = stored_files.path_of(settings, DOWNLOADS, job.stored)
         answer: Response = send_file(
@@ -158,6 +166,14 @@ class Jobs(Exported):
 
     def fetchable(self, row: Job) -> bool:
         """Whether the reader may fetch its file now."""
+        return self._has_file(row) and refusal_of(row) is None
+
+    def withheld(self, row: Job) -> str | None:
+        """Why its file is not handed over to the reader whose it is."""
+        refusal = refusal_of(row) if self._has_file(row) else None
+        return sentence(refusal) if refusal else None
+
+    def _has_file(self, row: Job) -> bool:
         mine = row.actor_id == actor().user_id
         return bool(mine and row.state == JobState.DONE and row.stored)
 
@@ -183,6 +199,18 @@ class Jobs(Exported):
     def problem(self, row: Job) -> str | None:
         """What went wrong."""
         return error_said(row)
+
+
+def refusal_of(job: Job) -> VmsError | None:
+    """Tell why the file of a job may not be handed over to its owner, who asks; mostly nothing."""
+    needed = {REPORT: ("can_export", CAMPAIGNS)}.get(job.kind)
+    if (job.kind == EXPORT and not may_take(actor(), job)) or (needed and not actor().may(*needed)):
+        return NotAllowed()
+    try:
+        job_runs.check_sight(job, actor().sight)
+    except job_runs.MadeForOtherSight as error:
+        return error
+    return None
 
 
 def cancel_job(job_id: int, *, of_others: bool) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from config import Settings
 from vmsapp.errors import NotAllowed
 from vmsapp.extensions import atomic, begin_reading
+from vmsapp.models import Job
 from vmsapp.scope import Actor
 from vmsapp.services import job_runs, stored_files
 from vmsapp.services.job_runs import Work
@@ -29,6 +30,16 @@ TELL_SECONDS: Final = 0.5
 def init_app(app: Flask) -> None:
     """Leave the writer where the worker finds it."""
     app.extensions["vms_exporter"] = export
+
+
+def may_take(actor: Actor, job: Job) -> bool:
+    """Tell whether somebody may still take away the list, and the columns, that a job wrote."""
+    builder, name = current_app.extensions["appbuilder"], job.params["view"]
+    view: Any = next((one for one in builder.baseviews if type(one).__name__ == name), None)
+    if view is None or not actor.may("can_export", view.class_permission_name):
+        return False  # a list that is no more is nobody's
+    columns = job.result.get("columns", job.params["columns"])
+    return not isinstance(view, Exported) or view.exportable(columns) == columns
 
 
 def export(session: Session, actor: Actor, work: Work) -> None:
@@ -53,7 +64,10 @@ def export(session: Session, actor: Actor, work: Work) -> None:
             count = view.make_file(file, kind, params["columns"], follow)
             with atomic(session, durable=True):
                 work.advance(session, count, count)
-                job_runs.note_file(session, work, stored, {"rows": count, "mime": KINDS[kind]})
+                made: dict[str, Any] = {"rows": count, "mime": KINDS[kind]}
+                if isinstance(view, Exported):
+                    made["columns"] = view.exportable(params["columns"])
+                job_runs.note_file(session, work, stored, made)
 
 
 class _Follow:
