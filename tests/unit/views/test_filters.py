@@ -8,14 +8,26 @@ from flask import g
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.models import Consumer, Meter, Region, Sale
-from vmsapp.views.lists.filters import Among, Choice, Days, YesNo
+from vmsapp.views.lists.filters import Among, Choice, Days, Names, YesNo, left_out
 from vmsapp.views.words import METER_STATES
 
 STATE = Choice(name="state", label="State", column=Meter.state, words=METER_STATES)
 RETIRED = YesNo(name="retired", label="Retired", column=Consumer.retired)
 SOLD = Days(name="sold", label="Sold", column=Sale.business_date)
+
+
+class Places(Names):
+    """North and South."""
+
+    def __call__(self):
+        return [(3, "North"), (5, "South")]
+
+    def of(self, number):
+        return dict(self()).get(number)
+
+
 PLACE = Among(name="place", label="Place", column=Consumer.region_id, model=Region,
-              text=lambda: [(3, "North"), (5, "South")])  # fmt: skip
+              text=Places(Region, Region.name, 2))  # fmt: skip
 
 
 @pytest.mark.parametrize(("filter_", "typed", "read"), [
@@ -45,6 +57,19 @@ def test_days_are_read_as_browsers_write_them(first, last, read):
     typed = {"sold_from": first} | ({} if last is None else {"sold_to": last})
     assert SOLD.read(MultiDict(typed)) == read
     assert SOLD.parameters == ("sold_from", "sold_to")
+
+
+@pytest.mark.parametrize(("query", "amiss"), [
+    ({}, []), ({"state": "", "place": " ", "sold_from": ""}, []), ({"other": "x"}, []),
+    ({"state": "blocked", "retired": "no", "place": "3", "sold_from": "2026-03-17"}, []),
+    ({"state": "Blocked", "retired": "true"}, ["State", "Retired"]),
+    ({"place": "4"}, ["Place"]), ({"place": "x"}, ["Place"]), ({"place": "9" * 5000}, ["Place"]),
+    ({"sold_from": "2026-03-17", "sold_to": "2026-02-30"}, ["Sold"]), ({"sold_to": "x"}, ["Sold"]),
+])  # fmt: skip
+def test_what_is_asked_for_and_cannot_be_taken_is_told(query, amiss):
+    filters, arguments = (STATE, RETIRED, PLACE, SOLD), MultiDict(query)
+    chosen = [(one, one.read(arguments)) for one in filters]
+    assert [one.label for one in left_out(filters, arguments, chosen)] == amiss
 
 
 def test_filters_say_their_values_in_words(page):

@@ -4,7 +4,6 @@ A figure of a report leads to the sales it counts by handing its filters on, so 
 same parameters.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -176,7 +175,7 @@ def _known() -> dict[int, str]:
 def _seller(number: int) -> str:
     known = _known()
     if number not in known:
-        known[number] = dict(people()).get(number) or _sold_something(number)
+        known[number] = PEOPLE.of(number) or _sold_something(number)
     return known[number]
 
 
@@ -189,11 +188,8 @@ def _sold_something(number: int) -> str:
     return session().scalar(by_them) or ""
 
 
-def people() -> Sequence[tuple[int, str]]:
-    """Ids and names of the people the reader sees."""
-    listed: Sequence[tuple[int, str]] = names_of(OfficeUser, OfficeUser.username, MOST_NAMES)()
-    return listed
-
+PEOPLE: Final = names_of(OfficeUser, OfficeUser.username, MOST_NAMES)
+"""The people the reader sees."""
 
 SOLD: Final = Days(name="sold", label=_l("Business date"), column=Sale.business_date)
 TYPE: Final = OfType(name="type", label=_l("Meter type"), column=Sale.subclass, words=METER_TYPES)
@@ -205,7 +201,7 @@ POINT: Final = Among(
     text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES),
 )  # fmt: skip
 OPERATOR: Final = SoldBy(
-    name="operator", label=_l("Operator"), column=Sale.operator_id, model=OfficeUser, text=people
+    name="operator", label=_l("Operator"), column=Sale.operator_id, model=OfficeUser, text=PEOPLE
 )
 TARIFF: Final = UnderTariff(
     name="tariff", label=_l("Tariff"), column=Sale.plan_id, model=Tariff,

@@ -13,7 +13,7 @@ from vmsapp.i18n import _l
 from vmsapp.models import FreeToken, LedgerTransfer, OfficeUser, ReceiptPrint, Sale
 from vmsapp.services.free_tokens.reserve import REASONS
 from vmsapp.services.reports.second_looks import who_took_back
-from vmsapp.views.counter.sale_filters import SoldBy, people
+from vmsapp.views.counter.sale_filters import PEOPLE, SoldBy
 from vmsapp.views.lists.filters import Choice, Days
 
 WHY: Final = {
@@ -69,11 +69,11 @@ COPIED: Final = CopiedOn(
 )  # fmt: skip
 COPIED_BY: Final = CopiedBy(
     name="copied_by", label=_l("Copy printed by"), column=ReceiptPrint.printed_by_id,
-    model=OfficeUser, text=people,
+    model=OfficeUser, text=PEOPLE,
 )  # fmt: skip
 BACK_BY: Final = BackBy(
     name="back_by", label=_l("Taken back by"), column=Sale.sealed_by_id, model=OfficeUser,
-    text=people,
+    text=PEOPLE,
 )  # fmt: skip
 GIVEN_FOR: Final = GivenFor(
     name="given_for", label=_l("Given for"), column=FreeToken.reason, words=WHY

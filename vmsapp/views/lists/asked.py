@@ -33,6 +33,7 @@ class Listing:
         chosen: Filters in force with their values.
         sorted_by: Name of the column, with a minus for the largest first.
         columns: Names of the columns shown.
+        left_out: Filters by which the address asks for something that could not be taken.
     """
 
     view: "AskedList"
@@ -42,6 +43,7 @@ class Listing:
     size: int
     columns: Sequence[str]
     page: Page
+    left_out: Sequence[Filter] = ()
 
     @property
     def narrowed(self) -> bool:

@@ -34,7 +34,9 @@ from vmsapp.tasks import background
 from vmsapp.tasks.exports import EXPORT
 from vmsapp.views.base import actor, session, zone
 from vmsapp.views.jobs.watching import watch
+from vmsapp.views.lists.asked import Chosen
 from vmsapp.views.lists.cells import Coded, Known
+from vmsapp.views.lists.filters import none_left_out
 from vmsapp.views.lists.listing import chunks_in_order
 from vmsapp.views.lists.pages import Answer, OfficeListView, columns_cookie
 from vmsapp.views.look import href
@@ -234,9 +236,19 @@ class Exported(OfficeListView):
         chosen = request.cookies.get(columns_cookie(), "").split(".")
         return [name for name in self.list_columns if name in chosen]
 
+    def narrowed_for_file(self, statement: Select[Any]) -> tuple[Select[Any], str, Chosen]:
+        """Narrow a list as the address says, for a file.
+
+        Raises:
+            FilterLeftOut: It asks for something that cannot be taken.
+        """
+        statement, search, chosen = self.narrowed(statement)
+        none_left_out(self.filters, request.args, chosen)
+        return statement, search, chosen
+
     def rows_to_export(self, most: int | None = None) -> int:
         """Count the rows the address asks for, up to a limit."""
-        statement, _search, _chosen = self.narrowed(self.statement())
+        statement, _search, _chosen = self.narrowed_for_file(self.statement())
         keys = statement.with_only_columns(self.model.id).order_by(None)
         keys = keys if most is None else keys.limit(most)
         return session().scalar(select(func.count()).select_from(keys.subquery())) or 0
@@ -289,7 +301,7 @@ class Lines:
     ) -> None:
         self._view, self.columns, self._zone = view, columns, ZoneInfo(zone())
         self._limit, self._after_chunk = limit, after_chunk
-        statement, self.search, self.chosen = view.narrowed(view.export_statement())
+        statement, self.search, self.chosen = view.narrowed_for_file(view.export_statement())
         _sorted_by, order = view.order_wanted(request.args.get("sort", ""))
         order = view.along(order, self.chosen)
         self._chunks = chunks_in_order(

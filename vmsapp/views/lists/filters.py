@@ -2,10 +2,11 @@
 
 The framework's own filters answer odd addresses with an error, know neither this
 product's column types nor "no", and are shared between people; these are values, made
-once, which hold nothing of a request. What an address says amiss is left out.
+once, which hold nothing of a request. What an address says amiss is left out: a page says so,
+and no file is made, for it would hold more than was asked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar, Final
@@ -20,17 +21,33 @@ from sqlalchemy.sql.visitors import replacement_traverse
 from werkzeug.datastructures import MultiDict
 
 from vmsapp.clock import business_day, now_utc
+from vmsapp.errors import N_, InvalidInput
 from vmsapp.i18n import _, date_text, labelled
 from vmsapp.models import Consumer
 from vmsapp.models.base import Model
 from vmsapp.models.types import UtcDateTime
 from vmsapp.views.base import session, zone
-from vmsapp.views.lists.listing import row_of
+from vmsapp.views.lists.listing import holds, row_of
 from vmsapp.views.reports.presets import PRESETS
 
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
 """Days outside these are slips of the finger, and beyond what zones can count."""
+
+
+class FilterLeftOut(InvalidInput):
+    """A file is asked for, narrowed by what there is not."""
+
+    code = "filter_left_out"
+    message = N_(
+        "No file was made. What is asked for by “%(name)s” cannot be read, does not exist, or lies"
+        " outside what you see, and without it the file would hold more than was asked for. Open"
+        " the list, choose it anew or remove it, and export then."
+    )
+
+    def __init__(self, *, name: str) -> None:
+        super().__init__(name=name)
+
 
 Arguments = MultiDict[str, str]
 Column = Any
@@ -61,6 +78,10 @@ class Filter:
     def read(self, arguments: Arguments) -> Any:  # noqa: ANN401 - each kind's own
         """Read its value from an address; ``None`` for none and for nonsense."""
         raise NotImplementedError
+
+    def amiss(self, arguments: Arguments, value: Any) -> bool:  # noqa: ANN401 - what was read
+        """Tell whether an address asks for something by it that cannot be taken."""
+        return value is None and any(arguments.get(name, "").strip() for name in self.parameters)
 
     def rows(self, value: Any) -> ColumnElement[bool]:  # noqa: ANN401
         """State which rows are left."""
@@ -145,6 +166,11 @@ class Days(Filter):
         first, last = (read_day(arguments.get(name)) for name in self.ends)
         return (first, last) if first or last else None
 
+    def amiss(self, arguments: Arguments, _value: object) -> bool:
+        """Tell whether one of the days is none: the other alone leaves more rows."""
+        typed = (arguments.get(name, "").strip() for name in self.ends)
+        return any(text and read_day(text) is None for text in typed)
+
     def rows(self, value: tuple[date | None, date | None]) -> ColumnElement[bool]:
         """Rows of these days."""
         first, last = value
@@ -184,6 +210,11 @@ class MovingDays(Days):
             return super().read(arguments)
         return _Named(*PRESETS[code][1](business_day(now_utc(), zone())), code)
 
+    def amiss(self, arguments: Arguments, value: object) -> bool:
+        """Tell whether there is no such period, or one of the days is none."""
+        code = arguments.get(self.name, "")
+        return code not in PRESETS if code else super().amiss(arguments, value)
+
     def said(self, value: tuple[date | None, date | None]) -> str:
         """The days, after the name of the period."""
         days = super().said(value)
@@ -208,18 +239,55 @@ class _Named(tuple[date | None, date | None]):
         return made
 
 
+@dataclass(frozen=True)
+class Names:
+    """Names of the rows of a small table, in the asker's scope: the first ones, and any by its id.
+
+    Attributes:
+        column: What they are called.
+        limit: So many are offered.
+    """
+
+    model: type[Model]
+    column: Column
+    limit: int
+
+    def __call__(self) -> list[tuple[int, str]]:
+        """Ids and names of those offered, and of others that were asked for by their id."""
+        return [(number, name) for number, name in self._known().items() if name is not None]
+
+    def of(self, number: int) -> str | None:
+        """The name of a row the asker sees, whether or not it is offered; else ``None``."""
+        known = self._known()
+        if number not in known:
+            key = self.model.id  # type: ignore[attr-defined]
+            named = select(self.column).where(key == number)
+            known[number] = session().scalar(named) if holds(key, number) else None
+        return known[number]
+
+    def _known(self) -> dict[int, str | None]:
+        """What this request has read of them."""
+        read: dict[tuple[str, int], dict[int, str | None]] = g.setdefault("names", {})
+        here = (self.model.__name__, self.limit)
+        if here not in read:
+            key = self.model.id  # type: ignore[attr-defined]
+            rows = select(key, self.column).order_by(self.column).limit(self.limit)
+            read[here] = dict(map(tuple, session().execute(rows)))
+        return read[here]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Among(Filter):
-    """A row of another table, small enough to be listed whole."""
+    """A row of another table, of which the first ones are offered by their names."""
 
     kind = "choice"
     model: type[Model]
-    text: Callable[[], Sequence[tuple[int, str]]]
+    text: Names
 
     def read(self, arguments: Arguments) -> str | None:
-        """Take an id that is in the list."""
+        """Take the id of a row the asker sees, whether or not it is among those offered."""
         number = arguments.get(self.name, type=int)
-        return None if number is None or number not in dict(self.text()) else str(number)
+        return None if number is None or self.text.of(number) is None else str(number)
 
     def rows(self, value: str) -> ColumnElement[bool]:
         """Rows that belong to it."""
@@ -227,10 +295,10 @@ class Among(Filter):
 
     def said(self, value: str) -> str:
         """Its name."""
-        return dict(self.text())[int(value)]
+        return self.text.of(int(value)) or ""
 
     def options(self) -> list[tuple[str, str]]:
-        """All of them."""
+        """Those offered, and the one chosen."""
         return [(str(number), name) for number, name in self.text()]
 
 
@@ -280,17 +348,35 @@ def unindexed(clause: ColumnElement[bool]) -> ColumnElement[bool]:
     return found
 
 
-def names_of(model: type[Model], name: Column, limit: int = 200) -> Any:  # noqa: ANN401
-    """Make the list of a small table: ids and names, in the asker's scope."""
+def names_of(model: type[Model], name: Column, limit: int = 200) -> Names:
+    """Offer the first names of a small table, in the asker's scope."""
+    return Names(model, name, limit)
 
-    def listed() -> list[tuple[int, str]]:
-        known: dict[str, list[tuple[int, str]]] = g.setdefault("names", {})
-        if model.__name__ not in known:
-            rows = select(model.id, name).order_by(name).limit(limit)  # type: ignore[attr-defined]
-            known[model.__name__] = [(number, text) for number, text in session().execute(rows)]
-        return known[model.__name__]
 
-    return listed
+def left_out(
+    filters: Iterable[Filter], arguments: Arguments, chosen: Iterable[tuple[Filter, Any]]
+) -> list[Filter]:
+    """List the filters by which an address asks for something that could not be taken.
+
+    Args:
+        filters: All there are.
+        arguments: Of the address.
+        chosen: Those in force, with the values that were read.
+    """
+    values = {one.name: value for one, value in chosen}
+    return [one for one in filters if one.amiss(arguments, values.get(one.name))]
+
+
+def none_left_out(
+    filters: Iterable[Filter], arguments: Arguments, chosen: Iterable[tuple[Filter, Any]]
+) -> None:
+    """Make sure that a file is as narrow as its address asks: it does not show that it is not.
+
+    Raises:
+        FilterLeftOut: It would hold more.
+    """
+    for one in left_out(filters, arguments, chosen):
+        raise FilterLeftOut(name=str(one.label))
 
 
 def _is(column: Column, value: object) -> ColumnElement[bool]:

@@ -27,6 +27,7 @@ from vmsapp.i18n import _, _l, groups_in_order
 from vmsapp.views.base import session
 from vmsapp.views.lists.asked import MAX_SEARCH, AskedList, Listing, place
 from vmsapp.views.lists.cells import Coded
+from vmsapp.views.lists.filters import left_out
 from vmsapp.views.lists.listing import SIZES, Place, holds, read_page, row_of
 from vmsapp.views.look import cell
 
@@ -184,7 +185,7 @@ class OfficeListView(AskedList):
         return self.statement()
 
     def listing(self) -> Listing:
-        """Read the list the address asks for; what it says amiss is left out."""
+        """Read the list the address asks for; what it says amiss is left out, and said to be."""
         whole = self.statement()
         statement, search, chosen = self.filtered(whole)
         sorted_by, order = self.order_wanted(request.args.get("sort", ""))
@@ -200,7 +201,8 @@ class OfficeListView(AskedList):
             counted_by=None if order is wanted else order.column,
         )  # fmt: skip
         self.make_ready(page.rows)
-        return Listing(self, search, chosen, sorted_by, size, self._columns(), page)
+        amiss = left_out(self.filters, request.args, chosen)
+        return Listing(self, search, chosen, sorted_by, size, self._columns(), page, amiss)
 
     def make_ready(self, rows: Sequence[Any]) -> None:
         """Read what the cells of rows need beyond ``loads``, for all of them at once."""

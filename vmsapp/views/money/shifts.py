@@ -37,7 +37,7 @@ from vmsapp.services.shifts.state import may_change, may_see_figures
 from vmsapp.services.vending_points import open_points
 from vmsapp.views.approvals.deeds import DeedForm, a_key
 from vmsapp.views.base import actor, session, status_of, utility
-from vmsapp.views.counter.sale_filters import SoldBy, people
+from vmsapp.views.counter.sale_filters import PEOPLE, SoldBy
 from vmsapp.views.counter.typed import MAX_KEY
 from vmsapp.views.forms import put_error, tidy
 from vmsapp.views.lists.exports import Exported
@@ -145,7 +145,7 @@ class Shifts(Exported):
         Among(name="point", label=_l("Vending point"), column=Shift.vending_point_id,
               model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name)),
         ShiftOf(name="operator", label=_l("Operator"), column=Shift.operator_id, model=OfficeUser,
-                text=people),
+                text=PEOPLE),
     )  # fmt: skip
     loads = (
         joinedload(Shift.vending_point), undefer(Shift.operator_name), undefer(Shift.closed_by),

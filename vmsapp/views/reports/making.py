@@ -113,6 +113,7 @@ class MadeInBackground(ReportPage):
     @permission_name("export")
     def export(self, kind: str) -> Answer:
         """Hand the report over as a file, or have one that takes long made in the background."""
+        self.check_filters()
         try:
             long = kind in KINDS and self._long(self._asked())
         except VmsError:  # what is refused says so below

@@ -24,7 +24,7 @@ from vmsapp.services.sheets import Cell
 from vmsapp.services.sheets.pages import Column as SheetColumn
 from vmsapp.views.base import sentence, status_of, utility
 from vmsapp.views.counter.sale_filters import ABOUT
-from vmsapp.views.lists.filters import Filter
+from vmsapp.views.lists.filters import Filter, left_out
 from vmsapp.views.lists.pages import Answer as Page
 from vmsapp.views.reports.asked import BY_WORDS, Asked, Asks, read_asked, read_filters
 from vmsapp.views.reports.columns import Column, Kind, side_by_side
@@ -196,7 +196,9 @@ class ReportPage(ReportScreen):
     def _question_said(self, asked: Asked) -> dict[str, Any]:
         """The question, in words."""
         about = self._about(asked)
-        return {"chips": chips(asked), "facts": facts(asked, about), "about": gettext(about)}
+        amiss = left_out(self.filters, request.args, asked.chosen)
+        return {"chips": chips(asked), "facts": facts(asked, about), "about": gettext(about),
+                "left_out": [one.label for one in amiss]}  # fmt: skip
 
     def _columns(self, found: Answer[Any]) -> Sequence[Column]:
         """Those of the page, without those that say nothing of any line."""

@@ -24,6 +24,7 @@ from vmsapp.security import SAVED_REPORTS, Permission
 from vmsapp.services.reports.saving import names_of
 from vmsapp.services.reports.sendings import NarrowedOutOfSight
 from vmsapp.views.base import actor, session
+from vmsapp.views.lists.filters import Filter, left_out, none_left_out
 from vmsapp.views.lists.pages import YEAR, secure_cookies
 from vmsapp.views.reports.files import Follow, Table
 
@@ -140,10 +141,19 @@ class Reported:
         Raises:
             NarrowedOutOfSight: It names something that the reader does not see.
         """
-        for one in self.filters:
-            named = any(request.args.get(name) for name in one.parameters)
-            if named and one.read(request.args) is None:
-                raise NarrowedOutOfSight
+        if left_out(self.filters, request.args, self._read()):
+            raise NarrowedOutOfSight
+
+    def check_filters(self) -> None:
+        """Make sure that a file is as narrow as it is asked for.
+
+        Raises:
+            FilterLeftOut: Something is asked for that cannot be taken.
+        """
+        none_left_out(self.filters, request.args, self._read())
+
+    def _read(self) -> Sequence[tuple[Filter, Any]]:
+        return [(one, one.read(request.args)) for one in self.filters]
 
     # what was kept under a name
 

@@ -70,6 +70,7 @@ class ReportScreen(Reported, OfficeView):
         """Hand the report over as a file, or have a long one made in the background."""
         if kind not in KINDS:
             abort(404)
+        self.check_filters()
         table = self.report_table(None)
         rows = _counted(table)
         name = self.file_name(kind)
@@ -82,6 +83,7 @@ class ReportScreen(Reported, OfficeView):
         self, file: IO[bytes], kind: str, _columns: Sequence[str], follow: Follow | None = None
     ) -> int:
         """Write the report in the background, as the address asks; gives how many rows."""
+        self.check_filters()
         table = self.report_table(None, follow)
         rows = _counted(table)
         write_file(file, kind, table)

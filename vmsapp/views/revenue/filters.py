@@ -1,6 +1,6 @@
 """What the worklist of revenue protection is narrowed by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -23,7 +23,7 @@ from vmsapp.models.revenue import EXPLAINED, FOUND_RIGHT
 from vmsapp.services.revenue_protection.rules import RULES
 from vmsapp.views.base import session
 from vmsapp.views.counter.sale_filters import MOST_NAMES
-from vmsapp.views.lists.filters import Among, Choice, Days, Searched, names_of
+from vmsapp.views.lists.filters import Among, Choice, Days, Names, Searched, names_of
 from vmsapp.views.lists.mine import Mine
 from vmsapp.views.lists.region_filters import lying_in
 from vmsapp.views.revenue.words import OUTCOMES
@@ -71,27 +71,34 @@ class Around(Searched):
         )
 
 
+class Workers(Names):
+    """Who has taken a finding on, as far as the reader sees it; few: it is not everybody's work."""
+
+    def of(self, number: int) -> str | None:
+        """The name of one of them."""
+        return self._known().get(number)
+
+    def _known(self) -> dict[int, str | None]:
+        if "revenue_workers" not in g:
+            taken = (
+                select(RevenueFinding.assigned_id, RevenueFinding.assigned)
+                .where(RevenueFinding.assigned_id.is_not(None))
+                .distinct().limit(self.limit)
+            )  # fmt: skip
+            rows = session().execute(taken)
+            named = sorted(((key, name) for key, name in rows), key=itemgetter(1))
+            g.revenue_workers = dict(named)
+        found: dict[int, str | None] = g.revenue_workers
+        return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class AssignedTo(Among):
     """Findings of one of those who work on some that the reader sees."""
 
     def options(self) -> list[tuple[str, str]]:
-        """These people, by their names; few, for findings are not everybody's work."""
+        """These people, by their names."""
         return [(str(number), name) for number, name in self.text()]
-
-
-def _workers() -> Sequence[tuple[int, str]]:
-    """Who has taken a finding on, as far as the reader sees it."""
-    if "revenue_workers" not in g:
-        taken = (
-            select(RevenueFinding.assigned_id, RevenueFinding.assigned)
-            .where(RevenueFinding.assigned_id.is_not(None))
-            .distinct().limit(MOST_NAMES)
-        )  # fmt: skip
-        rows = session().execute(taken)
-        g.revenue_workers = sorted(((key, name) for key, name in rows), key=itemgetter(1))
-    found: Sequence[tuple[int, str]] = g.revenue_workers
-    return found
 
 
 FILTERS: Final = (
@@ -104,7 +111,7 @@ FILTERS: Final = (
           model=VendingPoint, text=names_of(VendingPoint, VendingPoint.name, MOST_NAMES)),
     Mine(name="mine", label=_l("Assigned to"), column=RevenueFinding.assigned_id),
     AssignedTo(name="by", label=_l("Assigned to somebody"), column=RevenueFinding.assigned_id,
-               model=OfficeUser, text=_workers),
+               model=OfficeUser, text=Workers(OfficeUser, OfficeUser.username, MOST_NAMES)),
     Choice(name="outcome", label=_l("Outcome"), column=RevenueFinding.outcome, words=OUTCOMES),
     Searched(name="meter", label=_l("Meter number"), column=RevenueFinding.meter_id, model=Meter,
              endpoint="Meters.lookup"),
