@@ -11,8 +11,10 @@ from vmsapp.errors import VmsError
 from vmsapp.models import AuditEvent, Bearer, BearerScope, OfficeUser
 from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, seen_by, unscoped
-from vmsapp.services import bearers
+from vmsapp.services import bearers, users
 from vmsapp.services.bearers import MOST, Wish
+from vmsapp.services.sign_in import FORGOTTEN
+from vmsapp.services.users import AccountOfProgram
 
 ALL = tuple(BearerScope)
 MIDNIGHT = datetime(2026, 4, 16, 21, 0, tzinfo=UTC)
@@ -28,6 +30,11 @@ def make(shop, name=OPERATOR, *, label="App", scopes=ALL, last_day=date(2026, 4,
 def client_of(shop, text):
     with shop.session() as session:
         return bearers.client_of(session, text, "192.0.2.7")
+
+
+def give_code(shop, name=OPERATOR):
+    with shop.session() as session, seen_by(SYSTEM):
+        users.give_code(session, SYSTEM, shop.utility.users[name].id, b"k" * 32)
 
 
 def change(shop, name=OPERATOR, **values):
@@ -108,6 +115,58 @@ def test_an_account_with_a_password_gets_none(shop):
     change(shop, password="pbkdf2:sha256:1$a$b")
     with pytest.raises(bearers.AccountOfPerson):
         make(shop)
+
+
+ONCE_A_PERSONS = [
+    {"password": FORGOTTEN},
+    {"login_count": 1},
+    {"last_login": datetime(2026, 3, 1, 8, 0)},  # noqa: DTZ001 - as the framework keeps it
+    {"must_change_password": True},
+    {"totp_secret": b"sealed"},
+]
+"""What an account keeps of a person, though a one-time code took the password's place."""
+
+
+@pytest.mark.parametrize("values", ONCE_A_PERSONS)
+def test_an_account_of_which_anything_tells_of_a_person_gets_none(shop, values):
+    change(shop, **values)
+    with pytest.raises(bearers.AccountOfPerson):
+        make(shop)
+
+
+@pytest.mark.parametrize("values", ONCE_A_PERSONS)
+def test_a_bearer_that_was_made_for_a_persons_account_does_not_count(shop, values):
+    made = make(shop)
+    change(shop, **values)
+    assert client_of(shop, made.text) is None
+
+
+def test_a_one_time_code_makes_no_program_of_a_person(shop):
+    change(shop, password="pbkdf2:sha256:1$a$b")
+    give_code(shop)
+    [user] = shop.rows(OfficeUser, OfficeUser.username == OPERATOR)
+    assert user.password == FORGOTTEN
+    with pytest.raises(bearers.AccountOfPerson):
+        make(shop)
+    give_code(shop)  # a second one forgets nothing, either
+    with pytest.raises(bearers.AccountOfPerson):
+        make(shop)
+
+
+def test_a_code_that_nobody_used_leaves_a_new_account_to_its_program(shop):
+    give_code(shop)  # as adding an account without a first password does
+    made = make(shop)
+    assert client_of(shop, made.text) is not None
+
+
+def test_a_programs_account_is_handed_to_nobody_while_its_bearers_count(shop):
+    made = make(shop)
+    with pytest.raises(AccountOfProgram):
+        give_code(shop)
+    assert client_of(shop, made.text) is not None
+    with shop.session() as session, seen_by(SYSTEM):
+        bearers.withdraw(session, SYSTEM, shop.utility.users[OPERATOR].id, made.id)
+    give_code(shop)
 
 
 def test_an_administrators_account_gets_none(shop):

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.factories import OPERATOR, TODAY
-from tests.web.channels import KIOSK, Channel, account
+from tests.web.channels import KIOSK, Channel, account, user_named
 from tests.web.office import ADMIN, main_part, said
 from vmsapp.models import AuditEvent, Bearer, OfficeUser
 from vmsapp.models.user import Role
@@ -95,6 +95,37 @@ def test_an_account_of_a_person_gets_none(admin, people, shop):
     assert page.status_code == 409
     assert "Somebody signs in with this account" in page.text
     assert shop.rows(Bearer) == []
+
+
+def test_a_person_who_has_a_one_time_code_in_hand_stays_a_person(admin, people, shop):
+    number = people[OPERATOR].id
+    assert admin.post(f"/users/action/give_code/{number}").status_code == 200
+    page = make(admin, number, scopes=["sales:write"])
+    assert page.status_code == 409
+    assert "Somebody signs in with this account" in page.text
+    assert shop.rows(Bearer) == []
+
+
+def test_a_one_time_code_for_a_program_is_refused_in_a_sentence(admin, kiosk, office):
+    text = re.search(r"(vms_[0-9a-f]{8}_[\w-]+)</code>", make(admin, kiosk).text)[1]
+    page = admin.post(f"/users/action/give_code/{kiosk}")
+    assert page.status_code == 409
+    assert "A program uses this account: it has bearers that count." in main_part(page.text)
+    assert Channel(office, text).get("/client").status_code == 200
+
+
+@pytest.mark.usefixtures("kiosk")
+def test_an_account_that_was_added_without_a_password_is_a_programs(admin, office, shop):
+    typed = {
+        "username": "booth", "first_name": "The", "last_name": "Booth", "email": "booth@test",
+        "group": "Group of kiosk", "region": str(shop.utility.regions["north"].id),
+        "language": "", "password": "",
+    }  # fmt: skip
+    page = admin.post("/users/add", typed)
+    assert 'id="code"' in page.text  # nobody needs it, and nobody uses it
+    number = user_named(shop, "booth").id
+    text = re.search(r"(vms_[0-9a-f]{8}_[\w-]+)</code>", make(admin, number).text)[1]
+    assert Channel(office, text).get("/client").json["account"] == "booth"
 
 
 def test_none_is_offered_at_an_account_of_a_person_and_a_new_account_is(admin, people):

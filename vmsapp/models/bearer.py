@@ -8,7 +8,7 @@ import hashlib
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, ForeignKey, String, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from vmsapp.models.base import Model
@@ -70,6 +70,13 @@ class Bearer(ScopedMixin, Model):
         if self.withdrawn_at is not None:
             return BearerState.WITHDRAWN
         return BearerState.VALID if moment < self.expires_at else BearerState.EXPIRED
+
+    @classmethod
+    def counting(cls, user_id: int, moment: datetime) -> Select[int]:
+        """Select the ids of an account's bearers that count at ``moment``."""
+        return select(cls.id).where(
+            cls.user_id == user_id, cls.withdrawn_at.is_(None), cls.expires_at > moment
+        )
 
     @classmethod
     def visible_to(cls, sight: Sight) -> ColumnElement[bool]:

@@ -1,8 +1,8 @@
 """Bearers of programs: made, shown once, withdrawn; and who shows one.
 
-An account is a person's or a program's. A program's has no password, so that nobody signs in
-to pages with it, and nobody's own name stands under what a program did: where an account gets
-a password, its bearers count no more.
+An account is a person's or a program's. A program's never had a password, so that nobody signs
+in to pages with it, and nobody's own name stands under what a program did: where an account
+gets a password, its bearers count no more, and it is a person's for ever.
 """
 
 import logging
@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Select, bindparam, func, select, update
+from sqlalchemy import Engine, Select, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
 
@@ -77,7 +77,7 @@ class LastDayWrong(InvalidInput):
 
 
 class AccountOfPerson(Refused):
-    """Somebody signs in with that account."""
+    """Somebody signs in with that account, or once did."""
 
     code = "account_of_person"
     message = N_(
@@ -162,7 +162,7 @@ def bearers_of(session: Session, actor: Actor, user_id: int) -> tuple[OfficeUser
 
 
 def make(session: Session, actor: Actor, user_id: int, wish: Wish, zone: str) -> MadeBearer:
-    """Make a bearer for an account without a password; its one-time code counts no more.
+    """Make a bearer for an account that never had a password; its one-time code counts no more.
 
     Args:
         session: Outside any transaction, or inside the caller's.
@@ -239,7 +239,7 @@ def client_of(session: Session, text: str, address: str | None) -> Client | None
     row, user, held = found
     if row.state_at(now) is not BearerState.VALID:
         return None
-    if not user.active or user.password != NO_PASSWORD:
+    if not user.active or _is_person(user):
         return None
     permissions = as_permissions(held) if held else frozenset()
     return Client(
@@ -287,15 +287,28 @@ def check_account(session: Session, user: OfficeUser) -> None:
     Raises:
         AccountOfPerson, AccountOfAdministrator, TooManyBearers: This account gets none.
     """
-    if user.password != NO_PASSWORD:
+    if _is_person(user):
         raise AccountOfPerson
     if ADMINISTRATORS in {group.ready_made for group in user.roles}:
         raise AccountOfAdministrator
-    counting = select(func.count(Bearer.id)).where(
-        Bearer.user_id == user.id, Bearer.withdrawn_at.is_(None), Bearer.expires_at > now_utc()
-    )
-    if (session.scalar(counting) or 0) >= MOST:
+    if len(session.scalars(Bearer.counting(user.id, now_utc())).all()) >= MOST:
         raise TooManyBearers
+
+
+def _is_person(user: OfficeUser) -> bool:
+    """Tell whether anybody has, or ever had, a way in with the account.
+
+    The password alone tells of every account whose code was handed out by this version. Before,
+    a code left no trace of the password; that somebody signed in, was told to choose a password
+    or set a second factor up did. A wrong password tells nothing: anybody may type one.
+    """
+    return (
+        user.password != NO_PASSWORD
+        or bool(user.login_count)
+        or user.last_login is not None
+        or user.must_change_password
+        or user.totp_secret is not None
+    )
 
 
 SCOPE_WORDS: Final[dict[BearerScope, str]] = {

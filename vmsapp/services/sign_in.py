@@ -29,7 +29,10 @@ from vmsapp.services.second_factor import hashed_code
 COMING: Final = "who comes is not known before the password is right"
 
 NO_PASSWORD: Final = "!"  # noqa: S105 - the hash of no password
-"""In the place of a hash: nothing that is typed matches it."""
+"""In the place of a hash: nothing that is typed matches it. The account never had a password."""
+
+FORGOTTEN: Final = "!forgotten"
+"""The same of an account that had one, until a one-time code took its place: a person's."""
 
 Matches = Callable[[str, str], bool]
 """Tells whether a hash, the first, is that of a password, the second."""
@@ -113,7 +116,8 @@ def by_password(
     end_reading(session)  # no transaction stays open while the password is hashed
     known = user.password if user is not None else NO_PASSWORD
     # where there is no hash, one of nobody's is compared: the time taken must not tell
-    right = matches(_nobodys(hash_password) if known == NO_PASSWORD else known, password)
+    hashed = known not in {NO_PASSWORD, FORGOTTEN}
+    right = matches(known if hashed else _nobodys(hash_password), password)
     if user is not None:
         _look_again(session, user)  # others may have tried meanwhile
     if user is None or not right:

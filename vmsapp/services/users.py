@@ -10,14 +10,14 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from vmsapp.clock import now_utc
-from vmsapp.errors import N_, InvalidInput, NotFound
+from vmsapp.errors import N_, InvalidInput, NotFound, Refused
 from vmsapp.extensions import atomic
-from vmsapp.models import OfficeUser, Region, UserState, VendingPoint
+from vmsapp.models import Bearer, OfficeUser, Region, UserState, VendingPoint
 from vmsapp.models.user import Role
 from vmsapp.scope import Actor, unscoped
 from vmsapp.services import audit, reach
 from vmsapp.services.second_factor import hashed_code, new_code, written_code
-from vmsapp.services.sign_in import NO_PASSWORD
+from vmsapp.services.sign_in import FORGOTTEN, NO_PASSWORD
 
 UPPER: Final = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 LOWER: Final = "abcdefghijkmnpqrstuvwxyz"
@@ -65,6 +65,16 @@ class OwnAccountHere(InvalidInput):
 
     code = "own_account_here"
     message = N_("This is your own account. Use the menu at the top of the page.")
+
+
+class AccountOfProgram(Refused):
+    """A program works under that account: who signed in to it would work in the program's name."""
+
+    code = "account_of_program"
+    message = N_(
+        "A program uses this account: it has bearers that count. Add an account for the person,"
+        " or withdraw the bearers first."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +175,22 @@ def give_code(session: Session, actor: Actor, user_id: int, key: bytes) -> OneTi
     """Make a one-time code with which somebody chooses a new password.
 
     The old password counts no more and all sessions end: a code is handed out when the
-    password is forgotten, or when somebody else may know it. The lock ends, too.
+    password is forgotten, or when somebody else may know it. The lock ends, too. That there
+    was a password stays to be read: the account is a person's for ever.
+
+    Raises:
+        AccountOfProgram: A program shows a bearer of it.
+        NotFound, OwnAccountHere, MayDoMore: See ``other``.
     """
     code, until = new_code(), now_utc() + CODE_LIVES
     with atomic(session):
         user = other(session, actor, user_id)
+        if session.scalars(Bearer.counting(user.id, now_utc()).limit(1)).first() is not None:
+            raise AccountOfProgram
         user.code_hash, user.code_until = hashed_code(key, user.id, code), until
-        user.password, user.locked_until = NO_PASSWORD, None
+        if user.password != NO_PASSWORD:
+            user.password = FORGOTTEN
+        user.locked_until = None
         audit.record(session, actor, "user.code_given", "user", user.id, until=until.isoformat())
         return OneTimeCode(user.username, written_code(code), until)
 
