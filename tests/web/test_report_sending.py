@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from tests.factories import HARBOUR, MARKET, OPERATOR, SOUTH_OPERATOR, SOUTHERN, SUPERVISOR
 from tests.shop import in_threads
 from tests.web.importing import work
-from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, fields, said
+from tests.web.office import ADMIN, BOTH, NORTH_SUPERVISOR, fields, main_part, said
 from vmsapp.errors import Unavailable
 from vmsapp.extensions import db
 from vmsapp.models import (
@@ -442,6 +442,35 @@ def test_it_is_sent_now_when_somebody_wants_it(schedule, browse, office, shop, p
     assert len(post.messages) == 1
     (row,) = shop.rows(ReportSchedule)
     assert row.next_at == DUE
+
+
+def test_nobody_but_its_author_sends_it_now(schedule, browse, shop, told):
+    number, admin = schedule(NORTH_SUPERVISOR, who=SUPERVISOR), browse(ADMIN)
+    page = main_part(admin.get(f"{SCHEDULES}show/{number}").text)
+    assert f"{SCHEDULES}send/{number}" not in page
+    assert f"{SCHEDULES}pause/{number}" in page
+    answer = admin.post(f"{SCHEDULES}send/{number}")
+    assert answer.status_code == 403
+    assert "Somebody else made this schedule." in main_part(answer.text)
+    assert (shop.rows(ReportSending), told) == ([], [])
+    assert f"{SCHEDULES}send/{number}" in browse(SUPERVISOR).get(f"{SCHEDULES}show/{number}").text
+
+
+def test_a_job_is_asked_for_whatever_was_read_of_the_schedule_before(schedule, shop, post, people):
+    number = schedule(SUPERVISOR)
+    with shop.session() as session, seen_by(SYSTEM):
+        author = actor_for(session, people[ADMIN].id)
+        session.expunge_all()  # as in a request of somebody else than the author
+        assert len(due.send_now(session, author, number)) == 1
+
+
+def test_an_end_is_undone_by_another_too_and_resumed_by_its_author_alone(schedule, browse, shop):
+    number, admin = schedule(NORTH_SUPERVISOR, who=SUPERVISOR), browse(ADMIN)
+    page = admin.post(f"{SCHEDULES}end/{number}", follow_redirects=True).text
+    admin.post(f"{SCHEDULES}restore/{number}", fields(page, f"restore/{number}"))
+    assert [row.state for row in shop.rows(ReportSchedule)] == [ScheduleState.PAUSED]
+    assert admin.post(f"{SCHEDULES}resume/{number}").status_code == 403
+    assert browse(SUPERVISOR).post(f"{SCHEDULES}resume/{number}").status_code == 302
 
 
 def test_ended_it_comes_back_by_a_press(schedule, browse, shop):

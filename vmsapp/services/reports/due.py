@@ -31,7 +31,7 @@ from vmsapp.services import audit, job_runs
 from vmsapp.services.delivery.terms import KEPT_FOR, STALE_AFTER
 from vmsapp.services.problems import error_of, problem_of
 from vmsapp.services.reports.due_times import next_due
-from vmsapp.services.reports.scheduling import locked, rhythm_of
+from vmsapp.services.reports.scheduling import own, rhythm_of
 from vmsapp.services.reports.sendings import (
     AuthorMayNot,
     NobodyKnows,
@@ -95,14 +95,15 @@ def claim(
 
 
 def send_now(session: Session, actor: Actor, schedule_id: int) -> list[int]:
-    """Have a schedule's report sent at once, beside its due times; gives jobs to tell of.
+    """Have an own schedule's report sent at once, beside its due times; gives jobs to tell of.
 
     Raises:
         NotFound: There is none, as far as the actor sees.
+        NotItsAuthor: Another made it.
     """
     now = now_utc()
     with atomic(session):
-        row = locked(session, schedule_id)
+        row = own(session, actor, schedule_id)
         assert row.actor_id is not None, "a schedule has an author"
         write_down(session, row.id, row.actor_id, now, now)
         audit.record(session, actor, "report_schedule.sent_now", "report_schedule", row.id)
@@ -165,6 +166,7 @@ def _ask(
             schedule = session.get_one(
                 ReportSchedule, schedule_id,
                 options=(joinedload(ReportSchedule.saved), joinedload(ReportSchedule.actor)),
+                populate_existing=True,  # it may have been read before, without these
             )  # fmt: skip
             language = schedule.actor.language if schedule.actor else None
             job = job_runs.ask(

@@ -1,6 +1,7 @@
 """Schedules of saved reports: made, changed, paused, resumed, ended, and to whom they go.
 
-They are their author's. Who sees everything may pause and end those of others.
+They are their author's. Who sees everything may pause and end those of others, and undo an end:
+the schedule is paused then, and its author alone resumes it.
 """
 
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def change(session: Session, actor: Actor, schedule_id: int, wish: Wish) -> Repo
         NotItsAuthor: Another made it.
     """
     with atomic(session):
-        row = _own(session, actor, schedule_id)
+        row = own(session, actor, schedule_id)
         _set(session, row, wish, now_utc())
         _note(session, actor, "changed", row, **_said(wish))
         return row
@@ -144,7 +145,7 @@ def resume(session: Session, actor: Actor, schedule_id: int) -> ReportSchedule:
         ScheduleMoved: It goes on already.
     """
     with atomic(session):
-        row = _own(session, actor, schedule_id)
+        row = own(session, actor, schedule_id)
         if row.state == ScheduleState.ACTIVE:
             raise ScheduleMoved
         now = now_utc()
@@ -198,7 +199,7 @@ def add_recipient(
         NobodyChosen, GetsItAlready, TooManyRecipients: This person cannot be added.
     """
     with atomic(session):
-        row = _own(session, actor, schedule_id)
+        row = own(session, actor, schedule_id)
         if person is None:
             raise NobodyChosen
         getting = session.scalars(
@@ -222,7 +223,7 @@ def remove_recipient(session: Session, actor: Actor, schedule_id: int, recipient
         NotFound, NotItsAuthor: See ``change``; or this person does not get it.
     """
     with atomic(session):
-        row = _own(session, actor, schedule_id)
+        row = own(session, actor, schedule_id)
         found = session.scalars(
             select(ReportRecipient).where(
                 ReportRecipient.schedule_id == row.id, ReportRecipient.id == recipient_id
@@ -256,7 +257,13 @@ def locked(session: Session, schedule_id: int) -> ReportSchedule:
     return row
 
 
-def _own(session: Session, actor: Actor, schedule_id: int) -> ReportSchedule:
+def own(session: Session, actor: Actor, schedule_id: int) -> ReportSchedule:
+    """Fetch one of the actor's own to change it, or to send it.
+
+    Raises:
+        NotFound: There is none, as far as the actor sees.
+        NotItsAuthor: Another made it.
+    """
     row = locked(session, schedule_id)
     if row.actor_id != actor.user_id:
         raise NotItsAuthor
