@@ -456,6 +456,27 @@ def test_nobody_but_its_author_sends_it_now(schedule, browse, shop, told):
     assert f"{SCHEDULES}send/{number}" in browse(SUPERVISOR).get(f"{SCHEDULES}show/{number}").text
 
 
+def test_a_second_press_sends_nothing_while_somebody_waits(schedule, browse, shop, post, worker):
+    number, admin = schedule(SUPERVISOR), browse(ADMIN)
+    for _ in range(2):  # the second time it was sent meanwhile
+        assert admin.post(f"{SCHEDULES}send/{number}").status_code == 302
+        shop.clock.forward(seconds=1)
+        again = admin.post(f"{SCHEDULES}send/{number}")
+        assert again.status_code == 409
+        assert "It is being sent already." in main_part(again.text)
+        worker()
+    assert len(post.messages) == 2
+
+
+def test_nobody_sends_more_by_hand_in_a_minute_than_anybody_needs(schedule, browse, shop, told):
+    numbers = [schedule(SUPERVISOR, called=f"Points {n}") for n in range(6)]
+    admin = browse(ADMIN)
+    answers = [admin.post(f"{SCHEDULES}send/{number}") for number in numbers]
+    assert [one.status_code for one in answers] == [302] * 5 + [409]
+    assert "You can send 5 reports at once in a minute." in main_part(answers[-1].text)
+    assert shop.count(ReportSending) == len(told) == 5
+
+
 def test_a_job_is_asked_for_whatever_was_read_of_the_schedule_before(schedule, shop, post, people):
     number = schedule(SUPERVISOR)
     with shop.session() as session, seen_by(SYSTEM):

@@ -37,6 +37,7 @@ from vmsapp.services.reports.sendings import (
     NobodyKnows,
     Parcel,
     SendingCancelled,
+    SentAlready,
     SentTooLate,
     move,
     parcels,
@@ -50,6 +51,7 @@ SWEPT_AT_ONCE: Final = 200
 ENDED_BADLY: Final = (JobState.CANCELLED, JobState.FAILED)
 """Jobs after which what they were to send is not tried again."""
 OPEN_JOBS: Final = (JobState.WAITING, JobState.RUNNING)
+OPEN_SENDINGS: Final = (SendingState.WAITING, SendingState.SENDING)
 
 
 def sweep(session: Session) -> list[int]:
@@ -100,10 +102,16 @@ def send_now(session: Session, actor: Actor, schedule_id: int) -> list[int]:
     Raises:
         NotFound: There is none, as far as the actor sees.
         NotItsAuthor: Another made it.
+        SentAlready: Somebody still waits for what was sent before.
     """
     now = now_utc()
     with atomic(session):
         row = own(session, actor, schedule_id)
+        waiting = select(ReportSending.id).where(
+            ReportSending.schedule_id == row.id, ReportSending.state.in_(OPEN_SENDINGS)
+        )
+        if session.scalars(waiting.limit(1)).first() is not None:
+            raise SentAlready
         assert row.actor_id is not None, "a schedule has an author"
         write_down(session, row.id, row.actor_id, now, now)
         audit.record(session, actor, "report_schedule.sent_now", "report_schedule", row.id)

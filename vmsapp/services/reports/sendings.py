@@ -75,6 +75,22 @@ class AuthorMayNot(Refused):
     )
 
 
+class SentAlready(Refused):
+    """What was wanted before is not with everybody yet."""
+
+    code = "report_sent_already"
+    message = N_(
+        "It is being sent already. Wait until nobody under “What was sent” waits for it any more."
+    )
+
+
+class SentTooOften(Refused):
+    """More in a minute than anybody needs: each goes to up to 50 people."""
+
+    code = "report_sent_too_often"
+    message = N_("You can send %(count)s reports at once in a minute. Wait a minute and try again.")
+
+
 class SendingCancelled(Refused):
     """Its job was cancelled."""
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 from flask import flash, jsonify, redirect, request, url_for
 from flask_appbuilder import expose, has_access, permission_name
+from limits import RateLimitItemPerMinute
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload, selectinload, undefer
 from werkzeug.wrappers import Response
@@ -25,7 +26,7 @@ from vmsapp.services.mail import MailNotSetUp
 from vmsapp.services.problems import error_of
 from vmsapp.services.reports import due, saving, scheduling
 from vmsapp.services.reports.sending import address_of
-from vmsapp.services.reports.sendings import RecipientMayNot, RecipientSuspended
+from vmsapp.services.reports.sendings import RecipientMayNot, RecipientSuspended, SentTooOften
 from vmsapp.tasks import background
 from vmsapp.views.base import OfficeView, actor, sentence, session, status_of, utility
 from vmsapp.views.forms import put_error
@@ -44,6 +45,8 @@ from vmsapp.views.reports.schedule_words import (
 SHOWN: Final = 200
 """Schedules listed at most, and sendings of one."""
 FIELDS: Final = names("every weekday month_day hour kind")
+SENT_AT_ONCE: Final = RateLimitItemPerMinute(5)
+"""What one person may have sent by hand: as many as test mails."""
 
 
 class ReportSchedules(OfficeView):
@@ -107,7 +110,14 @@ class ReportSchedules(OfficeView):
     @has_access
     @permission_name("schedule")
     def send(self, pk: int) -> Answer:
-        """Send it at once."""
+        """Send it at once.
+
+        Raises:
+            SentTooOften: The same person did so too often in the last minute.
+        """
+        limiter = self.appbuilder.sm.limiter.limiter
+        if not limiter.hit(SENT_AT_ONCE, "report sent now", str(actor().user_id)):
+            raise SentTooOften(count=SENT_AT_ONCE.amount)
         for job_id in due.send_now(session(), actor(), pk):
             background.send(job_id)
         return self._done(pk, _("It is being sent."))
