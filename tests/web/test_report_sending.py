@@ -477,6 +477,64 @@ def test_nobody_sends_more_by_hand_in_a_minute_than_anybody_needs(schedule, brow
     assert shop.count(ReportSending) == len(told) == 5
 
 
+def deleted(shop):
+    """Delete the saved reports, and leave the schedules to themselves."""
+    now = shop.clock.now
+    shop.change(lambda session: session.execute(update(SavedReport).values(deleted_at=now)))
+
+
+def test_what_was_ended_does_not_come_back_once_its_report_is_deleted(schedule, browse, shop):
+    number, admin = schedule(SUPERVISOR), browse(ADMIN)
+    page = admin.post(f"{SCHEDULES}end/{number}", follow_redirects=True).text
+    undo = fields(page, f"restore/{number}")
+    shop.clock.forward(seconds=1)
+    (saved,) = shop.rows(SavedReport)
+    page = admin.post(f"{SAVED}delete/{saved.id}", follow_redirects=True).text
+    answer = admin.post(f"{SCHEDULES}restore/{number}", undo)
+    assert answer.status_code == 409
+    assert "The saved report was deleted, so it is not sent any more." in main_part(answer.text)
+    assert [row.deleted_at for row in shop.rows(ReportSchedule)] != [None]
+    admin.post(f"{SAVED}restore/{saved.id}", fields(page, f"restore/{saved.id}"))
+    assert admin.post(f"{SCHEDULES}restore/{number}", undo).status_code == 302
+
+
+@pytest.mark.parametrize("deed", ["resume", "send"])
+def test_a_schedule_of_a_deleted_report_neither_goes_on_nor_sends(
+    schedule, browse, shop, told, deed
+):
+    number, admin = schedule(SUPERVISOR), browse(ADMIN)
+    admin.post(f"{SCHEDULES}pause/{number}")
+    deleted(shop)
+    answer = admin.post(f"{SCHEDULES}{deed}/{number}")
+    assert answer.status_code == 409
+    assert "The saved report was deleted" in main_part(answer.text)
+    assert [row.state for row in shop.rows(ReportSchedule)] == [ScheduleState.PAUSED]
+    assert (shop.rows(ReportSending), told) == ([], [])
+
+
+def test_the_sweep_stops_a_schedule_whose_report_was_deleted(schedule, browse, shop, post, worker):
+    number = schedule(SUPERVISOR)
+    deleted(shop)
+    shop.clock.now = DUE
+    worker()
+    assert (post.messages, shop.rows(ReportSending)) == ([], [])
+    (row,) = shop.rows(ReportSchedule)
+    assert (row.state, row.next_at) == (ScheduleState.STOPPED, None)
+    page = browse(ADMIN).get(f"{SCHEDULES}show/{number}").text
+    assert "The saved report was deleted, so it is not sent any more." in main_part(page)
+
+
+def test_what_waits_to_be_sent_is_not_once_its_report_is_deleted(
+    schedule, browse, shop, post, worker
+):
+    number = schedule(SUPERVISOR)
+    browse(ADMIN).post(f"{SCHEDULES}send/{number}")
+    deleted(shop)
+    worker()
+    assert post.messages == []
+    assert states(shop) == [("failed", "report_deleted")]
+
+
 def test_a_job_is_asked_for_whatever_was_read_of_the_schedule_before(schedule, shop, post, people):
     number = schedule(SUPERVISOR)
     with shop.session() as session, seen_by(SYSTEM):

@@ -22,6 +22,7 @@ from vmsapp.models import (
     ReportRecipient,
     ReportSchedule,
     ReportSending,
+    SavedReport,
     ScheduleState,
     SendingState,
 )
@@ -31,11 +32,12 @@ from vmsapp.services import audit, job_runs
 from vmsapp.services.delivery.terms import KEPT_FOR, STALE_AFTER
 from vmsapp.services.problems import error_of, problem_of
 from vmsapp.services.reports.due_times import next_due
-from vmsapp.services.reports.scheduling import own, rhythm_of
+from vmsapp.services.reports.scheduling import check_kept, own, rhythm_of
 from vmsapp.services.reports.sendings import (
     AuthorMayNot,
     NobodyKnows,
     Parcel,
+    SavedReportDeleted,
     SendingCancelled,
     SentAlready,
     SentTooLate,
@@ -76,22 +78,25 @@ def sweep(session: Session) -> list[int]:
 def claim(
     session: Session, schedule: ReportSchedule, due: datetime | None, now: datetime, zone: str
 ) -> bool:
-    """Write down what a due time sends, unless another worker did; its next one comes after now."""
+    """Write down what a due time sends, unless another worker did; its next one comes after now.
+
+    A schedule is stopped whose author may have none any more, or whose report was deleted.
+    """
     assert schedule.actor_id is not None, "a schedule has an author"
-    author = _author(session, schedule.actor_id)
+    obstacle = _obstacle(session, schedule)
     values: dict[str, Any] = {
         "last_at": due,
         "zone": zone,
         "next_at": next_due(rhythm_of(schedule), zone, now),
     }
-    if author is None:
+    if obstacle is not None:
         values = {"state": ScheduleState.STOPPED, "next_at": None,
-                  "problem": problem_of(AuthorMayNot())}  # fmt: skip
+                  "problem": problem_of(obstacle)}  # fmt: skip
     with atomic(session, durable=True):
         mine = (ReportSchedule.id == schedule.id, ReportSchedule.next_at == due)
         if rows_changed(session, update(ReportSchedule).where(*mine).values(values)) != 1:
             return False
-        if author is not None and due is not None:
+        if obstacle is None and due is not None:
             write_down(session, schedule.id, schedule.actor_id, due, now)
     return True
 
@@ -102,11 +107,13 @@ def send_now(session: Session, actor: Actor, schedule_id: int) -> list[int]:
     Raises:
         NotFound: There is none, as far as the actor sees.
         NotItsAuthor: Another made it.
+        SavedReportDeleted: There is nothing to send any more.
         SentAlready: Somebody still waits for what was sent before.
     """
     now = now_utc()
     with atomic(session):
         row = own(session, actor, schedule_id)
+        check_kept(row.saved)
         waiting = select(ReportSending.id).where(
             ReportSending.schedule_id == row.id, ReportSending.state.in_(OPEN_SENDINGS)
         )
@@ -233,6 +240,17 @@ def _put_right(session: Session, schedule: ReportSchedule, now: datetime, zone: 
     with atomic(session, durable=True):
         due = next_due(rhythm_of(schedule), zone, now)
         rows_changed(session, update(ReportSchedule).where(*mine).values(zone=zone, next_at=due))
+
+
+def _obstacle(session: Session, schedule: ReportSchedule) -> VmsError | None:
+    """Why a schedule that is due sends nothing any more."""
+    assert schedule.actor_id is not None, "a schedule has an author"
+    saved = SavedReport.id == schedule.saved_id, SavedReport.deleted_at.is_(None)
+    kept = session.scalars(select(SavedReport.id).where(*saved)).first()
+    end_reading(session)
+    if kept is None:
+        return SavedReportDeleted()
+    return None if _author(session, schedule.actor_id) else AuthorMayNot()
 
 
 def _author(session: Session, user_id: int) -> Actor | None:

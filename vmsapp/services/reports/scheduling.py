@@ -14,11 +14,19 @@ from sqlalchemy.orm import Session, joinedload
 from vmsapp.clock import now_utc
 from vmsapp.errors import N_, Conflict, InvalidInput, NotAllowed, NotFound, Refused
 from vmsapp.extensions import atomic
-from vmsapp.models import Every, OfficeUser, ReportRecipient, ReportSchedule, ScheduleState
+from vmsapp.models import (
+    Every,
+    OfficeUser,
+    ReportRecipient,
+    ReportSchedule,
+    SavedReport,
+    ScheduleState,
+)
 from vmsapp.scope import Actor
 from vmsapp.services import audit
 from vmsapp.services.reports.due_times import Rhythm, next_due
 from vmsapp.services.reports.saving import UNDONE_WITHIN, saved_report
+from vmsapp.services.reports.sendings import SavedReportDeleted
 from vmsapp.services.setup import setup_at
 
 MOST_RECIPIENTS: Final = 50
@@ -143,9 +151,11 @@ def resume(session: Session, actor: Actor, schedule_id: int) -> ReportSchedule:
         NotFound: There is none, as far as the actor sees.
         NotItsAuthor: Another made it.
         ScheduleMoved: It goes on already.
+        SavedReportDeleted: There is nothing to send any more.
     """
     with atomic(session):
         row = own(session, actor, schedule_id)
+        check_kept(row.saved)
         if row.state == ScheduleState.ACTIVE:
             raise ScheduleMoved
         now = now_utc()
@@ -174,6 +184,7 @@ def bring_back(session: Session, actor: Actor, schedule_id: int, ended: datetime
 
     Raises:
         NotFound: None was ended then, or too long ago.
+        SavedReportDeleted: There is nothing to send any more.
     """
     with atomic(session):
         row = session.scalars(
@@ -181,9 +192,12 @@ def bring_back(session: Session, actor: Actor, schedule_id: int, ended: datetime
                 ReportSchedule.id == schedule_id, ReportSchedule.deleted_at == ended,
                 ReportSchedule.deleted_at > now_utc() - UNDONE_WITHIN,
             )
+            .options(joinedload(ReportSchedule.saved))
+            .execution_options(populate_existing=True)
         ).first()  # fmt: skip
         if row is None:
             raise NotFound
+        check_kept(row.saved)
         row.deleted_at = None
         _note(session, actor, "restored", row)
         return row
@@ -233,6 +247,16 @@ def remove_recipient(session: Session, actor: Actor, schedule_id: int, recipient
             raise NotFound
         session.delete(found)
         _note(session, actor, "recipient_removed", row, recipient_id=found.user_id)
+
+
+def check_kept(saved: SavedReport) -> None:
+    """See to it that there is something to send: a schedule may outlive its report.
+
+    Raises:
+        SavedReportDeleted: Its author deleted it.
+    """
+    if saved.deleted_at is not None:
+        raise SavedReportDeleted
 
 
 def rhythm_of(row: ReportSchedule) -> Rhythm:

@@ -21,6 +21,7 @@ from vmsapp.services.delivery.senders import Message, Outcome, Sender, Senders, 
 from vmsapp.services.delivery.terms import PAUSES
 from vmsapp.services.job_runs import Work
 from vmsapp.services.problems import Broken
+from vmsapp.services.reports.scheduling import check_kept
 from vmsapp.services.reports.sendings import (
     Parcel,
     RecipientHasNoAddress,
@@ -162,6 +163,7 @@ def _order(session: Session, parcel: Parcel) -> Order:
     )  # fmt: skip
     if schedule is None or schedule.deleted_at is not None or schedule.actor is None:
         raise NotFound
+    check_kept(schedule.saved)
     reader = reader_of(session, parcel.user_id)
     with unscoped("a reader may be above the author"):
         user = session.get_one(OfficeUser, parcel.user_id, populate_existing=True)

@@ -75,6 +75,16 @@ class AuthorMayNot(Refused):
     )
 
 
+class SavedReportDeleted(Refused):
+    """Its author deleted what the schedule sends."""
+
+    code = "report_deleted"
+    message = N_(
+        "The saved report was deleted, so it is not sent any more. Save it again, and have that"
+        " one sent."
+    )
+
+
 class SentAlready(Refused):
     """What was wanted before is not with everybody yet."""
 
