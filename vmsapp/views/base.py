@@ -23,6 +23,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_appbuilder import BaseView
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
+from werkzeug.exceptions import Unauthorized
 from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -44,6 +45,7 @@ from vmsapp.services.audit.notes import REFUSED, Note, Notes
 from vmsapp.services.setup import NotSetUp, setup_at
 from vmsapp.tariffs.plan_errors import InvalidPlan
 from vmsapp.views import words
+from vmsapp.views.too_late import own_referrer, sent_too_late
 
 log = logging.getLogger(__name__)
 
@@ -160,11 +162,8 @@ def currency_sign(code: str) -> str:
 
 def came_from() -> str:
     """The page that led here, if it is one of ours; its path alone, so never another host."""
-    try:
-        came = urlsplit(request.referrer or "")
-    except ValueError:
-        return "/"
-    if came.netloc != request.host or not came.path.startswith("/"):
+    came = own_referrer()
+    if came is None:
         return "/"
     path = "/" + came.path.lstrip("/")
     page = _page_of(path)
@@ -255,10 +254,22 @@ def _begin() -> BaseResponse | None:
 
 
 def ask_to_sign_in() -> BaseResponse:
-    """Lead to the door, and from there back to the page that was asked for."""
-    flash(_("Please sign in."), "info")
-    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("AuthDBView.login", next=wanted))
+    """Lead to the door, and from there back to the page that was asked for, or the form's.
+
+    Raises:
+        Unauthorized: Something was typed; its error page keeps it.
+    """
+    if request.method == "GET":
+        flash(_("Please sign in."), "info")
+        return redirect(url_for("AuthDBView.login", next=request.full_path.rstrip("?")))
+    if sent_too_late() is not None:
+        raise Unauthorized
+    came = came_from()
+    if came == "/":
+        flash(_("Please sign in."), "info")
+        return redirect(url_for("AuthDBView.login"))
+    flash(_("You were signed out meanwhile, so nothing was done. Sign in and try again."), "info")
+    return redirect(url_for("AuthDBView.login", next=came))
 
 
 def _end(_error: BaseException | None) -> None:

@@ -8,14 +8,16 @@ from flask import Flask, Response, current_app, g, render_template, request
 from flask.globals import request_ctx
 from flask_babel import gettext as _
 from flask_login import current_user
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, Unauthorized
 
 from vmsapp import logs
 from vmsapp.errors import NotAllowed, VmsError
 from vmsapp.extensions import db
 from vmsapp.security.away import TRY_AGAIN_S, doubt_behind, is_away
 from vmsapp.views.base import actor, came_from, sentence, status_of
+from vmsapp.views.too_late import Sent, sent_too_late
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,10 @@ def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Fl
     told = current_app.extensions["vms_problems"](error)
     if told is not None:  # a program asked
         return told
+    sent = sent_too_late() if isinstance(error, Unauthorized | CSRFError) else None
+    if sent is not None:
+        log.info("error page %s: sent too late: %s", _reference(), request.endpoint)
+        return _too_late_page(sent)
     if isinstance(error, InternalServerError):
         if is_away(error.original_exception):  # while a page said something else
             return _show_away(error.original_exception)
@@ -68,6 +74,24 @@ def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Fl
         return Response(f"{message}\n", error.code, mimetype="text/plain")
     kept = [(k, v) for k, v in error.get_headers() if k in KEPT_FROM_ERRORS]
     return _error_page(message, error.code, _advice(error.code)), error.code, kept
+
+
+def _too_late_page(sent: Sent) -> tuple[str, int]:
+    """Say that nothing was done of what was typed, and keep it, to be sent again."""
+    if current_user.is_authenticated:
+        status = HTTPStatus.BAD_REQUEST
+        message = _(
+            "You signed in after you had opened the form, so what you sent was not taken in."
+            " Nothing of it is lost: press “Send again”."
+        )
+    else:
+        status = HTTPStatus.UNAUTHORIZED
+        message = _(
+            "You were signed out meanwhile, so what you sent was not taken in. Nothing of it is"
+            " lost: sign in in a new tab, come back to this one and press “Send again”."
+        )
+    left_out = _("Passwords and files are not kept: choose or type them again where you are asked.")
+    return _error_page(message, status, left_out if sent.partly else "", sent), status
 
 
 def _show_away(error: BaseException | None) -> tuple[str, int, dict[str, str]]:
@@ -135,8 +159,15 @@ def _advice(status: int) -> str:
     return str(advice.get(status, ""))
 
 
-def _error_page(message: str, status: int, advice: str) -> str:
-    """Make the page with its menu; without, where the database cannot be asked for that."""
+def _error_page(message: str, status: int, advice: str, sent: Sent | None = None) -> str:
+    """Make the page with its menu; without, where the database cannot be asked for that.
+
+    Args:
+        message: What is the matter.
+        status: Of the answer.
+        advice: What to do.
+        sent: What is kept on the page, to be sent again.
+    """
     if "user" not in g:  # refused before the framework looked who asks: the menu wants to know
         g.user = current_user
     g.trouble = status  # what the help is about
@@ -144,7 +175,7 @@ def _error_page(message: str, status: int, advice: str) -> str:
     try:
         db.session.rollback()  # PostgreSQL answers nothing more in a transaction that failed
         base = current_app.extensions["appbuilder"].base_template
-        return render_template("office/error.html", base_template=base, **told)
+        return render_template("office/error.html", base_template=base, **told | {"sent": sent})
     except SQLAlchemyError:
         log.warning("error page %s has no menu", _reference(), exc_info=True)
         return _bare_page(message, status, advice)
@@ -157,7 +188,7 @@ def _bare_page(message: str, status: int, advice: str) -> str:
 
 
 def _told(message: str, status: int, advice: str) -> dict[str, object]:
-    titles = {403: _("Not allowed"), 404: _("Not found")}
+    titles = {401: _("You were signed out"), 403: _("Not allowed"), 404: _("Not found")}
     return {
         "appbuilder": current_app.extensions["appbuilder"],
         "title": titles.get(status, _("That did not work")),
@@ -166,4 +197,5 @@ def _told(message: str, status: int, advice: str) -> dict[str, object]:
         "status": status,
         "reference": _reference(),
         "back": came_from(),
+        "sent": None,
     }
