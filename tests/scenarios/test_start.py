@@ -224,7 +224,7 @@ def test_a_command_for_an_unknown_user_answers_with_a_sentence(product) -> None:
         capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert ended.returncode == 1
-    assert "There is no user nobody." in ended.stderr
+    assert "There is no user “nobody”." in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

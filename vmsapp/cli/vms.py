@@ -25,6 +25,7 @@ from vmsapp.cli.export import export_command
 from vmsapp.cli.journal import journal
 from vmsapp.cli.restores import commands as restores
 from vmsapp.cli.roll_ups import roll_ups
+from vmsapp.cli.terminal import printable
 from vmsapp.clock import now_utc
 from vmsapp.errors import VmsError
 from vmsapp.extensions import atomic, db
@@ -32,7 +33,7 @@ from vmsapp.models import OfficeUser, Setup
 from vmsapp.models.user import Role
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import ADMINISTRATORS, GROUPS, NOBODY
-from vmsapp.services import clock, demo, instance, ledger
+from vmsapp.services import clock, demo, instance, ledger, second_factor
 from vmsapp.services.approvals import rules
 from vmsapp.services.licence import changes
 from vmsapp.services.licence.file import MOST_BYTES
@@ -40,7 +41,7 @@ from vmsapp.services.restore import standstill
 from vmsapp.services.security_modules.journal_check import compare_all
 from vmsapp.services.settling import settle_everything
 from vmsapp.services.setup import zone_at
-from vmsapp.services.users import Account, add_user, new_password
+from vmsapp.services.users import Account, add_user, named, new_password
 
 
 class SpokenGroup(AppGroup):
@@ -120,6 +121,28 @@ def new_password_command(username: str) -> None:
             db.session(), SYSTEM, username=username, hash_password=generate_password_hash
         )
     hand_out([account], settings)
+
+
+@vms.command("reset-second-factor")
+@click.argument("username", metavar="NAME")
+def reset_second_factor_command(username: str) -> None:
+    """Take the second factor and the recovery codes away from NAME, who lost both.
+
+    After a new secret key they count no more, and nobody who has one can sign in.
+    """
+    with seen_by(SYSTEM):
+        user = named(db.session(), username)
+        had = user.totp_secret is not None
+        if had:
+            second_factor.switch_off(db.session(), SYSTEM, user.id)
+    if not had:
+        click.echo(f"{printable(username)} has no second factor.")
+        return
+    click.echo(
+        f"The second factor of {printable(username)} is off, its recovery codes count no more, and"
+        " its owner is signed out everywhere. The password alone signs in until a new one is set"
+        " up."
+    )
 
 
 @vms.command("second-person-off")

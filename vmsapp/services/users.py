@@ -35,7 +35,7 @@ class UnknownUser(NotFound):
     """No account of that name."""
 
     code = "unknown_user"
-    message = N_("There is no user %(username)s.")
+    message = N_("There is no user “%(username)s”.")
 
     def __init__(self, *, username: str) -> None:
         super().__init__(username=username)
@@ -158,17 +158,27 @@ def new_password(
     """
     password = random_password()
     with atomic(session):
-        user = session.scalars(
-            select(OfficeUser)
-            .where(OfficeUser.username == username)
-            .options(selectinload(OfficeUser.roles))
-        ).first()
-        if user is None:
-            raise UnknownUser(username=username)
+        user = named(session, username)
         user.password, user.must_change_password = hash_password(password), True
         user.locked_until = None
         audit.record(session, actor, "user.password_reset", "user", user.id)
         return Account(username, password, ", ".join(role.name for role in user.roles))
+
+
+def named(session: Session, username: str) -> OfficeUser:
+    """Find an account by its name, with its user groups.
+
+    Raises:
+        UnknownUser: There is no such user.
+    """
+    user = session.scalars(
+        select(OfficeUser)
+        .where(OfficeUser.username == username)
+        .options(selectinload(OfficeUser.roles))
+    ).first()
+    if user is None:
+        raise UnknownUser(username=username)
+    return user
 
 
 def give_code(session: Session, actor: Actor, user_id: int, key: bytes) -> OneTimeCode:
