@@ -27,7 +27,6 @@ from vmsapp.models import (
     FindingKind,
     JournalFinding,
     Meter,
-    OfficeUser,
     Sale,
     SaleState,
     VendingPoint,
@@ -42,6 +41,7 @@ from vmsapp.services.rows import lock
 from vmsapp.services.security_modules.journal_check import FindingSettled
 from vmsapp.services.security_modules.opening import open_module
 from vmsapp.services.setup import installation
+from vmsapp.services.users import named
 from vmsapp.services.vending import settle
 from vmsapp.services.vending.amounts import OnToken
 from vmsapp.services.vending.debts import Owed, lock_owed, recover
@@ -103,6 +103,16 @@ class PaidMissing(InvalidInput):
     message = N_("This meter takes money. Say how much was paid.")
 
 
+class UnknownPoint(NotFound):
+    """No vending point of that name."""
+
+    code = "unknown_point"
+    message = N_("There is no vending point “%(point)s”.")
+
+    def __init__(self, *, point: str) -> None:
+        super().__init__(point=point)
+
+
 @dataclass(frozen=True, slots=True)
 class Booking:
     """What a person says of a token.
@@ -136,10 +146,11 @@ def booker(session: Session, username: str) -> Actor:
     """Find who books; it needs the right to settle the token journal's findings.
 
     Raises:
-        NotAllowed: There is no such active user, or it may not.
+        UnknownUser: There is no such user.
+        NotAllowed: It is not active, or may not.
     """
-    user = session.scalars(select(OfficeUser).where(OfficeUser.username == username)).first()
-    if user is None or user.id not in holders(session, MAY_BOOK):
+    user = named(session, username)
+    if user.id not in holders(session, MAY_BOOK):
         raise NotAllowed
     return Actor(user.id, user.username, sight_of(user))
 
@@ -157,7 +168,8 @@ def book(session: Session, registry: Registry, actor: Actor, booking: Booking) -
         booking: What it says.
 
     Raises:
-        NotFound: There is no such finding, or the actor does not see it, or no such point.
+        NotFound: There is no such finding, or the actor does not see it.
+        UnknownPoint: There is no such vending point.
         FindingSettled: Somebody settled it before.
         Standstill: The two histories have not been put together yet.
         VmsError: Of the price engine, or of the rules above; nothing was written.
@@ -283,7 +295,7 @@ def _as_asked(
 def _point(session: Session, name: str) -> int:
     point_id = session.scalar(select(VendingPoint.id).where(VendingPoint.name == name))
     if point_id is None:
-        raise NotFound
+        raise UnknownPoint(point=name)
     return point_id
 
 
