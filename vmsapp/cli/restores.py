@@ -14,6 +14,7 @@ from config import ROOT, Settings
 from vmsapp.cli.terminal import printable
 from vmsapp.clock import now_utc
 from vmsapp.extensions import db
+from vmsapp.hsm.registry import Registry
 from vmsapp.models import JournalFinding
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.backup import making, restoring
@@ -31,6 +32,11 @@ _TOOLS = click.option(
 NEXT: Final = (
     "Nothing is sold until you have put in place what is kept apart and run:\n"
     "  flask vms after-restore --reason '…'"
+)
+
+FIRST: Final = (
+    "This system was restored, and after-restore has not run yet: until then nothing tells what was"
+    " lost.\nRun it first:\n  flask vms after-restore --reason '…'"
 )
 
 
@@ -109,10 +115,14 @@ def after_restore_command(reason: str, *, anyway: bool, at_least: int) -> None:
 @with_appcontext
 def lost_command() -> None:
     """List tokens that modules made and nobody sold here, for booking."""
+    modules = current_app.extensions["vms_modules"]
     with seen_by(SYSTEM):
         rows = booking.to_book(db.session())
+        still = _stands_still(modules)
     for row in rows:
         click.echo(_line(row))
+    if still:
+        raise click.ClickException(FIRST)
     if not rows:
         click.echo("There are none.")
 
@@ -183,6 +193,15 @@ def _minor(paid: str) -> int:
     if not minor.is_finite() or minor != minor.to_integral_value() or minor <= 0:
         raise click.BadParameter(paid, param_hint="--paid")
     return int(minor)
+
+
+def _stands_still(modules: Registry) -> bool:
+    """Tell whether a restore waits for its procedure, also one that nobody noticed yet."""
+    try:
+        standstill.check_modules(db.session(), modules)
+    except standstill.Standstill:
+        return True
+    return False
 
 
 def _settings() -> Settings:
