@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.factories import AUDITOR, HARBOUR, OPERATOR, PASSPHRASE, STS6_11
+from tests.faults import answer_lost, put_off
 from tests.services.pair import permitted
 from tests.services.restored import elsewhere, known_revisions, settings_of, site
 from vmsapp import create_app
+from vmsapp.cli.files import NOT_LET_IN
 from vmsapp.extensions import db
 from vmsapp.models import OfficeUser, Sale, SaleState
 from vmsapp.services.backup import databases, making, restoring
@@ -270,13 +272,18 @@ def test_a_restore_by_command_ends_by_telling_what_must_follow(kept, tmp_path):
         assert there.execute("SELECT count(*) FROM sale").fetchone() == (1,)
 
 
-def test_what_was_lost_is_listed_and_booked_by_command(origin, shop, registry, tmp_path):
+def let_book(shop):
+    """Let the auditor book what was lost."""
     shop.change(
         lambda session: setattr(
             session.get_one(OfficeUser, shop.utility.users[AUDITOR].id), "roles",
             [permitted(session, "Accounts", MAY_BOOK)],
         )
     )  # fmt: skip
+
+
+def test_what_was_lost_is_listed_and_booked_by_command(origin, shop, registry, tmp_path):
+    let_book(shop)
     (tmp_path / "older").mkdir()
     copy = tmp_path / "older" / "vms.sqlite"
     databases.copy_sqlite(Path(shop.engine.url.database), copy)
@@ -302,6 +309,62 @@ def test_what_was_lost_is_listed_and_booked_by_command(origin, shop, registry, t
         assert done.exit_code == 0, done.output
         assert re.search(r"Booked as sale \d+, receipt \d+-2-000001: issued\.", done.output)
         assert run("lost").output == "There are none.\n"
+
+
+@pytest.fixture
+def older(origin, registry, tmp_path):
+    """Commands on an older copy of the database, which nothing marks, beside the module."""
+    let_book(origin.shop)
+    (tmp_path / "older").mkdir()
+    copy = tmp_path / "older" / "vms.sqlite"
+    databases.copy_sqlite(Path(origin.shop.engine.url.database), copy)
+    origin.shop.sell(STS6_11)
+    with commands(settings_of(tmp_path / "older", f"sqlite:///{copy}"), registry) as run:
+        yield run
+
+
+def test_nothing_is_said_to_be_lost_before_that_was_looked_for(older):
+    said = older("lost")
+    assert said.exit_code == 1
+    assert "There are none." not in said.output
+    assert "after-restore has not run yet" in said.output
+    assert "flask vms after-restore --reason" in said.output
+    assert older("after-restore", "--reason", "the disk broke").exit_code == 0
+    assert len(older("lost").output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (put_off("refused"), "nothing listens at that address and port"),
+        (put_off("secret"), NOT_LET_IN),
+        (put_off("passphrase"), "the passphrase is wrong"),
+        (answer_lost, "it does not answer in time"),
+    ],
+)  # fmt: skip
+def test_a_module_that_is_away_after_a_restore_is_named_with_the_reason(older, module, fault, why):
+    assert "after-restore" in older("reconcile").output
+    module.always("status", fault)
+    said = older("after-restore", "--reason", "the disk broke")
+    assert said.exit_code == 1
+    assert f"The security module “Module” cannot be asked: {why}. Nothing is sold" in said.output
+
+
+def test_other_commands_say_in_words_why_a_module_does_not_answer(origin, registry, module):
+    module.always("begin_epoch", put_off("locked"))
+    with commands(origin.settings, registry) as run:
+        said = run("after-restore", "--anyway", "--reason", "a replica was promoted").output
+    assert said == "Error: The security module did not do it: its keystore is locked.\n"
+
+
+def test_who_or_what_is_not_there_is_named_when_a_sale_is_booked(older):
+    said_of = ("--note", "receipt seen", "--point")
+    older("after-restore", "--reason", "the disk broke")
+    number = older("lost").output.split()[0]
+    said = older("book", number, *said_of, HARBOUR, "--by", "accountant")
+    assert (said.exit_code, said.output) == (1, "Error: There is no user “accountant”.\n")
+    said = older("book", number, *said_of, "Nowhere", "--by", AUDITOR)
+    assert (said.exit_code, said.output) == (1, "Error: There is no vending point “Nowhere”.\n")
 
 
 def test_a_backup_can_be_made_of_what_was_restored(origin, kept, tmp_path, keystore):

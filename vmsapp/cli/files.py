@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from vmsapp import sealing
-from vmsapp.errors import VmsError
+from vmsapp.errors import Unavailable, VmsError
 
 KEY_DIGITS: Final = 2 * sealing.KEY_BYTES
 MOST_BYTES: Final = 4096
@@ -28,15 +28,31 @@ class Spoken(click.Group):
             raise click.ClickException(f"{error.filename}: {error.strerror}.") from None
 
 
+NOT_LET_IN: Final = (
+    "our secret for it is not where it belongs, may be read by others, or is not the one it knows"
+)
+"""Why a module is not reached, where a file of ours may be the reason, too."""
+
+
 def sentence(error: VmsError) -> str:
-    """Say a refusal in English; a keystore's by its reason."""
-    from vmsapp.hsm.errors import KeystoreError  # noqa: PLC0415 - few commands need it
+    """Say a refusal in English, with words for a module's and a keystore's codes."""
+    from vmsapp.hsm.errors import (  # noqa: PLC0415 - few commands need it
+        HsmUnavailable,
+        KeystoreError,
+        ModuleRefused,
+    )
     from vmsapp.hsm.keystore import REASONS  # noqa: PLC0415 - the same
 
     if isinstance(error, KeystoreError) and error.why in REASONS:
         reason = REASONS[error.why]
         return f"{reason[0].upper()}{reason[1:]}."
-    return str(error)
+    words: dict[str, dict[str, str]] = {}
+    if isinstance(error, Unavailable):
+        words["why"] = REASONS | HsmUnavailable.WHYS | {"secret": NOT_LET_IN}
+    if isinstance(error, ModuleRefused):
+        words["reason"] = ModuleRefused.REASONS
+    said = {name: words.get(name, {}).get(str(it), it) for name, it in error.params.items()}
+    return error.message % said if said else error.message
 
 
 class Hexadecimal(click.ParamType[str]):

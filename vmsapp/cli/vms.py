@@ -22,6 +22,7 @@ from config import Settings
 from vmsapp.cli.audit import audit
 from vmsapp.cli.campaigns import campaigns
 from vmsapp.cli.export import export_command
+from vmsapp.cli.files import sentence
 from vmsapp.cli.journal import journal
 from vmsapp.cli.restores import commands as restores
 from vmsapp.cli.roll_ups import roll_ups
@@ -52,7 +53,7 @@ class SpokenGroup(AppGroup):
         try:
             return super().invoke(ctx)
         except VmsError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(sentence(error)) from error
 
 
 vms = SpokenGroup("vms", help="Look after this installation.")

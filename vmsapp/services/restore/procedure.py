@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from vmsapp.errors import N_, InvalidInput, Refused
+from vmsapp.errors import N_, InvalidInput, Refused, Unavailable
 from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.answers import JournalEntry, ModuleStatus
 from vmsapp.hsm.base import SecurityModule as Module
@@ -54,6 +54,19 @@ class AfterRestoreReasonMissing(InvalidInput):
 
     code = "after_restore_reason_missing"
     message = N_("Say what was restored, and why.")
+
+
+class ModuleNotAsked(Unavailable):
+    """A module in use cannot be asked what it made, so nothing is put together."""
+
+    code = "module_not_asked"
+    message = N_(
+        "The security module “%(module)s” cannot be asked: %(why)s. Nothing is sold until it"
+        " answers and after-restore has run."
+    )
+
+    def __init__(self, *, module: str, why: str) -> None:
+        super().__init__(module=module, why=why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +126,8 @@ def after_restore(
     Raises:
         NothingRestored: Nothing tells of one; nothing was done.
         AfterRestoreReasonMissing: No reason was given.
-        HsmUnavailable, HsmTimeout: A module in use does not answer; all stand still.
+        ModuleNotAsked: A module in use does not answer; all stand still.
+        HsmUnavailable, HsmTimeout: It stopped to in between; all stand still.
     """
     reason = reason.strip()[:MAX_REASON]
     if not reason:
@@ -162,7 +176,7 @@ def _modules(session: Session, registry: Registry) -> tuple[list[_InUse], tuple[
     """Open every module, those that are retired if they still answer.
 
     Raises:
-        HsmUnavailable, HsmTimeout: One in use does not answer.
+        ModuleNotAsked: One in use does not answer.
     """
     rows = session.execute(
         select(
@@ -176,9 +190,10 @@ def _modules(session: Session, registry: Registry) -> tuple[list[_InUse], tuple[
     for row in rows:
         try:
             module, told = _opened(session, registry, row.id)
-        except (HsmUnavailable, HsmTimeout):
+        except (HsmUnavailable, HsmTimeout) as silence:
             if row.retired_at is None:
-                raise
+                why = silence.why if isinstance(silence, HsmUnavailable) else "no_answer"
+                raise ModuleNotAsked(module=row.name, why=why) from silence
             silent.append(row.name)
             continue
         used.append(_InUse(row.id, row.name, module, told, row.compared or 0))
