@@ -14,6 +14,7 @@ from tests.factories import AUDITOR, HARBOUR, OPERATOR, PASSPHRASE, STS6_11
 from tests.faults import answer_lost, put_off
 from tests.services.pair import permitted
 from tests.services.restored import elsewhere, known_revisions, settings_of, site
+from tests.shell import flask
 from vmsapp import create_app
 from vmsapp.cli.files import NOT_LET_IN
 from vmsapp.extensions import db
@@ -262,14 +263,42 @@ def test_the_commands_of_a_backup_tell_what_is_in_it_and_what_is_not(origin, reg
 
 def test_a_restore_by_command_ends_by_telling_what_must_follow(kept, tmp_path):
     settings = settings_of(tmp_path / "new", f"sqlite:///{tmp_path / 'new' / 'vms.sqlite'}")
-    with commands(settings) as run:
-        done = run("restore", kept)
+    (tmp_path / "new" / "vms.sqlite").touch()  # an empty one is none
+    done = flask(settings, "vms", "restore", kept)
     assert done.exit_code == 0, done.output
     assert "flask vms after-restore" in done.output
-    assert f"to be put in place: {tmp_path / 'passphrase'}" in done.output
     with closing(sqlite3.connect(tmp_path / "new" / "vms.sqlite")) as there:
         assert there.execute("SELECT standstill_why FROM installation").fetchone() == ("told",)
         assert there.execute("SELECT count(*) FROM sale").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_is_kept_apart_is_told_by_its_place_here_where_it_is_missing(kept, tmp_path, named):
+    if not named:
+        rewrite(kept, kept_apart_as=None)  # as earlier releases wrote it
+    new = tmp_path / "new"
+    settings = settings_of(new, f"sqlite:///{new / 'vms.sqlite'}")  # with the passphrase
+    (new / "secrets").mkdir()
+    (new / "secrets" / "tcp-1").write_text("shared-with-a-module-server")
+    said = flask(settings, "vms", "restore", kept).output
+    told = [line for line in said.splitlines() if line.startswith("Kept apart")]
+    assert told == [
+        f"Kept apart, to be put in place: {new / name}"
+        for name in ("secret_key", "modules/3/secret")
+    ]
+    assert "put in place what is kept apart and run:" in said
+
+
+def test_the_passphrase_belongs_where_the_settings_say(kept, tmp_path):
+    new = tmp_path / "new"
+    settings = settings_of(new, f"sqlite:///{new / 'vms.sqlite'}")
+    settings.passphrase_path.unlink()
+    for name in ("secret_key", "secrets/tcp-1", "modules/3/secret"):
+        (new / name).parent.mkdir(parents=True, exist_ok=True)
+        (new / name).write_text("in place")
+    said = flask(settings, "vms", "restore", kept).output
+    assert said.count("Kept apart") == 1
+    assert f"Kept apart, to be put in place: {settings.passphrase_path}\n" in said
 
 
 def let_book(shop):

@@ -29,10 +29,7 @@ _TOOLS = click.option(
     help="Where PostgreSQL's client tools are, if not where commands are.",
 )  # fmt: skip
 
-NEXT: Final = (
-    "Nothing is sold until you have put in place what is kept apart and run:\n"
-    "  flask vms after-restore --reason '…'"
-)
+NEXT: Final = "Nothing is sold until you have {first}run:\n  flask vms after-restore --reason '…'"
 
 FIRST: Final = (
     "This system was restored, and after-restore has not run yet: until then nothing tells what was"
@@ -56,7 +53,7 @@ def backup_command(to: Path, tools: Path | None) -> None:
     click.echo(f"Backup of {made.made_at:%Y-%m-%d %H:%M:%S} UTC, schema {made.revision}.")
     if made.kept_apart:
         click.echo("Not in it, to be kept in another place:")
-        for path in made.kept_apart:
+        for path in made.kept_apart.values():
             click.echo(f"  {path}")
 
 
@@ -83,9 +80,10 @@ def restore_command(source: Path, *, without_modules: bool, tools: Path | None) 
     click.echo(f"Restored the backup of {made.made_at:%Y-%m-%d %H:%M:%S} UTC.")
     for name in restored.left_out:
         click.echo(f"Left out: {name}")
-    for path in made.kept_apart:
+    for path in restored.missing:
         click.echo(f"Kept apart, to be put in place: {path}")
-    click.echo(NEXT)
+    first = "put in place what is kept apart and " if restored.missing else ""
+    click.echo(NEXT.format(first=first))
 
 
 @click.command("after-restore")

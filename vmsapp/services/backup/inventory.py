@@ -13,8 +13,9 @@ Left out is what is made again: certificates of the module server of this machin
 messages, files of imports and exports, locks.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from config import Settings
@@ -22,6 +23,9 @@ from config import Settings
 SQLITE: Final = b"SQLite format 3\x00"
 """How such a file begins."""
 SECRET: Final = "secret"  # noqa: S105 - the name of a file
+SECRETS: Final = "secrets"
+SECRET_KEY: Final = "secret_key"  # noqa: S105 - the name of a file
+PASSPHRASE: Final = "module/passphrase"  # noqa: S105 - the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +63,43 @@ def items(settings: Settings) -> list[Item]:
     return [item for item in found if item.path.is_file()]
 
 
-def kept_apart(settings: Settings) -> list[str]:
-    """Name the files that are kept apart, as far as they are there, and never what is in them."""
-    secrets = settings.instance / "secrets"
-    paths = [
-        settings.passphrase_path,
-        settings.instance / "secret_key",
-        *sorted(path for path in secrets.glob("*") if path.is_file()),
-        *sorted((settings.instance / "modules").glob(f"*/{SECRET}")),
+def kept_apart(settings: Settings) -> list[Item]:
+    """List the files that are kept apart, as far as they are there, and never what is in them."""
+    folder = settings.instance / SECRETS
+    modules = settings.instance / "modules"
+    found = [
+        Item(PASSPHRASE, settings.passphrase_path),
+        Item(SECRET_KEY, settings.instance / SECRET_KEY),
+        *(Item(f"{SECRETS}/{path.name}", path) for path in sorted(folder.glob("*"))),
+        *(
+            Item(f"modules/{path.parent.name}/{SECRET}", path)
+            for path in sorted(modules.glob(f"*/{SECRET}"))
+        ),
     ]
-    return [str(path) for path in paths if path.is_file()]
+    return [item for item in found if item.path.is_file()]
+
+
+def name_of(path: str) -> str:
+    """Tell what a file kept apart is called; manifests of before have its path alone."""
+    parts = PurePath(path).parts
+    if parts[-1:] == (SECRET_KEY,):
+        return SECRET_KEY
+    if parts[-3:-2] == ("modules",) and parts[-1] == SECRET:
+        return "/".join(parts[-3:])
+    return f"{SECRETS}/{parts[-1]}" if parts[-2:-1] == (SECRETS,) else PASSPHRASE
+
+
+def missing(settings: Settings, names: Iterable[str]) -> list[Path]:
+    """Tell where files that are kept apart belong in this instance: those not there yet.
+
+    What the settings give themselves, the secret key or a descriptor for the passphrase, is there.
+    """
+    given = {
+        SECRET_KEY: settings.secret_key is not None,
+        PASSPHRASE: settings.keystore_passphrase_fd is not None,
+    }
+    places = [place_of(settings, name) for name in names if not given.get(name)]
+    return [place for place in places if not place.exists()]
 
 
 def place_of(settings: Settings, name: str) -> Path:
@@ -77,6 +108,7 @@ def place_of(settings: Settings, name: str) -> Path:
         "module/keystore.json": settings.keystore_path,
         "module/results.sqlite": settings.results_path,
         "licence.json": settings.licence_path,
+        PASSPHRASE: settings.passphrase_path,
     }
     return places.get(name) or settings.instance / name
 

@@ -57,7 +57,8 @@ def make(
         names.append(item.name)
     made = Manifest(
         made_at, kind, revision, instance_id, epoch,
-        {name: digest_of(to / name) for name in names}, kept_apart(settings),
+        {name: digest_of(to / name) for name in names},
+        {item.name: str(item.path) for item in kept_apart(settings)},
     )  # fmt: skip
     manifest.write(to, made)
     return made

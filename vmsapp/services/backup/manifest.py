@@ -5,14 +5,15 @@ a forger from us: keep backups where only you can write.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vmsapp.services.backup.errors import BackupDamaged, NoBackup
 from vmsapp.services.backup.files import Digest, digest_of, new_file, sync_folder
+from vmsapp.services.backup.inventory import name_of
 
 FILE: Final = "manifest.json"
 FORMAT: Final = "vms backup 1"
@@ -29,7 +30,7 @@ class Manifest:
         instance_id: Whose it is.
         epoch: Of the installation then.
         files: By name.
-        kept_apart: Files that were there and are not in it.
+        kept_apart: Files that were there and are not in it: paths by name, as in an instance.
     """
 
     made_at: datetime
@@ -38,7 +39,7 @@ class Manifest:
     instance_id: str
     epoch: int
     files: Mapping[str, Digest]
-    kept_apart: Sequence[str]
+    kept_apart: Mapping[str, str]
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -49,7 +50,8 @@ def write(folder: Path, manifest: Manifest) -> None:
         "database": {"kind": manifest.kind, "revision": manifest.revision},
         "instance": {"id": manifest.instance_id, "epoch": manifest.epoch},
         "files": {name: each.as_json() for name, each in manifest.files.items()},
-        "kept_apart": list(manifest.kept_apart),
+        "kept_apart": list(manifest.kept_apart.values()),
+        "kept_apart_as": list(manifest.kept_apart),
     }
     with new_file(folder / FILE) as file:
         file.write(json.dumps(document, indent=2).encode() + b"\n")
@@ -73,7 +75,7 @@ def read(folder: Path) -> Manifest:
             instance_id=document["instance"]["id"],
             epoch=int(document["instance"]["epoch"]),
             files={_inside(name): Digest(**each) for name, each in document["files"].items()},
-            kept_apart=tuple(document["kept_apart"]),
+            kept_apart=_kept_apart(document),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise NoBackup(place=folder) from None
@@ -89,6 +91,12 @@ def check(folder: Path, manifest: Manifest) -> None:
         path = folder / name
         if not path.is_file() or digest_of(path) != wanted:
             raise BackupDamaged(name=name)
+
+
+def _kept_apart(document: Mapping[str, Any]) -> dict[str, str]:
+    paths = [str(path) for path in document["kept_apart"]]
+    names = document.get("kept_apart_as") or map(name_of, paths)
+    return dict(zip(map(_inside, names), paths, strict=True))
 
 
 def _inside(name: str) -> str:

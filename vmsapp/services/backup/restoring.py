@@ -15,7 +15,7 @@ from config import Settings
 from vmsapp.services.backup import databases, manifest
 from vmsapp.services.backup.errors import BackupOfAnother, BackupOfNewer, RestorePlaceTaken
 from vmsapp.services.backup.files import copy, sync_folder
-from vmsapp.services.backup.inventory import of_modules, place_of
+from vmsapp.services.backup.inventory import missing, of_modules, place_of
 from vmsapp.services.backup.manifest import Manifest
 
 
@@ -26,10 +26,12 @@ class Restored:
     Attributes:
         manifest: Of the backup.
         left_out: Files of modules that were left in the backup.
+        missing: Where files that are kept apart belong, and are not yet.
     """
 
     manifest: Manifest
     left_out: tuple[str, ...]
+    missing: tuple[Path, ...]
 
 
 def restore(
@@ -71,7 +73,8 @@ def restore(
         _put_database(source / database, Path(make_url(settings.database).database or ""))
     else:
         databases.load(source / database, settings.database, tools)
-    return Restored(made, tuple(name for name in names if name not in wanted))
+    left_out = tuple(name for name in names if name not in wanted)
+    return Restored(made, left_out, tuple(missing(settings, made.kept_apart)))
 
 
 def _check_empty(settings: Settings, places: Collection[Path]) -> None:
