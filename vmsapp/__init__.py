@@ -46,8 +46,9 @@ def _wired(settings: "Settings | None") -> "Flask":
     from config import ROOT, Settings
     from vmsapp import api, cli, i18n, logs, models, scope, tasks, templating, views, watch
     from vmsapp.extensions import csrf, db, migrate
-    from vmsapp.sealing import expand, secret_file
+    from vmsapp.sealing import expand
     from vmsapp.services import instance, security_modules
+    from vmsapp.services.backup import databases
     from vmsapp.services.delivery.senders import sms_sender
 
     settings = settings or Settings.from_environ(os.environ)
@@ -58,7 +59,8 @@ def _wired(settings: "Settings | None") -> "Flask":
                           ("sqlalchemy", "WARNING")):  # rows read, digits too  # fmt: skip
         logging.getLogger(chatty).setLevel(level)
     app = Flask(__name__, instance_path=str(settings.instance.resolve()))
-    signing_key = settings.secret_key or secret_file(settings.instance / "secret_key")
+    serves = not cli.for_a_command()
+    signing_key = instance.signing_key(settings, make=serves)
     app.config.from_mapping(
         settings.flask(), SECRET_KEY=signing_key,
         JWT_SECRET_KEY=expand(signing_key.encode(), "bearers"),
@@ -85,12 +87,12 @@ def _wired(settings: "Settings | None") -> "Flask":
         )
         views.register(app, builder, production=settings.production)
         api.init_app(app)
-        if settings.production:
+        if settings.production and not databases.is_absent(settings.database):
             with scope.seen_by(scope.SYSTEM):
                 instance.refuse_demo_keys(db.session())
             db.session.remove()
     i18n.init_app(app)
-    tasks.init_app(app, settings)
+    tasks.init_app(app, settings, make_folder=serves)
     cli.register(app)
     watch.init_app(app, settings)  # the last, so that it stands before all the others
     assert models, "all tables are mapped"

@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.factories import OPERATOR
+from config import Settings
+from tests.factories import CHEAP_N, OPERATOR
+from tests.shell import flask
+from vmsapp import create_app
 from vmsapp.models import AuditEvent, OfficeUser, RecoveryCode
 
 
@@ -44,3 +47,76 @@ def test_a_second_factor_is_taken_away_from_the_shell(run, shop):
 def test_an_unknown_name_has_no_second_factor_to_take_away(run):
     said = run("reset-second-factor", "nobody")
     assert (said.exit_code, said.output) == (1, "Error: There is no user “nobody”.\n")
+
+
+# without an instance
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("backup", "kept"), ("lost",), ("prove",), ("reconcile",), ("audit", "verify"),
+        ("after-restore", "--reason", "x"), ("export", "out", "--reason", "x"),
+        ("new-password", "admin"), ("journal", "compare"),
+    ],
+)  # fmt: skip
+def test_without_an_instance_a_command_says_so_and_makes_nothing(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environ({"VMS_INSTANCE": str(tmp_path / "wrong"), "DEMO": "0"})
+    said = flask(settings, "vms", *words)
+    assert said.exit_code == 1
+    assert said.output == (
+        f"Error: There is no instance in {tmp_path / 'wrong'} yet;"
+        " if it lies elsewhere, export VMS_INSTANCE.\n"
+    )
+    assert files_in(tmp_path) == set()
+
+
+def test_production_makes_no_database_either(tmp_path):
+    (tmp_path / "key").write_text("s" * 40)
+    settings = Settings.from_environ(
+        {
+            "VMS_INSTANCE": str(tmp_path / "wrong"), "VMS_ENV": "production", "DEMO": "0",
+            "VMS_COOKIE_SECURE": "1", "VMS_SECRET_KEY_FILE": str(tmp_path / "key"),
+        }
+    )  # fmt: skip
+    assert "There is no instance" in flask(settings, "vms", "prove").output
+    assert files_in(tmp_path) == {"key"}
+
+
+def test_a_database_without_an_instance_is_named_without_its_password(tmp_path):
+    database = tmp_path / "empty.sqlite"
+    database.touch()
+    settings = Settings.from_environ(
+        {"VMS_INSTANCE": str(tmp_path / "here"), "DATABASE_URL": f"sqlite:///{database}"}
+    )
+    said = flask(settings, "vms", "prove")
+    assert said.output == (
+        f"Error: There is no instance in the database sqlite:///{database} yet;"
+        " if it lies elsewhere, export DATABASE_URL.\n"
+    )
+    assert not (tmp_path / "here").exists()
+
+
+def test_help_needs_no_instance(tmp_path):
+    settings = Settings.from_environ({"VMS_INSTANCE": str(tmp_path / "wrong")})
+    for words in (("--help",), ("vms",), ("vms", "backup", "--help"), ("vms", "audit")):
+        said = flask(settings, *words)
+        assert "Usage: " in said.output, words
+        assert "There is no instance" not in said.output, words
+    assert files_in(tmp_path) == set()
+
+
+def test_the_command_that_makes_an_instance_makes_its_secret_key(tmp_path, monkeypatch):
+    monkeypatch.setattr("vmsapp.hsm.keystore.SCRYPT_N", CHEAP_N)
+    settings = Settings.from_environ({"VMS_INSTANCE": str(tmp_path / "new"), "DEMO": "0"})
+    said = flask(settings, "vms", "init")
+    assert said.exit_code == 0, said.output
+    key = (tmp_path / "new" / "secret_key").read_text()
+    said = flask(settings, "vms", "prove")
+    assert said.output.endswith("The ledger adds up to 0.\n")
+    assert create_app(settings).config["SECRET_KEY"] == key

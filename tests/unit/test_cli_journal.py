@@ -143,4 +143,4 @@ def test_a_file_that_is_no_record_is_a_sentence(tmp_path):
     other.write_bytes(b"not a record")
     found = run("verify", other)
     assert found.exit_code == 1
-    assert "Error: The security module did not do it: its storage cannot be written." in found.output
+    assert "did not do it: its storage cannot be written." in found.output

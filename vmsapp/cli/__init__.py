@@ -16,3 +16,10 @@ def register(app: "Flask") -> None:
 
     put_away()
     app.cli.add_command(vms)
+
+
+def for_a_command() -> bool:
+    """Tell whether the application is being made for a command, not to serve."""
+    from vmsapp.cli import framework  # noqa: PLC0415 - ``sts`` is imported without it
+
+    return framework.for_a_command()

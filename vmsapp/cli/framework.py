@@ -1,6 +1,10 @@
-"""The framework's own commands, which know nothing of our users, scopes and audit trail."""
+"""What the framework does on the command line: its own commands, and making the application.
+
+Its own commands know nothing of our users, scopes and audit trail.
+"""
 
 import click
+from flask.cli import FlaskGroup, run_command
 from flask_appbuilder.cli import fab
 
 
@@ -20,6 +24,18 @@ def put_away() -> None:
             " “flask vms init”, further users under System → Users; “flask vms new-password” helps"
             " who has lost a password."
         )
+
+
+def for_a_command() -> bool:
+    """Tell whether the application is being made for a command, not to serve.
+
+    Then it makes no file: the command may be none that makes an instance, or the folder may be
+    the wrong one.
+    """
+    context = click.get_current_context(silent=True)
+    if context is None or not isinstance(context.find_root().command, FlaskGroup):
+        return False
+    return all(each.command is not run_command for each in _upwards(context))
 
 
 def _upwards(context: click.Context) -> list[click.Context]:

@@ -7,14 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
 from flask_appbuilder.security.sqla.models import PermissionView
 from flask_migrate import upgrade
 from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 from werkzeug.security import generate_password_hash
 
@@ -44,9 +45,12 @@ from vmsapp.services.settling import settle_everything
 from vmsapp.services.setup import zone_at
 from vmsapp.services.users import Account, add_user, named, new_password
 
+WITHOUT_INSTANCE: Final = frozenset({"init", "restore", "journal"})
+"""Commands that make an instance, or need none."""
+
 
 class SpokenGroup(AppGroup):
-    """Commands whose refusals are a sentence, not a traceback."""
+    """Commands whose refusals are a sentence, not a traceback, and that know their instance."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -54,6 +58,17 @@ class SpokenGroup(AppGroup):
             return super().invoke(ctx)
         except VmsError as error:
             raise click.ClickException(sentence(error)) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; one that needs an instance is refused where there is none."""
+        name, command, rest = super().resolve_command(ctx, args)
+        helped = "--help" in rest or (isinstance(command, click.Group) and not rest)
+        if name not in WITHOUT_INSTANCE and not helped and not ctx.resilient_parsing:
+            with ctx.ensure_object(ScriptInfo).load_app().app_context():
+                demand_instance()
+        return name, command, rest
 
 
 vms = SpokenGroup("vms", help="Look after this installation.")
@@ -158,6 +173,7 @@ def second_person_off_command() -> None:
 @journal_here.command("compare")
 def compare_command() -> None:
     """Compare every module's journal with what was sold; fails when something new disagrees."""
+    demand_instance()
     with seen_by(SYSTEM):
         counts = compare_all(db.session(), current_app.extensions["vms_modules"])
     said = {-1: "did not answer", 0: "nothing new disagrees"}
@@ -177,6 +193,28 @@ def prove_command() -> None:
         sys.exit(1)
 
 
+def demand_instance() -> None:
+    """Refuse where there is no instance, before anything is made of what is not there.
+
+    Raises:
+        ClickException: There is none.
+    """
+    settings: Settings = current_app.extensions["vms_settings"]
+    with seen_by(SYSTEM):
+        made = instance.is_made(db.session(), settings)
+        db.session.remove()
+    if made:
+        return
+    if settings.database_url is None:
+        where, name = str(settings.instance.resolve()), "VMS_INSTANCE"
+    else:
+        url = make_url(settings.database_url)
+        where, name = f"the database {url.render_as_string()}", "DATABASE_URL"
+    raise click.ClickException(
+        f"There is no instance in {where} yet; if it lies elsewhere, export {name}."
+    )
+
+
 def initialise() -> list[Account]:
     """Do everything an instance needs before it serves; does nothing twice.
 
@@ -186,6 +224,7 @@ def initialise() -> list[Account]:
     settings: Settings = current_app.extensions["vms_settings"]
     session = db.session()
     with _alone(settings), seen_by(SYSTEM):
+        instance.signing_key(settings, make=True)
         upgrade()
         _sync_permissions()
         instance.prepare(session, settings)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from config import Settings
 from vmsapp.clock import now_utc
-from vmsapp.extensions import atomic
+from vmsapp.extensions import atomic, end_reading
 from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.results import Results
 from vmsapp.models import Installation, SecurityModule, SmAlgorithm, VendingKey
@@ -17,6 +17,8 @@ from vmsapp.models.meter import Algorithm
 from vmsapp.scope import SYSTEM
 from vmsapp.sealing import secret_file
 from vmsapp.services import audit
+from vmsapp.services.backup import databases
+from vmsapp.services.backup.inventory import SECRET_KEY
 from vmsapp.sts.secret import SecretBytes
 
 EMBEDDED: Final = "Embedded module"
@@ -49,6 +51,32 @@ def prepare(session: Session, settings: Settings) -> None:
         return
     if session.scalars(select(SecurityModule).limit(1)).first() is None:
         _add_embedded_module(session, settings)
+
+
+def signing_key(settings: Settings, *, make: bool) -> str:
+    """Give the secret key: that of the settings, or of the instance.
+
+    Args:
+        settings: Of the instance.
+        make: Make the file where there is none; otherwise the key is one for this process alone.
+
+    Raises:
+        PermissionError: Others may read the file.
+    """
+    path = settings.instance / SECRET_KEY
+    if settings.secret_key is not None:
+        return settings.secret_key
+    return secret_file(path) if make or path.exists() else secrets.token_urlsafe(48)
+
+
+def is_made(session: Session, settings: Settings) -> bool:
+    """Tell whether there is an instance; looks for it without making anything."""
+    if databases.is_absent(settings.database):
+        return False
+    there = inspect(session.connection()).has_table(Installation.__tablename__)
+    made = there and session.get(Installation, 1) is not None
+    end_reading(session)
+    return made
 
 
 def embedded_keystore(settings: Settings) -> Keystore:

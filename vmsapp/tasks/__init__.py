@@ -40,8 +40,14 @@ REVENUE_MINUTE: Final = 5
 """UTC, when the rules of revenue protection are asked."""
 
 
-def init_app(app: Flask, settings: Settings) -> None:
-    """Set the one Celery object up for this installation."""
+def init_app(app: Flask, settings: Settings, *, make_folder: bool = True) -> None:
+    """Set the one Celery object up for this installation.
+
+    Args:
+        app: The application.
+        settings: Its settings.
+        make_folder: Make the folder of the embedded broker, for whoever puts a message there.
+    """
 
     class InContext(Task):
         """A task that runs inside the application, timed, with its id in the log."""
@@ -53,7 +59,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
     celery.Task = InContext
     celery.conf.update(
-        **_broker(settings),
+        **_broker(settings, make_folder=make_folder),
         task_ignore_result=True,
         task_acks_late=True,
         worker_enable_remote_control=False,
@@ -142,12 +148,13 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.extensions["celery"] = celery
 
 
-def _broker(settings: Settings) -> dict[str, Any]:
+def _broker(settings: Settings, *, make_folder: bool) -> dict[str, Any]:
     """Name the broker: a server where one is given, else files in the instance folder."""
     if settings.broker_url:
         return {"broker_url": settings.broker_url}
     folder = settings.instance / "broker"
-    folder.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        folder.mkdir(parents=True, exist_ok=True)
     return {
         "broker_url": f"{SCHEME}://",
         "broker_transport_options": {

@@ -42,10 +42,14 @@ def revision_of(database: str) -> str:
         engine.dispose()
 
 
+def is_absent(database: str) -> bool:
+    """Tell whether a database is a file that is not there; to connect to it would make it."""
+    return kind_of(database) == "sqlite" and not Path(make_url(database).database or "").exists()
+
+
 def is_empty(database: str) -> bool:
     """Tell whether a database has no table, or is not there at all."""
-    url = make_url(database)
-    if kind_of(database) == "sqlite" and not Path(url.database or "").exists():
+    if is_absent(database):
         return True
     engine = create_engine(database)
     try:
