@@ -18,7 +18,7 @@ from tests.shell import flask
 from vmsapp import create_app
 from vmsapp.cli.files import NOT_LET_IN
 from vmsapp.extensions import db
-from vmsapp.models import OfficeUser, Sale, SaleState
+from vmsapp.models import OfficeUser, Sale, SaleState, SecurityModule
 from vmsapp.services.backup import databases, making, restoring
 from vmsapp.services.backup.errors import (
     BackupDamaged,
@@ -299,6 +299,27 @@ def test_the_passphrase_belongs_where_the_settings_say(kept, tmp_path):
     said = flask(settings, "vms", "restore", kept).output
     assert said.count("Kept apart") == 1
     assert f"Kept apart, to be put in place: {settings.passphrase_path}\n" in said
+
+
+def test_module_servers_are_named_that_no_backup_holds(origin, registry, tmp_path):
+    def add(session):
+        where = {"host": "hsm.example", "port": 5801, "secret": "tcp-1"}
+        for name, more in (("Harbour", {}), ("Old", {"retired_at": origin.shop.clock.now})):
+            session.add(
+                SecurityModule(
+                    name=name, driver="tcp", module_id=f"VSM-{name}", params=where, **more
+                )
+            )
+
+    origin.shop.change(add)
+    with commands(origin.settings, registry) as run:
+        said = run("backup", tmp_path / "made").output
+    apart = said.partition("Not in it, to be kept in another place:\n")[2]
+    assert (
+        "  module server “Harbour” at hsm.example:5801: its keystore and its record, which are"
+        " backed up on its own host\n"
+    ) in apart
+    assert "Old" not in said
 
 
 def let_book(shop):

@@ -9,13 +9,14 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
+from sqlalchemy import select
 
 from config import ROOT, Settings
 from vmsapp.cli.terminal import printable
 from vmsapp.clock import now_utc
 from vmsapp.extensions import db
 from vmsapp.hsm.registry import Registry
-from vmsapp.models import JournalFinding
+from vmsapp.models import JournalFinding, SecurityModule
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services.backup import making, restoring
 from vmsapp.services.restore import booking, procedure, standstill
@@ -28,6 +29,13 @@ _TOOLS = click.option(
     "--tools", type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where PostgreSQL's client tools are, if not where commands are.",
 )  # fmt: skip
+
+_SERVERS: Final = (
+    select(SecurityModule)
+    .where(SecurityModule.driver == "tcp", SecurityModule.retired_at.is_(None))
+    .order_by(SecurityModule.name)
+)
+"""Modules whose keys and record lie on other machines."""
 
 NEXT: Final = "Nothing is sold until you have {first}run:\n  flask vms after-restore --reason '…'"
 
@@ -46,15 +54,16 @@ def backup_command(to: Path, tools: Path | None) -> None:
     with seen_by(SYSTEM):
         here = installation(db.session())
         instance_id, epoch = here.instance_id, here.epoch
+        servers = [_elsewhere(row) for row in db.session.scalars(_SERVERS)]
         db.session.remove()
     made = making.make(_settings(), instance_id, epoch, to, tools)
     for name, each in made.files.items():
         click.echo(f"{each.size:>14,}  {name}")
     click.echo(f"Backup of {made.made_at:%Y-%m-%d %H:%M:%S} UTC, schema {made.revision}.")
-    if made.kept_apart:
+    if made.kept_apart or servers:
         click.echo("Not in it, to be kept in another place:")
-        for path in made.kept_apart.values():
-            click.echo(f"  {path}")
+        for what in (*made.kept_apart.values(), *servers):
+            click.echo(f"  {what}")
 
 
 @click.command("restore")
@@ -191,6 +200,14 @@ def _minor(paid: str) -> int:
     if not minor.is_finite() or minor != minor.to_integral_value() or minor <= 0:
         raise click.BadParameter(paid, param_hint="--paid")
     return int(minor)
+
+
+def _elsewhere(row: SecurityModule) -> str:
+    where = f"{row.params.get('host', '')}:{row.params.get('port', '')}"
+    return printable(
+        f"module server “{row.name}” at {where}: its keystore and its record, which are backed up"
+        " on its own host"
+    )
 
 
 def _stands_still(modules: Registry) -> bool:
