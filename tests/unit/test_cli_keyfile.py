@@ -366,7 +366,11 @@ def test_only_trusted_signers_are_approved(run, store):
 
 def test_a_key_is_removed_by_its_name_after_a_question(run, store):
     store.add(demo_key(KeyRef("600000", 1, 2, "04"), base_date=BaseDate.Y2014, name="Demo"))
-    run(keystore, "remove", "store.json", "600000/1/2/04", *passed(OLD), typed="n\n", exits=1)
+    said = run(
+        keystore, "remove", "store.json", "600000/1/2/04", *passed(OLD), typed="n\n", exits=1
+    )
+    assert "The key 600000/1/2/04 will be removed from store.json." in said
+    assert "Nothing here checks whether meters still need it; the module's page in the" in said
     assert len(store.keys()) == 1
     run(keystore, "remove", "store.json", "600000/1/2/04", "--yes", *passed(OLD))
     assert store.keys() == []
@@ -378,6 +382,9 @@ def test_a_key_is_removed_by_its_name_after_a_question(run, store):
 
 def test_a_waiting_file_is_removed_by_its_digest(run, store):
     digest = leave(store)
+    said = run(keystore, "remove", "store.json", digest[:12], typed="n\n", exits=1)
+    assert f"The key file {digest[:12]} will wait no longer." in said
+    assert "Nothing waits." not in run(keystore, "pending", "store.json")
     run(keystore, "remove", "store.json", digest[:12], "--yes")
     assert "Nothing waits." in run(keystore, "pending", "store.json")
     assert "No such key file" in run(keystore, "remove", "store.json", digest, "--yes", exits=1)

@@ -29,7 +29,7 @@ FDS = click.option(
     "--passphrase-fd", "fds", type=int, multiple=True,
     help="Descriptor to read the keystore's passphrase from; twice if it takes two.",
 )  # fmt: skip
-YES = click.confirmation_option(prompt="Go on?")
+YES = click.option("--yes", is_flag=True, help="Ask nothing.")
 
 
 @click.group(
@@ -152,10 +152,14 @@ def approve_command(
 @click.argument("what")
 @FDS
 @YES
-def remove_command(path: Path, what: str, fds: tuple[int, ...]) -> None:
-    """Forget a key, named SGC/KRN/KT/DKGA, or a key file that waits, named by its digest."""
+def remove_command(path: Path, what: str, *, fds: tuple[int, ...], yes: bool) -> None:
+    """Forget a key, named SGC/KRN/KT/DKGA, or a key file that waits, named by its digest.
+
+    Nothing here checks whether meters still need the key; the module's page in the browser does.
+    """
     _require_owner(path)
     if DIGEST.fullmatch(what):
+        _ask(f"The key file {what} will wait no longer. Go on?", yes=yes)
         Pending.beside(path).remove(what)
         click.echo("Removed; it waits no longer.")
         return
@@ -165,6 +169,11 @@ def remove_command(path: Path, what: str, fds: tuple[int, ...]) -> None:
         raise click.UsageError(
             f"{what} is neither a key's name like 600675/1/2/04 nor a digest of 8 digits and more."
         ) from None
+    _ask(
+        f"The key {ref} will be removed from {printable(str(path))}. Nothing here checks whether"
+        " meters still need it; the module's page in the browser does. Go on?",
+        yes=yes,
+    )
     store = _opened(path, fds)
     try:
         store.remove(ref)
@@ -204,3 +213,9 @@ def _tell(report: ImportReport) -> None:
     for verdict in report.verdicts:
         said = VERDICTS[verdict.code] % dict(verdict.params) if verdict.code else ""
         click.echo(printable(f"{verdict.outcome:<10}{key_line(verdict.key)}  {said}".rstrip()))
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    """Go on only where somebody says so, or said so before."""
+    if not yes:
+        click.confirm(question, abort=True)
