@@ -10,7 +10,7 @@ from tests.services.pair import make_pair
 from vmsapp.models import ApprovalRequest, ApprovalRule, Meter, OfficeUser
 from vmsapp.services import float_terms
 from vmsapp.services.approvals import asking, rules
-from vmsapp.services.approvals.deed import ChangedMeanwhile, canonical
+from vmsapp.services.approvals.deed import ChangedSinceAsked, canonical
 from vmsapp.services.approvals.rules import RuleChange
 from vmsapp.services.float_terms import CHANGE_TERMS, Terms
 from vmsapp.services.floats import PAY_IN
@@ -47,7 +47,7 @@ def test_an_approved_correction_does_not_undo_a_key_change_confirmed_since(shop,
     request = pair.ask(CORRECT, params=corrected(meter, ti="44"))
     keys.confirm(keys.start(LEGACY_11, krn=2), "test_tokens", 2, meter.ti)
     pair.approve(request)
-    assert ended(pair, request) == ("failed", "changed_meanwhile")
+    assert ended(pair, request) == ("failed", "changed_since_asked")
     now = shop.meter(LEGACY_11)
     assert (now.krn, now.ti) == (2, "01")
     assert shop.sell(LEGACY_11, units="7").krn == 2
@@ -67,7 +67,7 @@ def test_a_correction_remembers_all_that_it_overwrites(shop, keys, pair, since):
     request = pair.ask(CORRECT, params=corrected(meter, krn=3, ti="44"))
     keys.set_meter(LEGACY_11, **since)
     pair.approve(request)
-    assert ended(pair, request) == ("failed", "changed_meanwhile")
+    assert ended(pair, request) == ("failed", "changed_since_asked")
     now = shop.meter(LEGACY_11)
     assert {name: getattr(now, name) for name in FIXED} == {
         name: getattr(meter, name) for name in FIXED
@@ -79,7 +79,7 @@ def test_a_correction_asked_for_before_this_was_kept_is_asked_for_anew(shop, pai
     shop.sell(LEGACY_11)
     old = corrected(shop.meter(LEGACY_11), ti="44", was="")
     assert '"was"' not in canonical(CORRECT.action, old)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ChangedSinceAsked):
         pair.ask(CORRECT, params=old)
     assert shop.count(ApprovalRequest) == 0
     assert shop.meter(LEGACY_11).ti == "01"
@@ -89,7 +89,7 @@ def test_a_correction_is_not_asked_for_in_a_form_that_is_out_of_date(shop, pair,
     shop.sell(LEGACY_11)
     opened = corrected(shop.meter(LEGACY_11), ti="44")
     keys.set_meter(LEGACY_11, krn=2)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ChangedSinceAsked):
         pair.ask(CORRECT, params=opened)
 
 
@@ -105,7 +105,7 @@ def test_approved_terms_do_not_undo_those_that_came_since(shop, pair):
     other = pair.ask(CHANGE_TERMS, "t2", params=terms(True, 100))
     pair.approve(other)
     pair.approve(first)
-    assert ended(pair, first) == ("failed", "changed_meanwhile")
+    assert ended(pair, first) == ("failed", "changed_since_asked")
     account = shop.account()
     assert (account.limited, account.credit_limit_minor) == (True, 100)
 
@@ -126,6 +126,6 @@ def test_an_approved_rule_does_not_undo_one_that_came_since(shop, pair):
     weaker = change("r2", True, 9000)
     assert change("r3", True, 100) is None
     pair.approve(weaker)
-    assert ended(pair, weaker) == ("failed", "changed_meanwhile")
+    assert ended(pair, weaker) == ("failed", "changed_since_asked")
     (rule,) = shop.rows(ApprovalRule)
     assert (rule.active, rule.from_amount_minor) == (True, 100)

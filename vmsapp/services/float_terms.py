@@ -12,7 +12,7 @@ from vmsapp.money import MAX_MINOR, Money
 from vmsapp.scope import Actor
 from vmsapp.security import FLOATS, Permission
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import ChangedMeanwhile, Deed, Line, Place
+from vmsapp.services.approvals.deed import ChangedSinceAsked, Deed, Line, Place
 from vmsapp.services.floats import AmountTooLarge, currency_now, locked, present
 
 TERMS: Final[Permission] = ("can_terms", FLOATS)
@@ -70,7 +70,7 @@ def _check_terms(session: Session, _actor: Actor, params: Terms) -> None:
     if params.credit_limit_minor > MAX_MINOR:
         raise CreditLimitTooLarge
     if params.was and params.was != written(account):
-        raise ChangedMeanwhile
+        raise ChangedSinceAsked
     used = account.pending_minor - account.balance_minor
     if params.limited and used > params.credit_limit_minor:
         raise CreditInUse(used=Money(used, currency_now(session)))

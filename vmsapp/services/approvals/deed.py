@@ -46,10 +46,10 @@ class RequestAltered(Refused):
     message = N_("This request was altered after it was made. Nothing was done.")
 
 
-class ChangedMeanwhile(Conflict):
+class ChangedSinceAsked(Conflict):
     """What it would overwrite is no longer what it was when it was asked for."""
 
-    code = "changed_meanwhile"
+    code = "changed_since_asked"
     message = N_(
         "This was changed by somebody else meanwhile, so nothing was written. Look at what it says"
         " now; if it should still be otherwise, open the form anew and ask for that."

@@ -20,7 +20,7 @@ from vmsapp.money import Money
 from vmsapp.scope import Actor
 from vmsapp.security import SECOND_PERSON
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import ChangedMeanwhile, Deed, DeedName, Line, Place
+from vmsapp.services.approvals.deed import ChangedSinceAsked, Deed, DeedName, Line, Place
 from vmsapp.services.rows import insert_missing, lock
 from vmsapp.services.setup import setup_at
 
@@ -139,7 +139,7 @@ def _check(session: Session, _actor: Actor, change: RuleChange) -> None:
     if (change.from_amount_minor or 0) < 0:
         raise AmountNegative
     if change.was and change.was != written(rule_of(session, change.action, locked=True)):
-        raise ChangedMeanwhile
+        raise ChangedSinceAsked
 
 
 def _run(session: Session, actor: Actor, change: RuleChange, _key: str) -> None:

@@ -18,7 +18,7 @@ from vmsapp.models import Meter
 from vmsapp.scope import Actor
 from vmsapp.security import Permission
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import ChangedMeanwhile, Deed, Line, Place
+from vmsapp.services.approvals.deed import ChangedSinceAsked, Deed, Line, Place
 from vmsapp.services.key_changes.errors import ChangeOpen
 from vmsapp.services.key_changes.in_force import is_open
 from vmsapp.services.registration import meter_errors as wrong
@@ -128,7 +128,7 @@ def _check(session: Session, _actor: Actor, params: Correction) -> None:
     if is_open(session, meter.meter_pan):
         raise ChangeOpen(drn=identifiers.drn.format(meter.drn))
     if params.was != written(meter):
-        raise ChangedMeanwhile
+        raise ChangedSinceAsked
     _row(session, meter, params)
 
 
