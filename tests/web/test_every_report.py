@@ -110,11 +110,14 @@ def test_what_happens_in_the_south_changes_nothing_that_the_north_sees(
         "operator": utility.users[SOUTH_OPERATOR].id,
         "consumer": shop.rows(Consumer, Consumer.number == "C0006")[0].id,
     }  # fmt: skip
-    ways = [WHOLE_YEAR, {**WHOLE_YEAR, **theirs}]
+    ways = [WHOLE_YEAR, {**WHOLE_YEAR, **theirs, "filed": False}]
     ways += [{**WHOLE_YEAR, "by": by.value, "filed": False} for by in getattr(view, "bys", ())]
     reader, everywhere = browse(NORTH_SUPERVISOR), browse(SUPERVISOR)
     before = [seen(reader, view, **asked) for asked in ways]
     all_before = seen(everywhere, view, **WHOLE_YEAR)
+    if isinstance(view, Reported):  # a file would say nothing of what it leaves out
+        refused = reader.post(f"{view.route_base}/export/csv", query_string=WHOLE_YEAR | theirs)
+        assert refused.status_code == 422
     busy(shop, pair, SOUTH_OPERATOR, at=2, meter=SOUTHERN, point=MARKET)
     assert [seen(reader, view, **asked) for asked in ways] == before
     if view.route_base not in STILL:
