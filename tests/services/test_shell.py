@@ -4,6 +4,7 @@ import pytest
 
 from config import Settings
 from tests.factories import CHEAP_N, OPERATOR
+from tests.services.restored import site
 from tests.shell import flask
 from vmsapp import create_app
 from vmsapp.models import AuditEvent, OfficeUser, RecoveryCode
@@ -120,3 +121,30 @@ def test_the_command_that_makes_an_instance_makes_its_secret_key(tmp_path, monke
     said = flask(settings, "vms", "prove")
     assert said.output.endswith("The ledger adds up to 0.\n")
     assert create_app(settings).config["SECRET_KEY"] == key
+
+
+# the embedded module's record
+
+
+def test_the_record_of_the_embedded_module_is_checked_unless_another_is_named(
+    shop, module, tmp_path, keystore
+):
+    shop.sell()
+    settings = site(shop, tmp_path, keystore).settings
+    said = flask(settings, "vms", "journal", "verify")
+    assert said.exit_code == 0, said.output
+    assert said.output.splitlines()[:2] == [
+        f"Record: {settings.results_path}", "Lines checked: 1, of 1 tokens",
+    ]  # fmt: skip
+    named = flask(settings, "vms", "journal", "verify", settings.results_path)
+    assert (named.exit_code, "Record:" in named.output) == (0, False)
+    listed = flask(settings, "vms", "journal", "list")
+    assert listed.stderr == f"Record: {settings.results_path}\n"
+    assert len(listed.stdout.splitlines()) == 1
+
+
+def test_an_instance_without_an_embedded_module_has_no_record_to_check(tmp_path):
+    settings = Settings.from_environ({"VMS_INSTANCE": str(tmp_path)})
+    said = flask(settings, "vms", "journal", "verify")
+    assert said.exit_code == 2
+    assert f"File '{settings.results_path}' does not exist." in said.output

@@ -5,12 +5,15 @@ or read from a file descriptor, never taken from an argument.
 """
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
+from copy import copy
 from datetime import UTC
 from pathlib import Path
 from typing import Final
 
 import click
+from click.core import ParameterSource
 
 from vmsapp.cli.files import Spoken
 from vmsapp.hsm import journal as journals
@@ -19,6 +22,7 @@ from vmsapp.hsm.results import Results
 from vmsapp.hsm.writing import Seals
 from vmsapp.sts.secret import SecretBytes
 
+RECORD: Final = "record"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 WHY: Final = {
@@ -39,7 +43,7 @@ journal = Spoken("journal", help="Check a security module's journal.")
 
 
 @journal.command("verify")
-@click.argument("record", type=_FILE)
+@click.argument(RECORD, type=_FILE)
 @click.option("--keystore", type=_FILE, help="Check the seals too, with the module's keystore.")
 @click.option("--passphrase-fd", type=int, help="File descriptor that gives the passphrase.")
 @click.option("--last", metavar="HEX", help="The last line's hash as it was noted before.")
@@ -69,7 +73,7 @@ def verify_command(
 
 
 @journal.command("list")
-@click.argument("record", type=_FILE)
+@click.argument(RECORD, type=_FILE)
 @click.option("--after", type=click.IntRange(min=0), default=0, help="Begin after this line.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, help="Lines at most.")
 def list_command(record: Path, after: int, limit: int) -> None:
@@ -85,6 +89,20 @@ def list_command(record: Path, after: int, limit: int) -> None:
             )
     finally:
         results.close()
+
+
+def with_record(command: click.Command, find: Callable[[], Path]) -> click.Command:
+    """Give a command that takes the record of ``find`` where none is named, and tells its path."""
+
+    def tell(ctx: click.Context, _param: click.Parameter, path: Path) -> Path:
+        if ctx.get_parameter_source(RECORD) is ParameterSource.DEFAULT:
+            click.echo(f"Record: {path}", err=command is list_command)
+        return path
+
+    record = click.Argument([RECORD], type=_FILE, required=False, default=find, callback=tell)
+    here = copy(command)
+    here.params = [record if each.name == RECORD else each for each in command.params]
+    return here
 
 
 def report(found: journals.Finding, *, sealed: bool) -> list[str]:

@@ -24,7 +24,7 @@ from vmsapp.cli.audit import audit
 from vmsapp.cli.campaigns import campaigns
 from vmsapp.cli.export import export_command
 from vmsapp.cli.files import sentence
-from vmsapp.cli.journal import journal
+from vmsapp.cli.journal import journal, with_record
 from vmsapp.cli.restores import commands as restores
 from vmsapp.cli.roll_ups import roll_ups
 from vmsapp.cli.terminal import printable
@@ -78,8 +78,19 @@ vms.add_command(export_command)
 vms.add_command(roll_ups)
 for restoring in restores:
     vms.add_command(restoring)
+
+
+def _own_record() -> Path:
+    """Tell where the embedded module of this instance has its record."""
+    app = click.get_current_context().ensure_object(ScriptInfo).load_app()
+    settings: Settings = app.extensions["vms_settings"]
+    return settings.results_path
+
+
 journal_here = AppGroup(
-    "journal", help="Check what security modules issued.", commands=dict(journal.commands)
+    "journal",
+    help="Check what security modules issued; without RECORD the embedded module of this instance.",
+    commands={name: with_record(each, _own_record) for name, each in journal.commands.items()},
 )
 vms.add_command(journal_here)
 
