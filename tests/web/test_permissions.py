@@ -1,5 +1,6 @@
 """Who may open what: every route of the product, for every group, as a table."""
 
+from logging import WARNING
 from urllib.parse import urlsplit
 
 import pytest
@@ -626,6 +627,15 @@ def test_the_menu_leads_only_where_the_user_may_go(browse, who, menu):
     everything = ["/counter/", "/counter/open", "/clock/", "/licence/", "/setup/", "/users/list/",
                   "/roles/list/"]  # fmt: skip
     assert [path for path in everything if f'href="{path}"' in page] == menu
+
+
+def test_a_second_start_takes_no_permission_away_and_warns_of_none(office, engine, caplog):
+    """A screen and its place in the menu may have one name: each keeps its own permissions."""
+    before = contents(engine)
+    with office.app_context(), seen_by(SYSTEM):
+        _sync_permissions()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= WARNING] == []
+    assert contents(engine) == before
 
 
 def test_an_upgrade_gives_the_groups_what_is_new_and_not_what_was_taken_from_them(office, engine):

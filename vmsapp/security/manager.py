@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 EPOCH: Final = "epoch"
 """Which claim of a bearer names the user's session epoch."""
 
+MENU_ACCESS: Final = "menu_access"
+"""What the framework calls the permission to see an entry of the menu."""
+
 _PLACE: Final = (joinedload(OfficeUser.region), joinedload(OfficeUser.roles))
 """What is read with a user, in the same statement: the region tells the scope."""
 
@@ -81,6 +84,16 @@ class OfficeSecurityManager(SecurityManager):
     def is_item_public(self, permission_name: str, view_name: str) -> bool:
         """Nothing but the sign-in page is public, and that page does not ask."""
         return False
+
+    def add_permissions_view(self, base_permissions: Iterable[str], view_menu: str) -> None:
+        """Write a screen's permissions, and that of its place in the menu where it has its name.
+
+        The framework keeps both under the name, and would delete the one as not the screen's.
+        """
+        wanted = list(base_permissions)
+        if self.appbuilder.menu.find(view_menu) is not None:
+            wanted.append(MENU_ACCESS)
+        super().add_permissions_view(wanted, view_menu)
 
     def exist_permission_on_roles(
         self, view_name: str, permission_name: str, role_ids: list[int]
