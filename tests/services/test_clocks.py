@@ -8,9 +8,11 @@ import pytest
 from tests.factories import DOMESTIC, LEGACY_11, NOW, STS6_11, THIS_MONTH, TODAY
 from tests.faults import down
 from tests.services.pair import make_pair
-from vmsapp.models import AuditEvent, ClockAcceptance, Counter, Meter, Sale
-from vmsapp.scope import seen_by
+from vmsapp.models import AuditEvent, ClockAcceptance, Counter, Meter, Sale, ServicePoint
+from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import clock as clocks
+from vmsapp.services.registration.dues import dues_at
+from vmsapp.services.setup import setup_at
 from vmsapp.services.vending.errors import (
     ClockBehind,
     ModuleClockDiffers,
@@ -154,6 +156,11 @@ def test_a_period_whose_purchases_were_all_given_back_is_no_newest_one(shop, mod
     shop.at(NOW)
     accept(shop)
     accept(shop, DOMESTIC)
+    with shop.session() as session, seen_by(SYSTEM):
+        point = session.get_one(ServicePoint, shop.point_of(DOMESTIC))
+        priced = [(point, shop.meter(DOMESTIC).tariff_id)]
+        (due,) = dues_at(session, setup_at(session, NOW), priced, NOW).values()
+    assert due.missed_minor == 0
     sale = shop.sell(DOMESTIC, units="60")
     assert (sale.counter_period, sale.business_date) == (TODAY, TODAY)
     assert sale.charged_minor == 800  # worked table: nothing bought, the fee of March, 60 units

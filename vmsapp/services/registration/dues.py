@@ -103,7 +103,10 @@ def dues_at(
 def _standing(
     session: Session, points: Sequence[ServicePoint], day: date
 ) -> Mapping[int, FeesPaid]:
-    """Read what places have paid; a clock that was set back stays at their newest purchase."""
+    """Read what places have paid; a clock that was set back stays at their newest purchase.
+
+    One that was given back is none, as at the counter.
+    """
     ids = [point.id for point in points]
     fees = select(
         FeePayment.service_point_id, FeePayment.fee_period, FeePayment.period_start
@@ -111,6 +114,7 @@ def _standing(
     days = (
         select(Counter.service_point_id, null(), func.max(Counter.period_start))
         .where(Counter.service_point_id.in_(ids))
+        .where((Counter.units != 0) | (Counter.charged_minor != 0))
         .group_by(Counter.service_point_id)
     )
     paid: dict[int, set[tuple[FeePeriod, date]]] = defaultdict(set)
