@@ -170,9 +170,15 @@ def test_a_command_runs_with_the_settings_secrets_and_limits_of_the_unit(tmp_pat
 
 
 def test_a_command_writes_where_it_is_told_to_and_nothing_runs_without_one(tmp_path: Path) -> None:
-    ran = run_command(tmp_path, "--write", "/backup", "--write", "/srv/out", "vms", "prove")
-    assert "--property=ReadWritePaths= /backup /srv/out" in ran.stdout.splitlines()
-    for words in ((), ("--write", "/backup")):
+    backup, out = tmp_path / "backup", tmp_path / "out"
+    for folder in (backup, out):
+        folder.mkdir()
+    ran = run_command(tmp_path, "--write", str(backup), "--write", str(out), "vms", "prove")
+    assert f"--property=ReadWritePaths= {backup} {out}" in ran.stdout.splitlines()
+    gone = run_command(tmp_path, "--write", str(tmp_path / "gone"), "vms", "prove")
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert gone.stderr == f"vms-run: there is no folder {tmp_path / 'gone'} to write into.\n"
+    for words in ((), ("--write", str(backup))):
         refused = run_command(tmp_path, *words)
         assert (refused.returncode, refused.stdout) == (2, "")
         assert "usage: vms-run" in refused.stderr
