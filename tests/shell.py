@@ -1,13 +1,27 @@
 """Commands as a shell gives them: the application is made to find the command in it."""
 
 from click.testing import CliRunner, Result
+from flask import Flask
 from flask.cli import FlaskGroup
 
 from config import Settings
 from vmsapp import create_app
+from vmsapp.extensions import db
 
 
-def flask(settings: Settings, *words: object, **more: object) -> Result:
+def flask(settings: Settings, *words: object) -> Result:
     """Run ``flask``."""
-    group = FlaskGroup(create_app=lambda: create_app(settings), load_dotenv=False)
-    return CliRunner().invoke(group, [str(word) for word in words], **more)
+    made: list[Flask] = []
+
+    def make() -> Flask:
+        made.append(create_app(settings))
+        return made[-1]
+
+    try:
+        group = FlaskGroup(create_app=make, load_dotenv=False)
+        return CliRunner().invoke(group, [str(word) for word in words])
+    finally:
+        for app in made:
+            with app.app_context():
+                db.session.remove()
+                db.engine.dispose()
