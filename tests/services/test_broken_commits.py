@@ -100,7 +100,7 @@ def test_a_worker_whose_commit_breaks_goes_on_with_the_next_sale(shop, module):
 
 
 def test_a_mistake_of_our_own_is_not_taken_for_weather(shop, monkeypatch):
-    def wrong(*_):
+    def wrong(*_, **__):
         raise IntegrityError("INSERT", {}, Exception("ck_sale_units"))
 
     monkeypatch.setattr(vending, "issue", wrong)
