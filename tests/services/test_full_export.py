@@ -402,6 +402,12 @@ def test_it_is_on_record_before_and_after(take_out, shop):
     assert ended.details["rows"] == done.rows
 
 
+@pytest.mark.parametrize("name", ["2026/11/out", "2026/11/out.zip"])
+def test_a_folder_that_is_not_there_yet_is_made_for_it(take_out, tmp_path, name):
+    take_out(name)
+    assert (tmp_path / name).exists()
+
+
 def test_nothing_is_written_over(take_out, tmp_path, shop):
     (tmp_path / "out").mkdir()
     (tmp_path / "out.zip").write_text("mine")

@@ -65,6 +65,7 @@ def test_after_signing_in_anew_it_is_sent_again_and_done(browse, shop, utility):
     assert second.status_code == 400  # the token is that of the session before
     assert ANEW in main_part(second.text)
     assert kept(second.text) == kept(first.text)
+    assert "is done in the name of" in main_part(second.text)  # another may have signed in
     done = browser._open("POST", "/regions/add", data=fields(second.text, "add"), headers=here)
     assert done.status_code == 302, main_part(done.text)
     assert shop.count(Region, Region.name == "Far away") == 1

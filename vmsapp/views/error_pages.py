@@ -77,21 +77,30 @@ def _show_http_error(error: HTTPException) -> Any:  # noqa: ANN401 - whatever Fl
 
 
 def _too_late_page(sent: Sent) -> tuple[str, int]:
-    """Say that nothing was done of what was typed, and keep it, to be sent again."""
+    """Say that nothing was done of what was typed, and keep it, to be sent again.
+
+    Somebody else may have signed in meanwhile, so it is said whose deed it would be.
+    """
+    advice = []
     if current_user.is_authenticated:
         status = HTTPStatus.BAD_REQUEST
         message = _(
             "You signed in after you had opened the form, so what you sent was not taken in."
             " Nothing of it is lost: press “Send again”."
         )
+        name = current_user.get_full_name()
+        advice.append(_("What is sent again is done in the name of %(name)s.", name=name))
     else:
         status = HTTPStatus.UNAUTHORIZED
         message = _(
             "You were signed out meanwhile, so what you sent was not taken in. Nothing of it is"
             " lost: sign in in a new tab, come back to this one and press “Send again”."
         )
-    left_out = _("Passwords and files are not kept: choose or type them again where you are asked.")
-    return _error_page(message, status, left_out if sent.partly else "", sent), status
+    if sent.partly:
+        advice.append(
+            _("Passwords and files are not kept: choose or type them again where you are asked.")
+        )
+    return _error_page(message, status, " ".join(map(str, advice)), sent), status
 
 
 def _show_away(error: BaseException | None) -> tuple[str, int, dict[str, str]]:

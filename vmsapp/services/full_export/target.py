@@ -108,6 +108,7 @@ def target(path: Path) -> Iterator[Target]:
         FileExistsError: Something is there already.
         OSError: It cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)  # the export itself is its owner's alone
     if path.suffix.lower() == ".zip":
         with _archive(path) as made:
             yield made
