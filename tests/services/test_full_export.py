@@ -466,6 +466,10 @@ def test_the_command_says_what_it_wrote(app, tmp_path, sold):
     again = runner.invoke(args=["vms", "export", str(tmp_path / "all")])
     assert again.exit_code == 2
     assert "is there already; nothing was written" in again.output
-    missing = runner.invoke(args=["vms", "export", str(tmp_path / "no" / "all")])
-    assert missing.exit_code == 1
-    assert "No such file" in missing.output
+    (tmp_path / "page").write_text("a file")
+    beneath_a_file = runner.invoke(args=["vms", "export", str(tmp_path / "page" / "all")])
+    assert beneath_a_file.exit_code == 2
+    assert f"{tmp_path / 'page'} is there already; nothing was written" in beneath_a_file.output
+    deeper = runner.invoke(args=["vms", "export", str(tmp_path / "page" / "2026" / "all")])
+    assert deeper.exit_code == 1
+    assert "Not a directory" in deeper.output

@@ -24,8 +24,8 @@ def export_command(to: Path, reason: str) -> None:
     try:
         with seen_by(SYSTEM):
             done = export_all(db.session(), SYSTEM, db.engine, to, reason)
-    except FileExistsError:
-        raise click.UsageError(f"{to} is there already; nothing was written.") from None
+    except FileExistsError as error:
+        raise click.UsageError(f"{error.filename} is there already; nothing was written.") from None
     except OSError as error:
         raise click.ClickException(f"{error.filename or to}: {error.strerror}.") from None
     click.echo(f"Written to {to}: {len(done.files)} files, {done.rows} rows.")
