@@ -1,15 +1,19 @@
 """Which statements PostgreSQL plans once, and what becomes of them when a table is changed."""
 
 import pytest
-from sqlalchemy import Select, bindparam, create_engine, select, text
+from sqlalchemy import Select, bindparam, create_engine, event, insert, select, text
 from sqlalchemy.exc import NotSupportedError
 
-from tests.factories import DOMESTIC, LEGACY_11
+from tests.factories import DOMESTIC, LEGACY_11, LEGACY_13, NOW
+from tests.keyring import failed_change
 from vmsapp.extensions import atomic
-from vmsapp.models import Sale, Tariff
-from vmsapp.scope import seen_by
+from vmsapp.models import KeyChange, Meter, Sale, Tariff
+from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security.away import is_away
+from vmsapp.services.meters import meter_card
+from vmsapp.services.registration.meter_page import facts_of
 from vmsapp.services.rows import run
+from vmsapp.services.setup import setup_at
 from vmsapp.statements import made_once
 
 pytestmark = [
@@ -121,3 +125,60 @@ def test_a_sale_goes_on_where_an_upgrade_widens_columns_it_reads(shop, widen):
     widen("meter.drn", "setup.time_zone", "sale.body_hash", "service_point.address")
     sale = shop.sell(DOMESTIC)
     assert (sale.state, shop.count(Sale)) == ("issued", 2)
+
+
+def sent(engine, deed) -> list[tuple[str, object]]:
+    """What a deed reads of key changes: statements with what they are given."""
+    seen = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        if statement.startswith("SELECT") and "JOIN key_change" in statement:
+            seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        deed()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return seen
+
+
+def nodes(plan: dict):
+    """All parts of a plan."""
+    yield plan
+    for one in plan.get("Plans", ()):
+        yield from nodes(one)
+
+
+def look_at(shop, name: str) -> None:
+    meter = shop.meter(name)
+    with shop.session() as session, seen_by(SYSTEM):
+        setup = setup_at(session, NOW)
+        meter_card(session, setup, meter.id, NOW)
+        facts_of(session, setup, session.get_one(Meter, meter.id), NOW)
+
+
+def test_changes_written_after_a_plan_was_made_are_not_asked_one_by_one(shop):
+    """A campaign writes thousands within seconds, and connections keep the plans they have."""
+    change = failed_change(shop, LEGACY_13)
+    asked = sent(shop.engine, lambda: (shop.sell(LEGACY_11), look_at(shop, LEGACY_11)))
+    assert len(asked) >= 4
+    table, others = KeyChange.__table__, 40
+    with shop.engine.connect() as connection:
+        row = connection.execute(select(table).where(table.c.id == change)).mappings().one()
+        connection.execute(insert(table), [
+            dict(row) | {"id": change + n, "form_key": f"form-{n}", "request_id": f"K-{n}"}
+            for n in range(1, others)
+        ])  # fmt: skip
+        for way in ("indexscan", "indexonlyscan", "bitmapscan", "hashjoin", "mergejoin"):
+            connection.execute(text(f"SET LOCAL enable_{way} = off"))  # as for an empty table
+        for statement, parameters in asked:
+            told = connection.exec_driver_sql(
+                f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters
+            ).scalar_one()
+            looked = [
+                node for node in nodes(told[0]["Plan"]) if node.get("Relation Name") == "key_change"
+            ]
+            assert looked, statement
+            assert [node["Actual Loops"] for node in looked if node["Actual Loops"] > 1] == []
+        connection.rollback()

@@ -53,6 +53,13 @@ def newest_open() -> ScalarSelect[int]:
     )
 
 
+IS_NEWEST_OPEN: Final = (
+    (change.meter_pan == Meter.meter_pan) & change.closed_at.is_(None)
+    & (change.id == newest_open())
+)  # fmt: skip
+"""Joins that change to a ``Meter``. Its number alone would do, but where the table was empty when
+PostgreSQL planned, each row that a campaign wrote since is looked at, and asked for the newest."""
+
 IS_BEING_CHANGED: Final = (
     (change.meter_pan == Meter.meter_pan) & change.closed_at.is_(None) & change.undoes_id.is_(None)
 )
@@ -118,7 +125,7 @@ def _with_open_changes() -> Select[*tuple[Any, ...]]:
     meter_id: BindParameter[int] = bindparam("meter_id")
     return (
         select(Meter, *OF_CHANGE)
-        .outerjoin(KeyChange.__table__, change.id == newest_open())
+        .outerjoin(KeyChange.__table__, IS_NEWEST_OPEN)
         .where(Meter.id == meter_id)
         .execution_options(populate_existing=True)
     )
@@ -134,7 +141,7 @@ def with_module(
         statement: Reads a ``Meter``.
         changes: What is joined as its change: the class where it is read as such.
     """
-    return statement.outerjoin(changes, change.id == newest_open()).outerjoin(
+    return statement.outerjoin(changes, IS_NEWEST_OPEN).outerjoin(
         SmAlgorithm, SmAlgorithm.algorithm == algorithm_now()
     )
 

@@ -26,7 +26,7 @@ from vmsapp.models import (
     VendingKey,
 )
 from vmsapp.models.meter import Algorithm
-from vmsapp.services.key_changes.in_force import newest_open
+from vmsapp.services.key_changes.in_force import IS_NEWEST_OPEN
 from vmsapp.services.registration.dues import Dues, dues_of
 from vmsapp.services.registration.meters import MADE
 from vmsapp.services.rows import among
@@ -145,7 +145,7 @@ def _links(
         .outerjoin(link, link.meter_id == Meter.id)
         .outerjoin(ServicePoint, ServicePoint.id == link.service_point_id)
         .outerjoin(Consumer, whose)
-        .outerjoin(KeyChange, KeyChange.id == newest_open())
+        .outerjoin(KeyChange, IS_NEWEST_OPEN)
         .where(Meter.id == meter.id)
         .order_by(link.id.desc())
         .limit(LINKS_SHOWN)
@@ -262,7 +262,7 @@ def vacant(
     )  # fmt: skip
     rows = session.execute(
         select(ServicePoint, link, Consumer)
-        .join(link, link.id == newest)
+        .join(link, (link.service_point_id == ServicePoint.id) & (link.id == newest))
         .join(last, last.c.id == link.meter_id)
         .outerjoin(Consumer, Consumer.id == ServicePoint.consumer_id)
         .where(~taken, last.c.meter_type == meter.meter_type)
