@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, date, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from tests.factories import LEGACY_11, LEGACY_SGC, NOW
 from tests.faults import answer_lost, down
@@ -71,6 +71,25 @@ def test_every_meter_of_a_mixed_campaign_takes_its_set(fleet, chunks_of):
     done = fleet.progress(campaign_id)
     assert (done.chosen, done.done, done.made, done.open) == (30, 30, 30, 30)
     assert (done.confirmed, done.left_out, done.failed, done.being_made) == (0, 0, 0, 0)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("backend", ["postgres"], indirect=True)
+def test_the_database_looks_at_the_changes_of_a_campaign_while_it_runs(
+    fleet, shop, chunks_of, monkeypatch
+):
+    """What sells would keep the plans for a table without changes, and read all of it."""
+
+    def rows_it_knows_of() -> float:
+        wanted = text("SELECT reltuples FROM pg_class WHERE relname = 'key_change'")
+        return shop.change(lambda session: session.scalar(wanted))
+
+    chunks_of(7)
+    monkeypatch.setattr(making, "COUNTED_ANEW", 20)
+    shop.change(lambda session: session.execute(text("ANALYZE key_change")))
+    assert rows_it_knows_of() == 0
+    fleet.run(TO_2, numbers=listed(fleet, fleet.add(30)))
+    assert rows_it_knows_of() == 21, "three chunks, and not once more"
 
 
 def test_three_tokens_tell_the_supply_group_and_only_short_keys_get_them(fleet):

@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from vmsapp.extensions import connection_of
+from vmsapp.extensions import atomic, connection_of
 from vmsapp.models.base import Model
 from vmsapp.scope import guard, narrowed
 from vmsapp.statements import made_once
@@ -211,6 +211,18 @@ def by_index(session: Session) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET LOCAL enable_seqscan = off"))
+
+
+def count_anew(session: Session, model: type[Model]) -> None:
+    """Have PostgreSQL look at a table that grew at once, and plan anew what reads it.
+
+    It does so by itself within a minute or two; until then connections keep the plans they made
+    for a table that was empty, and read all of it. Where an account does not own the table,
+    PostgreSQL warns and leaves it at that.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        with atomic(session):
+            session.execute(text(f"ANALYZE {table_of(model).name}"))
 
 
 def among(session: Session, column: Any, values: Sequence[Any]) -> ColumnElement[bool]:  # noqa: ANN401

@@ -33,6 +33,7 @@ from vmsapp.models import (
     CampaignChunk,
     CampaignState,
     ChunkState,
+    KeyChange,
     ModuleHealth,
 )
 from vmsapp.scope import Actor, unscoped
@@ -47,6 +48,7 @@ from vmsapp.services.key_changes.rows import read as read_change
 from vmsapp.services.key_changes.settle import issue
 from vmsapp.services.restore import standstill
 from vmsapp.services.restore.standstill import Standstill
+from vmsapp.services.rows import count_anew
 from vmsapp.services.security_modules import open_module, timed
 
 WAITS: Final = (1.0, 2.0, 5.0, 10.0)
@@ -55,6 +57,8 @@ TURN: Final = 0.0005
 """Seconds after which a thread that computes lets another go on; Python's own are ten times it."""
 AHEAD: Final = 2
 """Chunks that may be made or written down while the next is reserved."""
+COUNTED_ANEW: Final = 1_000
+"""Meters of a run after which the database looks at the table of changes, which sales read."""
 MOST_TOKENS: Final = 4
 """In a set."""
 
@@ -174,6 +178,7 @@ class _Line:
             return
         routes = Routes(Target.read(campaign.target), campaign.reason)
         run = Run(campaign_id, routes, table_set, CHUNK, work.done)
+        uncounted = COUNTED_ANEW
         while True:
             self._stop_if_asked()
             standstill.check(session)
@@ -190,6 +195,9 @@ class _Line:
             if reserved is None:
                 self._settle_all_but(0)
                 return
+            uncounted -= reserved.meters
+            if uncounted <= 0 < uncounted + reserved.meters:
+                count_anew(session, KeyChange)
             if paced < CHUNK or reserved.last:
                 self._settle_all_but(0)
             if reserved.last:
