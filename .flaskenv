@@ -1,1 +1,1 @@
-FLASK_APP=vmsapp:create_app
+FLASK_APP=vmsapp:create_app_for_commands

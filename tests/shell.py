@@ -5,16 +5,16 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from config import Settings
-from vmsapp import create_app
+from vmsapp import create_app_for_commands
 from vmsapp.extensions import db
 
 
-def flask(settings: Settings, *words: object) -> Result:
-    """Run ``flask``."""
+def flask(settings: Settings | None, *words: object) -> Result:
+    """Run ``flask``; without settings by those of the environment."""
     made: list[Flask] = []
 
     def make() -> Flask:
-        made.append(create_app(settings))
+        made.append(create_app_for_commands(settings))
         return made[-1]
 
     try:

@@ -35,6 +35,25 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     return app
 
 
+def create_app_for_commands(settings: "Settings | None" = None) -> "Flask":
+    """Make it for ``flask``, which finds it by ``.flaskenv``.
+
+    Args:
+        settings: As above.
+
+    Raises:
+        ClickException: What it does not start with, in a sentence to whoever typed the command.
+    """
+    import click
+
+    from config import SettingsError
+
+    try:
+        return create_app(settings)
+    except (SettingsError, PermissionError) as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _wired(settings: "Settings | None") -> "Flask":
     """Make the application."""
     import logging

@@ -296,6 +296,7 @@ def test_the_passphrase_belongs_where_the_settings_say(kept, tmp_path):
     for name in ("secret_key", "secrets/tcp-1", "modules/3/secret"):
         (new / name).parent.mkdir(parents=True, exist_ok=True)
         (new / name).write_text("in place")
+        (new / name).chmod(0o600)
     said = flask(settings, "vms", "restore", kept).output
     assert said.count("Kept apart") == 1
     assert f"Kept apart, to be put in place: {settings.passphrase_path}\n" in said
@@ -342,7 +343,8 @@ def test_what_was_lost_is_listed_and_booked_by_command(origin, shop, registry, t
         assert "after-restore" in run("reconcile").output
         done = run("after-restore", "--reason", "the disk broke")
         assert done.exit_code == 0, done.output
-        assert "Epoch 2, receipt series 2" in done.output
+        assert "Epoch 2, receipt series 2." in done.output
+        assert "Meters whose token identifiers were raised: 1." in done.output
         assert "Tokens without a sale here: 1" in done.output
         assert "Selling goes on." in done.output
         again = run("after-restore", "--reason", "once more")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from config import Settings
+from config import ROOT, Settings
 from tests.factories import CHEAP_N, OPERATOR
 from tests.services.restored import site
 from tests.shell import flask
@@ -101,6 +101,23 @@ def test_a_database_without_an_instance_is_named_without_its_password(tmp_path):
         " if it lies elsewhere, export DATABASE_URL.\n"
     )
     assert not (tmp_path / "here").exists()
+
+
+def test_what_it_does_not_start_with_is_said_in_a_sentence(tmp_path, monkeypatch):
+    assert (ROOT / ".flaskenv").read_text() == "FLASK_APP=vmsapp:create_app_for_commands\n"
+    monkeypatch.setenv("VMS_INSTANCE", str(tmp_path))
+    monkeypatch.setenv("VMS_PORT", "harbour")
+    said = flask(None, "db", "upgrade")
+    assert (said.exit_code, said.output.startswith("Error: VMS_PORT: ")) == (1, True)
+    monkeypatch.delenv("VMS_PORT")
+    (tmp_path / "secret_key").write_text("s" * 40)
+    (tmp_path / "secret_key").chmod(0o644)
+    said = flask(None, "vms", "init")
+    assert said.exit_code == 1
+    assert said.output == (
+        f"Error: {tmp_path / 'secret_key'} may be read by others;"
+        " make it readable by its owner alone (chmod 600)\n"
+    )
 
 
 def test_help_needs_no_instance(tmp_path):

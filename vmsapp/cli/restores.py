@@ -164,10 +164,11 @@ commands: Final = (
 def report(done: Report) -> list[str]:
     """Say what was done, a line each."""
     begun = done.begun
-    raised = "raised before" if begun.floors is None else f"raised for {begun.floors} meters"
+    raised = "before" if begun.floors is None else begun.floors
     lines = [
-        f"Epoch {begun.epoch}, receipt series {begun.series}; token identifiers: {raised}.",
-        f"Completed by a journal: {done.sales} sales, {done.engineering} engineering tokens.",
+        f"Epoch {begun.epoch}, receipt series {begun.series}.",
+        f"Meters whose token identifiers were raised: {raised}.",
+        f"Completed by a journal: sales: {done.sales}, engineering tokens: {done.engineering}.",
         f"Key changes opened again: {done.sets}.",
     ]
     lines += [

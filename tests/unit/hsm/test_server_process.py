@@ -27,6 +27,7 @@ from vmsapp.hsm.errors import (
     HsmUnavailable,
     KeystoreError,
 )
+from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.keystore_file import name_in
 from vmsapp.hsm.server import __main__ as command
 from vmsapp.hsm.server import opening, process
@@ -279,3 +280,52 @@ def test_init_names_the_module_for_whoever_makes_its_key_file(tmp_path, monkeypa
     assert re.fullmatch("VSM-[0-9A-F]{6}", name)
     told = capsys.readouterr()
     assert f"--target {name}." in told.out + told.err
+
+
+@pytest.fixture
+def terminal(tmp_path, monkeypatch):
+    """Makes a module at a terminal where these are typed, one after the other; None ends it."""
+    config = tmp_path / "server.toml"
+    config.write_text(
+        f'folder = "{tmp_path / "module"}"\n[[clients]]\nid = "web-1"\nroles = ["issuer"]\n'
+    )
+    monkeypatch.setattr(command, "harden", lambda: None)  # of this process
+    monkeypatch.setattr("sys.argv", ["server", "--config", str(config), "init"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    def type_in(*lines):
+        left = iter(lines)
+
+        def asked(_prompt):
+            line = next(left)
+            if line is None:
+                raise EOFError
+            return line
+
+        monkeypatch.setattr("getpass.getpass", asked)
+        return command.main()
+
+    return type_in
+
+
+def test_a_new_passphrase_is_typed_twice(terminal, tmp_path, capsys):
+    typed = PASSPHRASE.decode()
+    assert terminal(typed, typed) == 0
+    assert "Made" in "".join(capsys.readouterr())
+    keystore = tmp_path / "module" / "keystore.json"
+    with closing(Keystore.open(keystore, SecretBytes(PASSPHRASE))) as opened:
+        assert opened.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("one passphrase", "another one"), "not the same the second time; nothing was made"),
+        ((None,), "No passphrase was typed."),
+        (("one passphrase", None), "No passphrase was typed."),
+    ],
+)
+def test_what_is_typed_wrong_makes_no_module(terminal, tmp_path, capsys, lines, said):
+    assert terminal(*lines) == process.CANNOT_START
+    assert said in "".join(capsys.readouterr())
+    assert not (tmp_path / "module").exists()

@@ -31,7 +31,7 @@ def main() -> int:
         settings = ServerSettings.from_file(given.config)
         if given.what == "init":
             harden()
-            initialise(settings, *passphrases(settings, given.passphrase_fd, count=1))
+            initialise(settings, *passphrases(settings, given.passphrase_fd, count=1, new=True))
             say(
                 f"Made {settings.keystore_path}, without a key so far. Key files for it are made"
                 f" with --target {name_in(settings.keystore_path)}."

@@ -40,7 +40,7 @@ def count_needed(settings: ServerSettings) -> int:
 
 
 def passphrases(
-    settings: ServerSettings, handed: Sequence[int], *, count: int
+    settings: ServerSettings, handed: Sequence[int], *, count: int, new: bool = False
 ) -> list[SecretBytes]:
     """Get the keystore's passphrases: handed over, from files, or typed; never the environment.
 
@@ -48,9 +48,10 @@ def passphrases(
         settings: Name the files or the credentials.
         handed: Open file descriptors, if any were handed over.
         count: How many are asked for at a terminal.
+        new: Whether a keystore is made with them: what is typed is asked for twice.
 
     Raises:
-        NoPassphrase: There is none.
+        NoPassphrase: There is none, or not the same one twice.
         KeystoreError: One is empty or too long.
     """
     try:
@@ -63,13 +64,30 @@ def passphrases(
         msg = f"The passphrase cannot be read: {error.strerror}."
         raise NoPassphrase(msg) from None
     if sys.stdin is not None and sys.stdin.isatty():
-        prompts = [f"Passphrase of the keystore, {n} of {count}: " for n in range(1, count + 1)]
-        return [SecretBytes(getpass.getpass(prompt).encode()) for prompt in prompts]
+        return [_typed(f"Passphrase of the keystore, {n} of {count}", new=new)
+                for n in range(1, count + 1)]  # fmt: skip
     msg = (
         "There is no passphrase: name passphrase_files, or passphrase_credentials that systemd"
         " gives, or hand over a descriptor, or start at a terminal."
     )
     raise NoPassphrase(msg)
+
+
+def _typed(prompt: str, *, new: bool) -> SecretBytes:
+    """Ask at the terminal, where nothing is shown of it.
+
+    Raises:
+        NoPassphrase: The input ended, or the second time it was another.
+    """
+    try:
+        typed = getpass.getpass(f"{prompt}: ")
+        if new and getpass.getpass(f"{prompt}, again: ") != typed:
+            msg = "The passphrase was not the same the second time; nothing was made."
+            raise NoPassphrase(msg)
+    except EOFError:
+        msg = "No passphrase was typed."
+        raise NoPassphrase(msg) from None
+    return SecretBytes(typed.encode())
 
 
 def _passphrase_paths(settings: ServerSettings) -> list[Path]:
