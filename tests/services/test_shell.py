@@ -1,5 +1,7 @@
 """``flask vms``: what its commands do for who has the shell, and what they say."""
 
+import re
+
 import pytest
 
 from config import ROOT, Settings
@@ -134,6 +136,8 @@ def test_the_command_that_makes_an_instance_makes_its_secret_key(tmp_path, monke
     settings = Settings.from_environ({"VMS_INSTANCE": str(tmp_path / "new"), "DEMO": "0"})
     said = flask(settings, "vms", "init")
     assert said.exit_code == 0, said.output
+    (schema,) = re.findall(r"^Schema none -> (\d{4})\.$", said.output, re.MULTILINE)
+    assert f"Schema {schema}, as before." in flask(settings, "vms", "init").output
     key = (tmp_path / "new" / "secret_key").read_text()
     said = flask(settings, "vms", "prove")
     assert said.output.endswith("The ledger adds up to 0.\n")

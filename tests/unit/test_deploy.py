@@ -1,7 +1,9 @@
 """What those who install are given: units that allow little, a proxy that closes what it must."""
 
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +62,9 @@ def test_what_dies_is_started_again(name: str) -> None:
     assert values(name, "WantedBy") == ["multi-user.target"]
 
 
+WAIT = ROOT / "deploy" / "wait-for-web"
+
+
 @pytest.mark.parametrize("name", OFFICE)
 def test_the_settings_of_a_unit_are_those_of_a_production_start(name: str, tmp_path: Path) -> None:
     secrets = {
@@ -94,6 +99,10 @@ def test_what_units_start_is_there() -> None:
     started = {name: values(name, "ExecStart")[0].split() for name in NAMES}
     assert started["vms-web.service"][-1] == '"vmsapp:create_app()"'
     assert {"127.0.0.1:8081", "--no-control-socket"} <= set(started["vms-web.service"])
+    (waits,) = values("vms-web.service", "ExecStartPost")
+    python, script, address, pid = waits.split()
+    assert (python, address, pid) == ("/opt/vms/.venv/bin/python", "127.0.0.1:8081", "$MAINPID")
+    assert script == f"/opt/vms/{WAIT.relative_to(ROOT)}"
     assert started["vms-worker@.service"][1:] == ["run.py", "worker"]
     assert started["vms-init.service"][1:] == ["vms", "init"]
     assert started["vms-module.service"][1:3] == ["-m", "vmsapp.hsm.server"]
@@ -121,6 +130,41 @@ def test_systemd_takes_the_units_and_finds_little_exposed(tmp_path: Path) -> Non
     )  # fmt: skip
     assert rated.returncode == 0, rated.stdout  # each 1.5 of 10 at most
     assert rated.stdout.count("Overall exposure level") == len(UNITS)
+
+
+def wait_for_web(port: int, pid: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, str(WAIT), f"127.0.0.1:{port}", str(pid)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_web_server_counts_as_started_when_a_page_can_be_had() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        waiting = wait_for_web(listening.getsockname()[1], os.getpid())
+        for answer in (b"", b"HTTP/1.1 503 Away\r\nContent-Length: 0\r\n\r\n"):
+            caller, _ = listening.accept()  # while its processes load
+            with caller:
+                assert caller.recv(100).startswith(b"GET /healthz ")
+                caller.sendall(answer)
+        caller, _ = listening.accept()
+        assert waiting.poll() is None
+        with caller:
+            caller.recv(100)
+            caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            assert waiting.communicate(timeout=20) == ("", None)
+    assert waiting.returncode == 0
+
+
+def test_one_that_ends_before_it_answers_is_no_start() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    waiting = wait_for_web(port, gone.pid)
+    said, _ = waiting.communicate(timeout=20)
+    assert (waiting.returncode, "ended before it answered" in said) == (1, True)
 
 
 RUN = ROOT / "deploy" / "vms-run"

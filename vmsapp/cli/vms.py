@@ -37,6 +37,7 @@ from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.security import ADMINISTRATORS, GROUPS, NOBODY
 from vmsapp.services import clock, demo, instance, ledger, second_factor
 from vmsapp.services.approvals import rules
+from vmsapp.services.backup import databases
 from vmsapp.services.licence import changes
 from vmsapp.services.licence.file import MOST_BYTES
 from vmsapp.services.restore import standstill
@@ -102,7 +103,12 @@ INIT_LOCK = 0x564D53
 def init_command() -> None:
     """Bring the database up to date and fill an empty instance."""
     settings: Settings = current_app.extensions["vms_settings"]
-    hand_out(initialise(), settings)
+    url = settings.database
+    before = "none" if databases.is_empty(url) else databases.revision_of(url)
+    accounts = initialise()
+    now = databases.revision_of(url)
+    click.echo(f"Schema {now}, as before." if now == before else f"Schema {before} -> {now}.")
+    hand_out(accounts, settings)
 
 
 @vms.command("reconcile")
