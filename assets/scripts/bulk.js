@@ -14,6 +14,7 @@ function show(id) {
   const rows = rowsOf(id);
   const chosen = rows.filter((row) => row.checked).length;
   const form = document.getElementById(id);
+  if (!form) return; // a page's own form around its table
   form.hidden = chosen === 0;
   all('[data-bulk-count]', form).forEach((count) => { count.textContent = chosen; });
   all(`[data-check-all="${CSS.escape(id)}"]`).forEach((box) => {

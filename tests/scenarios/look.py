@@ -385,7 +385,7 @@ SCENES: Final = (
     Scene("meter-swap", "/meters/5/swap?by=200"),
     Scene("meter-bind-find", "/meters/200/bind?q=Mwangi"),
     Scene("meter-bind", "/meters/200/bind?consumer=5"),
-    Scene("meters-bind-to", "/meters/bind-to/5"),
+    Scene("meters-bind-to", "/meters/bind-to/5", act=pressed("[name=rowid]")),
     Scene("meters-bind-to-none", "/meters/bind-to/5?q=999"),
     Scene("meter-correct", "/meters/1/correct"),
     Scene("engineering-list", "/engineering/list/?size=10"),

@@ -1,11 +1,14 @@
 """The first page of who does not sell: the day's figures, as far as one's group sees them."""
 
-from tests.factories import AUDITOR, DOMESTIC, LEGACY_11, LEGACY_13, OPERATOR
+from sqlalchemy import update
+
+from tests.factories import AUDITOR, DOMESTIC, LEGACY_11, LEGACY_13, NOW, OPERATOR
 from tests.faults import request_lost
 from tests.web.office import ADMIN, NEWCOMER, main_part, statements
 from tests.web.records import read
 from tests.web.test_statements import told
 from vmsapp.extensions import db
+from vmsapp.models import Installation
 
 
 def test_who_has_no_vending_point_begins_with_the_figures_of_the_day(browse, shop):
@@ -39,6 +42,25 @@ def test_sales_that_want_looking_at_are_counted_and_led_to(browse, shop, module)
     stopped = "/revenue-findings/list/?rule=stopped&state=due"
     leads = {link.get("href") for link in page.all("a")}
     assert {"/sales/list/?state=pending", stopped} <= leads
+
+
+def test_it_says_that_nothing_is_sold_since_something_was_restored(browse, shop):
+    def stand(since):
+        shop.change(lambda session: session.execute(
+            update(Installation).values(standstill_since=since, standstill_why=since and "told")
+        ))  # fmt: skip
+
+    admin, operator = browse(ADMIN), browse(OPERATOR)
+    said = "run “flask vms after-restore”"
+    assert said not in admin.get("/dashboard/").text
+    stand(NOW)
+    page = admin.get("/dashboard/now").text
+    assert said in page
+    assert '<a href="/restored/list/">After a restore</a>' in page
+    page = operator.get("/dashboard/now").text
+    assert (said in page, "/restored/list/" in page) == (True, False)
+    stand(None)
+    assert said not in admin.get("/dashboard/").text
 
 
 def test_the_figures_alone_are_answered_anew(browse, shop):

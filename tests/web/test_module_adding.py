@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tests import factories
 from tests.factories import AUDITOR, CHEAP_N, NOW, PASSPHRASE
@@ -18,7 +19,7 @@ from vmsapp.hsm.keystore import Keystore
 from vmsapp.hsm.policy import Limits
 from vmsapp.hsm.registry import Registry
 from vmsapp.hsm.results import Results
-from vmsapp.models import AuditEvent, SecurityModule, VendingKey
+from vmsapp.models import AuditEvent, Installation, SecurityModule, VendingKey
 from vmsapp.services.security_modules import kept_secrets
 from vmsapp.services.security_modules.opening import factories as opening
 from vmsapp.sts.secret import SecretBytes
@@ -340,6 +341,20 @@ def test_a_module_is_reached_elsewhere_if_it_is_the_same(admin, shop, running, f
     assert [path.name for path in secrets_in(folder)] == [after["secret"]]
     (event,) = shop.rows(AuditEvent, AuditEvent.action == "module.replaced")
     assert "secret" not in event.details["after"]
+
+
+def test_an_older_record_is_told_of_before_the_module_is_reached_with_it(admin, shop, running):
+    _, form = attempt(admin, running)
+    admin.post("/modules/create", form | {"name": NAME, "sure": "y"})
+    older = "results.sqlite-wal too. Reached with this one, nothing is sold any more"
+    assert older not in admin.post("/modules/replace/2", typed(running)).text
+    shop.change(lambda session: session.execute(
+        update(SecurityModule).where(SecurityModule.id == 2).values(sequence=4_711)
+    ))  # fmt: skip
+    page = admin.post("/modules/replace/2", typed(running))
+    assert older in main_part(page.text)
+    assert "Reach it there" in page.text
+    assert shop.rows(Installation)[0].standstill_since is None  # a test alone begins nothing
 
 
 def test_the_secret_on_record_stays_where_none_is_typed(admin, shop, running, folder):

@@ -313,7 +313,8 @@ def test_what_a_replacement_strikes_is_said_to_who_approves_it(admin, deputy, sh
     assert "/approvals/" in page.location
     shown = words(decide(deputy, shop))
     (request,) = shop.rows(ApprovalRequest)
-    assert f"Keys that go {LEGACY_SGC}/1/2/02 ({goes.kcv})" in shown
+    assert f"Keys that go {LEGACY_SGC}/1/2/02 ({goes.kcv}) KEN 255" in shown
+    assert "sends the same file once more with its passphrase, within a day" in shown
     assert f"Keys that come in their place {request.params['replacing']}" in shown
     assert goes.kcv not in request.params["replacing"]
     # of 17 meters 2 are of STS6, 3 under other groups and 1 is retired
@@ -383,7 +384,8 @@ def test_a_key_that_meters_use_stays(admin, shop, keystore_here):
     page = admin.post(f"/modules/1/remove/{row_of(shop, LEGACY_SGC)}")
     assert page.status_code == 409
     # of 17 meters 2 are of STS6, 3 under other groups and 1 is retired
-    assert f"11 meters use the key of supply group {LEGACY_SGC}," in words(page)
+    assert f"use the key of supply group {LEGACY_SGC}, revision 1" in words(page)
+    assert "Their number: 11." in words(page)
     assert keystore_here.keys()[0].ref == KeyRef(LEGACY_SGC, 1, 2, "02")
 
 

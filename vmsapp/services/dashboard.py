@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from vmsapp.clock import business_day, now_utc
 from vmsapp.models import (
+    Installation,
     Job,
     JobState,
     LedgerTransfer,
@@ -105,6 +106,7 @@ class Counts:
     """What wants looking at.
 
     Attributes:
+        still_since: Since when nothing is sold, because something was restored; None otherwise.
         pending, failed: Sales: pending of any day, and failed today.
         shifts: Open ones.
         jobs, jobs_failed: Under way, and failed within a day.
@@ -115,6 +117,7 @@ class Counts:
         findings: All that it found and nobody decided yet.
     """
 
+    still_since: datetime | None
     pending: int
     failed: int
     shifts: int
@@ -166,6 +169,7 @@ def counts(session: Session, today: date, requests: Select[int] | None = None) -
     jobs = jobs.where(Job.recurring.is_(False))
     findings = select(func.count(RevenueFinding.id)).where(RevenueFinding.state.in_(UNDER_WAY))
     wanted = (
+        select(Installation.standstill_since),
         sales.where(Sale.state == SaleState.PENDING),
         sales.where(Sale.business_date == today, Sale.state == SaleState.FAILED),
         select(func.count(Shift.id)).where(Shift.closed_at.is_(None)),
@@ -177,8 +181,8 @@ def counts(session: Session, today: date, requests: Select[int] | None = None) -
         findings.where(RevenueFinding.rule == STOPPED),
         findings,
     )
-    found = session.execute(select(*(one.scalar_subquery() for one in wanted))).one()
-    return Counts(*map(int, found))
+    still, *numbers = session.execute(select(*(one.scalar_subquery() for one in wanted))).one()
+    return Counts(still, *map(int, numbers))
 
 
 def modules(session: Session) -> Sequence[SecurityModule]:

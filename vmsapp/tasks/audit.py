@@ -6,6 +6,7 @@ from celery import shared_task
 from flask import current_app
 
 from vmsapp.extensions import db
+from vmsapp.hsm.errors import HsmTimeout, HsmUnavailable
 from vmsapp.scope import SYSTEM, seen_by
 from vmsapp.services import jobs
 from vmsapp.services.audit.heads import sign
@@ -23,9 +24,12 @@ def seal_events() -> None:
         seal(db.session())
 
 
-@shared_task(name="vmsapp.tasks.audit.sign")
+@shared_task(name="vmsapp.tasks.audit.sign", throws=(HsmUnavailable, HsmTimeout))
 def sign_head() -> None:
-    """Have the head of the chain signed, unless another worker is at it."""
+    """Have the head of the chain signed, unless another worker is at it.
+
+    A module that is silent is told of by its own figures; here it is no error to look into.
+    """
     with seen_by(SYSTEM), jobs.recurring(db.session(), SIGNING) as job:
         if job is not None:
             head = sign(db.session(), current_app.extensions["vms_modules"])

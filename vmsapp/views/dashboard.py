@@ -10,12 +10,21 @@ from flask_appbuilder import expose, has_access, permission_name
 from vmsapp.clock import business_day, now_utc
 from vmsapp.i18n import _, _l, percent_text
 from vmsapp.models import JobState, SaleState
-from vmsapp.security import APPROVALS, DASHBOARD, JOBS, MODULES, REVENUE, SHIFTS
+from vmsapp.security import (
+    APPROVALS,
+    DASHBOARD,
+    JOBS,
+    MODULES,
+    REVENUE,
+    SHIFTS,
+    TOKEN_JOURNAL,
+)
 from vmsapp.services import dashboard
 from vmsapp.services.approvals import inbox
+from vmsapp.services.restore.standstill import Standstill
 from vmsapp.services.revenue_protection.rules import STOPPED
 from vmsapp.services.setup import NotSetUp
-from vmsapp.views.base import OfficeView, actor, session, utility, zone
+from vmsapp.views.base import OfficeView, actor, sentence, session, utility, zone
 from vmsapp.views.look import number_text
 from vmsapp.views.modules.words import condition_said, nearest_end
 from vmsapp.views.words import unit_name
@@ -56,6 +65,8 @@ class Dashboard(OfficeView):
         return {
             "trade": dashboard.trade(session(), zone()) if sees_sales else None,
             "counts": counts,
+            "still": sentence(Standstill()) if counts.still_since else None,
+            "restore_url": url_for("AfterRestore.list") if self._may(TOKEN_JOURNAL) else None,
             "today": day,
             "modules": self._modules() if self._may(MODULES) else (),
             "waiting": self._waiting(counts, day) if sees_sales else self._waiting(counts),

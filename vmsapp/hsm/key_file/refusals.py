@@ -60,8 +60,8 @@ VERDICTS: Final = {
     "demo": N_("A key made for demonstration is not taken in production."),
     "conflict": N_("Another key is loaded under this name. Replacing it needs a second person."),
     "differs": N_(
-        "This key is loaded already, with other limits or another expiry. Replacing it needs a"
-        " second person."
+        "This key is loaded already, with other limits, another expiry or other keys to change to."
+        " Replacing it needs a second person."
     ),
     "future": N_("The key may be used from %(usable_from)s."),
     "same": N_("The key is loaded already."),

@@ -24,6 +24,7 @@ from vmsapp.services.campaigns.preview import preview
 from vmsapp.services.campaigns.progress import progress
 from vmsapp.services.campaigns.rows import check_idle, locked, move, note, read
 from vmsapp.services.campaigns.terms import MAKE, Preview, Selection, Target
+from vmsapp.sts.identifiers import BaseDate
 
 MAY_MAKE: Final[Permission] = ("can_make", CAMPAIGNS)
 
@@ -161,7 +162,7 @@ def _lines(session: Session, params: Begin) -> Iterator[Line]:
     for label, value in (
         (N_("New supply group"), target.sgc),
         (N_("New key revision"), target.krn),
-        (N_("New base date"), target.base_date),
+        (N_("New base date"), target.base_date and BaseDate(target.base_date).year),
         (N_("New tariff index"), target.ti),
     ):
         if value is not None:

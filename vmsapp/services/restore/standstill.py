@@ -125,6 +125,18 @@ def check_told(session: Session, module_id: int, module: Module, told: ModuleSta
     raise Standstill
 
 
+def would_begin(session: Session, module_id: int, told: ModuleStatus) -> bool:
+    """Tell whether a module's word, were it asked as this one, would have all stand still.
+
+    Args:
+        session: With no transaction open but one that only read.
+        module_id: The row's id.
+        told: What a module said where it is not reached yet.
+    """
+    marks = _read(session, module_id, told)
+    return marks is not None and _why(told, marks, marks.sequence) is not None
+
+
 def check_modules(session: Session, registry: Registry, *, keep: bool = False) -> None:
     """Do the same with the word of every module in use; a silent one is passed over.
 

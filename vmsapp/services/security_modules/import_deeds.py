@@ -19,7 +19,7 @@ from vmsapp.models import ApprovalRequest, ApprovalState, SecurityModule, Vendin
 from vmsapp.scope import Actor
 from vmsapp.security import MODULES, Permission
 from vmsapp.services import audit
-from vmsapp.services.approvals.deed import Deed, Line, Place
+from vmsapp.services.approvals.deed import Deed, Line, Place, Sentence
 from vmsapp.services.security_modules.health import meters_under
 
 IMPORT: Final[Permission] = ("can_import", MODULES)
@@ -27,6 +27,10 @@ REPLACE: Final[Permission] = ("can_replace_keys", MODULES)
 COUNTS_FOR: Final = timedelta(hours=24)
 """How long after the approval the file may be loaded."""
 SHOWN_KEYS: Final = 20
+AFTERWARDS: Final = N_(
+    "Nothing is loaded yet: whoever asked sends the same file once more with its passphrase,"
+    " within a day."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ def _describe(session: Session, params: KeyFile) -> Sequence[Line]:
         Line(N_("Key file"), params.file_id),
         Line(N_("SHA-256 of the file"), params.digest),
         Line(N_("Keys"), params.keys),
+        Line(N_("After approval"), Sentence(AFTERWARDS)),
     )
 
 

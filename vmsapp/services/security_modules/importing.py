@@ -61,8 +61,8 @@ class KeyInUse(Refused):
 
     code = "key_in_use"
     message = N_(
-        "%(meters)s meters use the key of supply group %(sgc)s, revision %(krn)s, so it was not"
-        " removed. Change their keys first."
+        "Meters use the key of supply group %(sgc)s, revision %(krn)s, so it was not removed."
+        " Their number: %(meters)s. Change their keys first, and confirm each change."
     )
 
     def __init__(self, *, meters: int, sgc: str, krn: int) -> None:
@@ -280,8 +280,10 @@ def _replacing(session: Session, params: KeyFile, tried: ImportReport) -> Replac
     go = [known[key.ref] for key in come if key.ref in known]
     return ReplacingFile(
         params.module_id, params.digest, params.file_id, params.keys,
-        replaced=_listed([f"{row.sgc}/{row.krn}/{row.kt}/{row.dkga} ({row.kcv})" for row in go]),
-        replacing=_named(come),
+        replaced=_listed([
+            f"{row.sgc}/{row.krn}/{row.kt}/{row.dkga} ({row.kcv}){_bounds(row)}" for row in go
+        ]),
+        replacing=_listed([f"{key.ref} ({key.kcv}){_bounds(key)}" for key in come]),
         key_ids=" ".join(str(row.id) for row in go),
     )  # fmt: skip
 
@@ -289,6 +291,12 @@ def _replacing(session: Session, params: KeyFile, tried: ImportReport) -> Replac
 def _named(keys: Sequence[KeyInfo]) -> str:
     """Name keys of a file, for who is to agree to it."""
     return _listed([f"{key.ref} ({key.kcv})" for key in keys])
+
+
+def _bounds(key: VendingKey | KeyInfo) -> str:
+    """Tell when a key ends and what its meters may change to: all that two may differ in."""
+    to = ", ".join(f"{sgc}/{krn}" for sgc, krn in key.changes_to)
+    return f" KEN {key.ken}" + (f" → {to}" if to else "")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ from vmsapp.hsm.connect import STEPS, StaleTest, Step, Target, Ticket, checked
 from vmsapp.i18n import _, _l
 from vmsapp.models import SecurityModule
 from vmsapp.services import audit
+from vmsapp.services.restore import standstill
 from vmsapp.services.security_modules import adding, health
 from vmsapp.views.base import actor, modules, session, status_of
 from vmsapp.views.forms import OfficeForm, WholeField, of_length, put_error, tidy
@@ -318,7 +319,7 @@ class Adding(OfficeListView):
     ) -> str:
         return self._page(
             "modules/proved.html", form=form, row=row, steps=steps, stages=stages(),
-            tried=found.tried if found else None,
+            tried=found.tried if found else None, older=_is_older(row, found),
             ticket=_ticket(form),
             title=_("Reach “%(name)s” elsewhere", name=row.name) if row else str(self.add_title),
             action=self.url("confirm", pk=row.id) if row else self.url("create"),
@@ -335,6 +336,13 @@ def _shown(step: Step, driver: str, row: SecurityModule | None) -> ShownStep:
         why, advice = why_said(step.why), advice_said(step.why, testing=True)
         return ShownStep(word, well=False, said=why, advice=advice, took_ms=took)
     return ShownStep(word, well=True, took_ms=took)
+
+
+def _is_older(row: SecurityModule | None, found: adding.Outcome | None) -> bool:
+    """Tell whether the record where a module is to be reached is not the one it had last."""
+    if row is None or found is None or found.tried.status is None:
+        return False
+    return standstill.would_begin(session(), row.id, found.tried.status)
 
 
 def _keys_next(driver: str, row: SecurityModule | None) -> str:

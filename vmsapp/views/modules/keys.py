@@ -82,7 +82,7 @@ class LoadForm(OfficeForm):
     replace = BooleanField(
         _l("Keys of this file may take the place of others of the same name"),
         description=_l(
-            "Meters under the key that goes take no token of the one that comes. It always asks"
+            "Meters under a key that goes take no token of another one that comes. It always asks"
             " for a second person."
         ),
     )
