@@ -3,6 +3,8 @@
 import base64
 import io
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -319,6 +321,23 @@ def test_what_a_replacement_strikes_is_said_to_who_approves_it(admin, deputy, sh
     assert goes.kcv not in request.params["replacing"]
     # of 17 meters 2 are of STS6, 3 under other groups and 1 is retired
     assert "Meters in use under the keys that go 11" in shown
+
+
+def test_what_only_the_bounds_of_a_key_change_is_said_too(admin, deputy, shop, keystore_here):
+    key = factories.key_named(LEGACY_SGC, "02")
+    keystore_here.add(key)
+    admin.post("/modules/test/1")
+    ends = NOW + timedelta(days=90)
+    told = {"tenths_per_day": 50_000, "tokens_per_day": 900, "issue_until": ends,
+            "changes_to": ((LEGACY_SGC, 2), ("600676", 1))}  # fmt: skip
+    load(admin, key_file(replace(key, **told)), replace="y")
+    shown = words(decide(deputy, shop))
+    name = f"{LEGACY_SGC}/1/2/02 ({key.info(keystore_here.keys()[0].kcv).kcv}) KEN 255"
+    assert f"Keys that go {name} Keys that come" in shown
+    until = f"{ends:%Y-%m-%dT%H:%MZ}"
+    assert (
+        f"in their place {name} IUT {until} ULM 50000 TLM 900 → {LEGACY_SGC}/2, 600676/1" in shown
+    )
 
 
 NOBODY = "Fewer than two active users may approve this: give the right"

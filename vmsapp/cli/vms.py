@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from alembic.runtime.migration import MigrationContext
 from flask import current_app
 from flask.cli import AppGroup, ScriptInfo
 from flask_appbuilder.security.sqla.models import PermissionView
@@ -103,12 +104,19 @@ INIT_LOCK = 0x564D53
 def init_command() -> None:
     """Bring the database up to date and fill an empty instance."""
     settings: Settings = current_app.extensions["vms_settings"]
-    url = settings.database
-    before = "none" if databases.is_empty(url) else databases.revision_of(url)
+    before = None if databases.is_absent(settings.database) else _schema()
     accounts = initialise()
-    now = databases.revision_of(url)
-    click.echo(f"Schema {now}, as before." if now == before else f"Schema {before} -> {now}.")
+    now = _schema()
+    click.echo(
+        f"Schema {now}, as before." if now == before else f"Schema {before or 'none'} -> {now}."
+    )
     hand_out(accounts, settings)
+
+
+def _schema() -> str | None:
+    """Read which revision the schema has; none where the product has no table yet."""
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 @vms.command("reconcile")

@@ -40,7 +40,7 @@ from vmsapp.statements import made_once
 change = KeyChange.__table__.c  # past the scope: a meter has one key, whoever asks
 
 
-def newest_open() -> ScalarSelect[int]:
+def _newest_open() -> ScalarSelect[int]:
     """Select the id of the newest open change of the ``Meter`` a statement reads.
 
     Two are open while the set back of a refused change is being made.
@@ -55,7 +55,7 @@ def newest_open() -> ScalarSelect[int]:
 
 IS_NEWEST_OPEN: Final = (
     (change.meter_pan == Meter.meter_pan) & change.closed_at.is_(None)
-    & (change.id == newest_open())
+    & (change.id == _newest_open())
 )  # fmt: skip
 """Joins that change to a ``Meter``. Its number alone would do, but where the table was empty when
 PostgreSQL planned, each row that a campaign wrote since is looked at, and asked for the newest."""

@@ -27,10 +27,10 @@ REPLACE: Final[Permission] = ("can_replace_keys", MODULES)
 COUNTS_FOR: Final = timedelta(hours=24)
 """How long after the approval the file may be loaded."""
 SHOWN_KEYS: Final = 20
-AFTERWARDS: Final = N_(
+AFTERWARDS: Final = Line(N_("After approval"), Sentence(N_(
     "Nothing is loaded yet: whoever asked sends the same file once more with its passphrase,"
     " within a day."
-)
+)))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +96,16 @@ def _allow(session: Session, actor: Actor, params: KeyFile, _key: str) -> None:
 
 
 def _describe(session: Session, params: KeyFile) -> Sequence[Line]:
+    return (*_file(session, params), AFTERWARDS)
+
+
+def _file(session: Session, params: KeyFile) -> Sequence[Line]:
     module = session.get(SecurityModule, params.module_id)
     return (
         Line(N_("Security module"), module.name if module else str(params.module_id)),
         Line(N_("Key file"), params.file_id),
         Line(N_("SHA-256 of the file"), params.digest),
         Line(N_("Keys"), params.keys),
-        Line(N_("After approval"), Sentence(AFTERWARDS)),
     )
 
 
@@ -111,10 +114,11 @@ def _describe_replacing(session: Session, params: ReplacingFile) -> Sequence[Lin
     rows = session.scalars(select(VendingKey).where(VendingKey.id.in_(ids))).all()
     struck = sum(meters_under(session, rows).values())
     return (
-        *_describe(session, params),
+        *_file(session, params),
         Line(N_("Keys that go"), params.replaced),
         Line(N_("Keys that come in their place"), params.replacing),
         Line(N_("Meters in use under the keys that go"), struck, passing=True),
+        AFTERWARDS,
     )
 
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -294,9 +295,17 @@ def _named(keys: Sequence[KeyInfo]) -> str:
 
 
 def _bounds(key: VendingKey | KeyInfo) -> str:
-    """Tell when a key ends and what its meters may change to: all that two may differ in."""
-    to = ", ".join(f"{sgc}/{krn}" for sgc, krn in key.changes_to)
-    return f" KEN {key.ken}" + (f" → {to}" if to else "")
+    """Tell what two files may say otherwise of one key, by the names a list of keys has for it."""
+    told = {
+        "KEN": key.ken, "ACT": _moment(key.active_from), "IUT": _moment(key.issue_until),
+        "ULM": key.tenths_per_day, "TLM": key.tokens_per_day,
+        "→": ", ".join(f"{sgc}/{krn}" for sgc, krn in key.changes_to) or None,
+    }  # fmt: skip
+    return "".join(f" {name} {value}" for name, value in told.items() if value is not None)
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%MZ}"
 
 
 def _listed(names: Sequence[str]) -> str:
